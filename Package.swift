@@ -1,0 +1,78 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+// Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
+// for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
+let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "m2fp",
+  products: [
+    .executable(name: "m2fp", targets: ["m2fp"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+  ],
+  targets: [
+    .executableTarget(name: "m2fp", dependencies: ["M2FPCommands"], swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPCommands",
+      dependencies: [
+        "M2FPBatch", "M2FPCore", "M2FPImageIO", "M2FPInference",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPBatch",
+      dependencies: [
+        "M2FPCore", "M2FPImageIO",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPInference",
+      dependencies: [
+        "CTorchSession", "M2FPCore",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPImageIO", dependencies: ["CImageCodec", "M2FPCore"],
+      swiftSettings: swiftSettings),
+    .target(name: "M2FPCore", swiftSettings: swiftSettings),
+    .target(
+      name: "CTorchSession",
+      cxxSettings: cxxSettings,
+      linkerSettings: [.linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
+    .target(
+      name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
+    .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .testTarget(
+      name: "M2FPCoreTests", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPImageIOTests", dependencies: ["M2FPImageIO", "M2FPCore"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPInferenceTests", dependencies: ["M2FPInference", "M2FPCore"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPBatchTests", dependencies: ["M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPCommandsTests",
+      dependencies: ["M2FPCommands", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      swiftSettings: swiftSettings),
+  ],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,28 @@
+/// Where an image lies in the network's input, and how to get back.
+///
+/// The image, resized to `contentWidth × contentHeight`, has its top left corner at
+/// (`offsetX`, `offsetY`) of an input of `inputWidth × inputHeight`; the rest is padding.
+public struct NetworkGeometry: Sendable, Equatable {
+  public let imageWidth: Int
+  public let imageHeight: Int
+  public let contentWidth: Int
+  public let contentHeight: Int
+  public let offsetX: Int
+  public let offsetY: Int
+  public let inputWidth: Int
+  public let inputHeight: Int
+
+  public init(
+    imageWidth: Int, imageHeight: Int, contentWidth: Int, contentHeight: Int,
+    offsetX: Int, offsetY: Int, inputWidth: Int, inputHeight: Int
+  ) {
+    self.imageWidth = imageWidth
+    self.imageHeight = imageHeight
+    self.contentWidth = contentWidth
+    self.contentHeight = contentHeight
+    self.offsetX = offsetX
+    self.offsetY = offsetY
+    self.inputWidth = inputWidth
+    self.inputHeight = inputHeight
+  }
+}

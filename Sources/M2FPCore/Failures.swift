@@ -47,3 +47,30 @@ public struct FileFailure: Error, Sendable, Equatable {
     self.message = message
   }
 }
+
+/// Why a whole run cannot start or go on. The raw value is the process's exit code.
+public struct RunFailure: Error, Sendable, Equatable {
+  public enum Kind: Int32, Sendable {
+    /// A defect of this program.
+    case `internal` = 1
+    /// The model archive is damaged, or its contract is not one this build can serve.
+    case modelContract = 65
+    /// No image was found.
+    case noInput = 66
+    /// The model is not there.
+    case modelMissing = 69
+    /// Nothing can be written where the outputs belong.
+    case outputNotWritable = 73
+    /// Locked or out of budget: try again later.
+    case tryAgain = 75
+  }
+
+  public let kind: Kind
+  /// What failed and what to do, for people.
+  public let message: String
+
+  public init(_ kind: Kind, _ message: String) {
+    self.kind = kind
+    self.message = message
+  }
+}

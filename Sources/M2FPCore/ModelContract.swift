@@ -27,6 +27,43 @@ public struct ModelContract: Sendable, Equatable, Codable {
     case torchVersion = "torch_version"
   }
 
+  /// The number of class logits a query: the classes, the human if there is one, "no object".
+  public var networkClasses: Int {
+    postprocess.parsingClasses + (postprocess.humanIndex == nil ? 0 : 1) + 1
+  }
+
+  /// What in the contract cannot be true, or nil.
+  public var inconsistency: String? {
+    let count = postprocess.parsingClasses
+    if count < 2 || count > 255 { return "\(count) parsing classes" }
+    if classes.count != count { return "\(classes.count) class names for \(count) classes" }
+    if palette.count != count { return "\(palette.count) colours for \(count) classes" }
+    if preprocess.mean.count != 3 || preprocess.std.count != 3 || preprocess.std.contains(0) {
+      return "mean and std are not three usable values each"
+    }
+    if preprocess.divisor < 1 { return "a divisor of \(preprocess.divisor)" }
+    switch preprocess.geometry {
+    case .multi(let shortSide, let maxSide):
+      if shortSide < 1 || maxSide < shortSide { return "a longest side of \(maxSide)" }
+    case .single(let width, let height, _):
+      if width < 1 || height < 1 || width % preprocess.divisor != 0
+        || height % preprocess.divisor != 0
+      {
+        return "an input of \(width)×\(height)"
+      }
+    }
+    if let human = postprocess.humanIndex, human != count { return "a human index of \(human)" }
+    if postprocess.mode == .parsing {
+      if postprocess.humanIndex == nil || postprocess.topK == nil
+        || postprocess.partScoreThreshold == nil || postprocess.humanScoreThreshold == nil
+        || postprocess.semanticScoreThreshold == nil || postprocess.maskThreshold == nil
+      {
+        return "parsing without all of its thresholds"
+      }
+    }
+    return nil
+  }
+
   /// How an image becomes the network's input.
   public struct Preprocess: Sendable, Equatable, Codable {
     public enum Geometry: Sendable, Equatable {

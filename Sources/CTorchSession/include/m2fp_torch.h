@@ -1,1 +1,113 @@
-#pragma once
+// The torch shim: loads TorchScript archives and runs them on the CPU.
+//
+// Plain C, so that no importer ever sees torch. Every function is total: it never throws, never
+// prints, and reports failure through its `error` argument. Nothing here is thread-safe beyond
+// what a function's comment says.
+#ifndef M2FP_TORCH_H
+#define M2FP_TORCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma clang assume_nonnull begin
+
+#define M2FP_SWIFT_NAME(name) __attribute__((swift_name(name)))
+
+/// What went wrong.
+enum __attribute__((enum_extensibility(closed))) M2FP_SWIFT_NAME("TorchStatus") m2fp_torch_status {
+  /// Nothing.
+  M2FP_TORCH_OK M2FP_SWIFT_NAME("ok") = 0,
+  /// The archive cannot be opened or is not a TorchScript archive.
+  M2FP_TORCH_UNREADABLE_MODEL M2FP_SWIFT_NAME("unreadableModel"),
+  /// The archive is sound but carries no contract.
+  M2FP_TORCH_NO_CONTRACT M2FP_SWIFT_NAME("noContract"),
+  /// What the network returned does not have the shape a parsing network returns.
+  M2FP_TORCH_UNEXPECTED_OUTPUT M2FP_SWIFT_NAME("unexpectedOutput"),
+  /// The allocator gave up.
+  M2FP_TORCH_OUT_OF_MEMORY M2FP_SWIFT_NAME("outOfMemory"),
+  /// Anything else that torch reported.
+  M2FP_TORCH_FAILED M2FP_SWIFT_NAME("failed"),
+};
+
+/// An error as a value: the caller owns it, there is nothing to free.
+typedef struct {
+  enum m2fp_torch_status status;
+  /// One line of UTF-8, zero-terminated, empty when `status` is OK.
+  char message[512];
+} m2fp_torch_error;
+
+/// A loaded network: immutable after load, shared by any number of sessions on any thread.
+typedef struct m2fp_model m2fp_model;
+
+/// One network run at a time, on the thread that created it.
+typedef struct m2fp_session m2fp_session;
+
+/// The outputs of the last run. The pointers belong to the session, until its next run.
+typedef struct {
+  int32_t queries;
+  /// Class logits a query, "no object" (the last) included.
+  int32_t classes;
+  int32_t mask_height;
+  int32_t mask_width;
+  /// queries × classes.
+  const float *_Nullable class_logits;
+  /// queries × mask_height × mask_width.
+  const float *_Nullable mask_logits;
+} m2fp_output;
+
+/// What the process runs on, for diagnosis. Strings are zero-terminated.
+typedef struct {
+  char torch_version[32];
+  char onednn_version[32];
+  /// The widest vector instructions that torch's own kernels use: "AVX2", "AVX512", ….
+  char cpu_capability[32];
+  /// The file that serves BLAS's `sgemm_`.
+  char blas_path[256];
+  /// Its configuration string, if it is OpenBLAS; else empty.
+  char blas_config[128];
+} m2fp_runtime_info;
+
+/// Copies the contract (JSON) out of the archive at `path` into a new buffer, without loading the
+/// network. Release it with `m2fp_contract_free`. Null on failure. Any thread.
+char *_Nullable m2fp_contract_read(const char *path, size_t *length, m2fp_torch_error *error);
+
+void m2fp_contract_free(char *_Nullable contract);
+
+/// Loads the archive at `path`. Half-precision constants are widened to single precision.
+/// Null on failure. Any thread.
+m2fp_model *_Nullable m2fp_model_load(const char *path, m2fp_torch_error *error);
+
+/// Releases a model. No session may be left that uses it. Null is accepted.
+void m2fp_model_destroy(m2fp_model *_Nullable model);
+
+/// Makes a session for the calling thread, and gives that thread `threads` intra-op threads
+/// (libtorch keeps that count per thread). Null on failure.
+m2fp_session *_Nullable m2fp_session_create(
+    const m2fp_model *model, int32_t threads, m2fp_torch_error *error);
+
+/// The session's input buffer for an image of `height × width`: 3 × height × width values,
+/// contents undefined. It is reused by later calls; null when memory is short. Session's thread.
+float *_Nullable m2fp_session_input(
+    m2fp_session *session, int32_t height, int32_t width, m2fp_torch_error *error);
+
+/// Runs the network on the input buffer last asked for. Session's thread.
+bool m2fp_session_run(m2fp_session *session, m2fp_output *output, m2fp_torch_error *error);
+
+/// Releases a session. Session's thread. Null is accepted.
+void m2fp_session_destroy(m2fp_session *_Nullable session);
+
+/// Fills `info`. Any thread.
+void m2fp_runtime_describe(m2fp_runtime_info *info);
+
+#pragma clang assume_nonnull end
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,261 @@
+// The only file that runs torch. What may be called from which thread: include/m2fp_torch.h.
+#include "m2fp_torch.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+#include <caffe2/serialize/inline_container.h>
+#include <dlfcn.h>
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/passes/shape_analysis.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
+#include <torch/csrc/api/include/torch/version.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+struct m2fp_model {
+  torch::jit::Module module;
+};
+
+struct m2fp_session {
+  // Shares its parameters with the model.
+  torch::jit::Module module;
+  std::vector<float> input;
+  int64_t height = 0;
+  int64_t width = 0;
+  // The outputs that the last m2fp_output points into.
+  at::Tensor class_logits;
+  at::Tensor mask_logits;
+};
+
+namespace {
+
+struct UnexpectedOutput : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The first line: torch appends a C++ backtrace to some messages.
+void set_error(m2fp_torch_error* error, m2fp_torch_status status, const char* message) {
+  error->status = status;
+  std::snprintf(error->message, sizeof error->message, "%s", message);
+  if (char* newline = std::strchr(error->message, '\n')) *newline = '\0';
+}
+
+// Runs `body`; turns whatever it throws into a value.
+template <typename Body>
+bool guarded(m2fp_torch_error* error, m2fp_torch_status otherwise, Body body) noexcept {
+  error->status = M2FP_TORCH_OK;
+  error->message[0] = '\0';
+  try {
+    body();
+    return true;
+  } catch (const UnexpectedOutput& e) {
+    set_error(error, M2FP_TORCH_UNEXPECTED_OUTPUT, e.what());
+  } catch (const c10::Error& e) {
+    const char* what = e.what_without_backtrace();
+    // The allocator's own message; it has no type of its own.
+    const bool memory = std::strstr(what, "allocate memory") != nullptr;
+    set_error(error, memory ? M2FP_TORCH_OUT_OF_MEMORY : otherwise, what);
+  } catch (const std::bad_alloc&) {
+    set_error(error, M2FP_TORCH_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& e) {
+    set_error(error, otherwise, e.what());
+  } catch (...) {
+    set_error(error, otherwise, "unknown C++ exception");
+  }
+  return false;
+}
+
+// Process-wide settings; libtorch accepts the inter-op count only once.
+void configure_process() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    at::set_num_interop_threads(1);
+    // The profiling executor specialises a graph for the shapes it has seen, which costs seconds
+    // for every new photo size. The network gains nothing from it.
+    torch::jit::getProfilingMode() = false;
+    torch::jit::getExecutorMode() = false;
+  });
+}
+
+// The exporter may store constants in half precision, for size alone.
+void widen_half_constants(torch::jit::Block* block) {
+  for (torch::jit::Node* node : block->nodes()) {
+    for (torch::jit::Block* inner : node->blocks()) widen_half_constants(inner);
+    if (node->kind() != torch::jit::prim::Constant) continue;
+    if (!node->hasAttribute(torch::jit::attr::value)) continue;
+    if (node->kindOf(torch::jit::attr::value) != torch::jit::AttributeKind::t) continue;
+    const at::Tensor tensor = node->t(torch::jit::attr::value);
+    if (tensor.scalar_type() != at::kHalf) continue;
+    const at::Tensor wide = tensor.to(at::kFloat);
+    node->t_(torch::jit::attr::value, wide);
+    node->output()->inferTypeFrom(wide);
+  }
+}
+
+using OpenBLASConfig = const char* (*)();
+using OpenBLASParallel = int (*)();
+using OpenBLASSetThreads = void (*)(int);
+
+template <typename Function>
+Function find_symbol(const char* name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
+}
+
+// OpenBLAS built on POSIX threads ignores OpenMP's counts and keeps one pool for the process.
+void limit_posix_openblas(int threads) {
+  const auto parallel = find_symbol<OpenBLASParallel>("openblas_get_parallel");
+  const auto set_threads = find_symbol<OpenBLASSetThreads>("openblas_set_num_threads");
+  constexpr int kPosixThreads = 1;
+  if (parallel && set_threads && parallel() == kPosixThreads) set_threads(threads);
+}
+
+at::Tensor tensor_output(const c10::IValue& value, int64_t dimensions, const char* name) {
+  if (!value.isTensor()) throw UnexpectedOutput(std::string(name) + " is not a tensor");
+  const at::Tensor tensor = value.toTensor().to(at::kFloat).contiguous();
+  if (tensor.dim() != dimensions || tensor.size(0) != 1) {
+    throw UnexpectedOutput(std::string(name) + " has an unexpected shape");
+  }
+  return tensor;
+}
+
+}  // namespace
+
+char* m2fp_contract_read(const char* path, size_t* length, m2fp_torch_error* error) {
+  char* contract = nullptr;
+  guarded(error, M2FP_TORCH_UNREADABLE_MODEL, [&] {
+    caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
+    if (!reader.hasRecord("extra/contract.json")) {
+      set_error(error, M2FP_TORCH_NO_CONTRACT, "the archive has no extra/contract.json");
+      return;
+    }
+    const auto [data, size] = reader.getRecord("extra/contract.json");
+    contract = static_cast<char*>(std::malloc(size + 1));
+    if (!contract) throw std::bad_alloc();
+    std::memcpy(contract, data.get(), size);
+    contract[size] = '\0';
+    *length = size;
+  });
+  return contract;
+}
+
+void m2fp_contract_free(char* contract) { std::free(contract); }
+
+m2fp_model* m2fp_model_load(const char* path, m2fp_torch_error* error) {
+  m2fp_model* model = nullptr;
+  guarded(error, M2FP_TORCH_UNREADABLE_MODEL, [&] {
+    configure_process();
+    c10::InferenceMode inference;
+    torch::jit::Module module = torch::jit::load(std::string(path), c10::Device(c10::kCPU));
+    module.eval();
+    if (module.hasattr("training")) module = torch::jit::freeze(module);
+    widen_half_constants(module.get_method("forward").graph()->block());
+    model = new m2fp_model{std::move(module)};
+  });
+  return model;
+}
+
+void m2fp_model_destroy(m2fp_model* model) { delete model; }
+
+m2fp_session* m2fp_session_create(
+    const m2fp_model* model, int32_t threads, m2fp_torch_error* error) {
+  m2fp_session* session = nullptr;
+  guarded(error, M2FP_TORCH_FAILED, [&] {
+    at::set_num_threads(threads);
+    limit_posix_openblas(threads);
+    session = new m2fp_session{model->module, {}, 0, 0, {}, {}};
+  });
+  return session;
+}
+
+float* m2fp_session_input(
+    m2fp_session* session, int32_t height, int32_t width, m2fp_torch_error* error) {
+  float* input = nullptr;
+  guarded(error, M2FP_TORCH_FAILED, [&] {
+    const size_t count = size_t{3} * static_cast<size_t>(height) * static_cast<size_t>(width);
+    if (session->input.size() < count) session->input.resize(count);
+    session->height = height;
+    session->width = width;
+    input = session->input.data();
+  });
+  return input;
+}
+
+bool m2fp_session_run(m2fp_session* session, m2fp_output* output, m2fp_torch_error* error) {
+  return guarded(error, M2FP_TORCH_FAILED, [&] {
+    c10::InferenceMode inference;
+    torch::jit::GraphOptimizerEnabledGuard no_specialisation(false);
+    // The last outputs are released before the run, not after it.
+    session->class_logits.reset();
+    session->mask_logits.reset();
+    const at::Tensor input = at::from_blob(
+        session->input.data(), {1, 3, session->height, session->width}, at::kFloat);
+    const c10::IValue result = session->module.forward({input});
+    if (!result.isTuple() || result.toTupleRef().elements().size() != 2) {
+      throw UnexpectedOutput("the network does not return two tensors");
+    }
+    const auto& elements = result.toTupleRef().elements();
+    session->class_logits = tensor_output(elements[0], 3, "the class logits");
+    session->mask_logits = tensor_output(elements[1], 4, "the mask logits");
+    if (session->class_logits.size(1) != session->mask_logits.size(1)) {
+      throw UnexpectedOutput("class and mask logits disagree on the number of queries");
+    }
+    output->queries = static_cast<int32_t>(session->class_logits.size(1));
+    output->classes = static_cast<int32_t>(session->class_logits.size(2));
+    output->mask_height = static_cast<int32_t>(session->mask_logits.size(2));
+    output->mask_width = static_cast<int32_t>(session->mask_logits.size(3));
+    output->class_logits = session->class_logits.data_ptr<float>();
+    output->mask_logits = session->mask_logits.data_ptr<float>();
+  });
+}
+
+void m2fp_session_destroy(m2fp_session* session) { delete session; }
+
+void m2fp_runtime_describe(m2fp_runtime_info* info) {
+  std::memset(info, 0, sizeof *info);
+  m2fp_torch_error ignored;
+  guarded(&ignored, M2FP_TORCH_FAILED, [&] {
+    std::snprintf(info->torch_version, sizeof info->torch_version, "%s", TORCH_VERSION);
+    // "Intel(R) MKL-DNN v2.6.3 (Git Hash …)"
+    const std::string onednn = at::get_mkldnn_version();
+    const size_t v = onednn.find(" v");
+    const size_t end = v == std::string::npos ? v : onednn.find(' ', v + 2);
+    if (v != std::string::npos) {
+      std::snprintf(
+          info->onednn_version, sizeof info->onednn_version, "%s",
+          onednn.substr(v + 2, end - v - 2).c_str());
+    }
+    const std::string config = at::show_config();
+    const char* key = "CPU capability usage: ";
+    const size_t at = config.find(key);
+    if (at != std::string::npos) {
+      const size_t from = at + std::strlen(key);
+      std::snprintf(
+          info->cpu_capability, sizeof info->cpu_capability, "%s",
+          config.substr(from, config.find('\n', from) - from).c_str());
+    }
+  });
+  Dl_info where;
+  void* const sgemm = dlsym(RTLD_DEFAULT, "sgemm_");
+  if (sgemm && dladdr(sgemm, &where) && where.dli_fname) {
+    char* const resolved = realpath(where.dli_fname, nullptr);
+    std::snprintf(
+        info->blas_path, sizeof info->blas_path, "%s", resolved ? resolved : where.dli_fname);
+    std::free(resolved);
+  }
+  if (const auto config = find_symbol<OpenBLASConfig>("openblas_get_config")) {
+    if (std::strstr(info->blas_path, "openblas")) {
+      std::snprintf(info->blas_config, sizeof info->blas_config, "%s", config());
+    }
+  }
+}

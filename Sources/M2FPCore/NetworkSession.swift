@@ -1,0 +1,20 @@
+/// Runs a network on one image at a time.
+///
+/// A session belongs to the thread that made it; it is a protocol so that the batch layer is tested
+/// without torch.
+public protocol NetworkSession {
+  /// Fills the network's input, runs it, and lends out what it returned.
+  ///
+  /// - Parameters:
+  ///   - width: The input's width in pixels, a multiple of the contract's divisor.
+  ///   - height: The input's height in pixels, a multiple of the contract's divisor.
+  ///   - fill: Writes the input, `3 × height × width` values; what it does not write is undefined.
+  ///   - body: Reads the output, which is gone when it returns.
+  /// - Returns: What `body` returned.
+  /// - Throws: A ``FileFailure`` of stage ``Stage/infer``.
+  func run<Result>(
+    width: Int, height: Int,
+    fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+    body: (NetworkOutput) -> Result
+  ) throws(FileFailure) -> Result
+}

@@ -1,0 +1,73 @@
+import CTorchSession
+import Foundation
+import M2FPCore
+
+/// A network's run on the calling thread.
+///
+/// A class rather than a non-copyable struct, because the batch layer holds it as an existential;
+/// it is not `Sendable`, and it traps on any other thread than the one that made it.
+public final class TorchSession: NetworkSession {
+  private let model: Model
+  private let handle: OpaquePointer
+  private let thread = pthread_self()
+
+  /// Makes a session for the calling thread.
+  ///
+  /// - Parameters:
+  ///   - model: The network; it stays alive as long as the session.
+  ///   - threads: Intra-op threads of the calling thread (libtorch keeps that count per thread).
+  /// - Throws: ``RunFailure`` when torch cannot make one.
+  public init(model: Model, threads: Int) throws(RunFailure) {
+    var error = m2fp_torch_error()
+    guard let handle = m2fp_session_create(model.handle, Int32(clamping: threads), &error) else {
+      throw RunFailure(.internal, "cannot start a session: \(error.text)")
+    }
+    self.model = model
+    self.handle = handle
+  }
+
+  deinit { m2fp_session_destroy(handle) }
+
+  public func run<Result>(
+    width: Int, height: Int,
+    fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+    body: (NetworkOutput) -> Result
+  ) throws(FileFailure) -> Result {
+    precondition(pthread_equal(thread, pthread_self()) != 0, "a session left its thread")
+    var error = m2fp_torch_error()
+    guard let input = m2fp_session_input(handle, Int32(height), Int32(width), &error) else {
+      throw Self.failure(error)
+    }
+    fill(UnsafeMutableBufferPointer(start: input, count: 3 * height * width))
+    var output = m2fp_output()
+    guard m2fp_session_run(handle, &output, &error) else { throw Self.failure(error) }
+    let queries = Int(output.queries)
+    let classes = Int(output.classes)
+    let maskWidth = Int(output.mask_width)
+    let maskHeight = Int(output.mask_height)
+    let contract = model.archive.contract
+    guard classes == contract.networkClasses else {
+      throw FileFailure(
+        stage: .infer, code: .inference,
+        message: "the network returns \(classes) classes and its contract promises "
+          + "\(contract.networkClasses): export the model anew.")
+    }
+    return body(
+      NetworkOutput(
+        queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight,
+        classLogits: UnsafeBufferPointer(start: output.class_logits, count: queries * classes),
+        maskLogits: UnsafeBufferPointer(
+          start: output.mask_logits, count: queries * maskWidth * maskHeight)))
+  }
+
+  private static func failure(_ error: m2fp_torch_error) -> FileFailure {
+    switch error.status {
+    case .outOfMemory:
+      FileFailure(
+        stage: .infer, code: .outOfMemory,
+        message: "not enough memory for the network: use fewer --jobs or a smaller --max-side.")
+    default:
+      FileFailure(stage: .infer, code: .inference, message: "the network failed: \(error.text)")
+    }
+  }
+}

@@ -1,0 +1,127 @@
+#include "codec.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void m2fp_result_reset(m2fp_image_result *result) {
+  result->status = M2FP_IMAGE_OK;
+  result->warning_count = 0;
+  result->message[0] = 0;
+  result->first_warning[0] = 0;
+}
+
+void m2fp_result_fail(m2fp_image_result *result, enum m2fp_image_status status, const char *format,
+                      ...) {
+  if (result->status != M2FP_IMAGE_OK) return;
+  result->status = status;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(result->message, sizeof result->message, format, arguments);
+  va_end(arguments);
+}
+
+void m2fp_result_warn(m2fp_image_result *result, const char *message) {
+  if (result->warning_count == 0) {
+    snprintf(result->first_warning, sizeof result->first_warning, "%s", message);
+  }
+  if (result->warning_count < INT32_MAX) result->warning_count++;
+}
+
+int m2fp_buffer_reserve(m2fp_buffer *buffer, size_t extra) {
+  if (buffer->capacity - buffer->count >= extra) return 1;
+  size_t capacity = buffer->capacity + buffer->capacity / 2;
+  if (capacity < buffer->count + extra) capacity = buffer->count + extra;
+  if (capacity < 1 << 16) capacity = 1 << 16;
+  uint8_t *bytes = realloc(buffer->bytes, capacity);
+  if (bytes == NULL) return 0;
+  buffer->bytes = bytes;
+  buffer->capacity = capacity;
+  return 1;
+}
+
+void m2fp_buffer_free(m2fp_buffer *buffer) {
+  free(buffer->bytes);
+  *buffer = (m2fp_buffer){0};
+}
+
+placement m2fp_placement(const m2fp_image_header *header, uint8_t *pixels) {
+  ptrdiff_t width = header->width, height = header->height;
+  int swaps = header->orientation >= 5;
+  // One step right and one step down in the upright picture.
+  ptrdiff_t right = 3, down = 3 * (swaps ? height : width);
+  ptrdiff_t last_column = ((swaps ? height : width) - 1) * right;
+  ptrdiff_t last_row = ((swaps ? width : height) - 1) * down;
+  switch (header->orientation) {
+    case 2: return (placement){pixels + last_column, -right, down};
+    case 3: return (placement){pixels + last_row + last_column, -right, -down};
+    case 4: return (placement){pixels + last_row, right, -down};
+    case 5: return (placement){pixels, down, right};
+    case 6: return (placement){pixels + last_column, down, -right};
+    case 7: return (placement){pixels + last_row + last_column, -down, -right};
+    case 8: return (placement){pixels + last_row, -down, right};
+    default: return (placement){pixels, right, down};
+  }
+}
+
+void m2fp_place(const placement *place, const uint8_t *strip, int32_t width, int32_t y,
+                int32_t rows) {
+  uint8_t *start = place->origin + y * place->dy;
+  if (place->dx == 3) {
+    for (int32_t row = 0; row < rows; row++) {
+      memcpy(start + row * place->dy, strip + (size_t)row * width * 3, (size_t)width * 3);
+    }
+    return;
+  }
+  for (int32_t x = 0; x < width; x++) {
+    uint8_t *to = start + x * place->dx;
+    const uint8_t *from = strip + (size_t)x * 3;
+    for (int32_t row = 0; row < rows; row++) {
+      to[0] = from[0];
+      to[1] = from[1];
+      to[2] = from[2];
+      to += place->dy;
+      from += (size_t)width * 3;
+    }
+  }
+}
+
+static uint32_t read16(const uint8_t *at, int big) {
+  return big ? (uint32_t)at[0] << 8 | at[1] : (uint32_t)at[1] << 8 | at[0];
+}
+
+static uint32_t read32(const uint8_t *at, int big) {
+  return big ? read16(at, 1) << 16 | read16(at + 2, 1) : read16(at + 2, 0) << 16 | read16(at, 0);
+}
+
+int32_t m2fp_tiff_orientation(const uint8_t *tiff, size_t count) {
+  enum { ORIENTATION = 0x0112, BYTE = 1, SHORT = 3, LONG = 4, ENTRY = 12 };
+  if (count < 8) return 1;
+  int big;
+  if (memcmp(tiff, "MM\0*", 4) == 0) {
+    big = 1;
+  } else if (memcmp(tiff, "II*\0", 4) == 0) {
+    big = 0;
+  } else {
+    return 1;
+  }
+  size_t directory = read32(tiff + 4, big);
+  if (directory > count || count - directory < 2) return 1;
+  size_t entries = read16(tiff + directory, big);
+  size_t room = (count - directory - 2) / ENTRY;
+  if (entries > room) entries = room;
+  const uint8_t *entry = tiff + directory + 2;
+  for (size_t i = 0; i < entries; i++, entry += ENTRY) {
+    if (read16(entry, big) != ORIENTATION) continue;
+    if (read32(entry + 4, big) != 1) return 1;
+    uint32_t value = 0;
+    switch (read16(entry + 2, big)) {
+      case BYTE: value = entry[8]; break;
+      case SHORT: value = read16(entry + 8, big); break;
+      case LONG: value = read32(entry + 8, big); break;
+    }
+    return value >= 1 && value <= 8 ? (int32_t)value : 1;
+  }
+  return 1;
+}

@@ -1,0 +1,133 @@
+import CImageCodec
+import M2FPCore
+
+/// What a decoder may be asked to hold. The file's own size is the reader's business.
+public struct ImageLimits: Sendable, Equatable {
+  /// The largest number of pixels.
+  public var maxPixels: Int
+
+  /// - Parameter maxPixels: the largest number of pixels, by default 100 million.
+  public init(maxPixels: Int = 100_000_000) {
+    self.maxPixels = maxPixels
+  }
+}
+
+/// A decoded picture and what is worth knowing of its file.
+public struct DecodedImage: Sendable {
+  /// The pixels, upright: ``orientation`` is already applied.
+  public let image: RGBImage
+  public let format: ImageFormat
+  /// The EXIF orientation that the file asked for, 1 to 8.
+  public let orientation: Int
+  /// Oddities that cost no pixels, in the library's words.
+  public let warnings: [String]
+}
+
+/// Decodes JPEG and PNG to upright RGB, the same pixels that Pillow gives.
+public enum ImageDecoder {
+  /// Decodes a file that lies in memory.
+  ///
+  /// - Parameters:
+  ///   - bytes: The whole file.
+  ///   - limits: Checked against the header, before anything is allocated.
+  /// - Returns: The picture, upright, transparency composited over white.
+  /// - Throws: ``FileFailure`` of stage `decode`, with a message that ends in a remedy.
+  public static func decode(
+    _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits()
+  ) throws(FileFailure) -> DecodedImage {
+    let format = try sniff(bytes)
+    let data = bytes.bindMemory(to: UInt8.self)
+    guard let start = data.baseAddress else { throw empty }
+
+    var result = m2fp_image_result()
+    var header = m2fp_image_header()
+    switch format {
+    case .jpeg: m2fp_jpeg_header(start, data.count, &header, &result)
+    case .png: m2fp_png_header(start, data.count, &header, &result)
+    }
+    try check(result, format: format)
+
+    let (width, height) = (Int(header.width), Int(header.height))
+    guard width * height <= limits.maxPixels else {
+      throw failure(
+        .imageTooLarge,
+        "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels); "
+          + "raise it with --max-pixels, or scale the image down")
+    }
+    let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, count in
+      guard let pixels = buffer.baseAddress else { return }
+      switch format {
+      case .jpeg: m2fp_jpeg_decode(start, data.count, &header, pixels, &result)
+      case .png: m2fp_png_decode(start, data.count, &header, pixels, &result)
+      }
+      count = result.status == .ok ? width * height * 3 : 0
+    }
+    try check(result, format: format)
+
+    let orientation = Int(header.orientation)
+    let swapsSides = orientation >= 5
+    let image = RGBImage(
+      width: swapsSides ? height : width, height: swapsSides ? width : height, pixels: pixels)
+    return DecodedImage(
+      image: image, format: format, orientation: orientation, warnings: result.warnings)
+  }
+
+  /// Decodes a file that lies in memory.
+  ///
+  /// - Parameters:
+  ///   - bytes: The whole file.
+  ///   - limits: Checked against the header, before anything is allocated.
+  /// - Returns: The picture, upright, transparency composited over white.
+  /// - Throws: ``FileFailure`` of stage `decode`, with a message that ends in a remedy.
+  public static func decode(
+    _ bytes: [UInt8], limits: ImageLimits = ImageLimits()
+  ) throws(FileFailure) -> DecodedImage {
+    let result = bytes.withUnsafeBytes { bytes in
+      Result { () throws(FileFailure) in try decode(bytes, limits: limits) }
+    }
+    return try result.get()
+  }
+
+  private static var empty: FileFailure { failure(.empty, "the file is empty") }
+
+  private static func sniff(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> ImageFormat {
+    guard !bytes.isEmpty else { throw empty }
+    switch FileSignature(bytes) {
+    case .supported(let format):
+      return format
+    case .known(let what):
+      throw failure(.unknownFormat, "this is \(what); convert it to JPEG or PNG")
+    case .unknown:
+      throw failure(
+        .unknownFormat, "neither a JPEG nor a PNG, nor anything else known; give it a photo")
+    }
+  }
+
+  private static func check(
+    _ result: m2fp_image_result, format: ImageFormat
+  ) throws(FileFailure) {
+    let name = format.rawValue
+    switch result.status {
+    case .ok:
+      return
+    case .truncated:
+      throw failure(
+        .truncated, "the \(name) is cut short (\(result.reason)); copy or download it again")
+    case .corrupt:
+      throw failure(
+        .corrupt, "the \(name) is damaged (\(result.reason)); copy or download it again")
+    case .unsupported:
+      throw failure(
+        .unsupported,
+        "this kind of \(name) is not supported (\(result.reason)); save it as a plain JPEG or PNG")
+    case .tooLarge:
+      throw failure(.imageTooLarge, "the \(name) is too large (\(result.reason)); scale it down")
+    case .outOfMemory:
+      throw failure(.outOfMemory, "not enough memory to decode the \(name); use fewer --jobs")
+    }
+  }
+
+  private static func failure(_ code: FileFailure.Code, _ message: String) -> FileFailure {
+    FileFailure(stage: .decode, code: code, message: message)
+  }
+}

@@ -1,0 +1,83 @@
+/// The kind of an image file, by its first bytes; names and extensions are never asked.
+public enum ImageFormat: String, Sendable, Codable, CaseIterable {
+  case jpeg = "JPEG"
+  case png = "PNG"
+
+  /// The format that the bytes begin with, or nil.
+  public init?(sniffing bytes: UnsafeRawBufferPointer) {
+    switch FileSignature(bytes) {
+    case .supported(let format): self = format
+    case .known, .unknown: return nil
+    }
+  }
+}
+
+/// What the first bytes of a file give away.
+enum FileSignature: Equatable {
+  case supported(ImageFormat)
+  /// Something we can name but not read, with its article: "a WebP image".
+  case known(String)
+  case unknown
+
+  init(_ bytes: UnsafeRawBufferPointer) {
+    func has(_ text: String, at offset: Int = 0) -> Bool {
+      let wanted = Array(text.utf8)
+      return bytes.count >= offset + wanted.count
+        && bytes[offset..<(offset + wanted.count)].elementsEqual(wanted)
+    }
+    func has(_ wanted: [UInt8]) -> Bool { bytes.starts(with: wanted) }
+
+    if has([0xFF, 0xD8, 0xFF]) {
+      self = .supported(.jpeg)
+    } else if has([0x89, 0x50, 0x4E, 0x47]) {
+      // The rest of the signature tells how a transfer has damaged the file: the decoder says so.
+      self = .supported(.png)
+    } else if has("GIF87a") || has("GIF89a") {
+      self = .known("a GIF image")
+    } else if has("RIFF"), has("WEBP", at: 8) {
+      self = .known("a WebP image")
+    } else if has([0x49, 0x49, 0x2A, 0]) || has([0x4D, 0x4D, 0, 0x2A]) {
+      self = .known("a TIFF or camera raw image")
+    } else if has("ftyp", at: 4) {
+      self = .known(Self.isoMedia(brand: bytes))
+    } else if has("BM"), bytes.count > 14, bytes[6..<10].allSatisfy({ $0 == 0 }) {
+      self = .known("a BMP image")
+    } else if has("%PDF-") {
+      self = .known("a PDF document")
+    } else if has([0xFF, 0x4F, 0xFF, 0x51]) || has("jP  ", at: 4) {
+      self = .known("a JPEG 2000 image")
+    } else if has([0xFF, 0x0A]) || has("JXL ", at: 4) {
+      self = .known("a JPEG XL image")
+    } else if has("8BPS") {
+      self = .known("a Photoshop document")
+    } else if has("PK\u{3}\u{4}") {
+      self = .known("a ZIP archive")
+    } else if has([0x1F, 0x8B]) {
+      self = .known("a gzip archive")
+    } else {
+      self = Self.text(bytes)
+    }
+  }
+
+  /// The boxes that begin with `ftyp` share a structure; the brand tells them apart.
+  private static func isoMedia(brand bytes: UnsafeRawBufferPointer) -> String {
+    guard bytes.count >= 12 else { return "an ISO media file" }
+    switch String(decoding: bytes[8..<12], as: UTF8.self) {
+    case "heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1": return "a HEIC image"
+    case "avif", "avis": return "an AVIF image"
+    default: return "a video or other ISO media file"
+    }
+  }
+
+  private static func text(_ bytes: UnsafeRawBufferPointer) -> FileSignature {
+    let head = bytes.prefix(512)
+    let isText = head.allSatisfy { $0 >= 0x20 && $0 != 0x7F || (0x09...0x0D).contains($0) }
+    guard isText, !head.isEmpty else { return .unknown }
+    let start = String(decoding: head, as: UTF8.self).lowercased()
+    if start.contains("<svg") { return .known("an SVG drawing") }
+    if start.contains("<html") || start.contains("<!doctype html") {
+      return .known("a web page")
+    }
+    return .known("text")
+  }
+}

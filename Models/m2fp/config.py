@@ -29,7 +29,19 @@ class Config:
     encoder_layers, encoder_ffn, encoder_points : int
         Pixel decoder: layers, feed-forward width, sampling points of a head on each level.
     decoder_layers, decoder_ffn, num_queries : int
-        Transformer decoder: layers, feed-forward width, queries.
+        Transformer decoder: layers, feed-forward width, learned queries.
+    person_queries : int
+        Queries in addition, chosen from the image at likely centres of persons; 0 for the
+        published architecture.
+    short_side, max_side : int
+        Multi-person input: the short side is resized to the first, unless that makes the long
+        side longer than the second.
+    single_width, single_height : int
+        Single-person input: images are fitted into this.
+    mean, std : tuple of float
+        RGB normalisation on the scale 0 to 255.
+    licence : str
+        SPDX identifier of the licence of this model's published weights.
     """
 
     name: str
@@ -45,6 +57,14 @@ class Config:
     decoder_layers: int = 9
     decoder_ffn: int = 2048
     num_queries: int = 100
+    person_queries: int = 0
+    short_side: int = 640
+    max_side: int = 1333
+    single_width: int = 384
+    single_height: int = 512
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    licence: str = "CC-BY-NC-4.0"
 
 
 CONFIGS = {
@@ -55,13 +75,15 @@ CONFIGS = {
         Config(
             name="m2fp-tiny",
             backbone="pose",
-            hidden_dim=128,
-            mask_dim=128,
-            encoder_layers=3,
-            encoder_ffn=512,
-            decoder_layers=6,
-            decoder_ffn=512,
-            num_queries=50,
+            hidden_dim=96,
+            mask_dim=96,
+            encoder_layers=2,
+            encoder_ffn=256,
+            encoder_points=2,
+            decoder_layers=3,
+            decoder_ffn=384,
+            num_queries=19,  # one for each part class
+            person_queries=24,
         ),
     )
 }

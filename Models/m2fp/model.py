@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from .config import Config
 from .layers import Conv2d
+from .person_queries import PersonQueries
 from .pixel_decoder import LEVELS, PixelDecoder
 from .transformer_decoder import TransformerDecoder
 
@@ -32,6 +33,7 @@ class Head(nn.Module):
         super().__init__()
         self.pixel_decoder = PixelDecoder(config, channels)
         self.predictor = TransformerDecoder(config)
+        self.person_queries = PersonQueries(config) if config.person_queries else None
 
 
 class M2FP(nn.Module):
@@ -59,7 +61,13 @@ class M2FP(nn.Module):
         features = self.backbone(image)
         mask_features, tokens, positions = self.sem_seg_head.pixel_decoder(features)
         sizes = [features[name].shape[-2:] for name in LEVELS]
-        return self.sem_seg_head.predictor(mask_features, tokens, positions, sizes, all_layers)
+        chosen = None
+        if self.sem_seg_head.person_queries is not None:
+            mask_features = self.sem_seg_head.person_queries.locate(mask_features)
+            chosen = self.sem_seg_head.person_queries(tokens[-1], sizes[-1])
+        return self.sem_seg_head.predictor(
+            mask_features, tokens, positions, sizes, all_layers, chosen
+        )
 
     def fold_batch_norms(self) -> None:
         """Fold every BatchNorm into the convolution before it; for inference only."""

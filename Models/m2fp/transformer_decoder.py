@@ -59,7 +59,7 @@ class TransformerDecoder(nn.Module):
         super().__init__()
         dim, count = config.hidden_dim, config.decoder_layers
         self.query_feat = nn.Embedding(config.num_queries, dim)
-        self.query_embed = nn.Embedding(config.num_queries, dim)
+        self.query_embed = nn.Embedding(config.num_queries + config.person_queries, dim)
         self.level_embed = nn.Embedding(len(LEVELS), dim)
         self.transformer_cross_attention_layers = nn.ModuleList(
             CrossAttentionLayer(config) for _ in range(count)
@@ -79,6 +79,7 @@ class TransformerDecoder(nn.Module):
         positions: list[Tensor],
         sizes: list,
         all_layers: bool = False,
+        chosen: Tensor | None = None,
     ) -> list[tuple[Tensor, Tensor]]:
         """Decode one batch.
 
@@ -92,6 +93,8 @@ class TransformerDecoder(nn.Module):
             (height, width) of each level.
         all_layers : bool
             Predict from the initial queries and after every layer, not only after the last.
+        chosen : Tensor or None
+            (B, N, E), the features of queries chosen from the image, which follow the learned.
 
         Returns
         -------
@@ -106,6 +109,8 @@ class TransformerDecoder(nn.Module):
         ]
         place = self.query_embed.weight
         x = self.query_feat.weight.expand(mask_features.shape[0], -1, -1)
+        if chosen is not None:
+            x = torch.cat((x, chosen), dim=1)
         predictions = []
         layers = zip(
             self.transformer_cross_attention_layers,

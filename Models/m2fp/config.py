@@ -84,6 +84,11 @@ CONFIGS = {
             decoder_ffn=384,
             num_queries=19,  # one for each part class
             person_queries=24,
+            short_side=384,
+            max_side=640,
+            mean=(0.0, 0.0, 0.0),
+            std=(255.0, 255.0, 255.0),
+            licence="Apache-2.0 AND CC0-1.0",
         ),
     )
 }

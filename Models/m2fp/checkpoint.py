@@ -1,0 +1,92 @@
+"""Reading weights that others published: safely, and all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+# Weights of the training loss, which inference does not have.
+IGNORED_PREFIX = "criterion."
+# How many batches each BatchNorm has seen; older checkpoints lack it and inference ignores it.
+COUNTER_SUFFIX = ".num_batches_tracked"
+
+
+class CheckpointError(Exception):
+    """The file cannot be read, is not safe to read, or does not fit the model."""
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    sha256 = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            sha256.update(block)
+    return sha256.hexdigest()
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read the weights in ``path``: ModelScope's or detectron2's layout, or a bare state dict.
+
+    The first two keep the weights under ``model``; whatever lies beside them (optimiser state,
+    iteration count) is ignored.
+
+    Raises
+    ------
+    CheckpointError
+        The file is unreadable, holds objects other than tensors, or holds no weights.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path}: refused, because it holds more than weights, and reading such a file can run"
+            f" code hidden in it ({reason}). If you trust its source, load it there and save"
+            " {'model': state_dict} again"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path}: not a torch checkpoint, or damaged ({reason})") from error
+    state = content.get("model", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not any(isinstance(x, Tensor) for x in state.values()):
+        raise CheckpointError(f"{path}: no weights in it, neither under 'model' nor at its top")
+    return state
+
+
+def load_strictly(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load ``state`` into ``model`` if every tensor fits; loss weights and counters may differ.
+
+    Raises
+    ------
+    CheckpointError
+        Names every missing, surplus, mis-shaped and non-finite tensor; the model is unchanged.
+    """
+    given = {name: x for name, x in state.items() if not name.startswith(IGNORED_PREFIX)}
+    wanted = model.state_dict()
+    problems = [
+        f"missing: {name} {tuple(x.shape)}"
+        for name, x in wanted.items()
+        if name not in given and not name.endswith(COUNTER_SUFFIX)
+    ]
+    for name, x in given.items():
+        if not isinstance(x, Tensor):
+            problems.append(f"not a tensor: {name} ({type(x).__name__})")
+        elif name not in wanted:
+            problems.append(f"surplus: {name} {tuple(x.shape)}")
+        elif x.shape != wanted[name].shape:
+            expected = tuple(wanted[name].shape)
+            problems.append(f"mis-shaped: {name} is {tuple(x.shape)}, the model has {expected}")
+        elif x.is_floating_point() and not x.isfinite().all():
+            problems.append(f"not finite: {name}")
+    if problems:
+        raise CheckpointError(
+            f"the checkpoint does not fit the model: {len(problems)} tensors\n  "
+            + "\n  ".join(problems)
+        )
+    model.load_state_dict(given, strict=False)

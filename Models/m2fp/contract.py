@@ -1,0 +1,95 @@
+"""What an archive says of itself: how to feed it and how to read it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .config import Config
+
+FORMAT_VERSION = 1
+
+CLASSES = {
+    "cihp": (
+        "Background Hat Hair Gloves Sunglasses UpperClothes Dress Coat Socks Pants Torso-skin"
+        " Scarf Skirt Face Left-arm Right-arm Left-leg Right-leg Left-shoe Right-shoe"
+    ).split(),
+    "lip": (
+        "Background Hat Hair Glove Sunglasses UpperClothes Dress Coat Socks Pants Jumpsuits"
+        " Scarf Skirt Face Left-arm Right-arm Left-leg Right-leg Left-shoe Right-shoe"
+    ).split(),
+}
+
+# The colours of the CIHP_PGN and LIP tools.
+PALETTE = [
+    [0, 0, 0], [128, 0, 0], [255, 0, 0], [0, 85, 0], [170, 0, 51], [255, 85, 0], [0, 0, 85],
+    [0, 119, 221], [85, 85, 0], [0, 85, 85], [85, 51, 0], [52, 86, 128], [0, 128, 0], [0, 0, 255],
+    [51, 170, 221], [0, 255, 255], [85, 255, 170], [170, 255, 85], [255, 255, 0], [255, 170, 0],
+]  # fmt: skip
+
+
+def for_dataset(config: Config, dataset: str) -> Config:
+    """The configuration with the class count of ``cihp`` (parts and Human) or ``lip`` (parts)."""
+    return dataclasses.replace(config, num_classes=len(CLASSES[dataset]) + (dataset == "cihp"))
+
+
+def make_contract(
+    config: Config, dataset: str, source: str, licence: str, torch_version: str
+) -> dict:
+    """The contract of an archive.
+
+    Parameters
+    ----------
+    config : Config
+        The network.
+    dataset : {"cihp", "lip"}
+        Which classes it was trained on: multi-person with instances, or single-person.
+    source : str
+        SHA-256 of the checkpoint, or ``seed:N``.
+    licence : str
+        SPDX identifier. Commercial use counts as allowed unless it is a non-commercial one.
+    torch_version : str
+        Version of torch that wrote the archive.
+
+    Returns
+    -------
+    dict
+        Ready for JSON. The thresholds are ModelScope's.
+    """
+    count = len(CLASSES[dataset])
+    if dataset == "cihp":
+        geometry = {"mode": "multi", "short_side": config.short_side, "max_side": config.max_side}
+        postprocess = {
+            "mode": "parsing",
+            "parsing_classes": count,
+            "human_index": count,
+            "top_k": 100,
+            "part_score_threshold": 0.1,
+            "human_score_threshold": 0.1,
+            "semantic_score_threshold": 0.5,
+            "mask_threshold": 0.5,
+        }
+    else:
+        geometry = {
+            "mode": "single",
+            "width": config.single_width,
+            "height": config.single_height,
+            "pad_value": 128,
+        }
+        postprocess = {"mode": "semantic", "parsing_classes": count, "human_index": None}
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": config.name,
+        "classes": CLASSES[dataset],
+        "palette": PALETTE,
+        "preprocess": {
+            **geometry,
+            "divisor": 32,
+            "mean": list(config.mean),
+            "std": list(config.std),
+        },
+        "postprocess": postprocess,
+        "licence": licence,
+        "commercial_use": "-NC" not in licence,
+        "source_sha256": source,
+        "torch_version": torch_version,
+    }

@@ -1,0 +1,91 @@
+"""Query outputs to label and person maps: the reference's parsing mode (design: m2fp-facts).
+
+Class scores bound instance scores, because a mask score is at most 1. So a query and class pair
+whose class score is below its threshold is dropped before its mask is resized, exactly.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Parsing(NamedTuple):
+    """What an image shows.
+
+    labels : (H, W) uint8 class ids.
+    persons : (H, W) uint8, 0 for none, then 1.. in descending order of score.
+    scores : (N,) float, of the persons.
+    """
+
+    labels: Tensor
+    persons: Tensor
+    scores: Tensor
+
+
+@torch.no_grad()
+def parse(
+    class_logits: Tensor,
+    mask_logits: Tensor,
+    padded: tuple[int, int],
+    resized: tuple[int, int],
+    size: tuple[int, int],
+    contract: dict,
+) -> Parsing:
+    """Merge one image's queries.
+
+    Parameters
+    ----------
+    class_logits, mask_logits : Tensor
+        (Q, C+1) and (Q, h, w), the network's outputs without the batch axis.
+    padded, resized, size : (int, int)
+        (height, width) of the network's input, of the image in it, and of the image itself.
+    contract : dict
+        The ``postprocess`` object of the model's contract, mode ``parsing``.
+    """
+    parts, human = contract["parsing_classes"], contract["human_index"]
+    class_scores = class_logits.softmax(-1)[:, :-1]
+    count = min(contract["top_k"], class_scores.numel())
+    best, index = class_scores.flatten().topk(count)
+    query = torch.div(index, class_scores.shape[1], rounding_mode="floor")
+    label = index % class_scores.shape[1]
+    # Only the semantic map uses part instances, and it wants both thresholds met.
+    part_floor = max(contract["part_score_threshold"], contract["semantic_score_threshold"])
+    floor = torch.where(
+        label == human,
+        torch.tensor(contract["human_score_threshold"]),
+        torch.tensor(part_floor),
+    )
+    keep = (best >= floor) & (label != 0)
+    best, query, label = best[keep], query[keep], label[keep]
+
+    labels = torch.zeros(size, dtype=torch.uint8)
+    persons = torch.zeros(size, dtype=torch.uint8)
+    if not len(best):
+        return Parsing(labels, persons, best)
+    masks, inverse = query.unique(return_inverse=True)
+    masks = F.interpolate(mask_logits[None, masks], padded, mode="bilinear", align_corners=False)
+    masks = masks[:, :, : resized[0], : resized[1]]
+    masks = F.interpolate(masks, size, mode="bilinear", align_corners=False)[0]
+    chances, inside = masks.sigmoid(), masks > 0
+    area = inside.flatten(1).sum(1).clamp(min=1)
+    mask_score = (chances * inside).flatten(1).sum(1) / area
+    score = best * mask_score[inverse]
+
+    sums = torch.zeros(parts, *size)
+    counts = torch.zeros(parts, *size)
+    for i in torch.nonzero((label != human) & (score >= part_floor)).flatten().tolist():
+        weighted = chances[inverse[i]] * score[i]
+        strong = weighted > contract["mask_threshold"]
+        sums[label[i]] += weighted * strong
+        counts[label[i]] += strong
+    labels = (sums / counts.clamp(min=1)).argmax(0).to(torch.uint8)
+
+    chosen = torch.nonzero((label == human) & (score > contract["human_score_threshold"])).flatten()
+    chosen = chosen[score[chosen].argsort(descending=True)]
+    for rank in reversed(range(len(chosen))):
+        persons[inside[inverse[chosen[rank]]]] = rank + 1
+    return Parsing(labels, persons, score[chosen])

@@ -80,6 +80,10 @@ bool guarded(m2fp_torch_error* error, m2fp_torch_status otherwise, Body body) no
 void configure_process() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // oneDNN keeps compiled primitives per input shape, 1024 by default, and torch as many again:
+    // over a folder of mixed sizes memory creeps. One shape of the network needs about 100.
+    setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256", 0);
+    setenv("LRU_CACHE_CAPACITY", "256", 0);
     at::set_num_interop_threads(1);
     // The profiling executor specialises a graph for the shapes it has seen, which costs seconds
     // for every new photo size. The network gains nothing from it.

@@ -7,6 +7,8 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
 public struct FileFailure: Error, Sendable, Equatable {
   /// Stable names for scripts; the message is for people.
   public enum Code: String, Sendable, Codable {
+    /// A path the user named does not exist.
+    case missing
     /// The file cannot be opened or read.
     case unreadable
     /// Not a regular file: a FIFO, a device, a socket, a dangling link.

@@ -1,1 +1,8 @@
-@main struct Main { static func main() {} }
+import M2FPCommands
+
+@main
+struct Main {
+  static func main() {
+    M2FPCommand.main()
+  }
+}

@@ -1,0 +1,63 @@
+# Everything a user or CI needs. `make demo` and `make test` start from a bare Debian 12 with Swift.
+
+PREFIX ?= /usr/local
+CONFIGURATION ?= release
+# torch's archive and runtime versions must agree, so the model side runs on Debian's own Python.
+PYTHON := /usr/bin/python3
+SWIFT_BUILD := swift build --configuration $(CONFIGURATION)
+M2FP := .build/$(CONFIGURATION)/m2fp
+
+# What building and running need; libtorch-dev alone would bring the reference BLAS, ten times
+# slower.
+PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev
+# What the tests compare with: Pillow, and torch for the model side.
+TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil libpng-tools
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
+# $(call install,PACKAGES): installs those of PACKAGES that are missing, silently if none is.
+missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
+install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
+
+.PHONY: build demo test lint install uninstall setup setup-test parity bench clean
+
+build: setup
+	$(SWIFT_BUILD) --product m2fp
+
+demo: build
+	$(M2FP) parse Examples --out .build/demo --overlay --force
+	@echo
+	@echo "The results are in .build/demo: NAME.m2fp.png (colour maps), NAME.m2fp.overlay.jpg,"
+	@echo "NAME.m2fp/ (a mask for each class) and NAME.m2fp.json (what was found)."
+
+test: setup-test build
+	swift test --parallel
+	$(PYTHON) -m unittest discover -s Models/tests
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+parity: setup-test build
+	$(PYTHON) Models/parity.py
+
+install: build
+	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp
+	install -D -m 644 Models/m2fp-tiny.pt $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
+	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
+	swift package --configuration $(CONFIGURATION) --allow-writing-to-package-directory \
+	  generate-manual --multi-page --output-directory .build/man
+	install -m 644 .build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+
+uninstall:
+	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1
+	$(RM) -r $(DESTDIR)$(PREFIX)/share/m2fp
+
+setup:
+	$(call install,$(PACKAGES))
+
+setup-test: setup
+	$(call install,$(TEST_PACKAGES))
+
+clean:
+	swift package clean
+	$(RM) -r .build/demo .build/man

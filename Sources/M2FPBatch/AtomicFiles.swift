@@ -1,0 +1,131 @@
+import Foundation
+import M2FPCore
+
+/// Writes a set of files so that a reader, or a crash, never sees half of one.
+///
+/// Each file is written to a temporary name in its own folder, synced, and renamed only when all are
+/// complete. A temporary file is locked as long as its writer lives, which is how a later run tells
+/// leftovers of a killed one (``removeLeftovers(in:)``).
+struct AtomicFiles: ~Copyable {
+  private struct Pending {
+    let temporary: String
+    let final: String
+    let descriptor: Int32
+  }
+
+  static let prefix = ".m2fp-"
+  static let suffix = ".tmp"
+
+  private var pending: [Pending] = []
+
+  init() {}
+
+  deinit {
+    for file in pending {
+      unlink(file.temporary)
+      close(file.descriptor)
+    }
+  }
+
+  /// Writes `bytes` to a temporary file that ``commit()`` will rename to `path`.
+  ///
+  /// - Throws: ``FileFailure`` of stage ``Stage/write``.
+  mutating func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(FileFailure) {
+    let folder = Paths.folder(path)
+    let (descriptor, temporary) = try Self.create(in: folder)
+    pending.append(Pending(temporary: temporary, final: path, descriptor: descriptor))
+    var rest = bytes
+    while !rest.isEmpty {
+      let written = Foundation.write(descriptor, rest.baseAddress, rest.count)
+      if written < 0 {
+        if errno == EINTR { continue }
+        throw Self.failure(errno, path)
+      }
+      rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+    }
+    guard fsync(descriptor) == 0 else { throw Self.failure(errno, path) }
+  }
+
+  /// Gives the file last written the modification time `time`.
+  mutating func stampLast(_ time: timespec) {
+    guard let last = pending.last else { return }
+    _ = [time, time].withUnsafeBufferPointer { futimens(last.descriptor, $0.baseAddress) }
+  }
+
+  /// Renames all files into place, in the order in which they were written.
+  ///
+  /// - Throws: ``FileFailure`` of stage ``Stage/write``; what was not yet renamed is removed.
+  consuming func commit() throws(FileFailure) {
+    var folders: Set<String> = []
+    while let file = pending.first {
+      guard rename(file.temporary, file.final) == 0 else { throw Self.failure(errno, file.final) }
+      close(file.descriptor)
+      pending.removeFirst()
+      folders.insert(Paths.folder(file.final))
+    }
+    for folder in folders {
+      let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      guard descriptor >= 0 else { continue }
+      fsync(descriptor)
+      close(descriptor)
+    }
+  }
+
+  /// Removes temporary files in `folder` whose writer is gone.
+  static func removeLeftovers(in folder: String) {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return }
+    for name in names where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
+      let path = Paths.join(folder, name)
+      let descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
+      guard descriptor >= 0 else { continue }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
+      close(descriptor)
+    }
+  }
+
+  /// Makes a folder and those above it; whoever makes it first wins.
+  static func makeFolder(_ path: String) throws(FileFailure) {
+    if mkdir(path, 0o777) == 0 || errno == EEXIST {
+      if case .folder = FileKind(path) { return }
+      throw FileFailure(
+        stage: .write, code: .outputNotWritable,
+        message: "\(path) is in the way: it is not a folder")
+    }
+    let parent = Paths.folder(path)
+    guard errno == ENOENT, parent != path else { throw failure(errno, path) }
+    try makeFolder(parent)
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure(errno, path) }
+  }
+
+  private static func create(in folder: String) throws(FileFailure) -> (Int32, String) {
+    while true {
+      let name = prefix + String(UInt64.random(in: .min ... .max), radix: 36) + suffix
+      let path = Paths.join(folder, name)
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else {
+        if errno == EEXIST { continue }
+        throw failure(errno, path)
+      }
+      // Between creation and lock another run may have taken the file for a leftover.
+      var status = stat()
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0,
+        status.st_nlink > 0
+      {
+        return (descriptor, path)
+      }
+      close(descriptor)
+    }
+  }
+
+  static func failure(_ code: Int32, _ path: String) -> FileFailure {
+    let reason = String(cString: strerror(code))
+    return code == ENOSPC || code == EDQUOT
+      ? FileFailure(
+        stage: .write, code: .diskFull,
+        message: "cannot write \(path): \(reason): free some space and run again")
+      : FileFailure(
+        stage: .write, code: .outputNotWritable,
+        message: "cannot write in \(Paths.folder(path)): \(reason): "
+          + "make it writable or write elsewhere with --out DIR")
+  }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import M2FPCore
+
+/// Reads whole input files, within a limit.
+enum FileReader {
+  /// What was read, and what the file looked like then.
+  struct Contents {
+    let bytes: [UInt8]
+    let stamp: FileStamp
+  }
+
+  /// Reads the file at `path`.
+  ///
+  /// Opened without waiting, so that a FIFO put in the file's place cannot block the run.
+  ///
+  /// - Throws: ``FileFailure`` of stage ``Stage/read``.
+  static func read(_ path: String, limit: Int) throws(FileFailure) -> Contents {
+    let file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+    guard file >= 0 else { throw failure(errno) }
+    defer { close(file) }
+    let stamp = try stamp(of: file)
+    if stamp.size > limit {
+      throw FileFailure(
+        stage: .read, code: .fileTooLarge,
+        message: "the file has \(megabytes(stamp.size)), more than the limit of "
+          + "\(megabytes(limit)): raise it with --max-file-size")
+    }
+    var readError: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: stamp.size) { buffer, count in
+      while count < buffer.count {
+        let got = Foundation.read(file, buffer.baseAddress.map { $0 + count }, buffer.count - count)
+        if got < 0 && errno == EINTR { continue }
+        if got < 0 { readError = errno }
+        if got <= 0 { break }
+        count += got
+      }
+    }
+    if readError != 0 { throw failure(readError) }
+    guard bytes.count == stamp.size, try stamp == self.stamp(of: file) else {
+      throw FileFailure(
+        stage: .read, code: .unreadable,
+        message: "the file changed while it was read: run again when it is complete")
+    }
+    return Contents(bytes: bytes, stamp: stamp)
+  }
+
+  private static func stamp(of file: Int32) throws(FileFailure) -> FileStamp {
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw failure(errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw FileFailure(stage: .read, code: .notAFile, message: "is not a regular file")
+    }
+    return FileStamp(status)
+  }
+
+  private static func failure(_ code: Int32) -> FileFailure {
+    FileFailure(
+      stage: .read, code: .unreadable,
+      message: "cannot be read: \(String(cString: strerror(code)))")
+  }
+
+  private static func megabytes(_ bytes: Int) -> String {
+    let mebibytes = Double(bytes) / 1_048_576
+    return mebibytes >= 10
+      ? "\(Int(mebibytes.rounded())) MiB" : "\((mebibytes * 100).rounded() / 100) MiB"
+  }
+}
+
+/// Size and modification time of a file.
+struct FileStamp: Equatable {
+  let size: Int
+  let modified: timespec
+
+  init(_ status: stat) {
+    size = Int(status.st_size)
+    modified = status.st_mtim
+  }
+
+  /// The stamp of the file at `path`, links followed; nil if there is none.
+  init?(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  static func == (one: FileStamp, other: FileStamp) -> Bool {
+    one.size == other.size && one.modified.tv_sec == other.modified.tv_sec
+      && one.modified.tv_nsec == other.modified.tv_nsec
+  }
+}

@@ -1,0 +1,22 @@
+import M2FPCore
+import M2FPInference
+import Synchronization
+
+/// Loads a model when the first worker asks for it, once for all of them.
+final class ModelLoader: Sendable {
+  private let archive: ModelArchive
+  private let loaded = Mutex<Model?>(nil)
+
+  init(_ archive: ModelArchive) {
+    self.archive = archive
+  }
+
+  func model() throws(RunFailure) -> Model {
+    try loaded.withLock { (loaded) throws(RunFailure) in
+      if let loaded { return loaded }
+      let model = try Model(archive)
+      loaded = model
+      return model
+    }
+  }
+}

@@ -1,0 +1,189 @@
+import ArgumentParser
+import Foundation
+import Logging
+import M2FPBatch
+import M2FPCore
+import M2FPImageIO
+import M2FPInference
+
+/// Parses photos.
+struct ParseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "parse",
+    abstract: "Parse photos: a colour map, class masks and a JSON sidecar for each.",
+    discussion: """
+      Next to photo.jpg, or under --out with the same tree:
+        photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
+        photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, …
+        photo.m2fp.json   what was found, with which model and options
+      A photo whose outputs are current is skipped. Inputs are never modified.
+      """)
+
+  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.")
+  var paths: [String]
+
+  @Option(help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"))
+  var out: String?
+
+  @Flag(inversion: .prefixedNo, help: "Search folders within folders.")
+  var recursive = true
+
+  @Option(help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"))
+  var model = ModelLocator.defaultModel
+
+  @Option(help: "Cap on the long side of the network's input in pixels; 0 for the model's own.")
+  var maxSide = 800
+
+  @Option(help: "Worker threads. Default: one for each CPU that the process may use.")
+  var jobs: Int?
+
+  @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,…"))
+  var masks = "all"
+
+  @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"))
+  var palette: String?
+
+  @Flag(help: "Also write photo.m2fp.overlay.jpg: the photo under translucent colours.")
+  var overlay = false
+
+  @Option(help: ArgumentHelp("Name outputs after the stem or the full file name.", valueName: "stem|full"))
+  var naming = Naming.stem
+
+  @Option(help: "Largest image in megapixels.")
+  var maxPixels = 100
+
+  @Option(help: "Largest file in MiB.")
+  var maxFileSize = 256
+
+  @Flag(help: "Parse also photos whose outputs are current.")
+  var force = false
+
+  @Flag(help: "Print one JSON object for each file and one summary on standard output.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but failures.")
+  var quiet = false
+
+  @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error.", valueName: "level"))
+  var logLevel: Logger.Level?
+
+  func validate() throws {
+    if paths.isEmpty {
+      throw ValidationError("Name the photos or folders to parse: m2fp parse photos/")
+    }
+    if maxSide != 0 && maxSide < 64 {
+      throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")
+    }
+    if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs is 1 to 1024.") }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads is 1 to 1024.")
+    }
+    if !(1...4000).contains(maxPixels) {
+      throw ValidationError("--max-pixels is 1 to 4000 megapixels.")
+    }
+    if !(1...4095).contains(maxFileSize) {
+      throw ValidationError("--max-file-size is 1 to 4095 MiB.")
+    }
+  }
+
+  func run() throws {
+    try Console.exiting { try parse() }
+  }
+
+  private func parse() throws {
+    let level = logLevel ?? (quiet ? .error : .info)
+    let logger = Logger(label: "m2fp") { _ in ConsoleLogHandler(logLevel: level) }
+    let archive = try ModelLocator.current().open(model)
+    let maskClasses = try maskClasses(archive.contract)
+    let colours = try PaletteOption.colours(palette, contract: archive.contract)
+    let files = try plannedFiles()
+    let parseable = files.count { $0.input.failure == nil }
+    let budget = ProcessorBudget.current()
+
+    var options = BatchOptions(
+      plan: ThreadPlan(jobs: jobs, threads: threads, files: parseable, budget: budget))
+    OpenMPWaiting.restartWithoutSpinning(threads: options.plan.threads)
+    options.maxSide = maxSide
+    options.maskClasses = maskClasses
+    options.palette = colours
+    options.overlay = overlay
+    options.force = force
+    options.maxFileSize = maxFileSize << 20
+    options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
+    if options.plan.jobs * options.plan.threads > budget.usable {
+      logger.warning(
+        """
+        \(options.plan.jobs) jobs of \(options.plan.threads) threads on \(budget.usable) CPUs \
+        wait for each other: less of either is faster
+        """)
+    }
+    logger.debug(
+      "\(files.count) files, \(options.plan.jobs) jobs of \(options.plan.threads) threads")
+
+    let network = Sidecar.Network(name: archive.contract.model, sha256: try archive.digest())
+    let loader = ModelLoader(archive)
+    let threads = options.plan.threads
+    let batch = Batch(options: options, contract: archive.contract, network: network) {
+      () throws(RunFailure) in
+      try TorchSession(model: try loader.model(), threads: threads)
+    }
+    let cancellation = Cancellation()
+    let signals = SignalWatch(cancellation)
+    defer { signals.stop() }
+    var reporters: [any Reporter] = [
+      ProgressReporter(total: files.count, quiet: quiet, logger: logger)
+    ]
+    if json { reporters.append(JSONReporter()) }
+    let summary = try batch.run(files, cancellation: cancellation) { outcome in
+      for reporter in reporters { reporter.add(outcome) }
+    }
+    for reporter in reporters { reporter.finish(summary) }
+    if let signal = signals.received { throw ExitCode(128 + signal) }
+    if summary.failed > 0 { throw ExitCode(3) }
+  }
+
+  /// Finds the inputs and plans their outputs.
+  private func plannedFiles() throws -> [PlannedFile] {
+    let inputs = InputDiscovery.inputs(under: paths, recursive: recursive)
+    if inputs.allSatisfy({ $0.failure?.code == .missing }) {
+      let places = paths.map { "'\($0)'" }.joined(separator: ", ")
+      throw RunFailure(
+        .noInput,
+        inputs.isEmpty
+          ? "no photo found in \(places): m2fp reads .jpg, .jpeg and .png files."
+          : "\(places): no such file or folder.")
+    }
+    let files = OutputPlan.plan(inputs, root: out, naming: naming)
+    // Better now than after the first inference.
+    if let out { try OutputPlan.checkWritable(out) }
+    if out == nil {
+      let folders = Set(files.lazy.filter { $0.input.failure == nil }.map(\.outputs.folder))
+      if folders.count == 1, let folder = folders.first { try OutputPlan.checkWritable(folder) }
+    }
+    return files
+  }
+
+  private func maskClasses(_ contract: ModelContract) throws -> Set<Int> {
+    switch masks {
+    // The background is what is left over: its mask is written when it is asked for by name.
+    case "all": return Set(1..<contract.classes.count)
+    case "none": return []
+    default:
+      return try Set(
+        masks.split(separator: ",").map { name in
+          if let index = ClassNames.index(of: String(name), in: contract.classes) { return index }
+          let slugs = contract.classes.map(ClassNames.slug)
+          let hint =
+            ClassNames.nearest(to: String(name), in: slugs).map { "did you mean '\($0)'?" }
+            ?? "'m2fp classes' lists them."
+          throw ValidationError("--masks: no class is named '\(name)'; \(hint)")
+        })
+    }
+  }
+}
+
+extension Naming: ExpressibleByArgument {}
+extension Logger.Level: @retroactive ExpressibleByArgument {}

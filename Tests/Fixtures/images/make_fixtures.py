@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+"""Makes the images in this folder, and beside each good one the pixels it must decode to.
+
+`bad/` holds the files that must fail. `NAME.rgb` holds the reference: upright RGB rows as Pillow decodes them. PNGs are written by hand from
+known samples, so that their reference is also computed from the PNG specification; the two must agree,
+except where Pillow departs from the specification (see `PILLOW_DEPARTS`).
+
+Needs Debian's python3-pil, python3-numpy and libjpeg-turbo-progs. Run it in this folder; the same
+versions give the same bytes.
+"""
+
+import io
+import json
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+HERE = Path(__file__).parent
+WIDTH, HEIGHT = 35, 27
+
+# Pillow clips 16-bit grey instead of scaling it, and compares a tRNS colour with samples that it has
+# already scaled to 8 bits. There the specification alone is the reference.
+PILLOW_DEPARTS = {
+    "grey-16bit.png", "grey-16bit-adam7.png", "grey-2bit-trns.png", "grey-4bit-trns.png",
+    "grey-16bit-trns.png", "rgb-16bit-trns.png",
+}
+
+
+def scene(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """A picture with gradients, edges and noise: uint8 (height, width, 3)."""
+    y, x = np.mgrid[0:height, 0:width]
+    rgb = np.stack([x * 255 // (width - 1), y * 255 // (height - 1), (x + y) * 5 % 256], axis=-1)
+    rgb[height // 3 : height // 2, width // 4 : width // 2] = (230, 30, 60)
+    noise = np.random.default_rng(7).integers(-12, 13, rgb.shape)
+    return np.clip(rgb + noise, 0, 255).astype(np.uint8)
+
+
+def pillow_reference(data: bytes) -> np.ndarray:
+    """What the product promises to equal: uint8 (height, width, 3)."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
+
+
+def write(name: str, data: bytes, reference: np.ndarray | None = None) -> None:
+    """Writes an image and its reference, Pillow's unless one is given."""
+    (HERE / name).write_bytes(data)
+    expected = pillow_reference(data) if reference is None else reference
+    (HERE / f"{name}.rgb").write_bytes(np.ascontiguousarray(expected).tobytes())
+
+
+# JPEG ------------------------------------------------------------------------------------------
+
+
+def pillow_jpeg(image: Image.Image, **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=85, **options)
+    return out.getvalue()
+
+
+def cjpeg(rgb: np.ndarray, *options: str) -> bytes:
+    ppm = b"P6 %d %d 255\n" % (rgb.shape[1], rgb.shape[0]) + rgb.tobytes()
+    return subprocess.run(
+        ["cjpeg", "-quality", "85", *options], input=ppm, stdout=subprocess.PIPE, check=True).stdout
+
+
+def exif_orientation(value: int, big: bool, kind: int = 3) -> bytes:
+    """A TIFF block with one entry, the orientation, as SHORT (3) or LONG (4)."""
+    order = ">" if big else "<"
+    head = (b"MM\0*" if big else b"II*\0") + struct.pack(order + "I", 8)
+    payload = struct.pack(order + ("HH" if kind == 3 else "I"), *((value, 0) if kind == 3 else (value,)))
+    return head + struct.pack(order + "HHHI", 1, 0x0112, kind, 1) + payload + bytes(4)
+
+
+def with_app1(jpeg: bytes, tiff: bytes) -> bytes:
+    payload = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
+
+
+def make_jpegs() -> None:
+    rgb = scene()
+    image = Image.fromarray(rgb)
+    plain = pillow_jpeg(image, subsampling=0)
+    write("baseline-444.jpg", plain)
+    write("baseline-420.jpg", pillow_jpeg(image, subsampling=2))
+    write("baseline-422.jpg", pillow_jpeg(image, subsampling=1))
+    write("progressive.jpg", pillow_jpeg(image, progressive=True))
+    write("grey.jpg", pillow_jpeg(image.convert("L")))
+    write("rgb-adobe-transform-0.jpg", cjpeg(rgb, "-rgb"))
+    write("restart-intervals.jpg", cjpeg(rgb, "-restart", "2B"))
+    write("arithmetic.jpg", cjpeg(rgb, "-arithmetic"))
+    write("arithmetic-progressive.jpg", cjpeg(rgb, "-arithmetic", "-progressive"))
+
+    ink = np.dstack([255 - rgb, scene()[..., ::-1][..., :1] // 2])
+    cmyk = pillow_jpeg(Image.fromarray(ink, "CMYK"))
+    write("cmyk-adobe-inverted.jpg", cmyk)
+    adobe = cmyk.index(b"\xff\xee")
+    marker_end = adobe + 2 + struct.unpack(">H", cmyk[adobe + 2 : adobe + 4])[0]
+    assert cmyk[adobe + 4 : adobe + 9] == b"Adobe" and cmyk[marker_end - 1] == 0
+    # The last byte of the Adobe marker tells how the colours were transformed: 2 is YCCK.
+    write("ycck-adobe-inverted.jpg", cmyk[: marker_end - 1] + b"\x02" + cmyk[marker_end:])
+    write("cmyk-without-adobe-marker.jpg", cmyk[:adobe] + cmyk[marker_end:])
+
+    for orientation in range(1, 9):
+        write(f"orientation-{orientation}.jpg",
+              with_app1(plain, exif_orientation(orientation, big=orientation % 2 == 0)))
+    write("orientation-as-long.jpg", with_app1(plain, exif_orientation(6, big=True, kind=4)))
+    write("orientation-9.jpg", with_app1(plain, exif_orientation(9, big=True)))
+    beyond = exif_orientation(6, big=True)[:4] + struct.pack(">I", 0xFFFFFFF0)
+    write("exif-directory-out-of-bounds.jpg", with_app1(plain, beyond + bytes(16)),
+          pillow_reference(plain))
+    entries = exif_orientation(3, big=False)
+    entries = entries[:8] + b"\xff\xff" + entries[10:]
+    write("exif-too-many-entries.jpg", with_app1(plain, entries),
+          pillow_reference(plain)[::-1, ::-1])
+
+    table = plain.index(b"\xff\xdb")
+    write("extraneous-bytes-before-marker.jpg", plain[:table] + bytes(11) + plain[table:],
+          pillow_reference(plain))
+    write("trailing-bytes.jpg", plain + b"and more" * 20)
+    write("one-pixel.jpg", pillow_jpeg(Image.new("RGB", (1, 1), (200, 100, 50))))
+
+
+# PNG -------------------------------------------------------------------------------------------
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def packed_rows(samples: np.ndarray, depth: int) -> list[bytes]:
+    rows = []
+    for row in samples.reshape(samples.shape[0], -1):
+        if depth == 16:
+            rows.append(row.astype(">u2").tobytes())
+        elif depth == 8:
+            rows.append(row.astype(np.uint8).tobytes())
+        else:
+            bits = (row[:, None] >> np.arange(depth - 1, -1, -1)) & 1
+            rows.append(np.packbits(bits.astype(np.uint8).ravel()).tobytes())
+    return rows
+
+
+def paeth(a: int, b: int, c: int) -> int:
+    p = a + b - c
+    return min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
+
+
+def filtered(rows: list[bytes], step: int) -> bytes:
+    """Filters the rows, each with the next of the five filters."""
+    out, above = bytearray(), bytes(len(rows[0]))
+    for index, row in enumerate(rows):
+        kind = index % 5
+        out.append(kind)
+        for i, value in enumerate(row):
+            a, b, c = row[i - step] if i >= step else 0, above[i], above[i - step] if i >= step else 0
+            out.append((value - (0, a, b, (a + b) // 2, paeth(a, b, c))[kind]) & 255)
+        above = row
+    return bytes(out)
+
+
+def png(samples: np.ndarray, depth: int, colour: int, *, adam7: bool = False, before: bytes = b"",
+        after: bytes = b"") -> bytes:
+    """A PNG of `samples` (height, width, channels); `before` and `after` are chunks round IDAT."""
+    height, width, channels = samples.shape
+    step = max(1, depth * channels // 8)
+    if adam7:
+        data = b"".join(
+            filtered(packed_rows(part, depth), step)
+            for x, y, dx, dy in ADAM7 if (part := samples[y::dy, x::dx]).size)
+    else:
+        data = filtered(packed_rows(samples, depth), step)
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, int(adam7))
+    stream = zlib.compress(data)
+    half = len(stream) // 2
+    return (SIGNATURE + chunk(b"IHDR", head) + before + chunk(b"IDAT", stream[:half])
+            + chunk(b"IDAT", stream[half:]) + after + chunk(b"IEND", b""))
+
+
+def to_8_bits(samples: np.ndarray, depth: int) -> np.ndarray:
+    samples = samples.astype(np.int64)
+    return (samples >> 8 if depth == 16 else samples * 255 // (2**depth - 1)).astype(np.uint8)
+
+
+def over_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(np.dstack([rgb, alpha]).astype(np.uint8), "RGBA")
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+
+
+def write_png(name: str, data: bytes, specified: np.ndarray) -> None:
+    """Writes a PNG after comparing Pillow's pixels with those the specification demands."""
+    agrees = np.array_equal(pillow_reference(data), specified)
+    assert agrees != (name in PILLOW_DEPARTS), name
+    write(name, data, specified)
+
+
+def make_pngs() -> None:
+    rgb8 = scene()
+    wide = rgb8.astype(np.uint16) * 256 + np.random.default_rng(8).integers(0, 256, rgb8.shape)
+    alpha8 = np.random.default_rng(9).integers(0, 256, (HEIGHT, WIDTH, 1))
+    alpha8[:5], alpha8[5:9] = 0, 255
+    alpha16 = alpha8 * 256 + 77
+    palette = np.random.default_rng(10).integers(0, 256, (256, 3)).astype(np.uint8)
+
+    for depth in (1, 2, 4, 8, 16):
+        grey = (wide[..., 1:2] >> (16 - depth)).astype(np.int64)
+        shown = np.repeat(to_8_bits(grey, depth), 3, axis=2)
+        for adam7, suffix in ((False, ""), (True, "-adam7")):
+            write_png(f"grey-{depth}bit{suffix}.png", png(grey, depth, GREY, adam7=adam7), shown)
+        if depth > 1:
+            key = int(grey[HEIGHT // 2, WIDTH // 2, 0])
+            data = png(grey, depth, GREY, before=chunk(b"tRNS", struct.pack(">H", key)))
+            write_png(f"grey-{depth}bit-trns.png", data, over_white(shown, np.where(grey == key, 0, 255)))
+        if depth <= 8:
+            index = (wide[..., 0:1] >> (16 - depth)).astype(np.int64)
+            colours = palette[: 2**depth]
+            plte = chunk(b"PLTE", colours.tobytes())
+            for adam7, suffix in ((False, ""), (True, "-adam7")):
+                write_png(f"palette-{depth}bit{suffix}.png",
+                          png(index, depth, PALETTE, adam7=adam7, before=plte), colours[index[..., 0]])
+            alphas = np.full(256, 255)
+            alphas[: 2 ** (depth - 1)] = np.linspace(0, 250, 2 ** (depth - 1)).astype(int)
+            trns = chunk(b"tRNS", bytes(alphas[: 2 ** (depth - 1)].tolist()))
+            write_png(f"palette-{depth}bit-trns.png", png(index, depth, PALETTE, before=plte + trns),
+                      over_white(colours[index[..., 0]], alphas[index]))
+
+    for depth, samples, alpha in ((8, rgb8.astype(np.int64), alpha8), (16, wide.astype(np.int64), alpha16)):
+        shown = to_8_bits(samples, depth)
+        key = samples[3, 4]
+        trns = chunk(b"tRNS", struct.pack(">HHH", *key.tolist()))
+        opaque = np.where((samples == key).all(axis=2), 0, 255)
+        write_png(f"rgb-{depth}bit-trns.png", png(samples, depth, RGB, before=trns), over_white(shown, opaque))
+        shown_alpha = to_8_bits(alpha, depth)[..., 0]
+        both = np.dstack([samples, alpha])
+        grey = samples[..., :1]
+        grey_both = np.dstack([grey, alpha])
+        grey_shown = np.repeat(shown[..., :1], 3, axis=2)
+        for adam7, suffix in ((False, ""), (True, "-adam7")):
+            write_png(f"rgb-{depth}bit{suffix}.png", png(samples, depth, RGB, adam7=adam7), shown)
+            write_png(f"rgba-{depth}bit{suffix}.png", png(both, depth, RGBA, adam7=adam7),
+                      over_white(shown, shown_alpha))
+            write_png(f"grey-alpha-{depth}bit{suffix}.png", png(grey_both, depth, GREY_ALPHA, adam7=adam7),
+                      over_white(grey_shown, shown_alpha))
+
+    samples = rgb8.astype(np.int64)
+    turned = {6: np.rot90(rgb8, -1), 5: rgb8.transpose(1, 0, 2), 3: rgb8[::-1, ::-1]}
+    write_png("exif-orientation-6.png",
+              png(samples, 8, RGB, before=chunk(b"eXIf", exif_orientation(6, big=True))), turned[6])
+    write_png("exif-orientation-5-after-idat-adam7.png",
+              png(samples, 8, RGB, adam7=True, after=chunk(b"eXIf", exif_orientation(5, big=False))), turned[5])
+    write_png("exif-orientation-3-alpha.png",
+              png(np.dstack([samples, alpha8]), 8, RGBA, before=chunk(b"eXIf", exif_orientation(3, big=False))),
+              over_white(rgb8, alpha8[..., 0])[::-1, ::-1])
+    write_png("gamma.png", png(samples, 8, RGB, before=chunk(b"gAMA", struct.pack(">I", 100000))), rgb8)
+    write_png("every-alpha-and-level.png",
+              png(np.dstack(np.broadcast_arrays(*np.meshgrid(np.arange(256), np.arange(256)))), 8, GREY_ALPHA),
+              over_white(np.repeat(np.tile(np.arange(256), (256, 1))[..., None], 3, axis=2),
+                         np.tile(np.arange(256)[:, None], (1, 256))))
+    write_png("trailing-bytes.png", png(samples, 8, RGB) + b"and more" * 20, rgb8)
+    control = struct.pack(">IIIIIHHBB", 0, WIDTH, HEIGHT, 0, 0, 1, 10, 0, 0)
+    next_control = struct.pack(">IIIIIHHBB", 1, WIDTH, HEIGHT, 0, 0, 1, 10, 0, 0)
+    other = zlib.compress(filtered(packed_rows(255 - samples, 8), 3))
+    write_png("animated.png",
+              png(samples, 8, RGB,
+                  before=chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", control),
+                  after=chunk(b"fcTL", next_control) + chunk(b"fdAT", struct.pack(">I", 2) + other)), rgb8)
+    write_png("palette-of-5-colours.png",
+              png(np.minimum(samples[..., :1], 4), 8, PALETTE, before=chunk(b"PLTE", palette[:5].tobytes())),
+              palette[np.minimum(samples[..., 0], 4)])
+
+
+# Bad files -------------------------------------------------------------------------------------
+
+
+def make_bad_files() -> None:
+    bad = HERE / "bad"
+    bad.mkdir(exist_ok=True)
+    large = scene(160, 120)
+    whole = pillow_jpeg(Image.fromarray(large), subsampling=0)
+    for percent in (10, 50, 99):
+        (bad / f"truncated-at-{percent}-percent.jpg").write_bytes(whole[: len(whole) * percent // 100])
+    progressive = pillow_jpeg(Image.fromarray(large), progressive=True)
+    (bad / "truncated-at-50-percent-progressive.jpg").write_bytes(progressive[: len(progressive) // 2])
+    good = png(scene().astype(np.int64), 8, RGB)
+    (bad / "truncated-at-50-percent.png").write_bytes(good[: len(good) // 2])
+    (bad / "without-iend.png").write_bytes(good[:-12])
+    spot = good.index(b"IDAT") + 4 + struct.unpack(">I", good[good.index(b"IDAT") - 4 :][:4])[0]
+    (bad / "bad-crc.png").write_bytes(good[:spot] + bytes([good[spot] ^ 1]) + good[spot + 1 :])
+    head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, RGB, 0, 0, 0)
+    (bad / "header-100000x100000.png").write_bytes(
+        SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
+    frame = whole.index(b"\xff\xc0")
+    sides = struct.pack(">HH", 65_000, 65_000)
+    (bad / "header-65000x65000.jpg").write_bytes(whole[: frame + 5] + sides + whole[frame + 9 :])
+    (bad / "empty.jpg").write_bytes(b"")
+    (bad / "text.jpg").write_text("This is no photo.\n")
+
+
+# Resizing and preprocessing --------------------------------------------------------------------
+
+
+def pattern(width: int, height: int) -> np.ndarray:
+    """Bytes that the tests make, too: the top byte of a 32-bit linear congruential generator."""
+    count = width * height * 3
+    values = np.empty(count, dtype=np.uint32)
+    state = np.uint32(width * 65_536 + height)
+    multiplier, increment = np.uint32(1_664_525), np.uint32(1_013_904_223)
+    block = 1 << 12
+    # Jump-ahead tables turn the sequential recurrence into whole-array arithmetic.
+    factors, offsets = np.empty(block, np.uint32), np.empty(block, np.uint32)
+    factor, offset = np.uint32(1), np.uint32(0)
+    with np.errstate(over="ignore"):
+        for i in range(block):
+            offset = offset * multiplier + increment
+            factor = factor * multiplier
+            factors[i], offsets[i] = factor, offset
+        for start in range(0, count, block):
+            part = (factors * state + offsets)[: count - start]
+            values[start : start + block] = part
+            state = part[-1]
+    return (values >> 24).astype(np.uint8).reshape(height, width, 3)
+
+
+RESIZES = [
+    ((97, 61), (20, 31)), ((97, 61), (97, 31)), ((97, 61), (20, 61)), ((97, 61), (97, 61)),
+    ((20, 31), (97, 61)), ((20, 31), (21, 30)), ((97, 61), (150, 40)), ((97, 61), (40, 150)),
+    ((640, 480), (800, 600)), ((1024, 768), (800, 600)), ((799, 533), (640, 427)), ((1, 1), (7, 5)),
+    ((7, 5), (1, 1)), ((2000, 3), (5, 9)), ((3, 2000), (9, 5)), ((1500, 1125), (800, 600)),
+    ((513, 511), (512, 512)), ((255, 257), (256, 256)), ((4000, 30), (800, 6)),
+]
+
+
+def make_numeric_references() -> None:
+    resizes = []
+    for source, target in RESIZES:
+        result = Image.fromarray(pattern(*source)).resize(target, Image.Resampling.BILINEAR)
+        resizes.append({"from": source, "to": target, "crc32": zlib.crc32(np.asarray(result).tobytes())})
+
+    mean = np.array([123.675, 116.28, 103.53], np.float32)[:, None, None]
+    std = np.array([58.395, 57.12, 57.375], np.float32)[:, None, None]
+    image = pattern(90, 70)
+    content = np.asarray(Image.fromarray(image).resize((82, 64), Image.Resampling.BILINEAR))
+    scaled = content.transpose(2, 0, 1).astype(np.float32) / np.float32(255) * np.float32(255)
+    multi = np.zeros((3, 64, 96), np.float32)
+    multi[:, :, :82] = (scaled - mean) / std
+    content = np.asarray(Image.fromarray(image).resize((48, 37), Image.Resampling.BILINEAR))
+    padded = np.full((64, 48, 3), 128, np.uint8)
+    padded[13 : 13 + 37] = content
+    single = np.zeros((3, 64, 64), np.float32)
+    single[:, :, :48] = (padded.transpose(2, 0, 1).astype(np.float32) - mean) / std
+    (HERE / "numeric-references.json").write_text(json.dumps({
+        "resizes": resizes,
+        "multi90x70short64": zlib.crc32(multi.tobytes()),
+        "single90x70into48x64": zlib.crc32(single.tobytes()),
+    }, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    make_jpegs()
+    make_pngs()
+    make_bad_files()
+    make_numeric_references()

@@ -1,0 +1,155 @@
+import M2FPCore
+import M2FPImageIO
+import Testing
+
+/// Decoding, against what Pillow made of the same files.
+@Suite struct DecoderTests {
+  @Test func fixturesAreThere() {
+    #expect(Fixtures.good.count >= 65)
+    #expect(Fixtures.good.contains("ycck-adobe-inverted.jpg"))
+  }
+
+  @Test(arguments: Fixtures.good) func pixelsEqualPillows(name: String) throws {
+    let decoded = try ImageDecoder.decode(Fixtures.bytes(name))
+    let reference = try Fixtures.bytes(name + ".rgb")
+    try #require(decoded.image.pixels.count == reference.count)
+    let difference = zip(decoded.image.pixels, reference)
+      .map { abs(Int($0) - Int($1)) }.max()
+    // PNG is exact; libjpeg's versions may differ by a level.
+    #expect(try #require(difference) <= (decoded.format == .jpeg ? 1 : 0))
+    #expect(decoded.format == (name.hasSuffix(".jpg") ? .jpeg : .png))
+  }
+
+  @Test(arguments: 1...8) func orientationIsAppliedAndReported(orientation: Int) throws {
+    let decoded = try ImageDecoder.decode(Fixtures.bytes("orientation-\(orientation).jpg"))
+    #expect(decoded.orientation == orientation)
+    #expect(decoded.image.width == (orientation < 5 ? 35 : 27))
+    #expect(decoded.image.height == (orientation < 5 ? 27 : 35))
+  }
+
+  @Test func senselessOrientationIsUpright() throws {
+    for name in ["orientation-9.jpg", "exif-directory-out-of-bounds.jpg", "baseline-444.jpg"] {
+      #expect(try ImageDecoder.decode(Fixtures.bytes(name)).orientation == 1)
+    }
+  }
+
+  @Test func recoverableWarningsAreCollected() throws {
+    let decoded = try ImageDecoder.decode(Fixtures.bytes("extraneous-bytes-before-marker.jpg"))
+    #expect(decoded.warnings.count == 1)
+    #expect(try #require(decoded.warnings.first).contains("extraneous bytes"))
+    #expect(try ImageDecoder.decode(Fixtures.bytes("baseline-444.jpg")).warnings.isEmpty)
+  }
+
+  @Test func pixelLimitIsInclusive() throws {
+    let bytes = try Fixtures.bytes("rgb-8bit.png")
+    #expect(Fixtures.failure(decoding: bytes, limits: ImageLimits(maxPixels: 35 * 27)) == nil)
+    let failure = Fixtures.failure(decoding: bytes, limits: ImageLimits(maxPixels: 35 * 27 - 1))
+    #expect(failure?.code == .imageTooLarge)
+    #expect(failure?.message.contains("--max-pixels") == true)
+  }
+}
+
+/// Files that must fail, each with the right name for what is wrong.
+@Suite struct BadInputTests {
+  @Test(arguments: [
+    ("empty.jpg", FileFailure.Code.empty, "empty"),
+    ("text.jpg", .unknownFormat, "this is text"),
+    ("truncated-at-10-percent.jpg", .truncated, "cut short"),
+    ("truncated-at-50-percent.jpg", .truncated, "cut short"),
+    ("truncated-at-99-percent.jpg", .truncated, "cut short"),
+    ("truncated-at-50-percent-progressive.jpg", .truncated, "cut short"),
+    ("truncated-at-50-percent.png", .truncated, "cut short"),
+    ("without-iend.png", .truncated, "cut short"),
+    ("bad-crc.png", .corrupt, "CRC"),
+    ("header-100000x100000.png", .imageTooLarge, "100000 × 100000"),
+    ("header-65000x65000.jpg", .imageTooLarge, "65000 × 65000"),
+  ])
+  func eachFailsByName(name: String, code: FileFailure.Code, words: String) throws {
+    let failure = try #require(Fixtures.failure(decoding: Fixtures.bytes("bad/\(name)")))
+    #expect(failure.code == code)
+    #expect(failure.stage == .decode)
+    #expect(failure.message.contains(words), "\(failure.message)")
+  }
+
+  @Test(arguments: [
+    ("GIF89a......", "a GIF image"), ("RIFF....WEBPVP8 ", "a WebP image"),
+    ("II*\0....", "a TIFF or camera raw image"), ("....ftypheic....", "a HEIC image"),
+    ("....ftypavif....", "an AVIF image"), ("....ftypisom....", "a video or other ISO media file"),
+    ("BM....\0\0\0\0......", "a BMP image"), ("%PDF-1.7", "a PDF document"),
+    ("<?xml version='1.0'?><svg/>", "an SVG drawing"), ("<!DOCTYPE html>", "a web page"),
+    ("hello", "text"),
+  ])
+  func otherFormatsAreNamed(start: String, what: String) throws {
+    let failure = try #require(Fixtures.failure(decoding: Array(start.utf8)))
+    #expect(failure.code == .unknownFormat)
+    #expect(failure.message == "this is \(what); convert it to JPEG or PNG")
+  }
+
+  @Test func unknownBytesAreNotGuessed() {
+    let failure = Fixtures.failure(decoding: [0, 1, 2, 3, 250, 251, 0, 9])
+    #expect(failure?.code == .unknownFormat)
+  }
+
+  /// A lossless (SOF3) and a 12-bit picture, by patching the frame header of a baseline one.
+  @Test(arguments: [(1, UInt8(0xC3)), (4, UInt8(12))])
+  func jpegVariantsAreUnsupported(offset: Int, value: UInt8) throws {
+    var bytes = try Fixtures.bytes("baseline-444.jpg")
+    bytes[try start(of: 0xC0, in: bytes) + offset] = value
+    let failure = Fixtures.failure(decoding: bytes)
+    #expect(failure?.code == .unsupported, "\(String(describing: failure))")
+  }
+
+  @Test func scanBombIsRefused() throws {
+    let bytes = try Fixtures.bytes("progressive.jpg")
+    let first = try start(of: 0xDA, in: bytes)
+    let second = try start(of: 0xDA, in: bytes, after: first + 2)
+    let tables = bytes[first..<second]
+    let bomb = bytes[..<second] + Array(repeating: tables, count: 200).joined() + bytes[second...]
+    let failure = try #require(Fixtures.failure(decoding: Array(bomb)))
+    #expect(failure.code == .unsupported)
+    #expect(failure.message.contains("scans"))
+  }
+
+  @Test func everyCutOfAnImageFails() throws {
+    for name in ["baseline-420.jpg", "progressive.jpg", "arithmetic.jpg", "rgba-8bit-adam7.png"] {
+      let bytes = try Fixtures.bytes(name)
+      for count in 0..<bytes.count {
+        let failure = try #require(
+          Fixtures.failure(decoding: Array(bytes[..<count])), "\(name) cut at \(count)")
+        if count > 8 { #expect(failure.code == .truncated, "\(name) at \(count): \(failure)") }
+      }
+    }
+  }
+
+  /// Damage at random places, with a fixed seed: it decodes or throws, and never crashes.
+  @Test(arguments: [
+    "baseline-420.jpg", "progressive.jpg", "cmyk-adobe-inverted.jpg", "arithmetic-progressive.jpg",
+    "orientation-6.jpg", "restart-intervals.jpg", "palette-4bit-trns.png", "rgba-16bit-adam7.png",
+    "animated.png", "exif-orientation-5-after-idat-adam7.png",
+  ])
+  func damagedFilesNeverCrash(name: String) throws {
+    let original = try Fixtures.bytes(name)
+    var generator = SeededGenerator(seed: 20_261_124)
+    var failures = 0
+    for _ in 0..<400 {
+      var bytes = original
+      for _ in 0..<Int.random(in: 1...6, using: &generator) {
+        let place = Int.random(in: 0..<bytes.count, using: &generator)
+        bytes[place] = UInt8.random(in: 0...255, using: &generator)
+      }
+      if Bool.random(using: &generator) {
+        bytes.removeLast(Int.random(in: 0..<bytes.count, using: &generator))
+      }
+      // A damaged header may ask for a large picture, which takes long but proves nothing.
+      if Fixtures.failure(decoding: bytes, limits: ImageLimits(maxPixels: 100_000)) != nil {
+        failures += 1
+      }
+    }
+    #expect(failures > 200)
+  }
+
+  private func start(of marker: UInt8, in bytes: [UInt8], after: Int = 0) throws -> Int {
+    try #require(
+      (after..<(bytes.count - 1)).first { bytes[$0] == 0xFF && bytes[$0 + 1] == marker })
+  }
+}

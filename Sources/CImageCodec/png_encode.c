@@ -17,7 +17,20 @@ typedef struct png_writing {
   uint8_t *row;
 } png_writing;
 
-/// One picture to encode.
+/// One picture to encode, and how.
+///
+/// Measured on 12 megapixels (one core, zlib 1.2.13; the shares are what counts). For labels and masks,
+/// run lengths find nearly all there is to find; for photos the filter does the work, not the level:
+///
+///     filter, strategy, level     labels, 8 bits    one mask, 1 bit    photo, RGB
+///     none, default, 1            26 ms   94 kB     2.2 ms   20 kB     612 ms  22.9 MB
+///     none, default, 6            53 ms   43 kB     5.5 ms   11 kB     -
+///     none, default, 9            79 ms   29 kB     23 ms     8 kB     -
+///     none, run lengths           34 ms   33 kB     2.3 ms   13 kB     323 ms  32.0 MB
+///     up, run lengths             34 ms   34 kB     3.0 ms   12 kB     334 ms  15.1 MB
+///     up, default, 1              33 ms   90 kB     3.1 ms   21 kB     362 ms  13.8 MB
+///     up, default, 4              51 ms   37 kB     5.7 ms   15 kB     718 ms  13.0 MB
+///     all, default, 1             -                 -                  617 ms  14.7 MB
 typedef struct png_picture {
   int32_t width;
   int32_t height;
@@ -26,7 +39,6 @@ typedef struct png_picture {
   const uint8_t *palette;
   int32_t colours;
   int filters;
-  int level;
   int strategy;
   row_source source;
   const void *context;
@@ -59,7 +71,7 @@ static void png_write_picture(png_writing *writing, const png_picture *picture) 
   if (setjmp(png_jmpbuf(png)) != 0) return;
   png_set_write_fn(png, writing, png_put, png_flushed);
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-  png_set_compression_level(png, picture->level);
+  png_set_compression_level(png, Z_BEST_SPEED);
   png_set_compression_strategy(png, picture->strategy);
   png_set_compression_buffer_size(png, 1 << 16);
   png_set_filter(png, PNG_FILTER_TYPE_BASE, picture->filters);
@@ -125,7 +137,7 @@ void m2fp_png_encode_indexed(const uint8_t *labels, int32_t width, int32_t heigh
   png_picture picture = {
       .width = width, .height = height, .bit_depth = 8, .colour_type = PNG_COLOR_TYPE_PALETTE,
       .palette = palette, .colours = colours, .filters = PNG_FILTER_NONE,
-      .level = 6, .strategy = Z_DEFAULT_STRATEGY, .source = plain_row, .context = &rows,
+      .strategy = Z_RLE, .source = plain_row, .context = &rows,
   };
   png_encode_picture(&picture, output, result);
 }
@@ -159,8 +171,7 @@ void m2fp_png_encode_mask(const uint8_t *labels, int32_t width, int32_t height, 
   mask_rows rows = {labels, width, label};
   png_picture picture = {
       .width = width, .height = height, .bit_depth = 1, .colour_type = PNG_COLOR_TYPE_GRAY,
-      .filters = PNG_FILTER_NONE, .level = 6, .strategy = Z_DEFAULT_STRATEGY,
-      .source = mask_row, .context = &rows,
+      .filters = PNG_FILTER_NONE, .strategy = Z_RLE, .source = mask_row, .context = &rows,
   };
   png_encode_picture(&picture, output, result);
 }
@@ -171,7 +182,7 @@ void m2fp_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int32
   png_picture picture = {
       .width = width, .height = height, .bit_depth = 8,
       .colour_type = channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
-      .filters = PNG_FILTER_UP, .level = 4, .strategy = Z_DEFAULT_STRATEGY,
+      .filters = PNG_FILTER_UP, .strategy = Z_DEFAULT_STRATEGY,
       .source = plain_row, .context = &rows,
   };
   png_encode_picture(&picture, output, result);

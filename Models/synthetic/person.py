@@ -1,0 +1,116 @@
+"""One dressed, posed person, standing on y = 0 and facing +z."""
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthetic import accessories, clothing, hair, materials
+from synthetic.assembly import Assembly
+from synthetic.body import Body, load, sample_shape
+from synthetic.geometry import Y, about
+from synthetic.mesh import Layer
+from synthetic.pose import bone_transforms, sample_pose
+from synthetic.rasteriser import HIDDEN, vertex_normals
+
+
+@dataclass(frozen=True)
+class Person:
+    layers: list[Layer]
+    points: np.ndarray   # (P, 3) a thinned set of skin vertices, for bounds
+    head: np.ndarray     # (3,) middle of the head
+    pose: str
+
+    def placed(self, turn: float, position: np.ndarray, rng: np.random.Generator) -> "Person":
+        """Turned by `turn` radians about the vertical, moved so that the point of its middle is over `position` (3,)
+        and given other fabrics."""
+        rotation = about(Y, turn)
+        middle = (self.points.min(0) + self.points.max(0)) / 2 * [1, 0, 1]
+        shift = np.asarray(position) - rotation @ middle
+        fabrics: dict[int, object] = {}  # garments cut from one cloth stay so
+        layers = []
+        for layer in self.layers:
+            material = layer.material
+            if layer.fabric:
+                if id(material) not in fabrics:
+                    fabrics[id(material)] = materials.restyled(rng, material)
+                material = fabrics[id(material)]
+            layers.append(layer.moved(rotation, shift, material))
+        return Person(layers, self.points @ rotation.T + shift, rotation @ self.head + shift, self.pose)
+
+
+def _skin_tint(body: Body, rng: np.random.Generator, tone: np.ndarray, hair_colour: np.ndarray, stubble: bool) -> np.ndarray:
+    """Multipliers (V, 3) of the skin tone: lips, brows, sockets, cheeks, stubble."""
+    tint = np.ones((len(body.vertices), 3), np.float32)
+    lips = np.array([.85, .42, .42]) * rng.uniform(.7, 1.1)
+    tint += (body.mouth * rng.uniform(.4, 1))[:, None] * (lips - 1)
+    tint += (body.brow * rng.uniform(.5, .95))[:, None] * np.clip(hair_colour / tone - 1, -.95, .2)
+    tint *= 1 - rng.uniform(.05, .25) * body.socket[:, None]
+    tint *= 1 + rng.uniform(0, .5) * body.cheek[:, None] * [.1, -.15, -.15]
+    if stubble:
+        tint += (body.beard * rng.uniform(.2, .9))[:, None] * (np.clip(hair_colour / tone, 0, 1) * .8 - .8)
+    return tint.astype(np.float32)
+
+
+def build(seed: tuple[int, ...]) -> Person:
+    """The person of a seed."""
+    rng, body = np.random.default_rng(seed), load()
+    shape = sample_shape(body, rng)
+    joints, _ = body.joints(shape.vertices)
+    pose = sample_pose(body, joints, rng)
+    outfit = clothing.sample_outfit(rng, shape.masculine)
+    normal = vertex_normals(shape.vertices, body.everything)
+    person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng)
+    wardrobe = clothing.dress(body, shape, normal, outfit, rng)
+
+    mean_tone = float(shape.origin @ [4.6, 1.3, .9])
+    tone = materials.SKIN_TONES[np.clip(int(rng.normal(mean_tone, .9)), 0, 6)] * rng.uniform(.85, 1.15)
+    tone = tone * (1 + rng.normal(0, .04, 3))
+    hair_colour = hair.sample_colour(rng, shape.age)
+    grown_man = shape.masculine > .6 and shape.age > .45
+    beard = grown_man and rng.random() < .22
+    labels = body.skin_label.copy()
+    labels[(wardrobe.hidden[body.skin.absolute] > 0).all(1)] = HIDDEN
+    person.add_surface(body.skin, shape.vertices, labels, materials.skin(rng, tone),
+                       tint=_skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < .4),
+                       two_sided=False)
+    eye = materials.plain(rng, np.array([.75, .72, .7]))
+    eye.specular = .3
+    iris = np.ones((len(body.vertices), 3), np.float32)
+    for index in (body.left_eye, body.right_eye):
+        depth = body.vertices[index, 2]
+        iris[index[depth > depth.max() - .055]] = rng.uniform(.02, .25)
+    person.add_surface(body.eyes, shape.vertices, 13, eye, tint=iris, bias=-.01)
+    for garment in wardrobe.garments:
+        person.add_surface(garment.surface, garment.vertices, garment.label, garment.material, garment.field,
+                           garment.bias, garment.tint, fabric=garment.tint is None)
+    hair.add(person, outfit.hair, outfit.hat != "none", hair_colour)
+    if beard:
+        hair.add_beard(person, hair_colour)
+    if outfit.hat != "none":
+        accessories.add_hat(person, outfit.hat)
+    if outfit.sunglasses:
+        accessories.add_sunglasses(person)
+    if outfit.scarf:
+        accessories.add_scarf(person)
+    if outfit.gloves:
+        accessories.add_gloves(person)
+    if outfit.bag != "none" and pose.kind != "lie":
+        accessories.add_bag(person, outfit.bag)
+    if rng.random() < .2:
+        accessories.add_held(person)
+
+    skin = person.layers[0]
+    floor = skin.position[:, 1].min() - .12   # soles
+    for layer in person.layers:
+        layer.position[:, 1] -= floor
+    head = person.bones[body.bone["head"]]
+    middle = head[:, :3] @ person.hat_centre + head[:, 3] - [0, floor, 0]
+    return Person(person.layers, skin.position[::16].copy(), middle, pose.kind)
+
+
+@functools.lru_cache(maxsize=128)
+def cached(seed: tuple[int, ...]) -> Person:
+    """`build`, remembered: building costs more than drawing, so neighbouring scenes share people (scene.py)."""
+    return build(seed)

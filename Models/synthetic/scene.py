@@ -1,0 +1,58 @@
+"""From a seed to a labelled picture."""
+from __future__ import annotations
+
+import numpy as np
+
+from synthetic import background, camera, light, occluders, person, photos, rasteriser, sensor
+from synthetic.classes import Scene
+
+SPLITS = ("train", "heldout")
+NEIGHBOURS, CAST = 96, 72
+"""That many scenes in a row draw their people from a cast of so many, which keeps the cost of building them down."""
+
+
+def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Clear pixels that only one of the maps claims and number the persons that remain 1.. without gaps."""
+    both = (labels > 0) & (persons > 0)
+    labels, persons = labels * both, persons * both
+    seen = np.unique(persons)
+    table = np.zeros(256, np.uint8)
+    table[seen[seen > 0]] = np.arange(1, (seen > 0).sum() + 1)
+    return labels.astype(np.uint8), table[persons]
+
+
+def sample(seed: int, width: int, height: int, split: str = "train") -> Scene:
+    """The scene of a seed; the same arguments give the same bytes on the same machine.
+
+    The splits share neither people nor photos. Raises `body.AssetsMissing` until `build_assets.py` has run.
+    """
+    domain = SPLITS.index(split)
+    rng = np.random.default_rng((domain, seed))
+    bank = photos.bank(split)
+    layout, count = camera.sample_layout(rng)
+    cast = rng.choice(CAST, count, replace=False)
+    people = [person.cached((1 + domain, seed // NEIGHBOURS, int(i))) for i in cast]
+
+    back = background.sample(rng, bank, width, height)
+    oversample = 2
+    linear = sensor.linearised(back) * rng.uniform(.55, 1.3)
+    lights = light.sample(rng, linear.mean((0, 1)))
+    labels, persons = np.zeros((2, height, width), np.uint8)
+    if people:
+        people, view = camera.place(rng, layout, people, width * oversample, height * oversample)
+        points = np.concatenate([p.points for p in people])
+        sun = light.sun_view(lights, points.min(0), points.max(0))
+        if rng.random() < .5:
+            lights_on_ground = True
+        else:
+            lights_on_ground = False
+        layers = [(i + 1, layer) for i, p in enumerate(people) for layer in p.layers]
+        rgba, labels, persons, shadow = rasteriser.render(layers, width, height, oversample, view, lights, sun, bank.textures)
+        if lights_on_ground:
+            linear = linear * shadow[..., None]
+        linear = linear * (1 - rgba[..., 3:]) + rgba[..., :3]
+    image = sensor.develop(rng, linear)
+    if rng.random() < .3:
+        occluders.add(rng, bank, image, labels, persons)
+    labels, persons = number_persons(labels, persons)
+    return Scene(sensor.capture(rng, image), labels, persons)

@@ -119,6 +119,20 @@ public final class Preprocessor {
       imageWidth: width, imageHeight: height, preprocess: preprocess, maxSide: maxSide)
   }
 
+  /// The image at the size it has within the network's input.
+  ///
+  /// - Parameters:
+  ///   - image: The upright image.
+  ///   - geometry: What ``geometry(width:height:)`` returned for its size.
+  public func content(of image: RGBImage, geometry: NetworkGeometry) -> RGBImage {
+    precondition(image.width == geometry.imageWidth && image.height == geometry.imageHeight)
+    let (width, height) = (geometry.contentWidth, geometry.contentHeight)
+    if width == image.width && height == image.height { return image }
+    return resizer.withResized(image, width: width, height: height) {
+      RGBImage(width: width, height: height, pixels: Array($0))
+    }
+  }
+
   /// Fills the network's input.
   ///
   /// The padding of several-person models is zero after normalisation; that of single-person models
@@ -126,16 +140,17 @@ public final class Preprocessor {
   /// column, which the network then pads with zeros: that is kept.)
   ///
   /// - Parameters:
-  ///   - image: The upright image.
-  ///   - geometry: What ``geometry(width:height:)`` returned for its size.
   ///   - input: `3 × inputHeight × inputWidth` values (channel, row, column), all overwritten.
+  ///   - content: What ``content(of:geometry:)`` returned.
+  ///   - geometry: What ``geometry(width:height:)`` returned for the image's size.
   public func fill(
-    _ image: RGBImage, geometry: NetworkGeometry, input: UnsafeMutableBufferPointer<Float>
+    _ input: UnsafeMutableBufferPointer<Float>, content: RGBImage, geometry: NetworkGeometry
   ) {
     let width = geometry.inputWidth
     let plane = width * geometry.inputHeight
+    let (contentWidth, contentHeight) = (geometry.contentWidth, geometry.contentHeight)
     precondition(input.count == 3 * plane)
-    precondition(image.width == geometry.imageWidth && image.height == geometry.imageHeight)
+    precondition(content.width == contentWidth && content.height == contentHeight)
     input.update(repeating: 0)
     if case .single(let targetWidth, let targetHeight, let padValue) = preprocess.geometry,
       geometry.offsetX > 0 || geometry.offsetY > 0
@@ -148,8 +163,7 @@ public final class Preprocessor {
         }
       }
     }
-    let (contentWidth, contentHeight) = (geometry.contentWidth, geometry.contentHeight)
-    resizer.withResized(image, width: contentWidth, height: contentHeight) { pixels in
+    content.pixels.withUnsafeBufferPointer { pixels in
       levels.withUnsafeBufferPointer { levels in
         guard let pixels = pixels.baseAddress, let levels = levels.baseAddress,
           let input = input.baseAddress

@@ -1,0 +1,251 @@
+import Foundation
+import M2FPCore
+import M2FPImageIO
+import Synchronization
+import Testing
+
+@testable import M2FPBatch
+
+/// Finds a face in the top half of every image and a human in all of it.
+private struct FakeSession: NetworkSession {
+  var failure: FileFailure?
+  var onRun: @Sendable () -> Void = {}
+
+  func run<Result>(
+    width: Int, height: Int,
+    fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+    body: (NetworkOutput) -> Result
+  ) throws(FileFailure) -> Result {
+    onRun()
+    var input = [Float](repeating: .nan, count: 3 * width * height)
+    input.withUnsafeMutableBufferPointer { fill($0) }
+    precondition(input.allSatisfy { !$0.isNaN }, "the input is filled whole")
+    if let failure { throw failure }
+    let (maskWidth, maskHeight) = (width / 4, height / 4)
+    var classLogits = [Float](repeating: -10, count: 2 * 22)
+    classLogits[13] = 10
+    classLogits[22 + 20] = 10
+    let area = maskWidth * maskHeight
+    let face = (0..<area).map { Float($0 < area / 2 ? 8 : -8) }
+    let masks = face + [Float](repeating: 8, count: area)
+    return classLogits.withUnsafeBufferPointer { classLogits in
+      masks.withUnsafeBufferPointer { masks in
+        body(
+          NetworkOutput(
+            queries: 2, classes: 22, maskWidth: maskWidth, maskHeight: maskHeight,
+            classLogits: classLogits, maskLogits: masks))
+      }
+    }
+  }
+}
+
+struct BatchTests {
+  private static let contract = ModelContract(
+    formatVersion: 1, model: "fake", classes: (0..<20).map { "Class-\($0)" },
+    palette: (0..<20).map { RGB(UInt8($0), 0, 0) },
+    preprocess: .init(
+      geometry: .multi(shortSide: 64, maxSide: 128), divisor: 32, mean: [0, 0, 0],
+      std: [255, 255, 255]),
+    postprocess: .init(
+      mode: .parsing, parsingClasses: 20, humanIndex: 20, topK: 10, partScoreThreshold: 0.1,
+      humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5),
+    licence: "none", commercialUse: true, sourceSHA256: "", torchVersion: "")
+
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  private func addImage(_ name: String, width: Int = 40, height: Int = 30) throws {
+    let image = RGBImage(
+      width: width, height: height,
+      pixels: (0..<(width * height * 3)).map { UInt8(truncatingIfNeeded: $0 * name.utf8.count) })
+    let bytes = try PNGEncoder.rgb(image).withUnsafeBytes { Array($0) }
+    try folder.write(name, bytes)
+  }
+
+  private func options(jobs: Int = 2) -> BatchOptions {
+    var options = BatchOptions(plan: ThreadPlan(jobs: jobs, threads: 1, files: 1, budget: .current()))
+    options.maskClasses = Set(1..<20)
+    options.palette = Self.contract.palette
+    return options
+  }
+
+  @discardableResult
+  private func run(
+    _ options: BatchOptions? = nil, model: String = "0",
+    cancellation: Cancellation = Cancellation(),
+    session: @escaping Batch.SessionFactory = { () throws(RunFailure) in FakeSession() }
+  ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
+    let batch = Batch(
+      options: options ?? self.options(), contract: Self.contract,
+      network: .init(name: "fake", sha256: model), makeSession: session)
+    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
+    var outcomes: [Outcome] = []
+    let summary = try batch.run(
+      OutputPlan.plan(inputs, root: nil, naming: .stem), cancellation: cancellation
+    ) { outcomes.append($0) }
+    return (summary, outcomes.sorted { $0.input.path < $1.input.path })
+  }
+
+  @Test func anImageGivesItsMapItsMasksAndItsSidecar() throws {
+    try addImage("a.png")
+    let (summary, outcomes) = try run()
+    #expect(summary.parsed == 1 && summary.failed == 0)
+    #expect(
+      try folder.tree().keys.sorted()
+        == ["a.m2fp.json", "a.m2fp.png", "a.m2fp/class-13.png", "a.png"])
+    guard case .parsed(let sidecar) = outcomes[0].result else {
+      Issue.record("not parsed")
+      return
+    }
+    #expect(sidecar.input.width == 40 && sidecar.input.height == 30)
+    #expect(sidecar.classes.map(\.index) == [0, 13])
+    #expect(sidecar.classes.map(\.pixels).reduce(0, +) == 1200)
+    #expect(sidecar.humans.count == 1 && sidecar.parts.map(\.index) == [13])
+    #expect(sidecar.outputs.map(\.path) == ["a.m2fp.png", "a.m2fp/class-13.png"])
+    #expect(Set(outcomes[0].seconds.seconds.keys) == Set(Stage.allCases))
+    #expect(Sidecar.read(folder.path + "/a.m2fp.json") == sidecar)
+  }
+
+  @Test func theMapHoldsClassIndicesAndTheMaskIsItsClass() throws {
+    try addImage("a.png")
+    try run()
+    let map = try ImageDecoder.decode(Array(try folder.tree()["a.m2fp.png"] ?? Data())).image
+    #expect(map.width == 40 && map.height == 30)
+    // The palette's red is the class index here.
+    #expect(map.pixels[0] == 13 && map.pixels[(29 * 40 + 39) * 3] == 0)
+    let mask = try ImageDecoder.decode(Array(try folder.tree()["a.m2fp/class-13.png"] ?? Data()))
+    #expect(
+      zip(map.pixels, mask.image.pixels).enumerated().allSatisfy {
+        $0.offset % 3 != 0 || ($0.element.0 == 13) == ($0.element.1 == 255)
+      })
+  }
+
+  @Test func theSameInputModelAndOptionsGiveTheSameBytes() throws {
+    for index in 0..<12 { try addImage("\(index % 3)/\(index).png", width: 30 + index) }
+    try run()
+    let first = try folder.tree()
+    var options = options(jobs: 4)
+    options.force = true
+    #expect(try run(options).summary.parsed == 12)
+    #expect(try folder.tree() == first)
+  }
+
+  @Test func whatIsCurrentIsSkippedWithoutASession() throws {
+    for index in 0..<5 { try addImage("\(index).png") }
+    try run()
+    let (summary, _) = try run { () throws(RunFailure) in
+      throw RunFailure(.internal, "no session is needed")
+    }
+    #expect(summary.current == 5 && summary.parsed == 0)
+  }
+
+  @Test func aTouchedInputIsKnownByItsDigest() throws {
+    try addImage("a.png")
+    try run()
+    utimes(folder.path + "/a.png", nil)
+    #expect(try run().summary.current == 1)
+    #expect(try run().summary.current == 1)
+  }
+
+  @Test func whatIsNotCurrentIsParsedAgain() throws {
+    try addImage("a.png")
+    try run()
+    #expect(try run(model: "1").summary.parsed == 1, "another model")
+    try addImage("a.png", width: 50)
+    #expect(try run(model: "1").summary.parsed == 1, "another input")
+    try FileManager.default.removeItem(atPath: folder.path + "/a.m2fp/class-13.png")
+    #expect(try run(model: "1").summary.parsed == 1, "a missing output")
+    try folder.write("a.m2fp.png", [1, 2, 3])
+    #expect(try run(model: "1").summary.parsed == 1, "a damaged output")
+    var options = options()
+    options.maskClasses = []
+    #expect(try run(options, model: "1").summary.parsed == 1, "other options")
+    #expect(
+      try folder.tree().keys.sorted() == ["a.m2fp.json", "a.m2fp.png", "a.png"],
+      "masks of earlier options go")
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/a.m2fp"))
+  }
+
+  @Test func aBadFileIsNamedAndTheRestIsParsed() throws {
+    for index in 0..<6 { try addImage("\(index).png") }
+    try folder.write("2.png", "not an image".utf8)
+    try folder.write("4.png", [UInt8]())
+    let (summary, outcomes) = try run()
+    #expect(summary.parsed == 4 && summary.failed == 2)
+    let codes = outcomes.map { outcome in
+      if case .failed(let failure) = outcome.result { failure.code } else { nil }
+    }
+    #expect(codes == [nil, nil, .unknownFormat, nil, .empty, nil])
+    #expect(try folder.tree().keys.count == 6 + 4 * 3)
+  }
+
+  @Test func aFileOverTheLimitsFails() throws {
+    try addImage("a.png", width: 200, height: 200)
+    var options = options()
+    options.maxFileSize = 100
+    let (_, bySize) = try run(options)
+    options = self.options()
+    options.limits = ImageLimits(maxPixels: 39_999)
+    let (_, byPixels) = try run(options)
+    for (outcomes, code) in [(bySize, FileFailure.Code.fileTooLarge), (byPixels, .imageTooLarge)] {
+      guard case .failed(let failure) = outcomes[0].result else {
+        Issue.record("not failed")
+        return
+      }
+      #expect(failure.code == code)
+    }
+  }
+
+  @Test func aNetworkThatFailsOnAnImageFailsThatImage() throws {
+    try addImage("a.png")
+    let failure = FileFailure(stage: .infer, code: .inference, message: "x")
+    let (summary, outcomes) = try run { () throws(RunFailure) in FakeSession(failure: failure) }
+    #expect(summary.failed == 1)
+    guard case .failed(failure) = outcomes[0].result else {
+      Issue.record("not failed")
+      return
+    }
+  }
+
+  @Test func aSessionThatCannotBeMadeEndsTheRun() throws {
+    for index in 0..<50 { try addImage("\(index).png") }
+    #expect(throws: RunFailure(.modelContract, "broken")) {
+      try run { () throws(RunFailure) in throw RunFailure(.modelContract, "broken") }
+    }
+  }
+
+  @Test func aCancelledRunLeavesTheRestAndTheNextGoesOn() throws {
+    for index in 0..<30 { try addImage("\(index).png") }
+    let cancellation = Cancellation()
+    let counter = Counter()
+    let (summary, _) = try run(cancellation: cancellation) { () throws(RunFailure) in
+      FakeSession {
+        if counter.increment() == 5 { cancellation.cancel() }
+      }
+    }
+    #expect(summary.parsed >= 5 && summary.parsed < 30)
+    #expect(summary.parsed + summary.remaining == 30)
+    let next = try run().summary
+    #expect(next.current == summary.parsed && next.parsed == summary.remaining)
+  }
+
+  @Test func anOverlayIsWrittenOnlyWhenAsked() throws {
+    try addImage("a.png")
+    var options = options()
+    options.overlay = true
+    try run(options)
+    let overlay = try folder.tree()["a.m2fp.overlay.jpg"] ?? Data()
+    #expect(try ImageDecoder.decode(Array(overlay)).image.width == 40)
+    try run()
+    #expect(try folder.tree()["a.m2fp.overlay.jpg"] == nil)
+  }
+}
+
+private final class Counter: Sendable {
+  private let value = Atomic<Int>(0)
+
+  func increment() -> Int { value.wrappingAdd(1, ordering: .relaxed).newValue }
+}

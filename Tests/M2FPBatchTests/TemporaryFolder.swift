@@ -1,0 +1,43 @@
+import Foundation
+
+/// A folder that lives as long as its value.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "m2fp-tests-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  /// Writes a file, and the folders above it.
+  @discardableResult
+  func write(_ name: String, _ contents: some Sequence<UInt8>) throws -> String {
+    let file = path + "/" + name
+    let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Data(contents).write(to: URL(fileURLWithPath: file))
+    return file
+  }
+
+  func link(_ name: String, to destination: String) throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: path + "/" + name, withDestinationPath: destination)
+  }
+
+  /// The relative paths and contents of all files, symbolic links not followed.
+  func tree() throws -> [String: Data] {
+    var tree: [String: Data] = [:]
+    for name in FileManager.default.enumerator(atPath: path) ?? .init() {
+      guard let name = name as? String else { continue }
+      var isFolder: ObjCBool = false
+      _ = FileManager.default.fileExists(atPath: path + "/" + name, isDirectory: &isFolder)
+      if isFolder.boolValue { continue }
+      tree[name] = FileManager.default.contents(atPath: path + "/" + name) ?? Data()
+    }
+    return tree
+  }
+}

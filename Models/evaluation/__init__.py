@@ -1,0 +1,1 @@
+"""How well a model parses: metrics, and the annotated real photos they are taken on."""

@@ -1,0 +1,180 @@
+"""ModelScope's M2FP, imported from a throw-away environment: what ours is compared with.
+
+Nothing of it is copied here (parts of it are CC BY-NC 4.0). ``enter_environment`` runs the calling
+script again inside a virtual environment that has it; ``Reference`` wraps its network and pipeline.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+# What the human-parsing code imports, without the dependencies of ModelScope's other 900 models.
+# Its code for this model is the same, byte for byte, up to 1.40.2; later versions than this one
+# import a hub client that needs more.
+REQUIREMENTS = (
+    "modelscope==1.13.3",
+    "mmcv-lite==2.2.0",
+    "mmengine==0.10.7",
+    "addict==2.4.0",
+    "timm==0.4.12",
+    "packaging",
+    "simplejson",
+    "filelock",
+    "tqdm",
+    "einops",
+    "termcolor",
+    "rich",
+)
+# Imported on the way and never used by this model: data sets, tables, a formatter, CUDA kernels.
+STUBS = ("modelscope.msdatasets", "pandas", "yapf", "mmcv._ext")
+
+
+def enter_environment(folder: Path) -> None:
+    """Run this script again in a virtual environment in ``folder``, made if it is missing.
+
+    Returns inside the environment; the outer process ends there with the inner one's exit code.
+    Torch, torchvision, numpy, Pillow and OpenCV are the system's.
+    """
+    if Path(sys.prefix) == folder:
+        return
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        print("Installing ModelScope into a throw-away environment", file=sys.stderr)
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--system-site-packages", "--clear", folder], check=True
+        )
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--no-deps", *REQUIREMENTS], check=True
+        )
+        (folder / "complete").touch()
+    # ModelScope writes an index of its modules into its cache folder.
+    environment = os.environ | {"MODELSCOPE_CACHE": str(folder / "cache")}
+    sys.exit(subprocess.run([python, *sys.argv], env=environment).returncode)
+
+
+class _Stub(types.ModuleType):
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        # A class without arguments: calling mmcv's CUDA kernel fails, and it takes its CPU path.
+        return type(name, (), {})
+
+
+class _StubFinder:
+    def find_spec(self, name: str, path=None, target=None):
+        if any(name == stub or name.startswith(stub + ".") for stub in STUBS):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        return _Stub(spec.name)
+
+    def exec_module(self, module) -> None:
+        pass
+
+
+class Reference:
+    """ModelScope's network and the functions of its pipeline, for one of our configurations.
+
+    Parameters
+    ----------
+    config : m2fp.config.Config
+        A ResNet configuration.
+    classes : list of str
+        The parsing classes; the multi-person pipeline also gets "Human".
+    single : bool
+        Single-person: a semantic map, no instances.
+    """
+
+    def __init__(self, config, classes: list[str], single: bool):
+        if not any(isinstance(finder, _StubFinder) for finder in sys.meta_path):
+            sys.meta_path.insert(0, _StubFinder())
+        import logging
+
+        logging.disable(logging.INFO)
+        from modelscope.models.cv.image_human_parsing.m2fp_net import M2FP
+        from modelscope.pipelines.cv.image_human_parsing_pipeline import ImageHumanParsingPipeline
+
+        levels = ["res2", "res3", "res4", "res5"]
+        self.network = M2FP(
+            "",
+            backbone=dict(
+                out_features=levels, depth=int(config.backbone.removeprefix("resnet")),
+                num_groups=1, width_per_group=64, norm="BN", stem_out_channels=128,
+                res2_out_channels=256, stride_in_1x1=False, res4_dilation=1, res5_dilation=1,
+                res5_multi_grid=[1, 1, 1],
+            ),
+            encoder=dict(
+                in_features=levels, transformer_in_features=levels[1:], common_stride=4,
+                transformer_dropout=0.0, transformer_nheads=config.num_heads,
+                transformer_dim_feedforward=config.encoder_ffn,
+                transformer_enc_layers=config.encoder_layers, conv_dim=config.hidden_dim,
+                mask_dim=config.mask_dim,
+            ),
+            decoder=dict(
+                mask_classification=True, num_classes=config.num_classes,
+                hidden_dim=config.hidden_dim, num_queries=config.num_queries,
+                nheads=config.num_heads, dim_feedforward=config.decoder_ffn,
+                dec_layers=config.decoder_layers, pre_norm=False, mask_dim=config.mask_dim,
+                enforce_input_project=False,
+            ),
+            input_single_human=(
+                dict(sizes=[[config.single_width, config.single_height]]) if single else None
+            ),
+            classes=classes if single else [*classes, "Human"],
+            num_parsing=len(classes),
+            single_human=single,
+            parsing_on=not single,
+            semantic_on=single,
+            sem_seg_postprocess_before_inference=not single,
+            device="cpu",
+        ).eval()  # fmt: skip
+        # Its constructor wants a model repository; its methods only want the network.
+        self.pipeline = ImageHumanParsingPipeline.__new__(ImageHumanParsingPipeline)
+        self.pipeline.model = self.network
+
+    def preprocess(self, image: str, **sizes) -> dict:
+        """Path of an image file to what ``forward`` takes; ``sizes`` are min_size, max_size."""
+        return self.pipeline.preprocess(image, **sizes)
+
+    def forward(self, inputs: dict) -> dict:
+        """Network outputs (``outputs``, with the padded ``images`` beside them)."""
+        import torch
+
+        with torch.no_grad():
+            return self.network.forward(inputs)
+
+    def postprocess(self, outputs: dict) -> dict:
+        """What its pipeline makes of ``forward``'s result.
+
+        Returns
+        -------
+        dict
+            ``labels`` (H, W) uint8, the argmax over classes; ``parts`` and ``humans``, lists of
+            ``{"category_id", "score", "mask"}``, mask logits (H, W); and ``scores``, class name to
+            score, for single-person only.
+        """
+        result = self.network.postprocess(outputs)
+        found = result["eval_result"][0]
+        if "parsing" in found:
+            parsing = found["parsing"]
+            semantic, parts = parsing["semantic_outputs"], parsing["part_outputs"]
+            humans, scores = parsing["human_outputs"], {}
+        else:
+            semantic, parts, humans = found["sem_seg"], [], []
+            listed = self.pipeline.postprocess(result)
+            scores = dict(zip(listed["labels"], map(float, listed["scores"])))
+        return {
+            "semantic": semantic,
+            "labels": semantic.argmax(0).byte().numpy(),
+            "parts": parts,
+            "humans": humans,
+            "scores": scores,
+        }

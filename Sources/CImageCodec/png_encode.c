@@ -148,20 +148,31 @@ typedef struct mask_rows {
   uint8_t label;
 } mask_rows;
 
+/// One bit for each of eight labels, the first label's the highest: whether it equals the label that
+/// `pattern` repeats eight times.
+static inline uint8_t pack_eight(const uint8_t *labels, uint64_t pattern) {
+  _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first label is the lowest byte");
+  const uint64_t low_bits = 0x7F7F7F7F7F7F7F7F;
+  uint64_t difference;
+  memcpy(&difference, labels, sizeof difference);
+  difference ^= pattern;
+  // The top bit of each byte that is zero, moved to its bottom.
+  uint64_t equal = ~(((difference & low_bits) + low_bits) | difference | low_bits) >> 7;
+  // The product moves bit 8 i to bit 63 - i, with no carry from below.
+  return (uint8_t)((equal * 0x8040201008040201) >> 56);
+}
+
 static const uint8_t *mask_row(const void *context, int32_t y, uint8_t *row) {
   const mask_rows *rows = context;
   const uint8_t *labels = rows->labels + (size_t)rows->width * y;
-  uint8_t label = rows->label;
+  uint64_t pattern = rows->label * 0x0101010101010101;
   int32_t x = 0;
-  for (; x + 8 <= rows->width; x += 8) {
-    unsigned bits = 0;
-    for (int bit = 0; bit < 8; bit++) bits = bits << 1 | (labels[x + bit] == label);
-    row[x >> 3] = (uint8_t)bits;
-  }
+  for (; x + 8 <= rows->width; x += 8) row[x >> 3] = pack_eight(labels + x, pattern);
   if (x < rows->width) {
-    unsigned bits = 0;
-    for (int32_t i = x; i < rows->width; i++) bits |= (unsigned)(labels[i] == label) << (7 - (i - x));
-    row[x >> 3] = (uint8_t)bits;
+    uint8_t rest[8];
+    memset(rest, ~rows->label, sizeof rest);
+    memcpy(rest, labels + x, (size_t)(rows->width - x));
+    row[x >> 3] = pack_eight(rest, pattern);
   }
   return row;
 }

@@ -1,15 +1,169 @@
+import Foundation
 import M2FPCore
 import M2FPImageIO
 import Testing
 
+/// Encoding; the files are read again by Pillow, which shares no code of ours.
 @Suite struct EncoderTests {
-  @Test func colourRoundTripIsExact() throws {
-    let image = RGBImage(
-      width: 37, height: 23, pixels: (0..<(37 * 23 * 3)).map { UInt8(truncatingIfNeeded: $0 * 7) })
-    let file = try PNGEncoder.rgb(image)
+  private static let palette = [
+    RGB(0, 0, 0), RGB(255, 85, 0), RGB(0, 85, 255), RGB(170, 255, 85), RGB(1, 2, 3),
+  ]
+
+  /// Widths that fill the last byte of a 1-bit row by 1 to 8 bits.
+  private static let widths = [1, 2, 7, 8, 9, 15, 16, 21, 64, 131]
+
+  private func labels(width: Int, height: Int) -> LabelMap {
+    var generator = SeededGenerator(seed: UInt64(width * 1000 + height))
+    return LabelMap(
+      width: width, height: height,
+      labels: (0..<(width * height)).map { _ in UInt8.random(in: 0..<5, using: &generator) })
+  }
+
+  private func photo(width: Int, height: Int) -> RGBImage {
+    RGBImage(
+      width: width, height: height,
+      pixels: (0..<(width * height)).flatMap { index in
+        let (x, y) = (index % width, index / width)
+        return [UInt8(x * 255 / width), UInt8(y * 255 / height), UInt8((x + y) % 200)]
+      })
+  }
+
+  @Test func labelMapIsIndexed() throws {
+    let maps = Self.widths.map { labels(width: $0, height: 19) }
+    let files = try maps.map { try PNGEncoder.labelMap($0, palette: Self.palette) }
+    let colours = Self.palette.flatMap { [$0.red, $0.green, $0.blue] }
+    for (map, seen) in zip(maps, try Pillow.read(files)) {
+      #expect(seen.format == "PNG" && seen.mode == "P")
+      #expect(seen.width == map.width && seen.height == map.height)
+      #expect(seen.pixels == map.labels)
+      #expect(Array(seen.palette.prefix(colours.count)) == colours)
+    }
+  }
+
+  @Test(arguments: [UInt8(0), 3, 200]) func maskHasOneBit(label: UInt8) throws {
+    let maps = Self.widths.map { labels(width: $0, height: 19) }
+    let files = try maps.map { try PNGEncoder.mask(of: label, in: $0) }
+    for file in files {
+      // Bit depth and colour type (grey) in IHDR.
+      #expect(file.withUnsafeBytes { [$0[24], $0[25]] } == [1, 0])
+    }
+    for (map, seen) in zip(maps, try Pillow.read(files)) {
+      #expect(seen.mode == "1")
+      #expect(seen.width == map.width && seen.height == map.height)
+      #expect(seen.pixels == map.labels.map { $0 == label ? 255 : 0 })
+    }
+  }
+
+  @Test func colourAndGreyAreExact() throws {
+    let image = photo(width: 61, height: 47)
+    let colour = try Pillow.read(PNGEncoder.rgb(image))
+    #expect(colour.mode == "RGB" && colour.pixels == image.pixels)
+    let map = labels(width: 61, height: 47)
+    let grey = try Pillow.read(PNGEncoder.grey(map))
+    #expect(grey.mode == "L" && grey.pixels == map.labels)
+  }
+
+  @Test func ownDecoderReadsTheColourMap() throws {
+    let map = labels(width: 61, height: 47)
+    let file = try PNGEncoder.labelMap(map, palette: Self.palette)
     let decoded = try file.withUnsafeBytes { bytes in try ImageDecoder.decode(bytes) }
-    #expect(decoded.image == image)
-    #expect(decoded.format == .png)
+    #expect(
+      decoded.image.pixels
+        == map.labels.flatMap { label in
+          let colour = Self.palette[Int(label)]
+          return [colour.red, colour.green, colour.blue]
+        })
     #expect(decoded.warnings.isEmpty)
+  }
+
+  @Test func jpegIsClose() throws {
+    let image = photo(width: 123, height: 77)
+    let seen = try Pillow.read(JPEGEncoder.rgb(image))
+    #expect(seen.format == "JPEG" && seen.mode == "RGB")
+    try #require(seen.pixels.count == image.pixels.count)
+    let total = zip(seen.pixels, image.pixels).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
+    #expect(Double(total) / Double(image.pixels.count) < 2.5)
+  }
+
+  /// Larger than every buffer between the encoders and the result.
+  @Test func outputGrows() throws {
+    var generator = SeededGenerator(seed: 1)
+    let noise = RGBImage(
+      width: 400, height: 300,
+      pixels: (0..<360_000).map { _ in UInt8.random(in: 0...255, using: &generator) })
+    #expect(try Pillow.read(PNGEncoder.rgb(noise)).pixels == noise.pixels)
+    let jpeg = try JPEGEncoder.rgb(noise, quality: 100)
+    #expect(jpeg.count > 1 << 17)
+    #expect(try Pillow.read(jpeg).width == 400)
+  }
+
+  @Test func sameInputSameBytes() throws {
+    func bytes(_ file: EncodedImage) -> [UInt8] { file.withUnsafeBytes { Array($0) } }
+    let map = labels(width: 131, height: 90)
+    #expect(
+      try bytes(PNGEncoder.labelMap(map, palette: Self.palette))
+        == bytes(PNGEncoder.labelMap(map, palette: Self.palette)))
+    #expect(try bytes(PNGEncoder.mask(of: 1, in: map)) == bytes(PNGEncoder.mask(of: 1, in: map)))
+    let image = photo(width: 64, height: 64)
+    #expect(try bytes(JPEGEncoder.rgb(image)) == bytes(JPEGEncoder.rgb(image)))
+  }
+
+  @Test func impossibleOutputsFail() throws {
+    let map = labels(width: 10, height: 10)
+    #expect(throws: FileFailure.self) {
+      try PNGEncoder.labelMap(map, palette: Array(Self.palette.prefix(2)))
+    }
+    let wide = RGBImage(width: 65_501, height: 1, pixels: [UInt8](repeating: 0, count: 196_503))
+    let failure = #expect(throws: FileFailure.self) { try JPEGEncoder.rgb(wide) }
+    #expect(failure?.code == .imageTooLarge)
+  }
+}
+
+/// Debian's Pillow, as a decoder that shares no code with ours.
+private struct Pillow: Decodable {
+  let format: String
+  let mode: String
+  let width: Int
+  let height: Int
+  let palette: [UInt8]
+  let pixels: [UInt8]
+
+  private static let script = """
+    import json, sys
+    from PIL import Image
+    answers = []
+    for path in sys.argv[1:]:
+        image = Image.open(path)
+        pixels = image.convert("L") if image.mode == "1" else image
+        answers.append({"format": image.format, "mode": image.mode, "width": image.width,
+                        "height": image.height, "palette": image.getpalette() or [],
+                        "pixels": list(pixels.tobytes())})
+    json.dump(answers, sys.stdout)
+    """
+
+  static func read(_ files: [EncodedImage]) throws -> [Pillow] {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "m2fp-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let paths = try files.enumerated().map { index, file in
+      let path = folder.appending(path: "\(index)")
+      try file.withUnsafeBytes { bytes in try Data(bytes).write(to: path) }
+      return path.path
+    }
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/python3")
+    process.arguments = ["-c", script] + paths
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let answer = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    let seen = try JSONDecoder().decode([Pillow].self, from: answer)
+    try #require(seen.count == files.count)
+    return seen
+  }
+
+  static func read(_ file: EncodedImage) throws -> Pillow {
+    try #require(try read([file]).first)
   }
 }

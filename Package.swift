@@ -71,7 +71,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCommandsTests",
-      dependencies: ["M2FPCommands", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      dependencies: ["m2fp", "M2FPCommands", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
       swiftSettings: swiftSettings),
   ],
   cxxLanguageStandard: .cxx17

@@ -1,0 +1,250 @@
+import Foundation
+import M2FPCore
+import M2FPImageIO
+import Testing
+
+/// The binary itself, on the fixture model that labels pixels by their colour.
+struct EndToEndTests {
+  private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent()
+  private static let fixtures = tests.appendingPathComponent("Fixtures").path
+  private static let model = fixtures + "/models/colour-multi.pt"
+
+  private let folder: String
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "m2fp-end-to-end-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  private struct Result {
+    let code: Int32
+    let output: String
+    let error: String
+
+    /// The JSON objects on standard output.
+    var lines: [[String: Any]] {
+      output.split(separator: "\n").compactMap {
+        try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+      }
+    }
+  }
+
+  /// The binary that the package manager built beside the tests.
+  private static let binary: URL = {
+    var url = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    while url.path != "/" {
+      url.deleteLastPathComponent()
+      let binary = url.appendingPathComponent("m2fp")
+      if FileManager.default.isExecutableFile(atPath: binary.path), !binary.hasDirectoryPath {
+        return binary
+      }
+    }
+    // Run through the toolchain's own test runner.
+    return tests.deletingLastPathComponent().appendingPathComponent(".build/debug/m2fp")
+  }()
+
+  private func run(
+    _ arguments: String..., environment: [String: String] = [:]
+  ) throws -> Result {
+    let process = Process()
+    process.executableURL = Self.binary
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let (output, error) = (folder + ".out", folder + ".err")
+    for path in [output, error] { FileManager.default.createFile(atPath: path, contents: nil) }
+    defer { for path in [output, error] { unlink(path) } }
+    process.standardOutput = FileHandle(forWritingAtPath: output)
+    process.standardError = FileHandle(forWritingAtPath: error)
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    return Result(
+      code: process.terminationReason == .exit ? process.terminationStatus : -1,
+      output: try String(contentsOfFile: output, encoding: .utf8),
+      error: try String(contentsOfFile: error, encoding: .utf8))
+  }
+
+  /// Left half hair (blue), right half face (yellow), on black.
+  private func addPhoto(_ name: String, width: Int = 120, height: Int = 100) throws {
+    var pixels = [UInt8](repeating: 0, count: width * height * 3)
+    for y in 10..<(height - 10) {
+      for x in 10..<(width - 10) {
+        let pixel = (y * width + x) * 3
+        if x < width / 2 {
+          pixels[pixel + 2] = 255
+        } else {
+          pixels[pixel] = 255
+          pixels[pixel + 1] = 255
+        }
+      }
+    }
+    let image = RGBImage(width: width, height: height, pixels: pixels)
+    let bytes = try PNGEncoder.rgb(image).withUnsafeBytes { Data($0) }
+    let path = folder + "/" + name
+    try FileManager.default.createDirectory(
+      at: URL(fileURLWithPath: path).deletingLastPathComponent(),
+      withIntermediateDirectories: true)
+    try bytes.write(to: URL(fileURLWithPath: path))
+  }
+
+  private func exists(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: folder + "/" + name)
+  }
+
+  @Test func aFolderOfPhotosIsParsed() throws {
+    try addPhoto("in/a.png")
+    try addPhoto("in/sub/b.png", width: 300, height: 200)
+    let result = try run("parse", "in", "--out", "out", "--model", Self.model, "--json")
+    #expect(result.code == 0, "\(result.error)")
+    for name in ["a", "sub/b"] {
+      for suffix in [".m2fp.png", ".m2fp.json", ".m2fp/hair.png", ".m2fp/face.png"] {
+        #expect(exists("out/" + name + suffix))
+      }
+    }
+    let map = try ImageDecoder.decode([UInt8](Data(contentsOf: url("out/sub/b.m2fp.png")))).image
+    #expect(map.width == 300 && map.height == 200)
+    func colour(_ x: Int, _ y: Int) -> [UInt8] {
+      Array(map.pixels[((y * 300 + x) * 3)..<((y * 300 + x) * 3 + 3)])
+    }
+    #expect(colour(0, 0) == [0, 0, 0])
+    #expect(colour(75, 100) == [255, 0, 0], "hair in the cihp palette")
+    #expect(colour(225, 100) == [0, 0, 255], "face in the cihp palette")
+    #expect(result.lines.count == 3)
+    let summary = try #require(result.lines.last?["summary"] as? [String: Any])
+    #expect(summary["parsed"] as? Int == 2 && summary["failed"] as? Int == 0)
+  }
+
+  @Test func parsedAgainAllIsCurrent() throws {
+    try addPhoto("a.png")
+    #expect(try run("parse", ".", "--model", Self.model).code == 0)
+    let result = try run("parse", ".", "--model", Self.model, "--json")
+    #expect(result.code == 0)
+    #expect(result.lines.first?["status"] as? String == "current")
+  }
+
+  @Test func everyBadInputIsNamedAndTheRestIsParsed() throws {
+    try addPhoto("in/good.png")
+    let bad = Self.fixtures + "/images/bad"
+    let names = try FileManager.default.contentsOfDirectory(atPath: bad)
+    for name in names {
+      try FileManager.default.copyItem(atPath: bad + "/" + name, toPath: folder + "/in/" + name)
+    }
+    try FileManager.default.createDirectory(
+      atPath: folder + "/in/folder.jpg", withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(
+      atPath: folder + "/in/dangling.jpg", withDestinationPath: "nowhere")
+    #expect(mkfifo(folder + "/in/fifo.jpg", 0o600) == 0)
+    let result = try run(
+      "parse", "in", "--out", "out", "--naming", "full", "--model", Self.model, "--json")
+    #expect(result.code == 3)
+    #expect(exists("out/good.png.m2fp.png"))
+    let failed = result.lines.filter { $0["status"] as? String == "failed" }
+    #expect(failed.count == names.count + 3, "\(result.error)")
+    for line in failed {
+      let name = URL(fileURLWithPath: line["file"] as? String ?? "").lastPathComponent
+      #expect(!exists("out/" + name + ".m2fp.png"))
+      #expect(!(line["message"] as? String ?? "").isEmpty && line["code"] != nil)
+      #expect(result.error.contains(name))
+    }
+    let leftovers = try FileManager.default.subpathsOfDirectory(atPath: folder)
+      .filter { $0.hasSuffix(".tmp") }
+    #expect(leftovers.isEmpty)
+  }
+
+  @Test func exitCodesTellWhatIsWrong() throws {
+    try addPhoto("a.png")
+    let models = Self.fixtures + "/models/"
+    #expect(try run("parse").code == 64)
+    #expect(try run("parse", "a.png", "--max-side", "3").code == 64)
+    #expect(try run("parse", "a.png", "--model", models + "future-contract.pt").code == 65)
+    #expect(try run("parse", "a.png", "--model", models + "no-contract.pt").code == 65)
+    #expect(try run("parse", "none", "--model", Self.model).code == 66)
+    #expect(try run("parse", "a.png", "--model", "m2fp-unheard-of").code == 69)
+    #expect(try run("parse", "a.png", "--model", Self.model, "--out", "a.png/x").code == 73)
+    #expect(try run("parse", "a.png", "--model", models + "mismatched-contract.pt").code == 3)
+  }
+
+  @Test func aFolderWithoutPhotosIsNoInput() throws {
+    #expect(mkdir(folder + "/empty", 0o700) == 0)
+    let result = try run("parse", "empty", "--model", Self.model)
+    #expect(result.code == 66 && result.error.contains("'empty'"))
+  }
+
+  @Test func misspeltNamesGetTheNearestOne() throws {
+    try addPhoto("a.png")
+    let mask = try run("parse", "a.png", "--model", Self.model, "--masks", "hiar")
+    #expect(mask.code == 64 && mask.error.contains("did you mean 'hair'?"))
+    let models = ["M2FP_MODELS": Self.fixtures + "/models"]
+    let model = try run("classes", "--model", "colour-mutli", environment: models)
+    #expect(model.code == 69 && model.error.contains("did you mean 'colour-multi'?"))
+  }
+
+  @Test func collisionsAreFoundAndFullNamesResolveThem() throws {
+    try addPhoto("a.png")
+    try addPhoto("a.jpeg")
+    let result = try run("parse", ".", "--model", Self.model)
+    #expect(result.code == 3 && result.error.contains("--naming full"))
+    #expect(try run("parse", ".", "--model", Self.model, "--naming", "full").code == 0)
+    #expect(exists("a.png.m2fp.png") && exists("a.jpeg.m2fp.png"))
+  }
+
+  @Test func quietPrintsNothingButFailures() throws {
+    try addPhoto("a.png")
+    try Data("text".utf8).write(to: url("b.jpg"))
+    let result = try run("parse", ".", "--model", Self.model, "--quiet")
+    #expect(result.code == 3 && result.output.isEmpty)
+    let lines = result.error.split(separator: "\n")
+    #expect(lines.count == 1 && lines[0].contains("b.jpg"))
+  }
+
+  @Test func theSingleHumanContractIsServed() throws {
+    try addPhoto("a.png", width: 200, height: 300)
+    let result = try run(
+      "parse", "a.png", "--model", Self.fixtures + "/models/colour-single.pt", "--json")
+    #expect(result.code == 0, "\(result.error)")
+    let map = try ImageDecoder.decode([UInt8](Data(contentsOf: url("a.m2fp.png")))).image
+    #expect(map.width == 200 && map.height == 300)
+    #expect(exists("a.m2fp/hair.png") && exists("a.m2fp/face.png"))
+  }
+
+  @Test func modelsAreListedByName() throws {
+    let result = try run("models", environment: ["M2FP_MODELS": Self.fixtures + "/models"])
+    #expect(result.code == 0)
+    #expect(result.output.contains("colour-multi") && result.output.contains("one person"))
+    // A broken archive is a warning, not the end of the list.
+    #expect(result.error.contains("no-contract.pt"))
+  }
+
+  @Test func classesAreListedWithTheirColours() throws {
+    let result = try run("classes", "--model", Self.model, "--palette", "voc")
+    #expect(result.code == 0)
+    #expect(result.output.contains("#008000  hair"))
+    #expect(result.output.split(separator: "\n").count == 20)
+  }
+
+  @Test func anInterruptedRunGoesOnWhereItWas() throws {
+    for index in 0..<60 { try addPhoto("\(index).png", width: 1500, height: 1500) }
+    let process = Process()
+    process.executableURL = Self.binary
+    process.arguments = ["parse", folder, "--model", Self.model, "--jobs", "1", "--quiet"]
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    while !(try FileManager.default.contentsOfDirectory(atPath: folder))
+      .contains(where: { $0.hasSuffix(".m2fp.json") })
+    {
+      usleep(5000)
+    }
+    process.interrupt()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 130)
+    let result = try run("parse", ".", "--model", Self.model, "--json")
+    #expect(result.code == 0)
+    let summary = try #require(result.lines.last?["summary"] as? [String: Any])
+    #expect((summary["current"] as? Int ?? 0) >= 1 && (summary["parsed"] as? Int ?? 0) >= 1)
+    #expect((summary["current"] as? Int ?? 0) + (summary["parsed"] as? Int ?? 0) == 60)
+  }
+
+  private func url(_ name: String) -> URL { URL(fileURLWithPath: folder + "/" + name) }
+}

@@ -1,0 +1,129 @@
+import Foundation
+import M2FPCore
+import Testing
+
+@testable import M2FPInference
+
+/// The archives that Models/tests/make_fixture_model.py makes.
+enum Fixtures {
+  static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("Fixtures/models").path
+
+  static func path(_ name: String) -> String { models + "/" + name }
+}
+
+struct ModelTests {
+  private func failure(_ path: String) -> RunFailure? {
+    #expect(throws: RunFailure.self) { _ = try Model(ModelArchive(path: path)) }
+  }
+
+  private func write(_ bytes: Data) throws -> String {
+    let path = NSTemporaryDirectory() + "m2fp-model-\(UUID().uuidString).pt"
+    try bytes.write(to: URL(fileURLWithPath: path))
+    return path
+  }
+
+  @Test func theContractIsReadOutOfTheArchive() throws {
+    let contract = try ModelArchive(path: Fixtures.path("colour-multi.pt")).contract
+    #expect(contract.classes.count == 20 && contract.classes[13] == "Face")
+    #expect(contract.palette[2] == RGB(255, 0, 0))
+    #expect(contract.postprocess.mode == .parsing && contract.postprocess.humanIndex == 20)
+    #expect(contract.preprocess.geometry == .multi(shortSide: 96, maxSide: 192))
+  }
+
+  @Test func theSingleHumanContractHasNoHuman() throws {
+    let contract = try ModelArchive(path: Fixtures.path("colour-single.pt")).contract
+    #expect(contract.postprocess.mode == .semantic && contract.postprocess.humanIndex == nil)
+    #expect(contract.preprocess.geometry == .single(width: 96, height: 128, padValue: 128))
+  }
+
+  @Test func aContractSurvivesEncoding() throws {
+    for name in ["colour-multi.pt", "colour-single.pt"] {
+      let contract = try ModelArchive(path: Fixtures.path(name)).contract
+      let json = try JSONEncoder().encode(contract)
+      #expect(try JSONDecoder().decode(ModelContract.self, from: json) == contract)
+    }
+  }
+
+  @Test func theDigestIsTheFilesSHA256() throws {
+    let path = try write(Data("abc".utf8))
+    defer { unlink(path) }
+    let archive = try ModelArchive(path: Fixtures.path("colour-multi.pt"))
+    let process = Process()
+    let pipe = Pipe()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
+    process.arguments = [archive.path]
+    process.standardOutput = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    #expect(try archive.digest() == output.prefix(64))
+  }
+
+  @Test func aMissingModelSaysSo() {
+    let missing = failure(Fixtures.path("none.pt"))
+    #expect(missing?.kind == .modelMissing)
+    #expect(failure(Fixtures.models)?.kind == .modelMissing)
+  }
+
+  @Test func aFutureContractAsksForAnUpdate() {
+    let future = failure(Fixtures.path("future-contract.pt"))
+    #expect(future?.kind == .modelContract)
+    #expect(future?.message.contains("version 99") == true)
+    #expect(future?.message.contains("Update m2fp") == true)
+  }
+
+  @Test func anArchiveWithoutAContractSaysHowToMakeOne() {
+    let bare = failure(Fixtures.path("no-contract.pt"))
+    #expect(bare?.kind == .modelContract)
+    #expect(bare?.message.contains("export.py") == true)
+  }
+
+  @Test func whatIsNoArchiveIsNamedInOneLine() throws {
+    let whole = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("colour-multi.pt")))
+    for bytes in [Data(), Data("text".utf8), whole.prefix(whole.count / 2), whole.dropLast(10)] {
+      let path = try write(bytes)
+      defer { unlink(path) }
+      let broken = failure(path)
+      #expect(broken?.kind == .modelContract)
+      #expect(broken?.message.contains("\n") == false)
+      #expect(broken?.message.contains(path) == true)
+    }
+  }
+
+  @Test func anArchiveWithDamagedRecordsNeverCrashes() throws {
+    let whole = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("colour-multi.pt")))
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<40 {
+      var bytes = whole
+      for _ in 0..<8 {
+        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255)
+      }
+      let path = try write(bytes)
+      defer { unlink(path) }
+      _ = try? Model(ModelArchive(path: path))
+    }
+  }
+
+  @Test func aContractThatContradictsItselfIsRefused() throws {
+    let sound = try JSONEncoder().encode(
+      ModelArchive(path: Fixtures.path("colour-multi.pt")).contract)
+    let object = try #require(try JSONSerialization.jsonObject(with: sound) as? [String: Any])
+    let changes: [(String, Any)] = [
+      ("classes", ["Background"]), ("palette", [[0, 0, 0]]), ("classes", "Hair"),
+      ("postprocess", ["mode": "parsing", "parsing_classes": 20]),
+      (
+        "preprocess",
+        ["mode": "multi", "short_side": 0, "max_side": 9, "divisor": 32, "mean": [0], "std": [1]]
+      ),
+    ]
+    for (key, value) in changes {
+      var changed = object
+      changed[key] = value
+      let json = try JSONSerialization.data(withJSONObject: changed)
+      let refused = #expect(throws: RunFailure.self) {
+        try ModelArchive.decodeContract(json, path: "x.pt")
+      }
+      #expect(refused?.kind == .modelContract)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import M2FPCore
+import Testing
+
+@testable import M2FPInference
+
+struct TorchSessionTests {
+  private func floats(_ name: String) throws -> [Float] {
+    try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(name))).withUnsafeBytes {
+      Array($0.bindMemory(to: Float.self))
+    }
+  }
+
+  /// The image that Models/tests/make_fixture_model.py computed the references from.
+  private func fill(_ input: UnsafeMutableBufferPointer<Float>) {
+    for index in input.indices { input[index] = Float(index * 7919 % 1009) / 504 - 1 }
+  }
+
+  @Test(arguments: [1, 2])
+  func outputsEqualPyTorchs(threads: Int) throws {
+    let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
+    let session = try TorchSession(model: model, threads: threads)
+    for (height, width) in [(96, 128), (160, 64), (96, 128)] {
+      let logits = try floats("random-\(height)x\(width).logits.f32")
+      let masks = try floats("random-\(height)x\(width).masks.f32")
+      let largest = try session.run(width: width, height: height, fill: fill) { output in
+        #expect(output.queries == 10 && output.classes == 22)
+        #expect(output.maskWidth == width / 4 && output.maskHeight == height / 4)
+        return zip(logits, output.classLogits).map { abs($0 - $1) }.reduce(0, max)
+          + zip(masks, output.maskLogits).map { abs($0 - $1) }.reduce(0, max)
+      }
+      #expect(largest < 1e-3)
+    }
+  }
+
+  @Test func sessionsOnManyThreadsShareOneModel() throws {
+    let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
+    let expected = try floats("random-96x128.logits.f32")
+    DispatchQueue.concurrentPerform(iterations: 4) { _ in
+      do {
+        let session = try TorchSession(model: model, threads: 1)
+        for _ in 0..<5 {
+          let largest = try session.run(width: 128, height: 96, fill: fill) { output in
+            zip(expected, output.classLogits).map { abs($0 - $1) }.reduce(0, max)
+          }
+          #expect(largest < 1e-3)
+        }
+      } catch {
+        Issue.record(error)
+      }
+    }
+  }
+
+  @Test func aNetworkThatBreaksItsContractFailsTheFile() throws {
+    let model = try Model(ModelArchive(path: Fixtures.path("mismatched-contract.pt")))
+    let session = try TorchSession(model: model, threads: 1)
+    let failure = #expect(throws: FileFailure.self) {
+      try session.run(width: 96, height: 128, fill: fill) { _ in }
+    }
+    #expect(failure?.stage == .infer)
+    #expect(failure?.message.contains("export the model anew") == true)
+  }
+
+  @Test func torchReportsWhatItRunsOn() {
+    let runtime = Runtime()
+    #expect(runtime.torchVersion.hasPrefix("1.") || runtime.torchVersion.hasPrefix("2."))
+    #expect(!runtime.oneDNNVersion.isEmpty && !runtime.cpuCapability.isEmpty)
+    #expect(runtime.blasPath.hasPrefix("/"))
+  }
+}

@@ -239,26 +239,28 @@ def report(figures: dict) -> str:
 
 
 def draw_panel(path: Path, data: Path, results: dict[str, Found], names: list[str]) -> None:
-    """Photo and its colours side by side, three pairs a row, as PNG."""
-    height, tiles = 280, []
+    """Pairs of photo and its colours over it, in rows of equal height, as PNG."""
+    height, gap, widest = 280, 8, 1600
     kinds = {name: kind for kind, group in photos.catalogue().items() for name in group}
     palette = np.array(PALETTE, np.uint8)
+    rows: list[list[np.ndarray]] = [[]]
     for name in names:
         rgb = read_image(photos.find(data, kinds[name], name))
         labels = results[name].labels
         overlay = np.where(labels[..., None] > 0, 0.3 * rgb + 0.7 * palette[labels], 0.6 * rgb)
         pair = np.hstack((rgb, overlay.astype(np.uint8)))
         width = max(1, round(pair.shape[1] * height / pair.shape[0]))
-        tiles.append(cv2.resize(pair, (width, height), interpolation=cv2.INTER_AREA))
-    rows = [tiles[k : k + 3] for k in range(0, len(tiles), 3)]
-    width = max(sum(tile.shape[1] for tile in row) + 8 * (len(row) - 1) for row in rows)
-    canvas = np.full((len(rows) * (height + 8) - 8, width, 3), 255, np.uint8)
+        pair = cv2.resize(pair, (width, height), interpolation=cv2.INTER_AREA)
+        if rows[-1] and sum(tile.shape[1] + gap for tile in rows[-1]) + width > widest:
+            rows.append([])
+        rows[-1].append(pair)
+    width = max(sum(tile.shape[1] + gap for tile in row) for row in rows) - gap
+    canvas = np.full((len(rows) * (height + gap) - gap, width, 3), 255, np.uint8)
     for r, row in enumerate(rows):
-        left = 0
+        top, left = r * (height + gap), 0
         for tile in row:
-            top = r * (height + 8)
             canvas[top : top + height, left : left + tile.shape[1]] = tile
-            left += tile.shape[1] + 8
+            left += tile.shape[1] + gap
     Image.fromarray(canvas).save(path)
 
 

@@ -1,0 +1,236 @@
+/// Brings masks to the image's size, a row at a time and only where they may matter.
+///
+/// A mask is never held at full size. Its cells are widened to the image's width once each, three
+/// rows at a time, and image rows are weighted sums of those. An interpolated value never exceeds
+/// the largest cell it is made of, so where all cells are at or below a threshold nothing is done.
+struct MaskSampler: ~Copyable {
+  /// Pixels a vector holds; rows are handed out in multiples of it.
+  static let lanes = Lanes.scalarCount
+  /// The widest strip that ``forEachRow(of:rows:columns:_:)`` takes: what it works on fits the L1
+  /// cache.
+  static let stripWidth = 1024
+
+  private var horizontal = ResizeChain()
+  private var vertical = ResizeChain()
+  private var maskWidth = 0
+  private var maskHeight = 0
+  private var widened = ScratchBuffer<Float>()
+  private var row = ScratchBuffer<Float>()
+  private var spans = ScratchBuffer<Span>()
+
+  /// The mask columns `first...last` of a row that exceed the threshold; none if `first > last`.
+  private struct Span {
+    var first: Int32
+    var last: Int32
+    static let empty = Span(first: .max, last: -1)
+    mutating func formUnion(_ other: Span) {
+      first = min(first, other.first)
+      last = max(last, other.last)
+    }
+  }
+
+  /// A mask, and the part of the image outside of which it is at or below a threshold.
+  struct Region {
+    fileprivate let logits: UnsafePointer<Float>
+    fileprivate let slot: Int
+    let rows: Range<Int>
+    let columns: Range<Int>
+    var isEmpty: Bool { rows.isEmpty || columns.isEmpty }
+
+    /// Whether the region reaches into a rectangle of the image.
+    func meets(_ rows: Range<Int>, _ columns: Range<Int>) -> Bool {
+      self.rows.overlaps(rows) && self.columns.overlaps(columns)
+    }
+  }
+
+  /// Sets the sizes for the next image, and room for `regions` regions at a time.
+  mutating func prepare(maskWidth: Int, maskHeight: Int, geometry: NetworkGeometry, regions: Int) {
+    precondition(3 <= maskWidth && 3 <= maskHeight, "masks are at least 3 × 3")
+    horizontal.prepare(
+      mask: maskWidth, input: geometry.inputWidth, offset: geometry.offsetX,
+      content: geometry.contentWidth, image: geometry.imageWidth)
+    vertical.prepare(
+      mask: maskHeight, input: geometry.inputHeight, offset: geometry.offsetY,
+      content: geometry.contentHeight, image: geometry.imageHeight)
+    self.maskWidth = maskWidth
+    self.maskHeight = maskHeight
+    _ = spans.reserve(max(regions, 1) * maskHeight)
+    _ = widened.reserve(Self.widenedRows * Self.stripWidth)
+    _ = row.reserve(Self.stripWidth)
+  }
+
+  /// Finds where a mask may exceed `threshold`.
+  ///
+  /// - Parameters:
+  ///   - logits: The mask's cells; they must stay valid while the region is used.
+  ///   - threshold: Values up to this are of no interest.
+  ///   - slot: Which of the prepared regions to fill; the one that was there becomes invalid.
+  mutating func region(
+    of logits: UnsafePointer<Float>, above threshold: Float, slot: Int
+  ) -> Region {
+    let spans = spans.reserve((slot + 1) * maskHeight) + slot * maskHeight
+    var all = Span.empty
+    var firstRow = Int.max
+    var lastRow = -1
+    for y in 0..<maskHeight {
+      let cells = logits + y * maskWidth
+      var span = Span.empty
+      var x = 0
+      while x < maskWidth, cells[x] <= threshold { x += 1 }
+      if x < maskWidth {
+        var last = maskWidth - 1
+        while cells[last] <= threshold { last -= 1 }
+        span = Span(first: Int32(x), last: Int32(last))
+        firstRow = min(firstRow, y)
+        lastRow = y
+        all.formUnion(span)
+      }
+      spans[y] = span
+    }
+    guard lastRow >= 0 else {
+      return Region(logits: logits, slot: slot, rows: 0..<0, columns: 0..<0)
+    }
+    return Region(
+      logits: logits, slot: slot,
+      rows: vertical.positions(using: firstRow, through: lastRow),
+      columns: horizontal.positions(using: Int(all.first), through: Int(all.last)))
+  }
+
+  /// Four rows, so that the three that an image row needs never push one another out.
+  private static let widenedRows = 4
+
+  /// Computes the rows of a region within a rectangle of the image.
+  ///
+  /// - Parameters:
+  ///   - region: The mask.
+  ///   - rows: Rows of the image.
+  ///   - columns: Columns of the image, at most ``stripWidth``.
+  ///   - body: Called for each row that may exceed the region's threshold, top to bottom, with the
+  ///     row's number, a range of columns relative to `columns.lowerBound` whose bounds are multiples
+  ///     of ``lanes``, and the values, indexed like the range. Outside of the range the mask does
+  ///     not exceed the threshold. Past the end of `columns` the values are hugely negative.
+  mutating func forEachRow(
+    of region: Region, rows: Range<Int>, columns: Range<Int>,
+    _ body: (_ y: Int, _ range: Range<Int>, _ values: UnsafePointer<Float>) -> Void
+  ) {
+    let rows = rows.clamped(to: region.rows)
+    if rows.isEmpty || columns.clamped(to: region.columns).isEmpty { return }
+    precondition(columns.count <= Self.stripWidth)
+    let spans = spans.reserve((region.slot + 1) * maskHeight) + region.slot * maskHeight
+    let widened = widened.reserve(Self.widenedRows * Self.stripWidth)
+    let values = row.reserve(Self.stripWidth)
+    var present = SIMD4<Int32>(repeating: -1)
+
+    horizontal.taps.withUnsafeBufferPointer { horizontalTaps in
+      for y in rows {
+        let tap = vertical.taps[y]
+        var sources: (Int, Int, Int) = (0, 0, 0)
+        var weights = SIMD4<Float>()
+        var count = 0
+        var span = Span.empty
+        for k in 0..<3 where tap.weights[k] != 0 {
+          let source = Int(tap.base) + k
+          switch count {
+          case 0: sources.0 = source
+          case 1: sources.1 = source
+          default: sources.2 = source
+          }
+          weights[count] = tap.weights[k]
+          count += 1
+          span.formUnion(spans[source])
+        }
+        let range = strip(span, columns)
+        if range.isEmpty { continue }
+
+        func widenedRow(_ source: Int) -> UnsafePointer<Float> {
+          let slot = source % Self.widenedRows
+          let target = widened + slot * Self.stripWidth
+          if present[slot] != Int32(source) {
+            present[slot] = Int32(source)
+            // Wide enough for every image row that may use this one together with its neighbours.
+            var reach = Span.empty
+            for neighbour in max(0, source - 2)...min(maskHeight - 1, source + 2) {
+              reach.formUnion(spans[neighbour])
+            }
+            widenRow(
+              region.logits + source * maskWidth, horizontalTaps, columns, strip(reach, columns),
+              target)
+          }
+          return UnsafePointer(target)
+        }
+        switch count {
+        case 1:
+          body(y, range, widenedRow(sources.0))
+        case 2:
+          blendRows(
+            widenedRow(sources.0), widenedRow(sources.1), weights[0], weights[1], range, values)
+          body(y, range, values)
+        default:
+          blendRows(
+            widenedRow(sources.0), widenedRow(sources.1), widenedRow(sources.2),
+            weights[0], weights[1], weights[2], range, values)
+          body(y, range, values)
+        }
+      }
+    }
+  }
+
+  /// The columns of a strip, relative to its start and in whole vectors, that use a span's cells.
+  private func strip(_ span: Span, _ columns: Range<Int>) -> Range<Int> {
+    if span.last < 0 { return 0..<0 }
+    let used = horizontal.positions(using: Int(span.first), through: Int(span.last))
+      .clamped(to: columns)
+    if used.isEmpty { return 0..<0 }
+    let start = (used.lowerBound - columns.lowerBound) / Self.lanes * Self.lanes
+    let end = (used.upperBound - columns.lowerBound + Self.lanes - 1) / Self.lanes * Self.lanes
+    return start..<end
+  }
+}
+
+/// What stands past the end of a row: below every threshold, and finite so that zero times it is 0.
+private let farBelow: Float = -1e30
+
+/// Widens a row of cells to the columns `range`, relative to `columns.lowerBound`; past the end of
+/// `columns` it is hugely negative.
+func widenRow(
+  _ cells: UnsafePointer<Float>, _ taps: UnsafeBufferPointer<ResizeChain.Tap>,
+  _ columns: Range<Int>, _ range: Range<Int>, _ target: UnsafeMutablePointer<Float>
+) {
+  guard let taps = taps.baseAddress.map({ $0 + columns.lowerBound }) else { return }
+  let end = min(range.upperBound, columns.count)
+  var x = range.lowerBound
+  while x < end {
+    let tap = taps[x]
+    let source = cells + Int(tap.base)
+    target[x] = tap.weights[0] * source[0] + tap.weights[1] * source[1] + tap.weights[2] * source[2]
+    x += 1
+  }
+  while x < range.upperBound {
+    target[x] = farBelow
+    x += 1
+  }
+}
+
+private func blendRows(
+  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ wa: Float, _ wb: Float,
+  _ range: Range<Int>, _ target: UnsafeMutablePointer<Float>
+) {
+  var x = range.lowerBound
+  while x < range.upperBound {
+    storeLanes(loadLanes(a + x) * wa + loadLanes(b + x) * wb, target + x)
+    x += MaskSampler.lanes
+  }
+}
+
+private func blendRows(
+  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafePointer<Float>,
+  _ wa: Float, _ wb: Float, _ wc: Float,
+  _ range: Range<Int>, _ target: UnsafeMutablePointer<Float>
+) {
+  var x = range.lowerBound
+  while x < range.upperBound {
+    storeLanes(
+      loadLanes(a + x) * wa + loadLanes(b + x) * wb + loadLanes(c + x) * wc, target + x)
+    x += MaskSampler.lanes
+  }
+}

@@ -1,0 +1,154 @@
+/// Turns what the network returned into labels, parts and humans at the image's own size.
+///
+/// It computes what ModelScope's M2FP pipeline computes (there, every one of 100 masks is made at
+/// full size first). One postprocessor serves one worker; it keeps its scratch memory, a few MB,
+/// between images.
+public final class Postprocessor {
+  private let rules: ModelContract.Postprocess
+  private var sampler = MaskSampler()
+  private var merger = SemanticMerger()
+  private var singleHuman = SingleHumanMerger()
+  private var probabilities = ScratchBuffer<Float>()
+
+  /// - Parameter contract: The model's contract. In mode `parsing` all of its thresholds and
+  ///   `topK` must be there.
+  public init(contract: ModelContract) {
+    rules = contract.postprocess
+  }
+
+  /// - Parameters:
+  ///   - output: What the network returned; only read during the call.
+  ///   - geometry: Where the image lay in the network's input.
+  ///   - persons: Whether to make the person map.
+  /// - Precondition: `output` has the contract's classes and "no object", and masks of at least
+  ///   3 × 3 and at most the input's size.
+  public func run(
+    _ output: NetworkOutput, geometry: NetworkGeometry, persons: Bool
+  ) -> ParsingResult {
+    precondition(
+      output.classes == rules.parsingClasses + (rules.humanIndex == nil ? 0 : 1) + 1,
+      "the network's classes are the contract's")
+    guard let maskLogits = output.maskLogits.baseAddress else {
+      preconditionFailure("a network has queries")
+    }
+    let probabilities = classProbabilities(output)
+    switch rules.mode {
+    case .semantic:
+      return singleHuman.merge(
+        output, maskLogits, probabilities, classes: rules.parsingClasses, geometry: geometry)
+    case .parsing:
+      return parse(output, maskLogits, probabilities, geometry, persons: persons)
+    }
+  }
+
+  /// Softmax over the classes, "no object" included in the sum but left out of the result:
+  /// `queries × (classes − 1)` values.
+  private func classProbabilities(_ output: NetworkOutput) -> UnsafeMutablePointer<Float> {
+    let kept = output.classes - 1
+    let result = probabilities.reserve(output.queries * kept)
+    for query in 0..<output.queries {
+      let logits = output.classLogits[query * output.classes..<(query + 1) * output.classes]
+      let largest = logits.max() ?? 0
+      var sum: Float = 0
+      for (index, logit) in logits.enumerated() {
+        let value = exponential(logit - largest)
+        sum += value
+        if index < kept { result[query * kept + index] = value }
+      }
+      for index in 0..<kept { result[query * kept + index] /= sum }
+    }
+    return result
+  }
+
+  private func parse(
+    _ output: NetworkOutput, _ maskLogits: UnsafePointer<Float>,
+    _ probabilities: UnsafePointer<Float>, _ geometry: NetworkGeometry, persons: Bool
+  ) -> ParsingResult {
+    guard let topK = rules.topK, let partThreshold = rules.partScoreThreshold,
+      let humanThreshold = rules.humanScoreThreshold,
+      let semanticThreshold = rules.semanticScoreThreshold,
+      let maskThreshold = rules.maskThreshold
+    else { preconditionFailure("a parsing contract has its thresholds") }
+
+    /// Whether an instance of this class and score is of any use. As no mask scores above 1, a
+    /// class score that fails rules a pair out before its mask is looked at.
+    func isMerged(_ classIndex: Int, _ score: Float) -> Bool {
+      classIndex < rules.parsingClasses && score >= semanticThreshold && score > maskThreshold
+    }
+    func isPart(_ classIndex: Int, _ score: Float) -> Bool {
+      classIndex != 0 && classIndex != rules.humanIndex && score >= partThreshold
+    }
+    func isHuman(_ classIndex: Int, _ score: Float) -> Bool {
+      classIndex == rules.humanIndex && score > humanThreshold
+    }
+
+    // The best `topK` pairs, equal ones by index; pairs below every threshold never matter, and
+    // leaving them out first does not change which of the others are among the best.
+    let classes = output.classes - 1
+    let lowest = min(partThreshold, humanThreshold, semanticThreshold)
+    var pairs: [(index: Int, score: Float)] = []
+    for index in 0..<output.queries * classes where probabilities[index] >= lowest {
+      pairs.append((index, probabilities[index]))
+    }
+    pairs.sort { $0.score != $1.score ? $0.score > $1.score : $0.index < $1.index }
+
+    let maskSize = output.maskWidth * output.maskHeight
+    sampler.prepare(
+      maskWidth: output.maskWidth, maskHeight: output.maskHeight, geometry: geometry,
+      regions: topK)
+    var statistics = [MaskStatistics?](repeating: nil, count: output.queries)
+    var parts: [Instance] = []
+    var humans: [Instance] = []
+    var merged: [Instance] = []
+    for pair in pairs.prefix(topK) {
+      let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
+      guard
+        isMerged(classIndex, pair.score) || isPart(classIndex, pair.score)
+          || isHuman(classIndex, pair.score)
+      else { continue }
+      let mask = statistics[query] ?? sampler.statistics(of: maskLogits + query * maskSize, geometry)
+      statistics[query] = mask
+      let score = pair.score * mask.score
+      let instance = Instance(
+        query: query, classIndex: classIndex, classScore: pair.score, score: score,
+        pixelCount: mask.pixelCount, box: mask.box)
+      if isPart(classIndex, score) { parts.append(instance) }
+      if isHuman(classIndex, score) { humans.append(instance) }
+      if isMerged(classIndex, score) { merged.append(instance) }
+    }
+    // Pairs come by class score; the sort is stable, so equal scores keep that order.
+    parts.sort { $0.score > $1.score }
+    humans.sort { $0.score > $1.score }
+    merged.sort { $0.score > $1.score }
+
+    let maps = merger.merge(
+      merged, humans: persons && rules.humanIndex != nil ? humans : nil, maskLogits, maskSize,
+      maskThreshold: maskThreshold, geometry: geometry, sampler: &sampler)
+    let counts = countLabels(maps.labels, classes: rules.parsingClasses)
+    return ParsingResult(
+      labels: maps.labels, parts: parts, humans: humans, persons: maps.persons,
+      classPixelCounts: counts,
+      classScores: (0..<rules.parsingClasses).map { classIndex in
+        counts[classIndex] == 0 ? nil : merged.first { $0.classIndex == classIndex }?.score
+      })
+  }
+}
+
+/// How many pixels have each class.
+func countLabels(_ map: LabelMap, classes: Int) -> [Int] {
+  var counts = [Int](repeating: 0, count: 256)
+  map.labels.withUnsafeBytes { labels in
+    // Neighbours are mostly alike: eight at a time where they are.
+    let words = labels.count / 8
+    for word in 0..<words {
+      let value = labels.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self)
+      if value == (value & 0xFF) &* 0x0101_0101_0101_0101 {
+        counts[Int(value & 0xFF)] += 8
+      } else {
+        for byte in word * 8..<word * 8 + 8 { counts[Int(labels[byte])] += 1 }
+      }
+    }
+    for byte in words * 8..<labels.count { counts[Int(labels[byte])] += 1 }
+  }
+  return Array(counts.prefix(classes))
+}

@@ -1,0 +1,220 @@
+import M2FPCore
+import Testing
+
+/// A network's output with its own memory: blobs at random places, so that masks have insides,
+/// outsides and overlaps.
+struct SyntheticOutput {
+  let queries: Int
+  let classes: Int
+  let maskWidth: Int
+  let maskHeight: Int
+  var classLogits: [Float]
+  var maskLogits: [Float]
+
+  init(queries: Int, classes: Int, maskWidth: Int, maskHeight: Int) {
+    self.queries = queries
+    self.classes = classes
+    self.maskWidth = maskWidth
+    self.maskHeight = maskHeight
+    classLogits = [Float](repeating: 0, count: queries * classes)
+    maskLogits = [Float](repeating: 0, count: queries * maskWidth * maskHeight)
+  }
+
+  static func blobs(
+    seed: UInt64, queries: Int, classes: Int, maskWidth: Int, maskHeight: Int
+  ) -> SyntheticOutput {
+    var random = SplitMix(state: seed)
+    var output = SyntheticOutput(
+      queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight)
+    for index in output.classLogits.indices { output.classLogits[index] = random.next(-2, 2) }
+    for query in 0..<queries {
+      // Most queries are sure of one class, a few of none, a few waver between two.
+      let sure = Int(random.next(0, Float(classes)))
+      output.classLogits[query * classes + sure] += random.next(2, 9)
+      let centreX = random.next(0, Float(maskWidth))
+      let centreY = random.next(0, Float(maskHeight))
+      let radius = random.next(1, Float(max(maskWidth, maskHeight)) / 2)
+      let steepness = random.next(0.3, 3)
+      let stretch = random.next(0.4, 2)
+      for y in 0..<maskHeight {
+        for x in 0..<maskWidth {
+          let dx = (Float(x) - centreX) * stretch
+          let dy = Float(y) - centreY
+          let distance = (dx * dx + dy * dy).squareRoot()
+          output.maskLogits[(query * maskHeight + y) * maskWidth + x] =
+            (radius - distance) * steepness + random.next(-0.8, 0.8)
+        }
+      }
+    }
+    return output
+  }
+
+  func withOutput<Result>(_ body: (NetworkOutput) throws -> Result) rethrows -> Result {
+    try classLogits.withUnsafeBufferPointer { classLogits in
+      try maskLogits.withUnsafeBufferPointer { maskLogits in
+        try body(
+          NetworkOutput(
+            queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight,
+            classLogits: classLogits, maskLogits: maskLogits))
+      }
+    }
+  }
+}
+
+/// A small generator with a seed (Steele, Lea and Flood 2014).
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  mutating func next(_ low: Float, _ high: Float) -> Float {
+    Float.random(in: low..<high, using: &self)
+  }
+}
+
+func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
+  let count = postprocess.parsingClasses
+  return ModelContract(
+    formatVersion: 1, model: "test", classes: (0..<count).map { "class \($0)" },
+    palette: (0..<count).map { RGB(UInt8($0), 0, 0) },
+    preprocess: ModelContract.Preprocess(
+      geometry: .multi(shortSide: 640, maxSide: 1333), divisor: 32, mean: [0, 0, 0],
+      std: [1, 1, 1]),
+    postprocess: postprocess, licence: "test", commercialUse: true, sourceSHA256: "seed:0",
+    torchVersion: "1.13.1")
+}
+
+private let parsingRules = ModelContract.Postprocess(
+  mode: .parsing, parsingClasses: 5, humanIndex: 5, topK: 40, partScoreThreshold: 0.1,
+  humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5)
+
+private let semanticRules = ModelContract.Postprocess(mode: .semantic, parsingClasses: 5)
+
+/// Image sizes below, at and above the network's, tall, wide and thin; padding right and bottom.
+private let multiGeometries = [
+  NetworkGeometry(
+    imageWidth: 64, imageHeight: 64, contentWidth: 64, contentHeight: 64, offsetX: 0, offsetY: 0,
+    inputWidth: 64, inputHeight: 64),
+  NetworkGeometry(
+    imageWidth: 37, imageHeight: 53, contentWidth: 80, contentHeight: 115, offsetX: 0, offsetY: 0,
+    inputWidth: 96, inputHeight: 128),
+  NetworkGeometry(
+    imageWidth: 301, imageHeight: 207, contentWidth: 93, contentHeight: 64, offsetX: 0,
+    offsetY: 0, inputWidth: 96, inputHeight: 64),
+  NetworkGeometry(
+    imageWidth: 1100, imageHeight: 70, contentWidth: 160, contentHeight: 10, offsetX: 0,
+    offsetY: 0, inputWidth: 160, inputHeight: 32),
+  NetworkGeometry(
+    imageWidth: 1, imageHeight: 200, contentWidth: 1, contentHeight: 200, offsetX: 0, offsetY: 0,
+    inputWidth: 32, inputHeight: 224),
+]
+
+private let singleGeometries = [
+  NetworkGeometry(
+    imageWidth: 64, imageHeight: 96, contentWidth: 64, contentHeight: 96, offsetX: 0, offsetY: 0,
+    inputWidth: 64, inputHeight: 96),
+  NetworkGeometry(
+    imageWidth: 150, imageHeight: 333, contentWidth: 43, contentHeight: 96, offsetX: 10,
+    offsetY: 0, inputWidth: 64, inputHeight: 96),
+  NetworkGeometry(
+    imageWidth: 21, imageHeight: 33, contentWidth: 21, contentHeight: 33, offsetX: 21,
+    offsetY: 31, inputWidth: 64, inputHeight: 96),
+  NetworkGeometry(
+    imageWidth: 2, imageHeight: 60, contentWidth: 2, contentHeight: 60, offsetX: 31, offsetY: 18,
+    inputWidth: 64, inputHeight: 96),
+]
+
+private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> SyntheticOutput {
+  SyntheticOutput.blobs(
+    seed: seed, queries: 24, classes: classes, maskWidth: geometry.inputWidth / 4,
+    maskHeight: geometry.inputHeight / 4)
+}
+
+@Suite struct PostprocessorTests {
+  @Test(arguments: multiGeometries) func parsingEqualsTheNaiveVersion(_ geometry: NetworkGeometry) {
+    // One postprocessor for all, so that what an image leaves behind would show in the next.
+    let postprocessor = Postprocessor(contract: contract(parsingRules))
+    var instancesSeen = 0
+    for seed in 1...6 as ClosedRange<UInt64> {
+      let output = blobs(seed: seed, geometry, classes: 7)
+      let (found, expected) = output.withOutput { output in
+        (
+          postprocessor.run(output, geometry: geometry, persons: true),
+          NaivePostprocess.parsing(output, geometry, parsingRules)
+        )
+      }
+      for (found, expected) in [(found.parts, expected.parts), (found.humans, expected.humans)] {
+        #expect(found.map(\.query) == expected.map(\.query))
+        #expect(found.map(\.classIndex) == expected.map(\.classIndex))
+        for (a, b) in zip(found, expected) {
+          #expect(abs(Double(a.score) - b.score) < 1e-5)
+          #expect(abs(Double(a.classScore) - b.classScore) < 1e-5)
+          let inside = b.mask.values.indices.filter { b.mask.values[$0] > 0 }
+          let xs = inside.map { $0 % geometry.imageWidth }
+          let ys = inside.map { $0 / geometry.imageWidth }
+          #expect(abs(a.pixelCount - inside.count) <= inside.count / 1000)
+          #expect(a.box?.x == xs.min())
+          #expect(a.box?.y == ys.min())
+          #expect(a.box.map { $0.x + $0.width - 1 } == xs.max())
+          #expect(a.box.map { $0.y + $0.height - 1 } == ys.max())
+        }
+        instancesSeen += found.count
+      }
+      // Where the decision is not within rounding, the label must be the same.
+      for (pixel, margin) in expected.margins.enumerated() where margin > 1e-5 {
+        if found.labels.labels[pixel] != expected.labels[pixel] {
+          Issue.record("pixel \(pixel): \(found.labels.labels[pixel]) \(expected.labels[pixel])")
+          break
+        }
+      }
+      let wrong = zip(found.labels.labels, expected.labels).count { $0 != $1 }
+      #expect(wrong <= expected.labels.count / 10_000)
+      let wrongPersons = zip(found.persons?.labels ?? [], expected.persons).count { $0 != $1 }
+      #expect(wrongPersons <= expected.persons.count / 10_000)
+      #expect(found.persons?.labels.count == expected.persons.count)
+      for label in 0..<5 {
+        let count = found.labels.labels.count { $0 == UInt8(label) }
+        #expect(found.classPixelCounts[label] == count)
+        #expect(label == 0 || (found.classScores[label] != nil) == (count > 0))
+      }
+    }
+    #expect(instancesSeen > 50)
+  }
+
+  @Test(arguments: singleGeometries) func semanticEqualsTheNaiveVersion(
+    _ geometry: NetworkGeometry
+  ) {
+    let postprocessor = Postprocessor(contract: contract(semanticRules))
+    var classesSeen: Set<UInt8> = []
+    for seed in 1...6 as ClosedRange<UInt64> {
+      let output = blobs(seed: seed, geometry, classes: 6)
+      let (found, expected) = output.withOutput { output in
+        (
+          postprocessor.run(output, geometry: geometry, persons: true),
+          NaivePostprocess.semantic(output, geometry, semanticRules)
+        )
+      }
+      for (pixel, margin) in expected.margins.enumerated() where margin > 1e-4 {
+        if found.labels.labels[pixel] != expected.labels[pixel] {
+          Issue.record("pixel \(pixel): \(found.labels.labels[pixel]) \(expected.labels[pixel])")
+          break
+        }
+      }
+      let wrong = zip(found.labels.labels, expected.labels).count { $0 != $1 }
+      #expect(wrong <= expected.labels.count / 10_000)
+      for (a, b) in zip(found.classScores, expected.scores) {
+        #expect((a == nil) == (b == nil))
+        if let a, let b { #expect(abs(Double(a) - b) < 1e-4) }
+      }
+      #expect(found.persons == nil)
+      classesSeen.formUnion(found.labels.labels)
+    }
+    #expect(classesSeen.count >= 3)
+  }
+}

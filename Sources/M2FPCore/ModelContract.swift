@@ -19,6 +19,23 @@ public struct ModelContract: Sendable, Equatable, Codable {
   public let sourceSHA256: String
   public let torchVersion: String
 
+  public init(
+    formatVersion: Int = supportedFormatVersion, model: String, classes: [String], palette: [RGB],
+    preprocess: Preprocess, postprocess: Postprocess, licence: String, commercialUse: Bool,
+    sourceSHA256: String, torchVersion: String
+  ) {
+    self.formatVersion = formatVersion
+    self.model = model
+    self.classes = classes
+    self.palette = palette
+    self.preprocess = preprocess
+    self.postprocess = postprocess
+    self.licence = licence
+    self.commercialUse = commercialUse
+    self.sourceSHA256 = sourceSHA256
+    self.torchVersion = torchVersion
+  }
+
   enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
     case model, classes, palette, preprocess, postprocess, licence

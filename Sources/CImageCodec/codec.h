@@ -23,7 +23,8 @@ enum { STRIP_ROWS = 16 };
 placement m2fp_placement(const m2fp_image_header *header, uint8_t *pixels);
 
 /// Writes `rows` (at most STRIP_ROWS) tightly packed RGB rows, the first of them stored row `y`.
-void m2fp_place(const placement *place, const uint8_t *strip, int32_t width, int32_t y, int32_t rows);
+void m2fp_place(const placement *place, const uint8_t *strip, int32_t width, int32_t y,
+                int32_t rows);
 
 /// The orientation in a TIFF block (what follows `Exif\0\0`), 1 if there is none.
 int32_t m2fp_tiff_orientation(const uint8_t *tiff, size_t count);
@@ -37,7 +38,8 @@ void m2fp_result_fail(m2fp_image_result *result, enum m2fp_image_status status, 
 /// Counts a warning and keeps the first.
 void m2fp_result_warn(m2fp_image_result *result, const char *message);
 
-/// Makes room for `extra` more bytes. Returns 0 when there is no memory; the buffer is then unchanged.
+/// Makes room for `extra` more bytes. Returns 0 when there is no memory; the buffer is then
+/// unchanged.
 int m2fp_buffer_reserve(m2fp_buffer *buffer, size_t extra);
 
 #pragma clang assume_nonnull end

@@ -23,27 +23,21 @@ typedef struct jpeg_errors {
 static enum m2fp_image_status jpeg_warning_status(int code) {
   switch (code) {
     case JWRN_JPEG_EOF:
-    case JWRN_HIT_MARKER:
-      return M2FP_IMAGE_TRUNCATED;
+    case JWRN_HIT_MARKER: return M2FP_IMAGE_TRUNCATED;
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
-    case JWRN_MUST_RESYNC:
-      return M2FP_IMAGE_CORRUPT;
-    default:
-      return M2FP_IMAGE_OK;
+    case JWRN_MUST_RESYNC: return M2FP_IMAGE_CORRUPT;
+    default: return M2FP_IMAGE_OK;
   }
 }
 
 static enum m2fp_image_status jpeg_error_status(int code) {
   switch (code) {
     case JERR_INPUT_EOF:
-    case JERR_INPUT_EMPTY:
-      return M2FP_IMAGE_TRUNCATED;
-    case JERR_OUT_OF_MEMORY:
-      return M2FP_IMAGE_OUT_OF_MEMORY;
+    case JERR_INPUT_EMPTY: return M2FP_IMAGE_TRUNCATED;
+    case JERR_OUT_OF_MEMORY: return M2FP_IMAGE_OUT_OF_MEMORY;
     case JERR_IMAGE_TOO_BIG:
-    case JERR_WIDTH_OVERFLOW:
-      return M2FP_IMAGE_TOO_LARGE;
+    case JERR_WIDTH_OVERFLOW: return M2FP_IMAGE_TOO_LARGE;
     case JERR_ARITH_NOTIMPL:
     case JERR_BAD_PRECISION:
     case JERR_CCIR601_NOTIMPL:
@@ -51,10 +45,8 @@ static enum m2fp_image_status jpeg_error_status(int code) {
     case JERR_FRACT_SAMPLE_NOTIMPL:
     case JERR_NOT_COMPILED:
     case JERR_NOTIMPL:
-    case JERR_SOF_UNSUPPORTED:
-      return M2FP_IMAGE_UNSUPPORTED;
-    default:
-      return M2FP_IMAGE_CORRUPT;
+    case JERR_SOF_UNSUPPORTED: return M2FP_IMAGE_UNSUPPORTED;
+    default: return M2FP_IMAGE_CORRUPT;
   }
 }
 
@@ -199,8 +191,8 @@ static void jpeg_read_pixels(j_decompress_ptr info, jpeg_errors *errors, const u
     int32_t rows = height - y < STRIP_ROWS ? height - y : STRIP_ROWS;
     JSAMPROW targets[STRIP_ROWS];
     for (int32_t row = 0; row < rows; row++) {
-      targets[row] = direct ? place.origin + (ptrdiff_t)(y + row) * place.dy
-                            : strip + (size_t)row * width * 3;
+      targets[row] =
+          direct ? place.origin + (ptrdiff_t)(y + row) * place.dy : strip + (size_t)row * width * 3;
     }
     for (int32_t row = 0; row < rows;) {
       if (cmyk) {
@@ -252,8 +244,8 @@ static void destination_finish(j_compress_ptr info) {
 }
 
 static void jpeg_write_pixels(j_compress_ptr info, jpeg_errors *errors,
-                              buffer_destination *destination, const uint8_t *pixels,
-                              int32_t width, int32_t height, int32_t quality) {
+                              buffer_destination *destination, const uint8_t *pixels, int32_t width,
+                              int32_t height, int32_t quality) {
   if (setjmp(errors->escape) != 0) return;
   jpeg_create_compress(info);
   info->dest = &destination->manager;

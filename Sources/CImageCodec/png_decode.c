@@ -49,8 +49,8 @@ void m2fp_png_header(const uint8_t *bytes, size_t count, m2fp_image_header *head
   *header = (m2fp_image_header){(int32_t)width, (int32_t)height, orientation};
 }
 
-/// What libpng's callbacks and the decoder share. It lies above the frame that sets the jump, so that
-/// it keeps its values across `longjmp`.
+/// What libpng's callbacks and the decoder share. It lies above the frame that sets the jump, so
+/// that it keeps its values across `longjmp`.
 typedef struct png_reading {
   const uint8_t *next;
   size_t left;
@@ -77,9 +77,9 @@ static void png_failed(png_structp png, png_const_charp message) {
   png_reading *reading = png_get_error_ptr(png);
   int out_of_memory = strstr(message, "emory") != NULL;  // libpng has messages, not codes
   m2fp_result_fail(reading->result,
-                   reading->ran_out   ? M2FP_IMAGE_TRUNCATED
-                   : out_of_memory    ? M2FP_IMAGE_OUT_OF_MEMORY
-                                      : M2FP_IMAGE_CORRUPT,
+                   reading->ran_out ? M2FP_IMAGE_TRUNCATED
+                   : out_of_memory  ? M2FP_IMAGE_OUT_OF_MEMORY
+                                    : M2FP_IMAGE_CORRUPT,
                    "%s", message);
   png_longjmp(png, 1);
 }

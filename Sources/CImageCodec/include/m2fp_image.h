@@ -1,11 +1,13 @@
 /// JPEG and PNG, memory to memory, in plain C.
 ///
-/// libjpeg and libpng stay behind this header: every `setjmp` is contained in the function that needs
-/// it, nothing is printed, and errors are values. All functions are thread-safe: they share no state.
+/// libjpeg and libpng stay behind this header: every `setjmp` is contained in the function that
+/// needs it, nothing is printed, and errors are values. All functions are thread-safe: they share
+/// no state.
 ///
-/// A decode is two calls. `m2fp_*_header` reads the size without decoding, so that the caller checks
-/// its limits before anything is allocated; `m2fp_*_decode` fills a buffer that the caller owns.
-/// What comes out is 8-bit RGB, rows top to bottom without padding, with the EXIF orientation applied.
+/// A decode is two calls. `m2fp_*_header` reads the size without decoding, so that the caller
+/// checks its limits before anything is allocated; `m2fp_*_decode` fills a buffer that the caller
+/// owns. What comes out is 8-bit RGB, rows top to bottom without padding, with the EXIF orientation
+/// applied.
 #pragma once
 
 #include <stddef.h>
@@ -68,12 +70,12 @@ void m2fp_jpeg_header(const uint8_t *bytes, size_t count, m2fp_image_header *hea
 /// Decodes a JPEG: baseline, extended, progressive or arithmetic; grey, RGB, YCC, CMYK, YCCK.
 ///
 /// `header` is what `m2fp_jpeg_header` gave for the same bytes; `pixels` takes exactly
-/// `header->width * header->height * 3` bytes. Upsampling and the inverse DCT are libjpeg's accurate
-/// defaults. Four-component pictures are taken as inverted, as Adobe writes them and Pillow reads them,
-/// with or without an Adobe marker. Data that ends early or whose entropy coding is damaged is a failure
-/// (libjpeg would fill the rest with grey); other warnings are collected. After more than 100 scans the
-/// file is refused: a small file could otherwise cost minutes. When the call fails, `pixels` holds
-/// nothing of use.
+/// `header->width * header->height * 3` bytes. Upsampling and the inverse DCT are libjpeg's
+/// accurate defaults. Four-component pictures are taken as inverted, as Adobe writes them and
+/// Pillow reads them, with or without an Adobe marker. Data that ends early or whose entropy coding
+/// is damaged is a failure (libjpeg would fill the rest with grey); other warnings are collected.
+/// After more than 100 scans the file is refused: a small file could otherwise cost minutes. When
+/// the call fails, `pixels` holds nothing of use.
 void m2fp_jpeg_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                       uint8_t *pixels, m2fp_image_result *result);
 
@@ -87,12 +89,13 @@ void m2fp_png_header(const uint8_t *bytes, size_t count, m2fp_image_header *head
 /// Decodes a PNG of any colour type and depth, interlaced or not.
 ///
 /// `header` is what `m2fp_png_header` gave for the same bytes; `pixels` takes exactly
-/// `header->width * header->height * 3` bytes. Samples of 16 bits keep their high byte (Pillow does so
-/// for colour; its clipping of 16-bit grey is not imitated). A transparent picture (alpha channel or
-/// tRNS) is composited over white with the arithmetic of Pillow's `alpha_composite`; a tRNS colour is
-/// compared at the file's own depth, as the PNG specification demands. No gamma or colour correction.
-/// Of an APNG the default picture is taken. Any bad CRC is a failure, and so is a missing IEND chunk;
-/// bytes after IEND are ignored. When the call fails, `pixels` holds nothing of use.
+/// `header->width * header->height * 3` bytes. Samples of 16 bits keep their high byte (Pillow does
+/// so for colour; its clipping of 16-bit grey is not imitated). A transparent picture (alpha
+/// channel or tRNS) is composited over white with the arithmetic of Pillow's `alpha_composite`; a
+/// tRNS colour is compared at the file's own depth, as the PNG specification demands. No gamma or
+/// colour correction. Of an APNG the default picture is taken. Any bad CRC is a failure, and so is
+/// a missing IEND chunk; bytes after IEND are ignored. When the call fails, `pixels` holds nothing
+/// of use.
 void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                      uint8_t *pixels, m2fp_image_result *result);
 

@@ -81,8 +81,9 @@ private func single(width: Int = 384, height: Int = 512) -> ModelContract.Prepro
     let count = 3 * geometry.inputWidth * geometry.inputHeight
     // What an earlier image may have left must not show.
     var values = [Float](repeating: .nan, count: count)
+    let content = preprocessor.content(of: image, geometry: geometry)
     values.withUnsafeMutableBufferPointer { input in
-      preprocessor.fill(image, geometry: geometry, input: input)
+      preprocessor.fill(input, content: content, geometry: geometry)
     }
     return (values, geometry)
   }

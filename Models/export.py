@@ -72,7 +72,9 @@ def difference(archived: torch.nn.Module, network: torch.nn.Module) -> tuple[flo
         image = image + 0.3 * torch.randn(1, 3, height, width, generator=generator)
         for ours, theirs in zip(archived(image), network(image)):
             if ours.shape != theirs.shape:
-                raise ProofError(f"{height}x{width} gives {tuple(ours.shape)}")
+                raise ProofError(f"{height}x{width} gives a shape of {tuple(ours.shape)}")
+            if not ours.isfinite().all():
+                raise ProofError(f"{height}x{width} gives values that are not finite")
             largest = max(largest, (ours - theirs).abs().max().item())
             scale = max(scale, theirs.abs().max().item())
     return largest, scale
@@ -107,7 +109,7 @@ def export(arguments: argparse.Namespace) -> None:
             f" largest difference of logits {proven:.2g} (at most {TOLERANCE:g})"
         )
         if not proven <= TOLERANCE:
-            raise ProofError("logits differ; nothing was written")
+            raise ProofError("the archive's logits differ from the network's")
         file.commit()
     megabytes = arguments.out.stat().st_size / 1e6
     print(f"wrote {arguments.out} ({config.name}, {arguments.dataset}, {megabytes:.1f} MB)")
@@ -123,7 +125,7 @@ def main() -> int:
     try:
         export(arguments)
     except (checkpoint.CheckpointError, ProofError, OverflowError) as error:
-        print(f"export: {error}", file=sys.stderr)
+        print(f"export: {error}; nothing was written", file=sys.stderr)
     except OSError as error:
         print(f"export: {error.filename or arguments.out}: {error.strerror}", file=sys.stderr)
     else:

@@ -10,6 +10,7 @@ import importlib.machinery
 import os
 import subprocess
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -32,6 +33,8 @@ REQUIREMENTS = (
 )
 # Imported on the way and never used by this model: data sets, tables, a formatter, CUDA kernels.
 STUBS = ("modelscope.msdatasets", "pandas", "yapf", "mmcv._ext")
+
+DEFAULT_ENVIRONMENT = Path(tempfile.gettempdir()) / "m2fp-modelscope"
 
 
 def enter_environment(folder: Path) -> None:

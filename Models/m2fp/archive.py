@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def freeze(model: M2FP, half: bool = False) -> torch.jit.ScriptModule:
     that ``prepare`` rounded, and nothing that would lose. torch 1.13 has no half-precision
     kernels for the CPU, so a loader widens them again.
     """
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Torch's group_norm compares sizes in Python, to refuse what never occurs here.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         traced = torch.jit.trace(model, torch.zeros(1, 3, 64, 96), check_trace=False)
     frozen = torch.jit.freeze(traced)
     if half:
@@ -85,7 +88,7 @@ def widen(module: torch.jit.ScriptModule) -> None:
 
 
 def save_archive(module: torch.jit.ScriptModule, contract: dict | None, path: Path) -> None:
-    """Write a module and its contract, and nothing of the machine: same input, same bytes.
+    """Write a module and its contract, and nothing of the machine.
 
     Torch's archives carry the source positions of every operator, with this machine's paths;
     those records are left out.

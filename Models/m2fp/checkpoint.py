@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import pickle
+import types
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +17,50 @@ IGNORED_PREFIX = "criterion."
 # How many batches each BatchNorm has seen; older checkpoints lack it and inference ignores it.
 COUNTER_SUFFIX = ".num_batches_tracked"
 
+# What torch.load and pickle raise on bytes that are no checkpoint.
+DAMAGE = (
+    pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError,
+    AttributeError, UnicodeDecodeError,
+)  # fmt: skip
+
 
 class CheckpointError(Exception):
     """The file cannot be read, is not safe to read, or does not fit the model."""
+
+
+class _UnsafeGlobal(Exception):
+    """A pickle refers to something that a checkpoint of weights has no use for."""
+
+
+class _WeightsUnpickler(pickle.Unpickler):
+    """Builds tensors and plain containers, and nothing that could run code.
+
+    It stands in for the one behind ``torch.load(weights_only=True)``, which in torch 1.13 cannot
+    read a float and so fails on any checkpoint with optimiser state beside its weights. (Passing
+    it as ``pickle_module`` would be no protection: torch 1.13 ignores that argument.)
+    """
+
+    ALLOWED = {
+        ("collections", "OrderedDict"): collections.OrderedDict,
+        ("torch", "Size"): torch.Size,
+        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+    }
+
+    def find_class(self, module: str, name: str):
+        if (module, name) in self.ALLOWED:
+            return self.ALLOWED[module, name]
+        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
+        raise _UnsafeGlobal(f"{module}.{name}")
+
+
+# As torch expects a pickle module.
+_WEIGHTS_PICKLE = types.SimpleNamespace(
+    __name__="weights_pickle",
+    Unpickler=_WeightsUnpickler,
+    load=lambda file, **options: _WeightsUnpickler(file, **options).load(),
+)
 
 
 def digest(path: Path) -> str:
@@ -40,18 +84,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         The file is unreadable, holds objects other than tensors, or holds no weights.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with mock.patch.object(torch.serialization, "_weights_only_unpickler", _WEIGHTS_PICKLE):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+    except _UnsafeGlobal as error:
         raise CheckpointError(
-            f"{path}: refused, because it holds more than weights, and reading such a file can run"
-            f" code hidden in it ({reason}). If you trust its source, load it there and save"
-            " {'model': state_dict} again"
+            f"{path}: refused, because it refers to {error}. A checkpoint of weights needs only"
+            " tensors; reading anything else can run code hidden in the file. If you trust its"
+            " source, load it there and save {'model': state_dict} again"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+    except DAMAGE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        # Torch's own text suggests loading the file unsafely.
+        reason = reason.rsplit("WeightsUnpickler error: ", 1)[-1]
         raise CheckpointError(f"{path}: not a torch checkpoint, or damaged ({reason})") from error
     state = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not any(isinstance(x, Tensor) for x in state.values()):

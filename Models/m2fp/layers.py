@@ -125,7 +125,7 @@ def sine_positions(tokens_of: Tensor, dim: int) -> Tensor:
     height, width = tokens_of.shape[-2:]
     count = dim // 2
     index = torch.arange(count, dtype=torch.float32, device=tokens_of.device)
-    wavelength = 10000.0 ** (2 * torch.div(index, 2, rounding_mode="floor") / count)
+    wavelength = torch.pow(10000.0, 2 * torch.div(index, 2, rounding_mode="floor") / count)
 
     def axis(size) -> Tensor:
         place = torch.arange(1, size + 1, dtype=torch.float32, device=tokens_of.device)

@@ -124,6 +124,7 @@ public final class Preprocessor {
   /// - Parameters:
   ///   - image: The upright image.
   ///   - geometry: What ``geometry(width:height:)`` returned for its size.
+  /// - Returns: `contentWidth × contentHeight` pixels.
   public func content(of image: RGBImage, geometry: NetworkGeometry) -> RGBImage {
     precondition(image.width == geometry.imageWidth && image.height == geometry.imageHeight)
     let (width, height) = (geometry.contentWidth, geometry.contentHeight)

@@ -190,6 +190,18 @@ def column(rng: np.random.Generator, bank: Bank, image: np.ndarray, x: float, gr
         y -= h * .9
 
 
+def cutout(rng: np.random.Generator, bank: Bank, image: np.ndarray, x: float, y: float, size: float) -> None:
+    """Paste a photographed object of `size` pixels round (x, y), turned at random."""
+    piece = bank.cutouts[rng.integers(len(bank.cutouts))]
+    height, width = image.shape[:2]
+    turn = cv2.getRotationMatrix2D((piece.shape[1] / 2, piece.shape[0] / 2), rng.uniform(-180, 180) if rng.random() < .6 else 0,
+                                   size / max(piece.shape[:2]))
+    turn[:, 2] += [x - piece.shape[1] / 2, y - piece.shape[0] / 2]
+    placed = cv2.warpAffine(piece, turn, (width, height), flags=cv2.INTER_AREA)
+    alpha = placed[..., 3:].astype(np.float32) / 255
+    image[:] = (image * (1 - alpha) + placed[..., :3] * alpha * rng.uniform(.6, 1.1)).clip(0, 255).astype(np.uint8)
+
+
 def room(rng: np.random.Generator, bank: Bank, width: int, height: int) -> np.ndarray:
     """A wall, a floor in perspective, and furniture."""
     image = gradient(rng, width, height, paint(rng), paint(rng)) if rng.random() < .2 else \
@@ -335,6 +347,8 @@ def sample(rng: np.random.Generator, bank: Bank, width: int, height: int) -> np.
             column(rng, bank, image, rng.uniform(0, 1) * width, height * rng.uniform(.5, 1), height * rng.uniform(.2, .7))
         if rng.random() < .3:
             stickers(rng, bank, image, int(rng.integers(1, 5)))
+    for _ in range(rng.poisson(.35)):
+        cutout(rng, bank, image, rng.uniform(0, 1) * width, rng.uniform(.2, 1) * height, height * rng.uniform(.1, .7))
     if rng.random() < .45:  # out of focus
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(.5, 5) * width / 384)
     return image

@@ -106,11 +106,14 @@ class Body:
         x, y, z = self.vertices.T
         centre = self.vertices[body].mean(1)
         left = centre[:, 0] > 0
-        head, arm, leg = (a[body].mean(1) > .5 for a in (self.head, self.arm, self.leg))
+        arm, leg = (a[body].mean(1) > .5 for a in (self.arm, self.leg))
         self.skin_label = np.select(
-            [head, arm, leg],
-            [np.full(len(body), classes.FACE), np.where(left, classes.LEFT_ARM, classes.RIGHT_ARM),
-             np.where(left, classes.LEFT_LEG, classes.RIGHT_LEG)], classes.TORSO_SKIN).astype(np.uint8)
+            [arm, leg], [np.where(left, classes.LEFT_ARM, classes.RIGHT_ARM),
+                         np.where(left, classes.LEFT_LEG, classes.RIGHT_LEG)], classes.TORSO_SKIN).astype(np.uint8)
+        # The jaw line, between face and neck, lies where the head's bones have half the weight: triangles that touch the
+        # head are drawn as face where `jaw` is positive, and all others, and the rest of those, as skin_label says.
+        self.jaw = (self.head - .5).astype(np.float32)
+        self.face = _surface(body[self.jaw[body].max(1) > 0])
         self.shoe_label = np.where(self.vertices[self.tights.absolute][:, :, 0].mean(1) > 0, classes.LEFT_SHOE,
                                    classes.RIGHT_SHOE).astype(np.uint8)
         # The hairline as a height over depth: positive on the scalp. Ears are cut out.
@@ -134,6 +137,8 @@ class Body:
         self.mouth = np.exp(-((ax / .30) ** 4 + ((y - 6.62) / .13) ** 4)) * (z > 1.2) * head
         self.brow = np.exp(-(((ax - .33) / .22) ** 4 + ((y - 7.52 + .12 * abs(ax - .3)) / .055) ** 4)) * (z > .9) * head
         self.beard = ((y < 6.95) & (y > 6.0) & (z > .55) & head) * np.clip((6.95 - y) * 4, 0, 1)
+        self.teeth = np.exp(-((ax / .2) ** 4 + ((y - 6.63) / .045) ** 4)) * (z > 1.2) * head
+        self.lash = np.exp(-((y - 7.34) / .035) ** 2 - ((ax - .31) / .17) ** 4) * (z > .9) * head
         self.socket = np.exp(-((y - 7.28) / .18) ** 2 - ((ax - .31) / .25) ** 2) * (self.head > .5)
         self.cheek = np.exp(-((y - 6.95) / .22) ** 2 - ((ax - .42) / .2) ** 2) * (z > .8) * head
 

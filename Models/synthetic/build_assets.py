@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -161,6 +162,7 @@ def main() -> None:
     parser.add_argument("--downloads", type=Path, metavar="DIR",
                         help="keep unpacked packages here (default: a temporary folder)")
     options = parser.parse_args()
+    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # off by default; the panoramas need it
     options.assets.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         downloads = options.downloads or Path(temporary)

@@ -12,7 +12,7 @@ import numpy as np
 from synthetic import classes, materials
 from synthetic.body import Body, Shape, Surface
 from synthetic.geometry import waves
-from synthetic.rasteriser import PLAIN, Material
+from synthetic.rasteriser import PLAIN, PRINT, Material
 
 NOWHERE = -9.0
 
@@ -53,9 +53,9 @@ def sample_outfit(rng: np.random.Generator, masculine: float) -> Outfit:
         socks = pick(("none", .35), ("low", .45), ("high", .2))
     if upper == "dress" and rng.random() < .88:
         lower = "none"
-    cold = rng.random() < .3
+    cold = rng.random() < .25
     return Outfit(
-        upper, lower, rng.random() < (.7 if cold else .17),
+        upper, lower, rng.random() < (.7 if cold else .14),
         pick(("none", .62), ("cap", .15), ("beanie", .14 if cold else .06), ("brim", .09), ("hood", .05 if cold else .02)),
         rng.random() < .22, rng.random() < (.4 if cold else .08), rng.random() < (.4 if cold else .08),
         pick(("low", .6), ("ankle", .22), ("boot", .12), ("none", .06)), socks, hair,
@@ -177,7 +177,9 @@ class Wardrobe:
             material.placket, material.button_pitch = rng.uniform(.12, .25), rng.uniform(.7, 1.1)
             material.pocket = body.y_shoulder - 1.6 if rng.random() < .5 else 0
             material.lapel = body.y_neck - rng.uniform(.6, 1.1) if rng.random() < .7 else 0
-            material.pattern = PLAIN if material.pattern == 6 else material.pattern
+            if material.pattern == PRINT or rng.random() < .4:
+                material.pattern = PLAIN
+            material.tie = body.y_neck - .1 if kind == "long" and rng.random() < .35 else 0
         label = classes.DRESS if kind == "dress" else classes.UPPER_CLOTHES
         self.garments.append(Garment(body.tights, self.pushed(out), label, material, inside, .03 if tucked else .12,
                                      -1 if tucked else 1))

@@ -15,6 +15,8 @@ HAIR_COLOURS = np.array([
     (.012, .009, .008), (.03, .018, .012), (.08, .045, .025), (.2, .11, .05), (.45, .3, .14), (.35, .33, .31),
     (.22, .05, .02), (.62, .6, .57)])
 
+IRIS_COLOURS = np.array([(.04, .02, .012), (.05, .03, .02), (.09, .05, .025), (.05, .09, .14), (.07, .1, .05)])
+
 
 def colour(rng: np.random.Generator) -> np.ndarray:
     """A colour that clothes, paint and plastic come in: many neutrals, navy, then any hue."""
@@ -69,7 +71,7 @@ def denim(rng: np.random.Generator) -> Material:
 def restyled(rng: np.random.Generator, old: Material) -> Material:
     """New fabric for a garment that keeps its cut (seams, buttons, lapels)."""
     m = cloth(rng) if rng.random() < .8 else denim(rng)
-    for name in ("trim_width", "placket", "button_pitch", "lapel", "pocket", "belt"):
+    for name in ("trim_width", "placket", "button_pitch", "lapel", "pocket", "belt", "tie"):
         setattr(m, name, getattr(old, name))
     return m
 

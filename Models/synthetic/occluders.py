@@ -18,7 +18,7 @@ def add(rng: np.random.Generator, bank: Bank, image: np.ndarray, labels: np.ndar
     layer[:] = KEY
     for _ in range(int(rng.integers(1, 3))):
         x = rng.uniform(0, 1) * width
-        match rng.integers(6):
+        match rng.integers(7):
             case 0:
                 background.pole(rng, layer, x, height * rng.uniform(.7, 1.1), height * rng.uniform(.3, 1.1))
             case 1:
@@ -30,8 +30,10 @@ def add(rng: np.random.Generator, bank: Bank, image: np.ndarray, labels: np.ndar
             case 3:  # a table or railing across the frame
                 y = int(height * rng.uniform(.65, .97))
                 layer[y:y + int(height * rng.uniform(.02, .2)) + 1] = background.paint(rng)
-            case 4:
+            case 4 if rng.random() < .5:
                 background.car(rng, layer, x - .3 * width, height * rng.uniform(.85, 1.1), width * rng.uniform(.3, .8))
+            case 4 | 5:
+                background.cutout(rng, bank, layer, x, height * rng.uniform(.3, 1), height * rng.uniform(.1, .5))
             case _:
                 background.stickers(rng, bank, layer, 1)
     drawn = (layer != np.array(KEY, np.uint8)).any(2)

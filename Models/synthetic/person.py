@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic import accessories, clothing, hair, materials
+from synthetic import accessories, classes, clothing, hair, materials
 from synthetic.assembly import Assembly
 from synthetic.body import Body, load, sample_shape
 from synthetic.geometry import Y, about
@@ -47,6 +47,9 @@ def _skin_tint(body: Body, rng: np.random.Generator, tone: np.ndarray, hair_colo
     tint += (body.mouth * rng.uniform(.4, 1))[:, None] * (lips - 1)
     tint += (body.brow * rng.uniform(.5, .95))[:, None] * np.clip(hair_colour / tone - 1, -.95, .2)
     tint *= 1 - rng.uniform(.05, .25) * body.socket[:, None]
+    tint *= 1 - rng.uniform(.2, .9) * body.lash[:, None]
+    if rng.random() < .25:  # a smile that shows teeth
+        tint += body.teeth[:, None] * (np.clip(.6 / tone, 0, 4) - 1)
     tint *= 1 + rng.uniform(0, .5) * body.cheek[:, None] * [.1, -.15, -.15]
     if stubble:
         tint += (body.beard * rng.uniform(.2, .9))[:, None] * (np.clip(hair_colour / tone, 0, 1) * .8 - .8)
@@ -72,16 +75,19 @@ def build(seed: tuple[int, ...]) -> Person:
     beard = grown_man and rng.random() < .22
     labels = body.skin_label.copy()
     labels[(wardrobe.hidden[body.skin.absolute] > 0).all(1)] = HIDDEN
-    person.add_surface(body.skin, shape.vertices, labels, materials.skin(rng, tone),
-                       tint=_skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < .4),
-                       two_sided=False)
+    tint = _skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < .4)
+    person.add_surface(body.skin, shape.vertices, labels, materials.skin(rng, tone), tint=tint,
+                       two_sided=False, field=-body.jaw)
+    person.add_surface(body.face, shape.vertices, classes.FACE, person.layers[0].material, tint=tint, two_sided=False,
+                       field=body.jaw)
     eye = materials.plain(rng, np.array([.75, .72, .7]))
     eye.specular = .3
     iris = np.ones((len(body.vertices), 3), np.float32)
+    look = materials.IRIS_COLOURS[rng.integers(len(materials.IRIS_COLOURS))]
     for index in (body.left_eye, body.right_eye):
         depth = body.vertices[index, 2]
-        iris[index[depth > depth.max() - .055]] = rng.uniform(.02, .25)
-    person.add_surface(body.eyes, shape.vertices, 13, eye, tint=iris, bias=-.01)
+        iris[index[depth > depth.max() - .08]] = look
+    person.add_surface(body.eyes, shape.vertices, classes.FACE, eye, tint=iris, bias=-.01)
     for garment in wardrobe.garments:
         person.add_surface(garment.surface, garment.vertices, garment.label, garment.material, garment.field,
                            garment.bias, garment.tint, fabric=garment.tint is None)

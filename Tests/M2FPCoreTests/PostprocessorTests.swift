@@ -105,10 +105,10 @@ private let multiGeometries = [
     imageWidth: 37, imageHeight: 53, contentWidth: 80, contentHeight: 115, offsetX: 0, offsetY: 0,
     inputWidth: 96, inputHeight: 128),
   NetworkGeometry(
-    imageWidth: 301, imageHeight: 207, contentWidth: 93, contentHeight: 64, offsetX: 0,
+    imageWidth: 203, imageHeight: 140, contentWidth: 93, contentHeight: 64, offsetX: 0,
     offsetY: 0, inputWidth: 96, inputHeight: 64),
   NetworkGeometry(
-    imageWidth: 1100, imageHeight: 70, contentWidth: 160, contentHeight: 10, offsetX: 0,
+    imageWidth: 700, imageHeight: 44, contentWidth: 160, contentHeight: 10, offsetX: 0,
     offsetY: 0, inputWidth: 160, inputHeight: 32),
   NetworkGeometry(
     imageWidth: 1, imageHeight: 200, contentWidth: 1, contentHeight: 200, offsetX: 0, offsetY: 0,
@@ -120,7 +120,7 @@ private let singleGeometries = [
     imageWidth: 64, imageHeight: 96, contentWidth: 64, contentHeight: 96, offsetX: 0, offsetY: 0,
     inputWidth: 64, inputHeight: 96),
   NetworkGeometry(
-    imageWidth: 150, imageHeight: 333, contentWidth: 43, contentHeight: 96, offsetX: 10,
+    imageWidth: 90, imageHeight: 200, contentWidth: 43, contentHeight: 96, offsetX: 10,
     offsetY: 0, inputWidth: 64, inputHeight: 96),
   NetworkGeometry(
     imageWidth: 21, imageHeight: 33, contentWidth: 21, contentHeight: 33, offsetX: 21,
@@ -141,7 +141,7 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
     // One postprocessor for all, so that what an image leaves behind would show in the next.
     let postprocessor = Postprocessor(contract: contract(parsingRules))
     var instancesSeen = 0
-    for seed in 1...6 as ClosedRange<UInt64> {
+    for seed in 1...3 as ClosedRange<UInt64> {
       let output = blobs(seed: seed, geometry, classes: 7)
       let (found, expected) = output.withOutput { output in
         (
@@ -184,7 +184,7 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
         #expect(label == 0 || (found.classScores[label] != nil) == (count > 0))
       }
     }
-    #expect(instancesSeen > 50)
+    #expect(instancesSeen > 20)
   }
 
   @Test(arguments: singleGeometries) func semanticEqualsTheNaiveVersion(
@@ -192,7 +192,7 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
   ) {
     let postprocessor = Postprocessor(contract: contract(semanticRules))
     var classesSeen: Set<UInt8> = []
-    for seed in 1...6 as ClosedRange<UInt64> {
+    for seed in 1...3 as ClosedRange<UInt64> {
       let output = blobs(seed: seed, geometry, classes: 6)
       let (found, expected) = output.withOutput { output in
         (

@@ -24,6 +24,9 @@ let package = Package(
   ],
   targets: [
     .executableTarget(name: "m2fp", dependencies: ["M2FPCommands"], swiftSettings: swiftSettings),
+    // Times the stages round the network; not installed.
+    .executableTarget(
+      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO"], swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
       dependencies: [

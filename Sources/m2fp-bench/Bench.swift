@@ -1,0 +1,107 @@
+import M2FPCore
+import M2FPImageIO
+
+/// Times the stages round the network on made-up data, one thread, and prints a Markdown table.
+@main struct Bench {
+  static func main() throws {
+    print("| stage | image | best ms | median ms |")
+    print("|---|---|---:|---:|")
+    let small = Scene(imageWidth: 512, imageHeight: 512, inputWidth: 640, inputHeight: 640)
+    let large = Scene(imageWidth: 4000, imageHeight: 3000, inputWidth: 800, inputHeight: 608)
+
+    let twenty = small.parsing(people: 2, partsEach: 9)
+    let postprocessor = Postprocessor(contract: contract(small, mode: .parsing))
+    var result = merge(postprocessor, twenty, small)
+    report("merge and colour, 20 masks", small, runs: 50) {
+      result = merge(postprocessor, twenty, small)
+      return Overlay.blend(small.image, labels: result.labels, palette: Palette.cihp.colours)
+        .pixels.count
+    }
+    report("merge, 20 masks", small, runs: 50) {
+      merge(postprocessor, twenty, small).labels.labels.count
+    }
+    let forty = large.parsing(people: 4, partsEach: 9)
+    report("merge, 40 masks", large, runs: 10) {
+      result = merge(postprocessor, forty, large)
+      return result.labels.labels.count
+    }
+    report("merge, 40 masks, persons", large, runs: 10) {
+      merge(postprocessor, forty, large, persons: true).labels.labels.count
+    }
+    let single = Scene(imageWidth: 3000, imageHeight: 4000, inputWidth: 384, inputHeight: 512)
+    let alone = Postprocessor(contract: contract(single, mode: .semantic))
+    let person = single.semantic()
+    report("merge, single-human", single, runs: 5) {
+      merge(alone, person, single).labels.labels.count
+    }
+
+    report("overlay", large, runs: 10) {
+      Overlay.blend(large.image, labels: result.labels, palette: Palette.cihp.colours).pixels.count
+    }
+    let resizer = Resizer()
+    report("resize to 800 × 600", large, runs: 10) {
+      resizer.withResized(large.image, width: 800, height: 600) { Int($0[0]) }
+    }
+    let jpeg = try JPEGEncoder.rgb(large.image)
+    try report("decode JPEG", large, runs: 5) {
+      try jpeg.withUnsafeBytes { bytes in try ImageDecoder.decode(bytes).image.pixels.count }
+    }
+    try report("encode colour map", large, runs: 5) {
+      try PNGEncoder.labelMap(result.labels, palette: Palette.cihp.colours).count
+    }
+    try report("encode a mask", large, runs: 5) {
+      try PNGEncoder.mask(of: 5, in: result.labels).count
+    }
+    try report("encode overlay as JPEG", large, runs: 5) { try JPEGEncoder.rgb(large.image).count }
+  }
+
+  private static func contract(
+    _ scene: Scene, mode: ModelContract.Postprocess.Mode
+  ) -> ModelContract {
+    ModelContract(
+      model: "bench", classes: Palette.cihp.colours.map(\.hex), palette: Palette.cihp.colours,
+      preprocess: ModelContract.Preprocess(
+        geometry: .multi(shortSide: 640, maxSide: 1333), divisor: 32, mean: [0, 0, 0],
+        std: [1, 1, 1]),
+      postprocess: mode == .semantic
+        ? ModelContract.Postprocess(mode: mode, parsingClasses: 20)
+        : ModelContract.Postprocess(
+          mode: mode, parsingClasses: 20, humanIndex: 20, topK: 100, partScoreThreshold: 0.1,
+          humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5),
+      licence: "none", commercialUse: true, sourceSHA256: "seed:1", torchVersion: "none")
+  }
+
+  private static func merge(
+    _ postprocessor: Postprocessor, _ logits: Logits, _ scene: Scene, persons: Bool = false
+  ) -> ParsingResult {
+    logits.classLogits.withUnsafeBufferPointer { classLogits in
+      logits.maskLogits.withUnsafeBufferPointer { maskLogits in
+        postprocessor.run(
+          NetworkOutput(
+            queries: 100, classes: logits.classes, maskWidth: scene.maskWidth,
+            maskHeight: scene.maskHeight, classLogits: classLogits, maskLogits: maskLogits),
+          geometry: scene.geometry, persons: persons)
+      }
+    }
+  }
+
+  private static func report(
+    _ stage: String, _ scene: Scene, runs: Int, _ body: () throws -> Int
+  ) rethrows {
+    let clock = ContinuousClock()
+    var checksum = try body()
+    var times: [Double] = []
+    for _ in 0..<runs {
+      times.append(try clock.measure { checksum &+= try body() } / .milliseconds(1))
+    }
+    // Used, so that the work cannot be left out.
+    precondition(checksum > 0)
+    times.sort()
+    let size = "\(scene.geometry.imageWidth) × \(scene.geometry.imageHeight)"
+    print("| \(stage) | \(size) | \(rounded(times[0])) | \(rounded(times[runs / 2])) |")
+  }
+
+  private static func rounded(_ milliseconds: Double) -> String {
+    "\((milliseconds * 100).rounded() / 100)"
+  }
+}

@@ -102,6 +102,6 @@ import M2FPImageIO
   }
 
   private static func rounded(_ milliseconds: Double) -> String {
-    "\((milliseconds * 100).rounded() / 100)"
+    "\(Double(Int(milliseconds * 100 + 0.5)) / 100)"
   }
 }

@@ -1,0 +1,232 @@
+"""The generator's pieces that need no assets; `Models/synthetic/check.py` tests whole scenes."""
+from __future__ import annotations
+
+import struct
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from synthetic import background, classes, clothing, geometry, light, materials, occluders, photos, rasteriser, sensor  # noqa: E402
+from synthetic import camera, render, scene, shapes, shards  # noqa: E402
+from synthetic.mesh import Layer  # noqa: E402
+
+
+def bank() -> SimpleNamespace:
+    """A stand-in for the photos: noise."""
+    rng = np.random.default_rng(5)
+    pictures = [rng.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(2)]
+    fake = SimpleNamespace(pictures=pictures, textures=rng.integers(0, 255, (3, 128, 128, 3), np.uint8),
+                           cutouts=[rng.integers(0, 255, (20, 30, 4), np.uint8)])
+    fake.cutouts[0][..., 3] = 255
+    fake.cut = lambda *a: photos.Bank.cut(fake, *a)
+    return fake
+
+
+def square(side: float, depth: float, label: int, **more: object) -> Layer:
+    """A square of half-width `side` about the origin's axis, at z = -depth."""
+    v = np.array([[-side, -side, -depth], [side, -side, -depth], [side, side, -depth], [-side, side, -depth]], np.float32)
+    t = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    return Layer(v, rasteriser.vertex_normals(v, t), v, t, np.full(2, label, np.uint8),
+                 materials.plain(np.random.default_rng(0), np.full(3, .5)), **more)
+
+
+def draw(layers: list, size: int = 32) -> tuple[np.ndarray, ...]:
+    view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), np.full(3, .4))
+    view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * 2
+    view.centre_x = view.centre_y = size
+    sun = light.sun_view(lights, np.array([-5., -5, -15]), np.array([5., 5, -5]))
+    return rasteriser.render(layers, size, size, 2, view, lights, sun, bank().textures)
+
+
+class Rasteriser(unittest.TestCase):
+    def test_the_nearer_surface_wins_and_coverage_is_exact(self) -> None:
+        rgba, labels, persons, _ = draw([(1, square(2, 10, 5)), (2, square(1, 9, 9))])
+        # focal 32 px at 10 dm: 2 dm are 6.4 px; the near one, at 9 dm, reaches 3.56 px
+        self.assertEqual(labels[16, 16], 9)
+        self.assertEqual(labels[16, 21], 5)
+        self.assertEqual(labels[16, 24], 0)
+        self.assertAlmostEqual(float(rgba[..., 3].sum()), 12.8**2, delta=8)
+        np.testing.assert_array_equal((labels > 0), (persons > 0))
+        self.assertEqual((persons[16, 16], persons[16, 21]), (2, 1))
+
+    def test_a_field_cuts_within_a_triangle(self) -> None:
+        field = np.array([-1, 1, 1, -1], np.float32)  # zero on the middle line, positive to the right
+        _, labels, _, _ = draw([(1, square(2, 10, 5, field=field))])
+        self.assertEqual(labels[16, 12:21].tolist(), [0] * 4 + [5] * 5)
+
+    def test_label_0_hides_without_a_person(self) -> None:
+        rgba, labels, persons, _ = draw([(1, square(2, 10, 5)), (1, square(1, 9, 0))])
+        self.assertEqual((labels[16, 16], persons[16, 16]), (0, 0))
+        self.assertEqual(rgba[16, 16, 3], 1)
+
+    def test_hidden_triangles_are_not_drawn(self) -> None:
+        rgba, labels, _, _ = draw([(1, square(2, 10, rasteriser.HIDDEN))])
+        self.assertEqual((int(labels.max()), float(rgba.max())), (0, 0.0))
+
+    def test_skinning_blends_bones(self) -> None:
+        bones = np.zeros((2, 3, 4), np.float32)
+        bones[:, :, :3] = np.eye(3)
+        bones[1, 0, 3] = 4
+        index, weight = np.array([[0, 1, 0, 0]]), np.array([[.25, .75, 0, 0]])
+        np.testing.assert_allclose(rasteriser.skin(np.array([[1., 2, 3]]), index, weight, bones), [[4, 2, 3]])
+
+    def test_texture_side_and_struct_agree_with_c(self) -> None:
+        floats = sum(1 if f[1] is rasteriser._F else f[1]._length_ for f in rasteriser.Material._fields_)
+        source = rasteriser.SOURCE.read_text()
+        declaration = source[source.index("typedef struct {") + 16:source.index("} Material")].replace("float", "")
+        names = [n.strip() for n in declaration.replace(";", ",").split(",") if n.strip()]
+        self.assertEqual([n.split("[")[0] for n in names], [f[0] for f in rasteriser.Material._fields_])
+        self.assertEqual(floats, sum(int(n.split("[")[1][:-1]) if "[" in n else 1 for n in names))
+
+
+class Geometry(unittest.TestCase):
+    def test_between_turns_one_direction_to_the_other(self) -> None:
+        rng = np.random.default_rng(1)
+        for a, b in [*rng.normal(size=(20, 2, 3)), (geometry.X, -geometry.X), (geometry.Y, -geometry.Y)]:
+            turn = geometry.between(a, b)
+            np.testing.assert_allclose(turn @ a / np.linalg.norm(a), b / np.linalg.norm(b), atol=1e-6)
+            self.assertAlmostEqual(np.linalg.det(turn), 1)
+
+    def test_root_is_a_root(self) -> None:
+        turn = geometry.about([1, 2, 3], 1.1)
+        np.testing.assert_allclose(np.linalg.matrix_power(geometry.root(turn, 3), 3), turn, atol=1e-6)
+
+    def test_closed_shapes_are_watertight(self) -> None:
+        ring = shapes.grid(np.random.default_rng(0).normal(size=(5, 6, 3)), close_rows=True, close_columns=True)[1]
+        edges = np.sort(np.concatenate([ring[:, [0, 1]], ring[:, [1, 2]], ring[:, [2, 0]]]), 1)
+        self.assertTrue((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
+
+
+class Maps(unittest.TestCase):
+    def test_persons_are_numbered_without_gaps_and_match_labels(self) -> None:
+        labels = np.array([[0, 5, 5], [9, 0, 13]], np.uint8)
+        persons = np.array([[2, 3, 7], [0, 0, 7]], np.uint8)
+        clean, numbered = scene.number_persons(labels, persons)
+        self.assertEqual(clean.tolist(), [[0, 5, 5], [0, 0, 13]])
+        self.assertEqual(numbered.tolist(), [[0, 1, 2], [0, 0, 2]])
+
+    def test_mirroring_swaps_sides_and_undoes_itself(self) -> None:
+        labels = np.arange(20, dtype=np.uint8).reshape(4, 5)
+        one = classes.Scene(np.zeros((4, 5, 3), np.uint8), labels, (labels > 0).astype(np.uint8))
+        self.assertEqual(one.mirrored().labels[0].tolist(), [4, 3, 2, 1, 0])
+        self.assertEqual(one.mirrored().labels[3].tolist(), [18, 19, 16, 17, 14])
+        np.testing.assert_array_equal(one.mirrored().mirrored().labels, labels)
+
+    def test_occluders_clear_both_maps_where_they_paint(self) -> None:
+        changed = 0
+        for seed in range(30):
+            image = np.full((96, 80, 3), 77, np.uint8)
+            labels, persons = np.full((96, 80), 5, np.uint8), np.ones((96, 80), np.uint8)
+            occluders.add(np.random.default_rng(seed), bank(), image, labels, persons)
+            np.testing.assert_array_equal(labels > 0, persons > 0)
+            self.assertTrue((image[labels > 0] == 77).all(axis=1).mean() > .9)
+            # what is hidden was painted: never a mixture of the canvases beneath the painters
+            self.assertLess((image[labels == 0] == 77).all(axis=1).mean() if (labels == 0).any() else 0, .05)
+            changed += (labels == 0).any()
+        self.assertGreater(changed, 15)
+
+
+class Pictures(unittest.TestCase):
+    def test_every_background_fills_the_frame_and_repeats(self) -> None:
+        for make, _ in background.SCENES:
+            with self.subTest(make.__name__):
+                one, two = (make(np.random.default_rng(3), bank(), 88, 64) for _ in range(2))
+                self.assertEqual((one.shape, one.dtype), ((64, 88, 3), np.uint8))
+                np.testing.assert_array_equal(one, two)
+
+    def test_sensor_repeats_and_keeps_shape(self) -> None:
+        image = bank().pictures[0]
+        for seed in range(25):
+            one, two = (sensor.capture(np.random.default_rng(seed), image.copy()) for _ in range(2))
+            self.assertEqual((one.shape, one.dtype), (image.shape, np.uint8))
+            np.testing.assert_array_equal(one, two)
+
+    def test_splits_do_not_share_photos(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            names = [f"package/{i}" for i in range(40)]
+            jpegs = {f"photo_{i:04d}": cv2.imencode(".png", np.full((8, 8, 3), 6 * i, np.uint8))[1] for i in range(40)}
+            path = Path(folder) / "photos.npz"
+            np.savez(path, names=np.array(names), textures=bank().textures, **jpegs)
+            shades = [{int(p[0, 0, 0]) for p in photos.Bank(path, s).pictures} for s in scene.SPLITS]
+        self.assertFalse(shades[0] & shades[1])
+        self.assertEqual(shades[0] | shades[1], {6 * i for i in range(40)})
+        self.assertTrue(2 <= len(shades[1]) <= 12)
+
+    def test_a_qt_resource_collection_is_read(self) -> None:
+        names = struct.pack(">HI", 5, 0) + "a.jpg".encode("utf-16-be")
+        tree = struct.pack(">IHII", 0, 2, 1, 1) + struct.pack(">IHHHI", 0, 0, 0, 0, 0)
+        data = struct.pack(">I", 3) + b"xyz"
+        header = struct.pack(">4s4I", b"qres", 1, 20, 20 + len(tree), 20 + len(tree) + len(data))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.rcc"
+            path.write_bytes(header + tree + data + names)
+            self.assertEqual(list(photos.read_resources(path)), [("a.jpg", b"xyz")])
+            path.write_bytes(b"nope" + header[4:])
+            with self.assertRaises(ValueError):
+                photos.read_resources(path)
+
+    def test_objects_on_white_are_cut_out(self) -> None:
+        picture = np.full((80, 100, 3), 255, np.uint8)
+        cv2.rectangle(picture, (30, 20), (69, 59), (10, 20, 200), -1)
+        cut = photos.cut_out(picture)
+        self.assertEqual(cut.shape[2], 4)
+        self.assertTrue(abs(cut.shape[0] - 40) <= 2 and abs(cut.shape[1] - 40) <= 2)
+        self.assertEqual(cut[20, 20].tolist(), [10, 20, 200, 255])
+        self.assertIsNone(photos.cut_out(np.full((80, 100, 3), 90, np.uint8)))
+
+
+class Outfits(unittest.TestCase):
+    def test_every_garment_occurs_and_dresses_have_no_trousers_beneath_as_a_rule(self) -> None:
+        outfits = [clothing.sample_outfit(np.random.default_rng(i), i % 2) for i in range(600)]
+        for attribute, wanted in (("upper", {"tee", "long", "tank", "dress", "none"}),
+                                  ("lower", {"trousers", "cropped", "shorts", "skirt", "none"}),
+                                  ("hat", {"none", "cap", "beanie", "brim", "hood"}),
+                                  ("socks", {"none", "low", "high", "full"})):
+            self.assertEqual({getattr(o, attribute) for o in outfits}, wanted)
+        for attribute in ("sunglasses", "scarf", "gloves"):
+            share = np.mean([getattr(o, attribute) for o in outfits])
+            self.assertTrue(.08 < share < .4, (attribute, share))
+        self.assertFalse(any(o.upper == "dress" for o in outfits[1::2]))
+
+
+class Shards(unittest.TestCase):
+    def scenes(self) -> list[classes.Scene]:
+        rng = np.random.default_rng(2)
+        out = []
+        for height, width in ((32, 48), (64, 32), (32, 32)):
+            labels = cv2.resize(rng.integers(0, 20, (4, 4), np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+            rgb = cv2.resize(rng.integers(0, 255, (4, 4, 3), np.uint8), (width, height))
+            out.append(classes.Scene(rgb, labels, (labels > 0).astype(np.uint8)))
+        return out
+
+    def test_mixed_sizes_come_back(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "0.npz"
+            shards.write(path, [7, 8, 9], self.scenes())
+            self.assertEqual([p.name for p in Path(folder).iterdir()], ["0.npz"])
+            self.assertEqual(shards.Shard(path).seeds.tolist(), [7, 8, 9])
+            for want, got in zip(self.scenes(), shards.read(path), strict=True):
+                np.testing.assert_array_equal(want.labels, got.labels)
+                np.testing.assert_array_equal(want.persons, got.persons)
+                self.assertLess(abs(want.rgb.astype(int) - got.rgb).mean(), 4)
+            with self.assertRaises(IndexError):
+                shards.Shard(path)[3]
+            with self.assertRaises(ValueError):
+                shards.write(path, [1], self.scenes())
+
+    def test_sizes_stay_in_range(self) -> None:
+        sizes = {render.size_of(s, 256, 384) for s in range(200)}
+        self.assertGreater(len(sizes), 15)
+        for width, height in sizes:
+            self.assertEqual((width % 32, height % 32), (0, 0))
+            self.assertTrue(256 <= max(width, height) <= 384)
+
+
+if __name__ == "__main__":
+    unittest.main()

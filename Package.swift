@@ -23,7 +23,12 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
   ],
   targets: [
-    .executableTarget(name: "m2fp", dependencies: ["M2FPCommands"], swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "m2fp",
+      dependencies: [
+        "M2FPCommands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
       name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO"], swiftSettings: swiftSettings),

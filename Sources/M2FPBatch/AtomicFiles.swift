@@ -46,6 +46,17 @@ struct AtomicFiles: ~Copyable {
     guard fsync(descriptor) == 0 else { throw Self.failure(errno, path) }
   }
 
+  /// Writes `text` to a temporary file that ``commit()`` will rename to `path`.
+  ///
+  /// - Throws: ``FileFailure`` of stage ``Stage/write``.
+  mutating func write(_ text: Data, to path: String) throws(FileFailure) {
+    let bytes = [UInt8](text)
+    let written = bytes.withUnsafeBytes { bytes in
+      Result { () throws(FileFailure) in try write(bytes, to: path) }
+    }
+    try written.get()
+  }
+
   /// Gives the file last written the modification time `time`.
   mutating func stampLast(_ time: timespec) {
     guard let last = pending.last else { return }

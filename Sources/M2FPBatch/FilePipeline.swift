@@ -230,18 +230,10 @@ struct FilePipeline: Sendable {
         try files.write(bytes, to: output.path)
       }
     }
-    let text: [UInt8]
-    do {
-      text = [UInt8](try sidecar.encoded())
-    } catch {
+    guard let text = try? sidecar.encoded() else {
       throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
     }
-    let bytes = Result { () throws(FileFailure) in
-      try text.withUnsafeBytes { (bytes) throws(FileFailure) in
-        try files.write(bytes, to: names.sidecar)
-      }
-    }
-    try bytes.get()
+    try files.write(text, to: names.sidecar)
     files.stampLast(loaded.modified)
     // From here to the end there is no sidecar: killed in between, the file is parsed again.
     unlink(names.sidecar)

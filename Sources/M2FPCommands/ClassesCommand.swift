@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import M2FPCore
+import M2FPInference
 
 /// Lists the classes of a model with their colours.
 struct ClassesCommand: ParsableCommand {

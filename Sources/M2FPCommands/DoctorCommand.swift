@@ -106,8 +106,9 @@ struct DoctorCommand: ParsableCommand {
     let content = preprocessor.content(of: pattern, geometry: geometry)
     let postprocessor = Postprocessor(contract: archive.contract)
     let start = DispatchTime.now().uptimeNanoseconds
+    let isSound: Bool
     do throws(FileFailure) {
-      let isFinite = try session.run(
+      isSound = try session.run(
         width: geometry.inputWidth, height: geometry.inputHeight,
         fill: { preprocessor.fill($0, content: content, geometry: geometry) },
         body: { output in
@@ -115,12 +116,12 @@ struct DoctorCommand: ParsableCommand {
           return output.classLogits.allSatisfy(\.isFinite)
             && result.classPixelCounts.reduce(0, +) == width * height
         })
-      guard isFinite else {
-        throw RunFailure(
-          .modelContract, "\(archive.path): the network returns values that are not numbers.")
-      }
     } catch {
       throw RunFailure(.modelContract, "\(archive.path): \(error.message)")
+    }
+    guard isSound else {
+      throw RunFailure(
+        .modelContract, "\(archive.path): the network returns values that are not numbers.")
     }
     return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
   }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import M2FPCommands
 
 @main

@@ -6,7 +6,7 @@ import numpy as np
 from synthetic.body import Body, Shape, Surface
 from synthetic.geometry import waves
 from synthetic.mesh import Layer
-from synthetic.rasteriser import Material, contiguous, skin, vertex_normals
+from synthetic.rasteriser import HIDDEN, Material, contiguous, skin, vertex_normals
 
 
 class Assembly:
@@ -34,6 +34,22 @@ class Assembly:
         self._add(position, self.body.vertices[part], surface.triangle, label, material,
                   None if field is None else contiguous(field[part]), bias,
                   None if tint is None else contiguous(tint[part]), two_sided, fabric)
+
+    def add_skin(self, hidden: np.ndarray, material: Material, tint: np.ndarray) -> np.ndarray:
+        """Bare skin, part by part, less the triangles whose corners all have `hidden` (V,) > 0.
+
+        Returns the posed skin (S, 3). Normals are those of the whole, so that the parts meet without a seam.
+        """
+        whole = self.body.skin
+        span = slice(whole.start, whole.stop)
+        position = skin(self.shape.vertices[span], self.body.weight_index[span], self.body.weight[span], self.bones)
+        normal = vertex_normals(position, whole.triangle)
+        for part in self.body.parts:
+            at = part.index - whole.start
+            label = np.where((hidden[part.absolute] > 0).all(1), HIDDEN, part.label).astype(np.uint8)
+            self.layers.append(Layer(position[at], normal[at], self.body.vertices[part.index], part.triangle, label,
+                                     material, part.field, contiguous(tint[part.index]), 0, two_sided=False))
+        return position
 
     def add_rigid(self, bone: str, vertices: np.ndarray, triangles: np.ndarray, label: int, material: Material,
                   bias: float = 0, fabric: bool = False) -> None:

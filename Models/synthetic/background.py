@@ -46,7 +46,7 @@ def _fill(image: np.ndarray, points: np.ndarray, colour: tuple) -> None:
 
 
 def _shade(colour: tuple, k: float) -> tuple[int, int, int]:
-    return tuple(int(np.clip(c * k, 0, 255)) for c in colour)
+    return tuple(min(255, int(c * k)) for c in colour)
 
 
 def textured(rng: np.random.Generator, bank: Bank, width: int, height: int) -> np.ndarray:

@@ -38,6 +38,16 @@ class Surface:
     absolute: np.ndarray   # (T, 3) int32, into the whole mesh
 
 
+@dataclass(frozen=True)
+class Part:
+    """A piece of bare skin with one label a triangle, cut at `field` = 0 where its bones have half of the weight."""
+    index: np.ndarray      # (V,) vertices of the whole mesh
+    triangle: np.ndarray   # (T, 3) int32, into index
+    absolute: np.ndarray   # (T, 3) int32, into the whole mesh
+    field: np.ndarray      # (V,) float32
+    label: np.ndarray      # (T,) uint8
+
+
 def _surface(triangles: np.ndarray) -> Surface:
     start = int(triangles.min())
     return Surface(start, int(triangles.max()) + 1, contiguous(triangles - start, np.int32), contiguous(triangles, np.int32))
@@ -106,14 +116,12 @@ class Body:
         x, y, z = self.vertices.T
         centre = self.vertices[body].mean(1)
         left = centre[:, 0] > 0
-        arm, leg = (a[body].mean(1) > .5 for a in (self.arm, self.leg))
-        self.skin_label = np.select(
-            [arm, leg], [np.where(left, classes.LEFT_ARM, classes.RIGHT_ARM),
-                         np.where(left, classes.LEFT_LEG, classes.RIGHT_LEG)], classes.TORSO_SKIN).astype(np.uint8)
-        # The jaw line, between face and neck, lies where the head's bones have half the weight: triangles that touch the
-        # head are drawn as face where `jaw` is positive, and all others, and the rest of those, as skin_label says.
-        self.jaw = (self.head - .5).astype(np.float32)
-        self.face = _surface(body[self.jaw[body].max(1) > 0])
+        self.parts = [
+            self._part(body, self.head - .5, np.full(len(body), classes.FACE)),
+            self._part(body, self.arm - .5, np.where(left, classes.LEFT_ARM, classes.RIGHT_ARM)),
+            self._part(body, self.leg - .5, np.where(left, classes.LEFT_LEG, classes.RIGHT_LEG)),
+            self._part(body, .5 - np.maximum(np.maximum(self.head, self.arm), self.leg),
+                       np.full(len(body), classes.TORSO_SKIN))]
         self.shoe_label = np.where(self.vertices[self.tights.absolute][:, :, 0].mean(1) > 0, classes.LEFT_SHOE,
                                    classes.RIGHT_SHOE).astype(np.uint8)
         # The hairline as a height over depth: positive on the scalp. Ears are cut out.
@@ -129,6 +137,13 @@ class Body:
         band = (abs(y - 7.85) < .12) & (self.head > .6)
         band[self.skin.stop:] = False
         self.hat_band = np.flatnonzero(band)
+
+    @staticmethod
+    def _part(triangles: np.ndarray, field: np.ndarray, label: np.ndarray) -> Part:
+        touched = field[triangles].max(1) > 0
+        index, triangle = np.unique(triangles[touched], return_inverse=True)
+        return Part(index, contiguous(triangle.reshape(-1, 3), np.int32), contiguous(triangles[touched], np.int32),
+                    contiguous(field[index]), label[touched].astype(np.uint8))
 
     def _face(self) -> None:
         """Paint weights in [0, 1] per vertex."""
@@ -162,6 +177,34 @@ def _three(value: float, names: tuple[str, str, str]) -> list[tuple[str, float]]
     return [(low, 1 - 2 * value), (middle, 2 * value)] if value < .5 else [(middle, 2 - 2 * value), (high, 2 * value - 1)]
 
 
+def _expression(rng: np.random.Generator) -> list[tuple[str, float]]:
+    """Facial actions and their strength, most of them on both sides of the face."""
+    u, out = rng.uniform, []
+
+    def both(name: str, amount: float) -> None:
+        out.extend((f"{name}{side}", amount) for side in ("Left", "Right"))
+
+    match rng.choice(["calm", "smile", "laugh", "talk", "sad"], p=[.35, .3, .1, .15, .1]):
+        case "smile":
+            both("mouthSmile", u(.3, 1))
+            both("cheekSquint", u(0, .6))
+        case "laugh":
+            both("mouthSmile", u(.5, 1))
+            both("eyeSquint", u(.2, .8))
+            out.append(("jawOpen", u(.1, .5)))
+        case "talk":
+            out.append(("jawOpen", u(.05, .45)))
+            out.append((str(rng.choice(["mouthPucker", "mouthFunnel"])), u(0, .6)))
+        case "sad":
+            both("mouthFrown", u(.2, .9))
+            both("browDown", u(0, .8))
+    if rng.random() < .35:
+        both("browOuterUp", u(0, .8))
+    both("eyeBlink", 1 if rng.random() < .06 else u(0, .25))
+    both("eyeWide", u(0, .5))
+    return out
+
+
 def sample_shape(body: Body, rng: np.random.Generator) -> Shape:
     """A random build: sex, age, origin, muscle, weight, height, proportions and ten small details."""
     masculine = float(rng.beta(.5, .5))
@@ -191,6 +234,8 @@ def sample_shape(body: Body, rng: np.random.Generator) -> Shape:
             stem = f"{sex}-{years}-averagemuscle-averageweight-"
             add(stem + ("maxheight" if height > 0 else "minheight"), share * min(abs(height), 1))
             add(stem + proportions + "proportions", share * much)
+    for name, amount in _expression(rng):
+        add(f"expression:{name}", amount)
     for name in rng.choice(body.detail_targets, 10, replace=False):
         add(str(name), rng.uniform(0, .5))
     delta = np.tensordot(np.array(list(mix.values()), np.float32), body.targets[list(mix)], 1)

@@ -70,7 +70,7 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def read_target(path: Path, vertices: int) -> np.ndarray:
     """A morph target as offsets (V, 3)."""
     offset = np.zeros((vertices, 3), np.float32)
-    with gzip.open(path, "rt") as file:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as file:
         for line in file:
             if line.strip() and not line.startswith("#"):
                 i, *xyz = line.split()
@@ -103,6 +103,8 @@ def target_files(data: Path) -> dict[str, Path]:
             if part in ("nose", "chin") and not any(w in name for w in ("scale", "width", "height")):
                 continue
             files[f"{part}/{name}"] = path
+    for path in sorted((data.parent / "faceunits01/targets/faceunits").glob("*.target")):
+        files[f"expression:{path.stem}"] = path
     return {name: path for name, path in files.items() if path.exists()}
 
 

@@ -29,6 +29,8 @@ def sample(rng: np.random.Generator, surroundings: np.ndarray) -> Light:
         azimuth, key, ambient = math.pi + rng.normal(0, .5), rng.uniform(.8, 2.5), rng.uniform(.2, .7)
     elif kind == "flash":
         azimuth, elevation, ambient = rng.normal(0, .2), rng.normal(.1, .1), rng.uniform(.1, .5)
+    level = np.clip(surroundings.mean() / .2, .35, 1.7) ** rng.uniform(0, .9)  # dark places have dark people
+    key, ambient = key * level**.5, ambient * level
     light = Light()
     light.key_direction[:] = _direction(azimuth, elevation)
     light.key_colour[:] = key * _tint(rng, .1)

@@ -86,5 +86,6 @@ def hair(rng: np.random.Generator, base: np.ndarray) -> Material:
     m = plain(rng, base)
     m.second[:] = base * rng.uniform(1.3, 2.8)
     m.pattern, m.scale, m.grain, m.grain_scale = STRANDS, rng.uniform(6, 16), .3, 6
+    m.fray = rng.uniform(0, .35)
     m.fold, m.fold_scale, m.wrap, m.specular, m.shininess = rng.uniform(.15, .45), 5, .1, rng.uniform(.02, .15), 10
     return m

@@ -12,7 +12,7 @@ from synthetic.body import Body, load, sample_shape
 from synthetic.geometry import Y, about
 from synthetic.mesh import Layer
 from synthetic.pose import bone_transforms, sample_pose
-from synthetic.rasteriser import HIDDEN, vertex_normals
+from synthetic.rasteriser import vertex_normals
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,8 @@ def build(seed: tuple[int, ...]) -> Person:
     hair_colour = hair.sample_colour(rng, shape.age)
     grown_man = shape.masculine > .6 and shape.age > .45
     beard = grown_man and rng.random() < .22
-    labels = body.skin_label.copy()
-    labels[(wardrobe.hidden[body.skin.absolute] > 0).all(1)] = HIDDEN
     tint = _skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < .4)
-    person.add_surface(body.skin, shape.vertices, labels, materials.skin(rng, tone), tint=tint,
-                       two_sided=False, field=-body.jaw)
-    person.add_surface(body.face, shape.vertices, classes.FACE, person.layers[0].material, tint=tint, two_sided=False,
-                       field=body.jaw)
+    skin = person.add_skin(wardrobe.hidden, materials.skin(rng, tone), tint)
     eye = materials.plain(rng, np.array([.75, .72, .7]))
     eye.specular = .3
     iris = np.ones((len(body.vertices), 3), np.float32)
@@ -107,13 +102,12 @@ def build(seed: tuple[int, ...]) -> Person:
     if rng.random() < .2:
         accessories.add_held(person)
 
-    skin = person.layers[0]
-    floor = skin.position[:, 1].min() - .12   # soles
+    floor = skin[:, 1].min() - .12   # soles
     for layer in person.layers:
         layer.position[:, 1] -= floor
     head = person.bones[body.bone["head"]]
     middle = head[:, :3] @ person.hat_centre + head[:, 3] - [0, floor, 0]
-    return Person(person.layers, skin.position[::16].copy(), middle, pose.kind)
+    return Person(person.layers, skin[::16] - [0, floor, 0], middle, pose.kind)
 
 
 @functools.lru_cache(maxsize=128)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthetic.body import Body
-from synthetic.geometry import X, Y, Z, about, between, root
+from synthetic.geometry import X, Y, Z, about, between, cross, root
 
 KINDS = ("stand", "walk", "run", "sit", "squat", "bend", "act", "lie")
 KIND_SHARE = (.42, .17, .05, .15, .04, .06, .08, .03)
@@ -104,7 +104,7 @@ def sample_pose(body: Body, joints: np.ndarray, rng: np.random.Generator) -> Pos
         curl = -abs(rng.normal(.3, .35))
         for finger in range(2, 6):
             for joint in (1, 2, 3):
-                rotations[f"finger{finger}-{joint}.{side}"] = about(np.cross(forearm, Z), curl)
+                rotations[f"finger{finger}-{joint}.{side}"] = about(cross(forearm, Z), curl)
         thigh, shank = _leg(rng, kind, sign, phase)
         turn = between(direction(f"upperleg01.{side}", f"lowerleg01.{side}"), thigh)
         bend = between(direction(f"lowerleg01.{side}", f"foot.{side}"), turn.T @ shank)

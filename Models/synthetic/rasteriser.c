@@ -18,7 +18,7 @@ typedef struct {
     float cosine, sine, offset[2];
     float grain, grain_scale, fold, fold_scale;
     float wrap, specular, shininess, rim;
-    float trim_width, placket, button_pitch, lapel, pocket, belt, tie;
+    float trim_width, placket, button_pitch, lapel, pocket, belt, tie, fray;
 } Material;
 
 typedef struct {
@@ -118,6 +118,16 @@ static void project(const View *view, const Layer *layer, float *screen)
 
 typedef struct { int layer, triangle; float w1, w2; } Fragment;
 
+/* How far strands of hair are cut back at a point: the edge of a cut becomes ragged along the strands. */
+static float frayed(const Layer *layer, const int *T, float w0, float w1, float w2)
+{
+    float p[3];
+    for (int k = 0; k < 3; k++)
+        p[k] = w0 * layer->rest[3 * T[0] + k] + w1 * layer->rest[3 * T[1] + k] + w2 * layer->rest[3 * T[2] + k];
+    float s = layer->material.scale * 1.5f;
+    return layer->material.fray * noise(p[0] * s, p[1] * s * .15f, p[2] * s);
+}
+
 static void rasterise(int width, int height, const Layer *layer, int index, const float *screen, float *depth,
                       Fragment *fragment)
 {
@@ -144,7 +154,10 @@ static void rasterise(int width, int height, const Layer *layer, int index, cons
                 float w1 = ((px - a[0]) * (c[1] - a[1]) - (py - a[1]) * (c[0] - a[0])) * inverse;
                 float w2 = ((b[0] - a[0]) * (py - a[1]) - (b[1] - a[1]) * (px - a[0])) * inverse, w0 = 1 - w1 - w2;
                 if (w0 < 0 || w1 < 0 || w2 < 0) continue;
-                if (layer->field && w0 * f0 + w1 * f1 + w2 * f2 < 0) continue;
+                if (layer->field) {
+                    float f = w0 * f0 + w1 * f1 + w2 * f2;
+                    if (f < 0 || (f < layer->material.fray && f < frayed(layer, T, w0, w1, w2))) continue;
+                }
                 float z = w0 * a[2] + w1 * b[2] + w2 * c[2] - layer->bias;
                 int i = y * width + x;
                 if (z < depth[i]) {

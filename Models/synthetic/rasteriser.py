@@ -40,7 +40,7 @@ class Material(ctypes.Structure):
         ("grain", _F), ("grain_scale", _F), ("fold", _F), ("fold_scale", _F),
         ("wrap", _F), ("specular", _F), ("shininess", _F), ("rim", _F),
         ("trim_width", _F), ("placket", _F), ("button_pitch", _F), ("lapel", _F), ("pocket", _F), ("belt", _F),
-        ("tie", _F)]
+        ("tie", _F), ("fray", _F)]
 
     def copy(self) -> "Material":
         return Material.from_buffer_copy(self)

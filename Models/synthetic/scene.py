@@ -7,7 +7,7 @@ from synthetic import background, camera, light, occluders, person, photos, rast
 from synthetic.classes import Scene
 
 SPLITS = ("train", "heldout")
-NEIGHBOURS, CAST = 96, 72
+NEIGHBOURS, CAST = 96, 48
 """That many scenes in a row draw their people from a cast of so many, which keeps the cost of building them down."""
 
 OVERSAMPLE = 2

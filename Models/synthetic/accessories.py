@@ -155,3 +155,29 @@ def add_held(person: Assembly) -> None:
         case _:
             mesh = box(grip, np.array([1.1, .05, 1.5]) * rng.uniform(.7, 1.4))
     person.add_rigid(f"wrist.{s}", *mesh, classes.BACKGROUND, material)
+
+
+def add_seat(person: Assembly) -> None:
+    """A chair, stool or bench beneath someone who sits, perhaps a table before them."""
+    rng, body = person.rng, person.body
+    material = materials.cloth(rng)
+    height, half = body.y_hip - rng.uniform(1.2, 1.5), rng.uniform(1.3, 2.4)
+    centre = np.array([0, height, rng.uniform(-.2, .6)])
+    meshes = [box(centre - [0, .25, 0], np.array([half, .25, 1.7]))]
+    if rng.random() < .7:
+        tall = rng.uniform(1.5, 3.5)
+        meshes.append(box(centre + [0, tall, -1.9], np.array([half, tall, .2])))
+    if rng.random() < .4:
+        for side in (-1, 1):
+            meshes.append(box(centre + [side * (half + .2), 1.2, 0], np.array([.2, rng.uniform(.2, 1.2), 1.6])))
+    if rng.random() < .3:
+        meshes.append(box(centre - [0, 2.2, 0], np.array([half * .95, 1.8, 1.5])))
+    else:
+        for x in (-.85, .85):
+            for z in (-1.4, 1.4):
+                meshes.append(tube(centre + np.array([[x * half, -.3, z], [x * half, -2, z], [x * half, -4, z]]), .13, 5))
+    person.add_rigid("root", *join(*meshes), classes.BACKGROUND, material)
+    if rng.random() < .3:
+        top = np.array([rng.normal(0, .5), height + rng.uniform(1.6, 2.3), rng.uniform(4.5, 5.5)])
+        person.add_rigid("root", *box(top, np.array([rng.uniform(3, 7), rng.uniform(.1, .5), 2])), classes.BACKGROUND,
+                         materials.cloth(rng))

@@ -9,7 +9,7 @@ from synthetic.geometry import X, Y, Z, about
 from synthetic.person import Person
 from synthetic.rasteriser import View
 
-LAYOUTS = {"none": .1, "full": .25, "half": .19, "close": .2, "group": .14, "scatter": .12}
+LAYOUTS = {"none": .1, "full": .24, "half": .23, "close": .21, "group": .13, "scatter": .09}
 LOOK_BACK = np.diag([1., 1, -1])   # the camera looks along -z, at people who face +z
 
 
@@ -78,8 +78,8 @@ def _scatter(rng: np.random.Generator, people: list[Person], width: int, height:
     """People all over the ground before a camera at some height, as in a street."""
     focal = max(width, height) * rng.uniform(.7, 1.8)
     eye = np.array([0, rng.uniform(9, 24) if rng.random() < .8 else rng.uniform(24, 60), 0])
-    nearest = rng.uniform(15, 60)
-    depths = np.sort(nearest * rng.uniform(1, 4, len(people)))
+    nearest = rng.uniform(14, 45)
+    depths = np.sort(nearest * rng.uniform(1, 3.5, len(people)))
     pitch = np.arctan2(eye[1] - 8, np.median(depths)) + rng.normal(0, .08)
     placed = []
     for depth in depths:

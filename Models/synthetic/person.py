@@ -101,6 +101,8 @@ def build(seed: tuple[int, ...]) -> Person:
         accessories.add_bag(person, outfit.bag)
     if rng.random() < .2:
         accessories.add_held(person)
+    if pose.kind == "sit" and rng.random() < .75:
+        accessories.add_seat(person)
 
     floor = skin[:, 1].min() - .12   # soles
     for layer in person.layers:

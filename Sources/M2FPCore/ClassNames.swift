@@ -32,11 +32,12 @@ public enum ClassNames {
     return wanted.isEmpty ? nil : classes.firstIndex { letters($0) == wanted }
   }
 
-  /// The candidate that a mistyped name is closest to; nil if none is close.
+  /// The candidate that a mistyped name is closest to.
   ///
   /// - Parameters:
   ///   - text: What was typed.
   ///   - candidates: What could have been meant.
+  /// - Returns: Nil if none is close.
   public static func nearest(to text: String, in candidates: [String]) -> String? {
     let typed = Array(letters(text))
     let ranked = candidates.map { ($0, distance(typed, Array(letters($0)))) }

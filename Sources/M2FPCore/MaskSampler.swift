@@ -65,6 +65,7 @@ struct MaskSampler: ~Copyable {
   ///   - logits: The mask's cells; they must stay valid while the region is used.
   ///   - threshold: Values up to this are of no interest.
   ///   - slot: Which of the prepared regions to fill; the one that was there becomes invalid.
+  /// - Returns: The region, empty if the mask never exceeds the threshold.
   mutating func region(
     of logits: UnsafePointer<Float>, above threshold: Float, slot: Int
   ) -> Region {

@@ -39,7 +39,8 @@ public struct Palette: Sendable, Equatable {
   ///
   /// - Throws: ``PaletteError`` with the line and what is wrong with it.
   public init(parsing text: String) throws(PaletteError) {
-    let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+    var text = text
+    if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
     let colours: [RGB]
     if text.first(where: { !$0.isWhitespace }) == "[" {
       var json = JSONColours(text)
@@ -82,7 +83,8 @@ public struct Palette: Sendable, Equatable {
   }
 
   private static func hexadecimal(_ digits: Substring) -> RGB? {
-    guard digits.utf8.count == 6, digits.allSatisfy(\.isHexDigit), let value = Int(digits, radix: 16)
+    guard digits.utf8.count == 6, digits.allSatisfy(\.isHexDigit),
+      let value = Int(digits, radix: 16)
     else { return nil }
     return RGB(UInt8(value >> 16), UInt8(value >> 8 & 0xFF), UInt8(value & 0xFF))
   }

@@ -10,16 +10,21 @@ public final class Postprocessor {
   private var singleHuman = SingleHumanMerger()
   private var probabilities = ScratchBuffer<Float>()
 
+  /// Makes one for a model.
+  ///
   /// - Parameter contract: The model's contract. In mode `parsing` all of its thresholds and
   ///   `topK` must be there.
   public init(contract: ModelContract) {
     rules = contract.postprocess
   }
 
+  /// Reads one image's output.
+  ///
   /// - Parameters:
   ///   - output: What the network returned; only read during the call.
   ///   - geometry: Where the image lay in the network's input.
   ///   - persons: Whether to make the person map.
+  /// - Returns: The result at the image's own size.
   /// - Precondition: `output` has the contract's classes and "no object", and masks of at least
   ///   3 × 3 and at most the input's size.
   public func run(
@@ -106,7 +111,8 @@ public final class Postprocessor {
         isMerged(classIndex, pair.score) || isPart(classIndex, pair.score)
           || isHuman(classIndex, pair.score)
       else { continue }
-      let mask = statistics[query] ?? sampler.statistics(of: maskLogits + query * maskSize, geometry)
+      let mask =
+        statistics[query] ?? sampler.statistics(of: maskLogits + query * maskSize, geometry)
       statistics[query] = mask
       let score = pair.score * mask.score
       let instance = Instance(

@@ -17,11 +17,17 @@ struct SemanticMerger: ~Copyable {
     let logitThreshold: Float
   }
 
+  /// Makes the maps at the image's size.
+  ///
   /// - Parameters:
   ///   - instances: Part and background instances to merge, by descending score, each above
   ///     `maskThreshold`.
   ///   - humans: Humans by descending score; nil for no person map.
+  ///   - maskLogits: The masks of all queries.
+  ///   - maskSize: Cells a mask.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
+  ///   - geometry: Gives the image's size.
+  ///   - sampler: Prepared for these masks, with room for all instances and humans.
   /// - Returns: For each pixel the class with the highest mean of probability × score over the
   ///   class's instances there, the lowest of equals, and 0 where there are none.
   mutating func merge(

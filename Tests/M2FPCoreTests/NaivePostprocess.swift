@@ -152,7 +152,8 @@ enum NaivePostprocess {
     for query in 0..<output.queries {
       let mask = contentMask(output, geometry, query).values.map(logistic)
       for label in sums.indices {
-        for pixel in mask.indices { sums[label][pixel] += probabilities[query][label] * mask[pixel] }
+        let probability = probabilities[query][label]
+        for pixel in mask.indices { sums[label][pixel] += probability * mask[pixel] }
       }
     }
     let planes = sums.map {

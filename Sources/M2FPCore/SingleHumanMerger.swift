@@ -2,23 +2,32 @@
 /// probability × mask probability at the network's size, resized to the image, and of the classes
 /// the one with the highest sum.
 ///
-/// Two rows of the network's size are held at a time, widened to the image. Between them each
-/// class's sum is linear, so the class that wins in both rows wins in between.
+/// Between four neighbours each class's sum is bilinear, so a class that wins at all four wins in
+/// between, and only where winners differ are all classes compared. Two rows of the network's size
+/// are held at a time.
 struct SingleHumanMerger: ~Copyable {
   /// Mask to network input, the padding cut off.
   private var maskColumns = ResizeChain()
   private var maskRows = ResizeChain()
   /// Content of the network's input to image.
-  private var imageColumns = ResizeChain()
+  private var imageColumns: [ColumnTap] = []
 
   private var widenedMasks = ScratchBuffer<Float>()
   private var maskProbabilities = ScratchBuffer<Float>()
   private var weights = ScratchBuffer<Float>()
   private var contentSums = ScratchBuffer<Float>()
-  private var imageSums = ScratchBuffer<Float>()
+  private var contentWinners = ScratchBuffer<UInt8>()
   private var highest = ScratchBuffer<Float>()
   private var winners = ScratchBuffer<UInt8>()
   private var totals = ScratchBuffer<Lanes>()
+
+  /// The two columns of the content that a column of the image lies between.
+  private struct ColumnTap {
+    let low: Int
+    let high: Int
+    /// Of `high`.
+    let weight: Float
+  }
 
   private static let lanes = MaskSampler.lanes
   /// Classes whose sums are kept in registers together.
@@ -38,8 +47,12 @@ struct SingleHumanMerger: ~Copyable {
     maskRows.prepare(
       mask: output.maskHeight, input: geometry.inputHeight, offset: geometry.offsetY,
       content: contentHeight, image: contentHeight)
-    imageColumns.prepare(
-      mask: contentWidth, input: contentWidth, offset: 0, content: contentWidth, image: width)
+    let columnAxis = BilinearAxis(from: contentWidth, to: width)
+    imageColumns.removeAll(keepingCapacity: true)
+    for x in 0..<width {
+      let (low, high, weight) = columnAxis.taps(at: x)
+      imageColumns.append(ColumnTap(low: low, high: high, weight: weight))
+    }
     let imageRows = BilinearAxis(from: contentHeight, to: height)
 
     let contentStride = roundedUp(contentWidth, to: Self.lanes)
@@ -54,8 +67,9 @@ struct SingleHumanMerger: ~Copyable {
     }
     let widened = widenedMasks.reserve(output.queries * Self.heldMaskRows * contentStride)
     let probabilities = maskProbabilities.reserve(output.queries * contentStride)
-    let contentSums = contentSums.reserve(paddedClasses * contentStride)
-    let imageSums = imageSums.reserve(2 * classes * imageStride)
+    let rowSums = paddedClasses * contentStride
+    let contentSums = contentSums.reserve(2 * rowSums)
+    let contentWinners = contentWinners.reserve(contentStride)
     let highest = highest.reserve(2 * imageStride)
     let winners = winners.reserve(2 * imageStride)
     let totals = totals.reserve(classes)
@@ -80,7 +94,7 @@ struct SingleHumanMerger: ~Copyable {
     }
 
     var heldRows = SIMD2<Int>(repeating: -1)
-    /// Computes the class sums of a row of the content, at the image's width, and which class wins.
+    /// Computes the class sums of a row of the content, and which class wins at the image's columns.
     func contentRow(_ row: Int) -> Int {
       let slot = row % 2
       if heldRows[slot] == row { return slot }
@@ -97,21 +111,27 @@ struct SingleHumanMerger: ~Copyable {
           storeLanes(logistic(logit), probabilities + query * contentStride + x)
         }
       }
+      let sums = contentSums + slot * rowSums
       sumClasses(
         probabilities, weights, queries: output.queries, classes: paddedClasses,
-        stride: contentStride, contentSums)
-      let sums = imageSums + slot * classes * imageStride
-      imageColumns.taps.withUnsafeBufferPointer { taps in
-        for index in 0..<classes {
-          widenRow(
-            contentSums + index * contentStride, taps, 0..<width, 0..<imageStride,
-            sums + index * imageStride)
-        }
+        stride: contentStride, sums)
+      for x in stride(from: 0, to: contentStride, by: Self.lanes) {
+        storeBytes(
+          highestClass(classes) { loadLanes(sums + $0 * contentStride + x) }, contentWinners + x)
       }
-      for x in stride(from: 0, to: imageStride, by: Self.lanes) {
-        let (value, winner) = highestClass(classes) { loadLanes(sums + $0 * imageStride + x) }
-        storeLanes(value, highest + slot * imageStride + x)
-        storeBytes(winner, winners + slot * imageStride + x)
+      let (highest, winners) = (highest + slot * imageStride, winners + slot * imageStride)
+      for x in 0..<width {
+        let tap = imageColumns[x]
+        func value(_ index: Int) -> Float {
+          let row = sums + index * contentStride
+          return row[tap.low] * (1 - tap.weight) + row[tap.high] * tap.weight
+        }
+        if contentWinners[tap.low] == contentWinners[tap.high] {
+          winners[x] = contentWinners[tap.low]
+          highest[x] = value(Int(winners[x]))
+        } else {
+          (highest[x], winners[x]) = highestClass(classes, value)
+        }
       }
       return slot
     }
@@ -121,24 +141,28 @@ struct SingleHumanMerger: ~Copyable {
       for y in 0..<height {
         let (lowRow, highRow, weight) = imageRows.taps(at: y)
         let (low, high) = (contentRow(lowRow), contentRow(highRow))
-        let (lowSums, highSums) = (
-          imageSums + low * classes * imageStride, imageSums + high * classes * imageStride
-        )
+        let (lowSums, highSums) = (contentSums + low * rowSums, contentSums + high * rowSums)
         for x in stride(from: 0, to: imageStride, by: Self.lanes) {
+          let valid = min(Self.lanes, width - x)
           var winner = loadBytes(winners + low * imageStride + x)
-          var value: Lanes
-          if winner == loadBytes(winners + high * imageStride + x) {
-            value =
-              loadLanes(highest + low * imageStride + x) * (1 - weight)
-              + loadLanes(highest + high * imageStride + x) * weight
-          } else {
-            (value, winner) = highestClass(classes) {
-              loadLanes(lowSums + $0 * imageStride + x) * (1 - weight)
-                + loadLanes(highSums + $0 * imageStride + x) * weight
+          let highWinner = loadBytes(winners + high * imageStride + x)
+          var value =
+            loadLanes(highest + low * imageStride + x) * (1 - weight)
+            + loadLanes(highest + high * imageStride + x) * weight
+          if winner != highWinner {
+            for lane in 0..<valid where winner[lane] != highWinner[lane] {
+              let tap = imageColumns[x + lane]
+              (value[lane], winner[lane]) = highestClass(classes) { index in
+                let (top, bottom) = (
+                  lowSums + index * contentStride, highSums + index * contentStride
+                )
+                return (top[tap.low] * (1 - tap.weight) + top[tap.high] * tap.weight)
+                  * (1 - weight)
+                  + (bottom[tap.low] * (1 - tap.weight) + bottom[tap.high] * tap.weight) * weight
+              }
             }
           }
           let probability = logistic(value)
-          let valid = min(Self.lanes, width - x)
           if valid == Self.lanes, winner == SIMD16(repeating: winner[0]) {
             totals[Int(winner[0])] += probability
           } else {
@@ -202,11 +226,11 @@ private func sumClasses(
   }
 }
 
-/// Of each lane the highest value and its class, the lowest of equals.
+/// Of each lane the class with the highest value, the lowest of equals.
 @inline(__always)
 private func highestClass(
   _ classes: Int, _ value: (_ classIndex: Int) -> Lanes
-) -> (value: Lanes, winner: SIMD16<UInt8>) {
+) -> SIMD16<UInt8> {
   var highest = value(0)
   var winner = Lanes()
   for index in 1..<classes {
@@ -215,5 +239,19 @@ private func highestClass(
     highest.replace(with: candidate, where: better)
     winner.replace(with: Float(index), where: better)
   }
-  return (highest, bytes(winner))
+  return bytes(winner)
+}
+
+/// The highest value and its class, the lowest of equals.
+@inline(__always)
+private func highestClass(
+  _ classes: Int, _ value: (_ classIndex: Int) -> Float
+) -> (value: Float, winner: UInt8) {
+  var highest = value(0)
+  var winner = 0
+  for index in 1..<classes {
+    let candidate = value(index)
+    if candidate > highest { (highest, winner) = (candidate, index) }
+  }
+  return (highest, UInt8(winner))
 }

@@ -1,3 +1,4 @@
+import Foundation
 import M2FPCore
 import Testing
 
@@ -216,5 +217,112 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
       classesSeen.formUnion(found.labels.labels)
     }
     #expect(classesSeen.count >= 3)
+  }
+
+  /// 8 × 8 masks, each of one logit on the columns `from...` and −20 before, for an image of 32 × 32.
+  private func run(
+    _ queries: [(probabilities: [Int: Float], logit: Float, from: Int)],
+    _ rules: ModelContract.Postprocess = parsingRules
+  ) -> ParsingResult {
+    var output = SyntheticOutput(queries: queries.count, classes: 7, maskWidth: 8, maskHeight: 8)
+    for (index, query) in queries.enumerated() {
+      // Softmax of logarithms gives the probabilities back; "no object" takes the rest.
+      let rest = 1 - query.probabilities.values.reduce(0, +)
+      for label in 0..<7 {
+        let probability = label == 6 ? rest : query.probabilities[label, default: 0]
+        output.classLogits[index * 7 + label] = log(max(probability, 1e-30))
+      }
+      for cell in 0..<64 {
+        output.maskLogits[index * 64 + cell] = cell % 8 < query.from ? -20 : query.logit
+      }
+    }
+    let geometry = NetworkGeometry(
+      imageWidth: 32, imageHeight: 32, contentWidth: 32, contentHeight: 32, offsetX: 0, offsetY: 0,
+      inputWidth: 32, inputHeight: 32)
+    return output.withOutput {
+      Postprocessor(contract: contract(rules)).run($0, geometry: geometry, persons: true)
+    }
+  }
+
+  @Test func scoresAreClassTimesMeanMaskProbability() throws {
+    let result = run([([3: 0.9], 2, 0), ([5: 0.8], 3, 0)])
+    let part = try #require(result.parts.first)
+    #expect(result.parts.count == 1 && part.classIndex == 3 && part.query == 0)
+    #expect(abs(part.score - 0.9 * 0.880_797_1) < 1e-5)
+    #expect(part.pixelCount == 1024)
+    #expect(part.box == Instance.Box(x: 0, y: 0, width: 32, height: 32))
+    let human = try #require(result.humans.first)
+    #expect(abs(human.score - 0.8 * 0.952_574_1) < 1e-5)
+    #expect(result.classPixelCounts == [0, 0, 0, 1024, 0])
+    #expect(result.classScores[3] == part.score)
+  }
+
+  @Test func theMeanOfAClassCompetesNotItsBest() {
+    // Pixel values: probability of the class × (mask probability)². Class 1's best is highest, but
+    // its mean is below class 2.
+    let rival: (probabilities: [Int: Float], logit: Float, from: Int) = ([2: 0.9], 4, 0)
+    let best: (probabilities: [Int: Float], logit: Float, from: Int) = ([1: 0.98], 6, 0)
+    #expect(run([best, rival]).classPixelCounts == [0, 1024, 0, 0, 0])
+    #expect(run([best, rival, ([1: 0.7], 3, 0)]).classPixelCounts == [0, 0, 1024, 0, 0])
+    // A third instance below the pixel threshold does not pull the mean down.
+    #expect(run([best, rival, ([1: 0.6], 1.9, 0)]).classPixelCounts == [0, 1024, 0, 0, 0])
+  }
+
+  @Test func ofEqualsTheLowestClassStays() {
+    #expect(run([([4: 0.9], 4, 0), ([2: 0.9], 4, 0)]).classPixelCounts == [0, 0, 1024, 0, 0])
+    #expect(run([([4: 0.9], 4, 0), ([0: 0.9], 4, 0)]).classPixelCounts == [1024, 0, 0, 0, 0])
+  }
+
+  @Test func theBackgroundCompetesButIsNoPart() {
+    let result = run([([0: 0.95], 6, 0), ([3: 0.8], 4, 0)])
+    #expect(result.classPixelCounts == [1024, 0, 0, 0, 0])
+    #expect(result.parts.map(\.classIndex) == [3])
+  }
+
+  @Test func aQueryCanBeTwoClasses() {
+    let result = run([([1: 0.3, 2: 0.6], 5, 4)])
+    #expect(result.parts.map(\.classIndex) == [2, 1])
+    #expect(result.parts.map(\.query) == [0, 0])
+    // Below the semantic threshold an instance is a part and nothing more.
+    #expect(result.classScores[1] == nil)
+    #expect(result.classPixelCounts[2] > 0)
+  }
+
+  @Test func onlyTheBestPairsAreLookedAt() {
+    let rules = ModelContract.Postprocess(
+      mode: .parsing, parsingClasses: 5, humanIndex: 5, topK: 2, partScoreThreshold: 0.1,
+      humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5)
+    let result = run([([1: 0.5, 2: 0.45], 5, 0), ([3: 0.9], 5, 0)], rules)
+    #expect(result.parts.map(\.classIndex) == [3, 1])
+  }
+
+  @Test func theBestHumanLiesOnTop() throws {
+    let result = run([([5: 0.7], 5, 0), ([5: 0.9], 5, 4)])
+    #expect(result.humans.map(\.query) == [1, 0])
+    let persons = try #require(result.persons)
+    #expect(persons.labels.prefix(32).first == 2)
+    #expect(persons.labels.prefix(32).last == 1)
+    let box = try #require(result.humans.first?.box)
+    #expect(box.x + box.width == 32 && box.height == 32)
+    #expect(persons.labels.prefix(32).firstIndex(of: 1) == box.x)
+  }
+
+  @Test func nothingFoundIsBackground() {
+    let result = run([([:], 5, 0), ([1: 0.05], 5, 0), ([1: 0.9], -3, 0)])
+    #expect(result.parts.isEmpty && result.humans.isEmpty)
+    #expect(result.classPixelCounts == [1024, 0, 0, 0, 0])
+    #expect(result.classScores.allSatisfy { $0 == nil })
+  }
+
+  @Test func interpolatesInTwoStepsByHand() throws {
+    // One row of the mask goes −20 … −20, 5 … 5: the input's pixel i lies at (i + 0.5) / 4 − 0.5 of
+    // the mask, so that from cell 3 to cell 4 the pixels 14–17 have 1/8, 3/8, 5/8, 7/8 of the way:
+    // −16.9, −10.6, −4.4, 1.9. The image is of the input's size.
+    let result = run([([1: 0.9], 5, 4)])
+    let part = try #require(result.parts.first)
+    #expect(part.box == Instance.Box(x: 17, y: 0, width: 15, height: 32))
+    #expect(part.pixelCount == 15 * 32)
+    // Pixel 17 has 0.8670, the other 14 columns 0.993307.
+    #expect(abs(part.score - 0.9 * (0.867_036 + 14 * 0.993_307) / 15) < 1e-4)
   }
 }

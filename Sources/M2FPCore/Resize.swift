@@ -6,10 +6,10 @@
 /// each thread.
 public final class Resizer {
   /// The source at the new width and the old height.
-  private var narrowed = Scratch<UInt8>()
-  private var resized = Scratch<UInt8>()
+  private var narrowed = ScratchBuffer<UInt8>()
+  private var resized = ScratchBuffer<UInt8>()
   /// One output row before it is rounded.
-  private var sums = Scratch<Int32>()
+  private var sums = ScratchBuffer<Int32>()
 
   public init() {}
 
@@ -88,24 +88,6 @@ public final class Resizer {
       }
     }
     return UnsafePointer(resized)
-  }
-}
-
-/// Memory that grows to what is asked for, and stays. Its contents are nobody's.
-private struct Scratch<Element: BitwiseCopyable>: ~Copyable {
-  private var memory = UnsafeMutableBufferPointer<Element>.allocate(capacity: 1)
-
-  mutating func reserve(_ count: Int) -> UnsafeMutablePointer<Element> {
-    if memory.count < count {
-      memory.deallocate()
-      memory = .allocate(capacity: count)
-    }
-    guard let start = memory.baseAddress else { preconditionFailure("an allocation has a start") }
-    return start
-  }
-
-  deinit {
-    memory.deallocate()
   }
 }
 

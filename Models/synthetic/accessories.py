@@ -1,4 +1,6 @@
-"""Hats, sunglasses, scarves, gloves; and things that are no part of a person: bags and what hands hold."""
+"""Hats, sunglasses, scarves, gloves; and things that are no part of a person: bags and what hands
+hold."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,124 +16,249 @@ def add_hat(person: Assembly, kind: str) -> None:
     _, y, z = body.vertices.T
     material = materials.cloth(rng)
     material.pattern = rng.choice([PLAIN, PLAIN, PLAIN, STRIPES, CHECKS, TEXTURE])
-    material.trim_width = rng.choice([0, .15, .4])
+    material.trim_width = rng.choice([0, 0.15, 0.4])
     if kind == "hood":
         x = abs(body.vertices[:, 0])
-        inside = np.minimum(body.scalp + .9 * (z < .9), np.where(z > .6, y - 7.9 - .3 * x, 9))
-        person.add_surface(body.scalp_surface, person.pushed(rng.uniform(.15, .35)), classes.HAT, material, inside, .05,
-                           fabric=True)
+        inside = np.minimum(body.scalp + 0.9 * (z < 0.9), np.where(z > 0.6, y - 7.9 - 0.3 * x, 9))
+        person.add_surface(
+            body.scalp_surface,
+            person.pushed(rng.uniform(0.15, 0.35)),
+            classes.HAT,
+            material,
+            inside,
+            0.05,
+            fabric=True,
+        )
         return
-    inside = y - 7.75 + rng.uniform(-.05, .12) * z
-    grow = {"cap": .12, "brim": .16, "beanie": rng.uniform(.12, .35)}[kind]
-    person.add_surface(body.hat_surface, person.pushed(grow * (.7 + .6 * np.clip(inside, 0, 1))), classes.HAT, material,
-                       inside, .03, fabric=True)
-    if kind == "beanie" and rng.random() < .3:
+    inside = y - 7.75 + rng.uniform(-0.05, 0.12) * z
+    grow = {"cap": 0.12, "brim": 0.16, "beanie": rng.uniform(0.12, 0.35)}[kind]
+    person.add_surface(
+        body.hat_surface,
+        person.pushed(grow * (0.7 + 0.6 * np.clip(inside, 0, 1))),
+        classes.HAT,
+        material,
+        inside,
+        0.03,
+        fabric=True,
+    )
+    if kind == "beanie" and rng.random() < 0.3:
         top = person.hat_centre + [0, 1.25 + grow, 0]
-        person.add_rigid("head", *ellipsoid(top, np.full(3, rng.uniform(.2, .4)), .1, rng), classes.HAT, material)
+        person.add_rigid(
+            "head",
+            *ellipsoid(top, np.full(3, rng.uniform(0.2, 0.4)), 0.1, rng),
+            classes.HAT,
+            material,
+        )
     if kind in ("cap", "brim"):
         angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-        back = -1 if kind == "cap" and rng.random() < .12 else 1
-        reach = rng.uniform(.5, 1.2)
-        out = reach * (np.clip(np.sin(angle) * back, 0, 1) ** .35 if kind == "cap" else np.ones_like(angle))
-        rx, rz = person.hat_radius + .08
-        centre = person.hat_centre - [0, .05, 0]
+        back = -1 if kind == "cap" and rng.random() < 0.12 else 1
+        reach = rng.uniform(0.5, 1.2)
+        out = reach * (
+            np.clip(np.sin(angle) * back, 0, 1) ** 0.35 if kind == "cap" else np.ones_like(angle)
+        )
+        rx, rz = person.hat_radius + 0.08
+        centre = person.hat_centre - [0, 0.05, 0]
         inner = centre + np.stack([rx * np.cos(angle), 0 * angle, rz * np.sin(angle)], 1)
-        side = .55 if kind == "cap" else .9
-        outer = centre + np.stack([(rx + out * side) * np.cos(angle), -out * rng.uniform(0, .3), (rz + out) * np.sin(angle)], 1)
-        person.add_rigid("head", *grid(np.stack([inner, outer]), close_columns=True), classes.HAT, material, .03, True)
+        side = 0.55 if kind == "cap" else 0.9
+        outer = centre + np.stack(
+            [
+                (rx + out * side) * np.cos(angle),
+                -out * rng.uniform(0, 0.3),
+                (rz + out) * np.sin(angle),
+            ],
+            1,
+        )
+        person.add_rigid(
+            "head",
+            *grid(np.stack([inner, outer]), close_columns=True),
+            classes.HAT,
+            material,
+            0.03,
+            True,
+        )
 
 
 def add_sunglasses(person: Assembly) -> None:
     rng, body = person.rng, person.body
-    material = materials.plain(rng, np.full(3, .01) if rng.random() < .7 else materials.colour(rng) * .3)
-    material.specular, material.shininess = rng.uniform(.2, .8), 40
-    half_width, half_height, square = rng.uniform(.25, .34), rng.uniform(.18, .29), rng.choice([1, .6])
+    material = materials.plain(
+        rng, np.full(3, 0.01) if rng.random() < 0.7 else materials.colour(rng) * 0.3
+    )
+    material.specular, material.shininess = rng.uniform(0.2, 0.8), 40
+    half_width, half_height, square = (
+        rng.uniform(0.25, 0.34),
+        rng.uniform(0.18, 0.29),
+        rng.choice([1, 0.6]),
+    )
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     corner = lambda a: np.sign(a) * abs(a) ** square  # noqa: E731  superellipse
     meshes = []
     for eye in (body.left_eye, body.right_eye):
         centre = person.shape.vertices[eye].mean(0)
         side = np.sign(centre[0])
-        centre = centre + [side * .02, -.02, .42]
-        rim = centre + np.stack([half_width * corner(np.cos(angle)), half_height * corner(np.sin(angle)),
-                                 -.25 * (np.cos(angle) * side + .2)], 1)
+        centre = centre + [side * 0.02, -0.02, 0.42]
+        rim = centre + np.stack(
+            [
+                half_width * corner(np.cos(angle)),
+                half_height * corner(np.sin(angle)),
+                -0.25 * (np.cos(angle) * side + 0.2),
+            ],
+            1,
+        )
         fan = np.array([[0, 1 + i, 1 + (i + 1) % 14] for i in range(14)], np.int32)
         meshes.append((np.concatenate([[centre], rim]).astype(np.float32), fan))
-        hinge = centre + [side * half_width, .05, -.25]
-        ear = np.array([side * person.hat_radius[0] * 1.02 + person.hat_centre[0], centre[1] + .05,
-                        person.hat_centre[2] - .1])
-        bridge = np.array([0, centre[1] + .05, centre[2] + .03])
-        meshes.append((np.array([hinge, ear, hinge - [0, .07, 0], ear - [0, .07, 0],
-                                 centre + [-side * half_width, .05, 0], bridge, bridge - [0, .06, 0]], np.float32),
-                       np.array([[0, 1, 2], [2, 1, 3], [4, 5, 6]], np.int32)))
-    person.add_rigid("head", *join(*meshes), classes.SUNGLASSES, material, .04)
+        hinge = centre + [side * half_width, 0.05, -0.25]
+        ear = np.array(
+            [
+                side * person.hat_radius[0] * 1.02 + person.hat_centre[0],
+                centre[1] + 0.05,
+                person.hat_centre[2] - 0.1,
+            ]
+        )
+        bridge = np.array([0, centre[1] + 0.05, centre[2] + 0.03])
+        meshes.append(
+            (
+                np.array(
+                    [
+                        hinge,
+                        ear,
+                        hinge - [0, 0.07, 0],
+                        ear - [0, 0.07, 0],
+                        centre + [-side * half_width, 0.05, 0],
+                        bridge,
+                        bridge - [0, 0.06, 0],
+                    ],
+                    np.float32,
+                ),
+                np.array([[0, 1, 2], [2, 1, 3], [4, 5, 6]], np.int32),
+            )
+        )
+    person.add_rigid("head", *join(*meshes), classes.SUNGLASSES, material, 0.04)
 
 
 def add_scarf(person: Assembly) -> None:
     rng, body = person.rng, person.body
     x, y, z = body.vertices.T
     material = materials.cloth(rng)
-    centre = person.joints[body.bone["neck02"]] + [0, -.2, .1]
-    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 28, endpoint=False), np.linspace(0, 2 * np.pi, 10, endpoint=False),
-                       indexing="ij")
-    radius = rng.uniform(.75, .95)
-    thick = rng.uniform(.22, .48) * (1 + .25 * np.sin(3 * u + 2 * v))
-    ring = centre + np.stack([(radius + thick * np.cos(v)) * np.cos(u), thick * 1.1 * np.sin(v) - .2 * np.sin(u),
-                              (radius * .95 + thick * np.cos(v)) * np.sin(u)], -1)
-    person.add_rigid("neck01", *grid(ring, close_rows=True, close_columns=True), classes.SCARF, material, .1, True)
-    if rng.random() < .6:  # an end that hangs down the chest
-        middle = rng.uniform(-.5, .5)
-        inside = np.minimum(np.minimum(.38 - abs(x - middle), y - rng.uniform(1.5, 4)), np.where(z > .2, 6.2 - y, -1))
-        person.add_surface(body.tights, person.pushed(.5), classes.SCARF, material, np.where(body.arm < .1, inside, -1), .3,
-                           fabric=True)
+    centre = person.joints[body.bone["neck02"]] + [0, -0.2, 0.1]
+    u, v = np.meshgrid(
+        np.linspace(0, 2 * np.pi, 28, endpoint=False),
+        np.linspace(0, 2 * np.pi, 10, endpoint=False),
+        indexing="ij",
+    )
+    radius = rng.uniform(0.75, 0.95)
+    thick = rng.uniform(0.22, 0.48) * (1 + 0.25 * np.sin(3 * u + 2 * v))
+    ring = centre + np.stack(
+        [
+            (radius + thick * np.cos(v)) * np.cos(u),
+            thick * 1.1 * np.sin(v) - 0.2 * np.sin(u),
+            (radius * 0.95 + thick * np.cos(v)) * np.sin(u),
+        ],
+        -1,
+    )
+    person.add_rigid(
+        "neck01",
+        *grid(ring, close_rows=True, close_columns=True),
+        classes.SCARF,
+        material,
+        0.1,
+        True,
+    )
+    if rng.random() < 0.6:  # an end that hangs down the chest
+        middle = rng.uniform(-0.5, 0.5)
+        inside = np.minimum(
+            np.minimum(0.38 - abs(x - middle), y - rng.uniform(1.5, 4)),
+            np.where(z > 0.2, 6.2 - y, -1),
+        )
+        person.add_surface(
+            body.tights,
+            person.pushed(0.5),
+            classes.SCARF,
+            material,
+            np.where(body.arm < 0.1, inside, -1),
+            0.3,
+            fabric=True,
+        )
 
 
 def add_gloves(person: Assembly) -> None:
     body = person.body
     material = materials.cloth(person.rng)
     material.pattern = PLAIN
-    start = person.rng.uniform(.92, .98)
-    person.add_surface(body.hand, person.pushed(.04), classes.GLOVES, material, (body.sleeve - start) * 3, .02,
-                       fabric=True)
+    start = person.rng.uniform(0.92, 0.98)
+    person.add_surface(
+        body.hand,
+        person.pushed(0.04),
+        classes.GLOVES,
+        material,
+        (body.sleeve - start) * 3,
+        0.02,
+        fabric=True,
+    )
 
 
 def add_bag(person: Assembly, kind: str) -> None:
     """Bags are background in CIHP: drawn with label 0, hiding what lies behind them."""
     rng, body = person.rng, person.body
     material = materials.cloth(rng)
-    material.specular = rng.choice([0, .1, .25])
+    material.specular = rng.choice([0, 0.1, 0.25])
     shoulder = {s: person.joints[body.bone[f"upperarm01.{s}"]] for s in "LR"}
     chest = person.joints[body.bone["spine02"]]
     vertices = person.shape.vertices
-    torso = (body.arm < .1) & (abs(vertices[:, 1] - chest[1]) < 1.5)
-    torso[body.skin.stop:] = False
+    torso = (body.arm < 0.1) & (abs(vertices[:, 1] - chest[1]) < 1.5)
+    torso[body.skin.stop :] = False
     back, front = vertices[torso, 2].min(), vertices[torso, 2].max()
     if kind == "backpack":
-        half = np.array([rng.uniform(1., 1.5), rng.uniform(1.4, 2.2), rng.uniform(.5, .9)])
-        mesh = [box(np.array([0, chest[1] - .2, back - half[2] - .25]), half)]
+        half = np.array([rng.uniform(1.0, 1.5), rng.uniform(1.4, 2.2), rng.uniform(0.5, 0.9)])
+        mesh = [box(np.array([0, chest[1] - 0.2, back - half[2] - 0.25]), half)]
         for s in "LR":
-            x = shoulder[s][0] * .62
-            mesh.append(tube(np.array([[x, chest[1] + 1, back - .3], [x, shoulder[s][1] + .7, chest[2] - .3],
-                                       [x, shoulder[s][1] - .3, front + .3], [x * 1.3, chest[1] - 1.5, front + .1],
-                                       [x * 1.5, chest[1] - 2, back]]), .13, 6))
-        person.add_rigid("spine02", *join(*mesh), classes.BACKGROUND, material, .3)
+            x = shoulder[s][0] * 0.62
+            mesh.append(
+                tube(
+                    np.array(
+                        [
+                            [x, chest[1] + 1, back - 0.3],
+                            [x, shoulder[s][1] + 0.7, chest[2] - 0.3],
+                            [x, shoulder[s][1] - 0.3, front + 0.3],
+                            [x * 1.3, chest[1] - 1.5, front + 0.1],
+                            [x * 1.5, chest[1] - 2, back],
+                        ]
+                    ),
+                    0.13,
+                    6,
+                )
+            )
+        person.add_rigid("spine02", *join(*mesh), classes.BACKGROUND, material, 0.3)
     elif kind == "shoulder":
         s = rng.choice(["L", "R"])
         sign = 1 if s == "L" else -1
-        half = np.array([.35, rng.uniform(.8, 1.4), rng.uniform(.9, 1.6)])
-        hip = np.array([sign * (abs(shoulder[s][0]) + .5), body.y_hip + .5, 0])
-        strap = np.array([hip + [0, half[1], .2], [sign * .5, chest[1] + .4, front + .35],
-                          [-sign * 1.1, shoulder[s][1] + .75, chest[2]], [-sign * .5, chest[1], back - .35], hip + [0, half[1], -.2]])
-        person.add_rigid("spine04", *join(box(hip, half), tube(strap, .1, 6)), classes.BACKGROUND, material, .3)
+        half = np.array([0.35, rng.uniform(0.8, 1.4), rng.uniform(0.9, 1.6)])
+        hip = np.array([sign * (abs(shoulder[s][0]) + 0.5), body.y_hip + 0.5, 0])
+        strap = np.array(
+            [
+                hip + [0, half[1], 0.2],
+                [sign * 0.5, chest[1] + 0.4, front + 0.35],
+                [-sign * 1.1, shoulder[s][1] + 0.75, chest[2]],
+                [-sign * 0.5, chest[1], back - 0.35],
+                hip + [0, half[1], -0.2],
+            ]
+        )
+        person.add_rigid(
+            "spine04", *join(box(hip, half), tube(strap, 0.1, 6)), classes.BACKGROUND, material, 0.3
+        )
     else:
         s = rng.choice(["L", "R"])
         wrist = person.joints[body.bone[f"wrist.{s}"]]
-        grip = wrist + (wrist - person.joints[body.bone[f"lowerarm01.{s}"]]) * .3
-        away = (wrist - person.joints[body.bone[f"lowerarm01.{s}"]])
+        grip = wrist + (wrist - person.joints[body.bone[f"lowerarm01.{s}"]]) * 0.3
+        away = wrist - person.joints[body.bone[f"lowerarm01.{s}"]]
         away /= np.linalg.norm(away)
-        half = np.array([rng.uniform(.3, .6), rng.uniform(.8, 1.6), rng.uniform(.8, 1.8)])
-        turn = np.stack([np.cross(away, [0, 0, 1.]), -away, [0, 0, 1.]], 1)
-        person.add_rigid(f"wrist.{s}", *box(grip + away * (half[1] + .6), half, turn), classes.BACKGROUND, material)
+        half = np.array([rng.uniform(0.3, 0.6), rng.uniform(0.8, 1.6), rng.uniform(0.8, 1.8)])
+        turn = np.stack([np.cross(away, [0, 0, 1.0]), -away, [0, 0, 1.0]], 1)
+        person.add_rigid(
+            f"wrist.{s}",
+            *box(grip + away * (half[1] + 0.6), half, turn),
+            classes.BACKGROUND,
+            material,
+        )
 
 
 def add_held(person: Assembly) -> None:
@@ -141,19 +268,27 @@ def add_held(person: Assembly) -> None:
     wrist = person.joints[body.bone[f"wrist.{s}"]]
     along = wrist - person.joints[body.bone[f"lowerarm01.{s}"]]
     along /= np.linalg.norm(along)
-    grip = wrist + along * .8 + [0, 0, .35]
+    grip = wrist + along * 0.8 + [0, 0, 0.35]
     material = materials.cloth(rng)
     match rng.integers(5):
         case 0:
-            mesh = box(grip, np.array([.4, .8, .06]) * rng.uniform(.8, 1.3))
+            mesh = box(grip, np.array([0.4, 0.8, 0.06]) * rng.uniform(0.8, 1.3))
         case 1:
-            mesh = tube(grip + np.array([0, 0, 1.]) * np.linspace(-1, 1.2, 6)[:, None], np.array([.3, .35, .35, .35, .15, .12]))
+            mesh = tube(
+                grip + np.array([0, 0, 1.0]) * np.linspace(-1, 1.2, 6)[:, None],
+                np.array([0.3, 0.35, 0.35, 0.35, 0.15, 0.12]),
+            )
         case 2:
-            mesh = ellipsoid(grip, np.full(3, rng.uniform(.5, 1.2)), 0, rng)
+            mesh = ellipsoid(grip, np.full(3, rng.uniform(0.5, 1.2)), 0, rng)
         case 3:
-            mesh = tube(grip + np.array([0, .3, 1.]) * np.linspace(-4, 5, 6)[:, None] * rng.uniform(.4, 1), .12, 6)
+            mesh = tube(
+                grip
+                + np.array([0, 0.3, 1.0]) * np.linspace(-4, 5, 6)[:, None] * rng.uniform(0.4, 1),
+                0.12,
+                6,
+            )
         case _:
-            mesh = box(grip, np.array([1.1, .05, 1.5]) * rng.uniform(.7, 1.4))
+            mesh = box(grip, np.array([1.1, 0.05, 1.5]) * rng.uniform(0.7, 1.4))
     person.add_rigid(f"wrist.{s}", *mesh, classes.BACKGROUND, material)
 
 
@@ -162,22 +297,38 @@ def add_seat(person: Assembly) -> None:
     rng, body = person.rng, person.body
     material = materials.cloth(rng)
     height, half = body.y_hip - rng.uniform(1.2, 1.5), rng.uniform(1.3, 2.4)
-    centre = np.array([0, height, rng.uniform(-.2, .6)])
-    meshes = [box(centre - [0, .25, 0], np.array([half, .25, 1.7]))]
-    if rng.random() < .7:
+    centre = np.array([0, height, rng.uniform(-0.2, 0.6)])
+    meshes = [box(centre - [0, 0.25, 0], np.array([half, 0.25, 1.7]))]
+    if rng.random() < 0.7:
         tall = rng.uniform(1.5, 3.5)
-        meshes.append(box(centre + [0, tall, -1.9], np.array([half, tall, .2])))
-    if rng.random() < .4:
+        meshes.append(box(centre + [0, tall, -1.9], np.array([half, tall, 0.2])))
+    if rng.random() < 0.4:
         for side in (-1, 1):
-            meshes.append(box(centre + [side * (half + .2), 1.2, 0], np.array([.2, rng.uniform(.2, 1.2), 1.6])))
-    if rng.random() < .3:
-        meshes.append(box(centre - [0, 2.2, 0], np.array([half * .95, 1.8, 1.5])))
+            meshes.append(
+                box(
+                    centre + [side * (half + 0.2), 1.2, 0],
+                    np.array([0.2, rng.uniform(0.2, 1.2), 1.6]),
+                )
+            )
+    if rng.random() < 0.3:
+        meshes.append(box(centre - [0, 2.2, 0], np.array([half * 0.95, 1.8, 1.5])))
     else:
-        for x in (-.85, .85):
+        for x in (-0.85, 0.85):
             for z in (-1.4, 1.4):
-                meshes.append(tube(centre + np.array([[x * half, -.3, z], [x * half, -2, z], [x * half, -4, z]]), .13, 5))
+                meshes.append(
+                    tube(
+                        centre
+                        + np.array([[x * half, -0.3, z], [x * half, -2, z], [x * half, -4, z]]),
+                        0.13,
+                        5,
+                    )
+                )
     person.add_rigid("root", *join(*meshes), classes.BACKGROUND, material)
-    if rng.random() < .3:
-        top = np.array([rng.normal(0, .5), height + rng.uniform(1.6, 2.3), rng.uniform(4.5, 5.5)])
-        person.add_rigid("root", *box(top, np.array([rng.uniform(3, 7), rng.uniform(.1, .5), 2])), classes.BACKGROUND,
-                         materials.cloth(rng))
+    if rng.random() < 0.3:
+        top = np.array([rng.normal(0, 0.5), height + rng.uniform(1.6, 2.3), rng.uniform(4.5, 5.5)])
+        person.add_rigid(
+            "root",
+            *box(top, np.array([rng.uniform(3, 7), rng.uniform(0.1, 0.5), 2])),
+            classes.BACKGROUND,
+            materials.cloth(rng),
+        )

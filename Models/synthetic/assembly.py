@@ -1,4 +1,5 @@
 """Collects the posed layers of one person."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,58 +11,156 @@ from synthetic.rasteriser import HIDDEN, Material, contiguous, skin, vertex_norm
 
 
 class Assembly:
-    def __init__(self, body: Body, shape: Shape, normal: np.ndarray, joints: np.ndarray, bones: np.ndarray,
-                 rng: np.random.Generator) -> None:
-        self.body, self.shape, self.normal, self.joints, self.bones, self.rng = body, shape, normal, joints, bones, rng
+    def __init__(
+        self,
+        body: Body,
+        shape: Shape,
+        normal: np.ndarray,
+        joints: np.ndarray,
+        bones: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        self.body, self.shape, self.normal, self.joints, self.bones, self.rng = (
+            body,
+            shape,
+            normal,
+            joints,
+            bones,
+            rng,
+        )
         self.layers: list[Layer] = []
         band = shape.vertices[body.hat_band]
         self.hat_centre = band.mean(0)
-        self.hat_radius = np.ptp(band[:, [0, 2]], axis=0) / 2   # across x and z
+        self.hat_radius = np.ptp(band[:, [0, 2]], axis=0) / 2  # across x and z
 
     def pushed(self, distance: np.ndarray | float) -> np.ndarray:
         """The shaped body (V, 3), moved outwards by decimetres (V,)."""
-        return self.shape.vertices + self.normal * np.broadcast_to(distance, len(self.normal))[:, None]
+        return (
+            self.shape.vertices + self.normal * np.broadcast_to(distance, len(self.normal))[:, None]
+        )
 
     def waves(self, frequency: float) -> np.ndarray:
         return waves(self.body.vertices, frequency, self.rng.uniform(0, 9))
 
-    def add_surface(self, surface: Surface, vertices: np.ndarray, label: int | np.ndarray, material: Material,
-                    field: np.ndarray | None = None, bias: float = 0, tint: np.ndarray | None = None,
-                    two_sided: bool = True, fabric: bool = False) -> None:
-        """Pose a part of the body mesh; `vertices`, `field` and `tint` are per vertex of the whole mesh."""
+    def add_surface(
+        self,
+        surface: Surface,
+        vertices: np.ndarray,
+        label: int | np.ndarray,
+        material: Material,
+        field: np.ndarray | None = None,
+        bias: float = 0,
+        tint: np.ndarray | None = None,
+        two_sided: bool = True,
+        fabric: bool = False,
+    ) -> None:
+        """Pose a part of the body mesh; `vertices`, `field` and `tint` are per vertex of the whole
+        mesh."""
         part = slice(surface.start, surface.stop)
-        position = skin(vertices[part], self.body.weight_index[part], self.body.weight[part], self.bones)
-        self._add(position, self.body.vertices[part], surface.triangle, label, material,
-                  None if field is None else contiguous(field[part]), bias,
-                  None if tint is None else contiguous(tint[part]), two_sided, fabric)
+        position = skin(
+            vertices[part], self.body.weight_index[part], self.body.weight[part], self.bones
+        )
+        self._add(
+            position,
+            self.body.vertices[part],
+            surface.triangle,
+            label,
+            material,
+            None if field is None else contiguous(field[part]),
+            bias,
+            None if tint is None else contiguous(tint[part]),
+            two_sided,
+            fabric,
+        )
 
     def add_skin(self, hidden: np.ndarray, material: Material, tint: np.ndarray) -> np.ndarray:
         """Bare skin, part by part, less the triangles whose corners all have `hidden` (V,) > 0.
 
-        Returns the posed skin (S, 3). Normals are those of the whole, so that the parts meet without a seam.
+        Returns the posed skin (S, 3). Normals are those of the whole, so that the parts meet
+        without a seam.
         """
         whole = self.body.skin
         span = slice(whole.start, whole.stop)
-        position = skin(self.shape.vertices[span], self.body.weight_index[span], self.body.weight[span], self.bones)
+        position = skin(
+            self.shape.vertices[span],
+            self.body.weight_index[span],
+            self.body.weight[span],
+            self.bones,
+        )
         normal = vertex_normals(position, whole.triangle)
         for part in self.body.parts:
             at = part.index - whole.start
-            label = np.where((hidden[part.absolute] > 0).all(1), HIDDEN, part.label).astype(np.uint8)
-            self.layers.append(Layer(position[at], normal[at], self.body.vertices[part.index], part.triangle, label,
-                                     material, part.field, contiguous(tint[part.index]), 0, two_sided=False))
+            label = np.where((hidden[part.absolute] > 0).all(1), HIDDEN, part.label).astype(
+                np.uint8
+            )
+            self.layers.append(
+                Layer(
+                    position[at],
+                    normal[at],
+                    self.body.vertices[part.index],
+                    part.triangle,
+                    label,
+                    material,
+                    part.field,
+                    contiguous(tint[part.index]),
+                    0,
+                    two_sided=False,
+                )
+            )
         return position
 
-    def add_rigid(self, bone: str, vertices: np.ndarray, triangles: np.ndarray, label: int, material: Material,
-                  bias: float = 0, fabric: bool = False) -> None:
+    def add_rigid(
+        self,
+        bone: str,
+        vertices: np.ndarray,
+        triangles: np.ndarray,
+        label: int,
+        material: Material,
+        bias: float = 0,
+        fabric: bool = False,
+    ) -> None:
         """Attach a mesh, given in rest coordinates, to one bone."""
         transform = self.bones[self.body.bone[bone]]
-        self._add(contiguous(vertices @ transform[:, :3].T + transform[:, 3]), contiguous(vertices), triangles, label,
-                  material, None, bias, None, True, fabric)
+        self._add(
+            contiguous(vertices @ transform[:, :3].T + transform[:, 3]),
+            contiguous(vertices),
+            triangles,
+            label,
+            material,
+            None,
+            bias,
+            None,
+            True,
+            fabric,
+        )
 
-    def _add(self, position: np.ndarray, rest: np.ndarray, triangles: np.ndarray, label: int | np.ndarray,
-             material: Material, field: np.ndarray | None, bias: float, tint: np.ndarray | None, two_sided: bool,
-             fabric: bool) -> None:
+    def _add(
+        self,
+        position: np.ndarray,
+        rest: np.ndarray,
+        triangles: np.ndarray,
+        label: int | np.ndarray,
+        material: Material,
+        field: np.ndarray | None,
+        bias: float,
+        tint: np.ndarray | None,
+        two_sided: bool,
+        fabric: bool,
+    ) -> None:
         triangles = contiguous(triangles, np.int32)
         labels = contiguous(np.broadcast_to(label, len(triangles)), np.uint8)
-        self.layers.append(Layer(position, vertex_normals(position, triangles), contiguous(rest), triangles, labels,
-                                 material, field, tint, bias, two_sided, fabric))
+        self.layers.append(
+            Layer(
+                position,
+                vertex_normals(position, triangles),
+                contiguous(rest),
+                triangles,
+                labels,
+                material,
+                field,
+                tint,
+                bias,
+                two_sided,
+                fabric,
+            )
+        )

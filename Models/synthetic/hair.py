@@ -1,4 +1,6 @@
-"""Head hair and beards: a shell over the scalp, the hair helper mesh for long hair, and rigid balls for buns and tails."""
+"""Head hair and beards: a shell over the scalp, the hair helper mesh for long hair, and rigid balls
+for buns and tails."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,13 +9,15 @@ from synthetic import classes, materials
 from synthetic.assembly import Assembly
 from synthetic.shapes import ellipsoid
 
-COLOUR_SHARE = np.array([.33, .22, .15, .08, .09, .06, .05, .02])
-COLOUR_SHARE_OLD = np.array([.08, .08, .05, .03, .05, .4, .02, .29])
+COLOUR_SHARE = np.array([0.33, 0.22, 0.15, 0.08, 0.09, 0.06, 0.05, 0.02])
+COLOUR_SHARE_OLD = np.array([0.08, 0.08, 0.05, 0.03, 0.05, 0.4, 0.02, 0.29])
 
 
 def sample_colour(rng: np.random.Generator, age: float) -> np.ndarray:
-    index = rng.choice(len(materials.HAIR_COLOURS), p=COLOUR_SHARE if age < .75 else COLOUR_SHARE_OLD)
-    return materials.HAIR_COLOURS[index] * rng.uniform(.7, 1.3)
+    index = rng.choice(
+        len(materials.HAIR_COLOURS), p=COLOUR_SHARE if age < 0.75 else COLOUR_SHARE_OLD
+    )
+    return materials.HAIR_COLOURS[index] * rng.uniform(0.7, 1.3)
 
 
 def add(person: Assembly, style: str, covered: bool, colour: np.ndarray) -> None:
@@ -23,27 +27,39 @@ def add(person: Assembly, style: str, covered: bool, colour: np.ndarray) -> None
     rng, body = person.rng, person.body
     _, y, z = body.vertices.T
     material = materials.hair(rng, colour)
-    volume = {"short": rng.uniform(.03, .25), "mid": rng.uniform(.1, .4), "curly": rng.uniform(.4, 1.1),
-              "long": rng.uniform(.08, .25)}.get(style, rng.uniform(.03, .1)) * (.4 if covered else 1)
+    volume = {
+        "short": rng.uniform(0.03, 0.25),
+        "mid": rng.uniform(0.1, 0.4),
+        "curly": rng.uniform(0.4, 1.1),
+        "long": rng.uniform(0.08, 0.25),
+    }.get(style, rng.uniform(0.03, 0.1)) * (0.4 if covered else 1)
     lumps = person.waves(6 if style == "curly" else 2.2)
-    inside = body.scalp + rng.uniform(-.12, .12) + .06 * person.waves(5)
-    if style in ("short", "mid", "long") and rng.random() < .35:  # a fringe
-        inside = inside + rng.uniform(.2, .7) * (z > .7) * (abs(body.vertices[:, 0]) < .75) * (body.scalp > -.6)
-    thickness = np.clip(inside * 1.2, 0, 1) * volume * (1 + .25 * lumps) + .015
-    person.add_surface(body.scalp_surface, person.pushed(thickness), classes.HAIR, material, inside, .01)
+    inside = body.scalp + rng.uniform(-0.12, 0.12) + 0.06 * person.waves(5)
+    if style in ("short", "mid", "long") and rng.random() < 0.35:  # a fringe
+        inside = inside + rng.uniform(0.2, 0.7) * (z > 0.7) * (abs(body.vertices[:, 0]) < 0.75) * (
+            body.scalp > -0.6
+        )
+    thickness = np.clip(inside * 1.2, 0, 1) * volume * (1 + 0.25 * lumps) + 0.015
+    person.add_surface(
+        body.scalp_surface, person.pushed(thickness), classes.HAIR, material, inside, 0.01
+    )
     if style in ("mid", "long"):
         end = rng.uniform(6.1, 6.7) if style == "mid" else rng.uniform(3.2, 6.0)
-        inside = np.minimum(y - end - .25 * person.waves(3), (7.65 if covered else 8.35) - y)
-        front = rng.uniform(.15, .55) + .12 * person.waves(4) + np.clip(y - 7.6, 0, 1) * .8
+        inside = np.minimum(y - end - 0.25 * person.waves(3), (7.65 if covered else 8.35) - y)
+        front = rng.uniform(0.15, 0.55) + 0.12 * person.waves(4) + np.clip(y - 7.6, 0, 1) * 0.8
         inside = np.minimum(inside, np.where(y > 5.2, (front - z) * 2, 9))
-        person.add_surface(body.hair, person.pushed(rng.uniform(-.05, .15)), classes.HAIR, material, inside)
+        person.add_surface(
+            body.hair, person.pushed(rng.uniform(-0.05, 0.15)), classes.HAIR, material, inside
+        )
     if style in ("bun", "tail"):
-        centre = person.hat_centre + [0, rng.uniform(-.6, .6), -person.hat_radius[1] - .25]
-        radii = np.array([.4, .4, .35]) * rng.uniform(.7, 1.3)
+        centre = person.hat_centre + [0, rng.uniform(-0.6, 0.6), -person.hat_radius[1] - 0.25]
+        radii = np.array([0.4, 0.4, 0.35]) * rng.uniform(0.7, 1.3)
         if style == "tail":
-            radii = np.array([.28, rng.uniform(.8, 1.6), .28])
-            centre = centre - [0, radii[1] * .8, 0]
-        person.add_rigid("head", *ellipsoid(centre, radii, rng.uniform(0, .15), rng), classes.HAIR, material)
+            radii = np.array([0.28, rng.uniform(0.8, 1.6), 0.28])
+            centre = centre - [0, radii[1] * 0.8, 0]
+        person.add_rigid(
+            "head", *ellipsoid(centre, radii, rng.uniform(0, 0.15), rng), classes.HAIR, material
+        )
 
 
 def add_beard(person: Assembly, colour: np.ndarray) -> None:
@@ -51,7 +67,16 @@ def add_beard(person: Assembly, colour: np.ndarray) -> None:
     rng, body = person.rng, person.body
     _, y, z = body.vertices.T
     top = rng.uniform(6.7, 6.95)
-    inside = np.minimum(top + .35 * np.clip(abs(body.vertices[:, 0]) - .35, 0, 1) - y, (z - .35) * 2)
-    inside = np.minimum(inside, .12 - body.mouth) + .05 * person.waves(6)
-    thickness = np.clip(inside, 0, .4) * rng.uniform(.2, 1.2) + .02
-    person.add_surface(body.beard_surface, person.pushed(thickness), classes.FACE, materials.hair(rng, colour), inside, .01)
+    inside = np.minimum(
+        top + 0.35 * np.clip(abs(body.vertices[:, 0]) - 0.35, 0, 1) - y, (z - 0.35) * 2
+    )
+    inside = np.minimum(inside, 0.12 - body.mouth) + 0.05 * person.waves(6)
+    thickness = np.clip(inside, 0, 0.4) * rng.uniform(0.2, 1.2) + 0.02
+    person.add_surface(
+        body.beard_surface,
+        person.pushed(thickness),
+        classes.FACE,
+        materials.hair(rng, colour),
+        inside,
+        0.01,
+    )

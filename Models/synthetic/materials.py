@@ -1,4 +1,5 @@
 """Colours and surfaces, all linear RGB."""
+
 from __future__ import annotations
 
 import colorsys
@@ -6,29 +7,76 @@ import math
 
 import numpy as np
 
-from synthetic.rasteriser import BLOTCHES, CHECKS, DOTS, PLAIN, PRINT, STRANDS, STRIPES, TEXTURE, Material
+from synthetic.rasteriser import (
+    BLOTCHES,
+    CHECKS,
+    DOTS,
+    PLAIN,
+    PRINT,
+    STRANDS,
+    STRIPES,
+    TEXTURE,
+    Material,
+)
 
-SKIN_TONES = np.array([
-    (.80, .56, .44), (.70, .45, .33), (.58, .36, .24), (.42, .24, .15), (.28, .15, .09), (.16, .085, .055),
-    (.09, .05, .035)])
-HAIR_COLOURS = np.array([
-    (.012, .009, .008), (.03, .018, .012), (.08, .045, .025), (.2, .11, .05), (.45, .3, .14), (.35, .33, .31),
-    (.22, .05, .02), (.62, .6, .57)])
+SKIN_TONES = np.array(
+    [
+        (0.80, 0.56, 0.44),
+        (0.70, 0.45, 0.33),
+        (0.58, 0.36, 0.24),
+        (0.42, 0.24, 0.15),
+        (0.28, 0.15, 0.09),
+        (0.16, 0.085, 0.055),
+        (0.09, 0.05, 0.035),
+    ]
+)
+HAIR_COLOURS = np.array(
+    [
+        (0.012, 0.009, 0.008),
+        (0.03, 0.018, 0.012),
+        (0.08, 0.045, 0.025),
+        (0.2, 0.11, 0.05),
+        (0.45, 0.3, 0.14),
+        (0.35, 0.33, 0.31),
+        (0.22, 0.05, 0.02),
+        (0.62, 0.6, 0.57),
+    ]
+)
 
-IRIS_COLOURS = np.array([(.04, .02, .012), (.05, .03, .02), (.09, .05, .025), (.05, .09, .14), (.07, .1, .05)])
+IRIS_COLOURS = np.array(
+    [
+        (0.04, 0.02, 0.012),
+        (0.05, 0.03, 0.02),
+        (0.09, 0.05, 0.025),
+        (0.05, 0.09, 0.14),
+        (0.07, 0.1, 0.05),
+    ]
+)
 
 
 def colour(rng: np.random.Generator) -> np.ndarray:
     """A colour that clothes, paint and plastic come in: many neutrals, navy, then any hue."""
     kind = rng.random()
     if kind < 0.4:
-        return np.clip(rng.choice([.01, .02, .04, .1, .3, .6, .8]) * (1 + rng.normal(0, .05, 3)), .005, .9)
+        return np.clip(
+            rng.choice([0.01, 0.02, 0.04, 0.1, 0.3, 0.6, 0.8]) * (1 + rng.normal(0, 0.05, 3)),
+            0.005,
+            0.9,
+        )
     if kind < 0.55:
-        return np.clip(np.array([.02, .04, .12]) * rng.uniform(.5, 3.5) * (1 + rng.normal(0, .15, 3)), .004, .9)
+        return np.clip(
+            np.array([0.02, 0.04, 0.12]) * rng.uniform(0.5, 3.5) * (1 + rng.normal(0, 0.15, 3)),
+            0.004,
+            0.9,
+        )
     if kind < 0.68:  # earth: beige, brown, olive
-        return np.clip(np.array([.35, .24, .13]) * rng.uniform(.15, 1.8) * (1 + rng.normal(0, .15, 3)), .004, .9)
-    hsv = colorsys.hsv_to_rgb(rng.random(), rng.uniform(.2, .95), rng.uniform(.15, .95))
-    return np.clip(np.array(hsv) ** 2.2, .004, .9)
+        return np.clip(
+            np.array([0.35, 0.24, 0.13]) * rng.uniform(0.15, 1.8) * (1 + rng.normal(0, 0.15, 3)),
+            0.004,
+            0.9,
+        )
+    hsv = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.2, 0.95), rng.uniform(0.15, 0.95))
+    return np.clip(np.array(hsv) ** 2.2, 0.004, 0.9)
 
 
 def plain(rng: np.random.Generator, base: np.ndarray) -> Material:
@@ -43,34 +91,46 @@ def plain(rng: np.random.Generator, base: np.ndarray) -> Material:
 
 
 def cloth(rng: np.random.Generator, base: np.ndarray | None = None) -> Material:
-    """Fabric: plain, striped, checked, dotted, camouflage, a photo's texture, or a print on the chest."""
+    """Fabric: plain, striped, checked, dotted, camouflage, a photo's texture, or a print on the
+    chest."""
     m = plain(rng, colour(rng) if base is None else base)
-    m.pattern = rng.choice([PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT],
-                           p=[.47, .11, .08, .04, .05, .14, .11])
-    m.scale, m.duty, m.texture, m.blend = rng.uniform(.8, 6), rng.uniform(.2, .6), rng.integers(1000), rng.uniform(.3, 1)
-    m.grain, m.fold, m.fold_scale = rng.uniform(.03, .3), rng.uniform(.03, .28), rng.uniform(.7, 2.5)
-    m.wrap, m.specular, m.rim = .15, rng.choice([0, .02, .08]), rng.uniform(0, .12)
+    m.pattern = rng.choice(
+        [PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT],
+        p=[0.47, 0.11, 0.08, 0.04, 0.05, 0.14, 0.11],
+    )
+    m.scale, m.duty, m.texture, m.blend = (
+        rng.uniform(0.8, 6),
+        rng.uniform(0.2, 0.6),
+        rng.integers(1000),
+        rng.uniform(0.3, 1),
+    )
+    m.grain, m.fold, m.fold_scale = (
+        rng.uniform(0.03, 0.3),
+        rng.uniform(0.03, 0.28),
+        rng.uniform(0.7, 2.5),
+    )
+    m.wrap, m.specular, m.rim = 0.15, rng.choice([0, 0.02, 0.08]), rng.uniform(0, 0.12)
     if m.pattern == TEXTURE:
-        m.scale = rng.uniform(.08, .6)
+        m.scale = rng.uniform(0.08, 0.6)
     if m.pattern == PRINT:
-        m.duty, m.offset[1] = rng.uniform(.8, 2.4), rng.uniform(3.4, 5)
-    if m.pattern in (STRIPES, CHECKS) and rng.random() < .35:
+        m.duty, m.offset[1] = rng.uniform(0.8, 2.4), rng.uniform(3.4, 5)
+    if m.pattern in (STRIPES, CHECKS) and rng.random() < 0.35:
         angle = rng.choice([math.pi / 2, math.pi / 4])
         m.cosine, m.sine = math.cos(angle), math.sin(angle)
-    if rng.random() < .35:
+    if rng.random() < 0.35:
         m.trim[:] = m.base
     return m
 
 
 def denim(rng: np.random.Generator) -> Material:
-    m = cloth(rng, np.array([.03, .06, .14]) * rng.uniform(.4, 4))
-    m.pattern, m.grain = PLAIN, .35
+    m = cloth(rng, np.array([0.03, 0.06, 0.14]) * rng.uniform(0.4, 4))
+    m.pattern, m.grain = PLAIN, 0.35
     return m
 
 
 def restyled(rng: np.random.Generator, old: Material) -> Material:
     """New fabric for a garment that keeps its cut (seams, buttons, lapels)."""
-    m = cloth(rng) if rng.random() < .8 else denim(rng)
+    m = cloth(rng) if rng.random() < 0.8 else denim(rng)
     for name in ("trim_width", "placket", "button_pitch", "lapel", "pocket", "belt", "tie"):
         setattr(m, name, getattr(old, name))
     return m
@@ -78,14 +138,20 @@ def restyled(rng: np.random.Generator, old: Material) -> Material:
 
 def skin(rng: np.random.Generator, tone: np.ndarray) -> Material:
     m = plain(rng, tone)
-    m.grain, m.wrap, m.specular, m.shininess, m.rim = .12, .35, rng.uniform(.01, .07), 18, .05
+    m.grain, m.wrap, m.specular, m.shininess, m.rim = 0.12, 0.35, rng.uniform(0.01, 0.07), 18, 0.05
     return m
 
 
 def hair(rng: np.random.Generator, base: np.ndarray) -> Material:
     m = plain(rng, base)
     m.second[:] = base * rng.uniform(1.3, 2.8)
-    m.pattern, m.scale, m.grain, m.grain_scale = STRANDS, rng.uniform(6, 16), .3, 6
-    m.fray = rng.uniform(0, .35)
-    m.fold, m.fold_scale, m.wrap, m.specular, m.shininess = rng.uniform(.15, .45), 5, .1, rng.uniform(.02, .15), 10
+    m.pattern, m.scale, m.grain, m.grain_scale = STRANDS, rng.uniform(6, 16), 0.3, 6
+    m.fray = rng.uniform(0, 0.35)
+    m.fold, m.fold_scale, m.wrap, m.specular, m.shininess = (
+        rng.uniform(0.15, 0.45),
+        5,
+        0.1,
+        rng.uniform(0.02, 0.15),
+        10,
+    )
     return m

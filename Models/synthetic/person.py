@@ -1,4 +1,5 @@
 """One dressed, posed person, standing on y = 0 and facing +z."""
+
 from __future__ import annotations
 
 import functools
@@ -18,13 +19,13 @@ from synthetic.rasteriser import vertex_normals
 @dataclass(frozen=True)
 class Person:
     layers: list[Layer]
-    points: np.ndarray   # (P, 3) a thinned set of skin vertices, for bounds
-    head: np.ndarray     # (3,) middle of the head
+    points: np.ndarray  # (P, 3) a thinned set of skin vertices, for bounds
+    head: np.ndarray  # (3,) middle of the head
     pose: str
 
     def placed(self, turn: float, position: np.ndarray, rng: np.random.Generator) -> "Person":
-        """Turned by `turn` radians about the vertical, moved so that the point of its middle is over `position` (3,)
-        and given other fabrics."""
+        """Turned by `turn` radians about the vertical, moved so that the point of its middle is
+        over `position` (3,) and given other fabrics."""
         rotation = about(Y, turn)
         middle = (self.points.min(0) + self.points.max(0)) / 2 * [1, 0, 1]
         shift = np.asarray(position) - rotation @ middle
@@ -37,22 +38,30 @@ class Person:
                     fabrics[id(material)] = materials.restyled(rng, material)
                 material = fabrics[id(material)]
             layers.append(layer.moved(rotation, shift, material))
-        return Person(layers, self.points @ rotation.T + shift, rotation @ self.head + shift, self.pose)
+        return Person(
+            layers, self.points @ rotation.T + shift, rotation @ self.head + shift, self.pose
+        )
 
 
-def _skin_tint(body: Body, rng: np.random.Generator, tone: np.ndarray, hair_colour: np.ndarray, stubble: bool) -> np.ndarray:
+def _skin_tint(
+    body: Body, rng: np.random.Generator, tone: np.ndarray, hair_colour: np.ndarray, stubble: bool
+) -> np.ndarray:
     """Multipliers (V, 3) of the skin tone: lips, brows, sockets, cheeks, stubble."""
     tint = np.ones((len(body.vertices), 3), np.float32)
-    lips = np.array([.85, .42, .42]) * rng.uniform(.7, 1.1)
-    tint += (body.mouth * rng.uniform(.4, 1))[:, None] * (lips - 1)
-    tint += (body.brow * rng.uniform(.5, .95))[:, None] * np.clip(hair_colour / tone - 1, -.95, .2)
-    tint *= 1 - rng.uniform(.05, .25) * body.socket[:, None]
-    tint *= 1 - rng.uniform(.2, .9) * body.lash[:, None]
-    if rng.random() < .25:  # a smile that shows teeth
-        tint += body.teeth[:, None] * (np.clip(.6 / tone, 0, 4) - 1)
-    tint *= 1 + rng.uniform(0, .5) * body.cheek[:, None] * [.1, -.15, -.15]
+    lips = np.array([0.85, 0.42, 0.42]) * rng.uniform(0.7, 1.1)
+    tint += (body.mouth * rng.uniform(0.4, 1))[:, None] * (lips - 1)
+    tint += (body.brow * rng.uniform(0.5, 0.95))[:, None] * np.clip(
+        hair_colour / tone - 1, -0.95, 0.2
+    )
+    tint *= 1 - rng.uniform(0.05, 0.25) * body.socket[:, None]
+    tint *= 1 - rng.uniform(0.2, 0.9) * body.lash[:, None]
+    if rng.random() < 0.25:  # a smile that shows teeth
+        tint += body.teeth[:, None] * (np.clip(0.6 / tone, 0, 4) - 1)
+    tint *= 1 + rng.uniform(0, 0.5) * body.cheek[:, None] * [0.1, -0.15, -0.15]
     if stubble:
-        tint += (body.beard * rng.uniform(.2, .9))[:, None] * (np.clip(hair_colour / tone, 0, 1) * .8 - .8)
+        tint += (body.beard * rng.uniform(0.2, 0.9))[:, None] * (
+            np.clip(hair_colour / tone, 0, 1) * 0.8 - 0.8
+        )
     return tint.astype(np.float32)
 
 
@@ -65,27 +74,37 @@ def build(seed: tuple[int, ...]) -> Person:
     outfit = clothing.sample_outfit(rng, shape.masculine)
     normal = vertex_normals(shape.vertices, body.everything)
     person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng)
-    wardrobe = clothing.dress(body, shape, normal, outfit, rng)
+    wardrobe = clothing.dress(person, outfit)
 
-    mean_tone = float(shape.origin @ [4.6, 1.3, .9])
-    tone = materials.SKIN_TONES[np.clip(int(rng.normal(mean_tone, .9)), 0, 6)] * rng.uniform(.85, 1.15)
-    tone = tone * (1 + rng.normal(0, .04, 3))
+    mean_tone = float(shape.origin @ [4.6, 1.3, 0.9])
+    tone = materials.SKIN_TONES[np.clip(int(rng.normal(mean_tone, 0.9)), 0, 6)] * rng.uniform(
+        0.85, 1.15
+    )
+    tone = tone * (1 + rng.normal(0, 0.04, 3))
     hair_colour = hair.sample_colour(rng, shape.age)
-    grown_man = shape.masculine > .6 and shape.age > .45
-    beard = grown_man and rng.random() < .22
-    tint = _skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < .4)
+    grown_man = shape.masculine > 0.6 and shape.age > 0.45
+    beard = grown_man and rng.random() < 0.22
+    tint = _skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < 0.4)
     skin = person.add_skin(wardrobe.hidden, materials.skin(rng, tone), tint)
-    eye = materials.plain(rng, np.array([.75, .72, .7]))
-    eye.specular = .3
+    eye = materials.plain(rng, np.array([0.75, 0.72, 0.7]))
+    eye.specular = 0.3
     iris = np.ones((len(body.vertices), 3), np.float32)
     look = materials.IRIS_COLOURS[rng.integers(len(materials.IRIS_COLOURS))]
     for index in (body.left_eye, body.right_eye):
         depth = body.vertices[index, 2]
-        iris[index[depth > depth.max() - .08]] = look
-    person.add_surface(body.eyes, shape.vertices, classes.FACE, eye, tint=iris, bias=-.01)
+        iris[index[depth > depth.max() - 0.08]] = look
+    person.add_surface(body.eyes, shape.vertices, classes.FACE, eye, tint=iris, bias=-0.01)
     for garment in wardrobe.garments:
-        person.add_surface(garment.surface, garment.vertices, garment.label, garment.material, garment.field,
-                           garment.bias, garment.tint, fabric=garment.tint is None)
+        person.add_surface(
+            garment.surface,
+            garment.vertices,
+            garment.label,
+            garment.material,
+            garment.field,
+            garment.bias,
+            garment.tint,
+            fabric=garment.tint is None,
+        )
     hair.add(person, outfit.hair, outfit.hat != "none", hair_colour)
     if beard:
         hair.add_beard(person, hair_colour)
@@ -99,12 +118,12 @@ def build(seed: tuple[int, ...]) -> Person:
         accessories.add_gloves(person)
     if outfit.bag != "none" and pose.kind != "lie":
         accessories.add_bag(person, outfit.bag)
-    if rng.random() < .2:
+    if rng.random() < 0.2:
         accessories.add_held(person)
-    if pose.kind == "sit" and rng.random() < .75:
+    if pose.kind == "sit" and rng.random() < 0.75:
         accessories.add_seat(person)
 
-    floor = skin[:, 1].min() - .12   # soles
+    floor = skin[:, 1].min() - 0.12  # soles
     for layer in person.layers:
         layer.position[:, 1] -= floor
     head = person.bones[body.bone["head"]]
@@ -114,5 +133,6 @@ def build(seed: tuple[int, ...]) -> Person:
 
 @functools.lru_cache(maxsize=128)
 def cached(seed: tuple[int, ...]) -> Person:
-    """`build`, remembered: building costs more than drawing, so neighbouring scenes share people (scene.py)."""
+    """`build`, remembered: building costs more than drawing, so neighbouring scenes share people
+    (scene.py)."""
     return build(seed)

@@ -1,4 +1,6 @@
-"""Python face of `rasteriser.c`, which is compiled with `cc` into the cache directory on first use."""
+"""Python face of `rasteriser.c`, which is compiled with `cc` into the cache directory on first
+use."""
+
 from __future__ import annotations
 
 import ctypes
@@ -15,7 +17,7 @@ SOURCE = Path(__file__).with_name("rasteriser.c")
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
 SHADOW_MAP_SIDE = 384
 
-(PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT, STRANDS) = range(8)
+PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT, STRANDS = range(8)
 """Values of `Material.pattern`."""
 
 HIDDEN = 255
@@ -23,7 +25,8 @@ HIDDEN = 255
 
 
 def cache_directory() -> Path:
-    """Where assets and the compiled renderer live: `$XDG_CACHE_HOME/m2fp-synthetic`, by default under `~/.cache`."""
+    """Where assets and the compiled renderer live: `$XDG_CACHE_HOME/m2fp-synthetic`, by default
+    under `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "m2fp-synthetic"
 
 
@@ -32,50 +35,109 @@ _POINTER = ctypes.c_void_p
 
 
 class Material(ctypes.Structure):
-    """Surface of a layer; colours are linear RGB, lengths decimetres in rest space. Zero switches a feature off."""
+    """Surface of a layer; colours are linear RGB, lengths decimetres in rest space. Zero switches a
+    feature off."""
+
     _fields_ = [
-        ("base", _F * 3), ("second", _F * 3), ("trim", _F * 3),
-        ("pattern", _F), ("scale", _F), ("duty", _F), ("blend", _F), ("texture", _F),
-        ("cosine", _F), ("sine", _F), ("offset", _F * 2),
-        ("grain", _F), ("grain_scale", _F), ("fold", _F), ("fold_scale", _F),
-        ("wrap", _F), ("specular", _F), ("shininess", _F), ("rim", _F),
-        ("trim_width", _F), ("placket", _F), ("button_pitch", _F), ("lapel", _F), ("pocket", _F), ("belt", _F),
-        ("tie", _F), ("fray", _F)]
+        ("base", _F * 3),
+        ("second", _F * 3),
+        ("trim", _F * 3),
+        ("pattern", _F),
+        ("scale", _F),
+        ("duty", _F),
+        ("blend", _F),
+        ("texture", _F),
+        ("cosine", _F),
+        ("sine", _F),
+        ("offset", _F * 2),
+        ("grain", _F),
+        ("grain_scale", _F),
+        ("fold", _F),
+        ("fold_scale", _F),
+        ("wrap", _F),
+        ("specular", _F),
+        ("shininess", _F),
+        ("rim", _F),
+        ("trim_width", _F),
+        ("placket", _F),
+        ("button_pitch", _F),
+        ("lapel", _F),
+        ("pocket", _F),
+        ("belt", _F),
+        ("tie", _F),
+        ("fray", _F),
+    ]
 
     def copy(self) -> "Material":
         return Material.from_buffer_copy(self)
 
 
 class _Layer(ctypes.Structure):
-    _fields_ = [("vertices", ctypes.c_int), ("triangles", ctypes.c_int), ("person", ctypes.c_int),
-                ("two_sided", ctypes.c_int), ("position", _POINTER), ("normal", _POINTER), ("rest", _POINTER),
-                ("field", _POINTER), ("tint", _POINTER), ("triangle", _POINTER), ("label", _POINTER), ("bias", _F),
-                ("material", Material)]
+    _fields_ = [
+        ("vertices", ctypes.c_int),
+        ("triangles", ctypes.c_int),
+        ("person", ctypes.c_int),
+        ("two_sided", ctypes.c_int),
+        ("position", _POINTER),
+        ("normal", _POINTER),
+        ("rest", _POINTER),
+        ("field", _POINTER),
+        ("tint", _POINTER),
+        ("triangle", _POINTER),
+        ("label", _POINTER),
+        ("bias", _F),
+        ("material", Material),
+    ]
 
 
 class View(ctypes.Structure):
-    """A camera: q = rotation @ p + translation, depth q.z; pixel = centre + focal * (q.x, -q.y) / q.z."""
-    _fields_ = [("rotation", _F * 9), ("translation", _F * 3), ("focal", _F), ("centre_x", _F), ("centre_y", _F),
-                ("orthographic", _F)]
+    """A camera: q = rotation @ p + translation, depth q.z; pixel = centre + focal * (q.x, -q.y) /
+    q.z."""
+
+    _fields_ = [
+        ("rotation", _F * 9),
+        ("translation", _F * 3),
+        ("focal", _F),
+        ("centre_x", _F),
+        ("centre_y", _F),
+        ("orthographic", _F),
+    ]
 
 
 class Light(ctypes.Structure):
-    """Key light (casts shadows), fill light (does not) and a sky/ground gradient. `shadow` in [0, 1] is its darkness."""
-    _fields_ = [("key_direction", _F * 3), ("key_colour", _F * 3), ("fill_direction", _F * 3), ("fill_colour", _F * 3),
-                ("sky", _F * 3), ("ground", _F * 3), ("shadow", _F)]
+    """Key light (casts shadows), fill light (does not) and a sky/ground gradient. `shadow` in [0,
+    1] is its darkness."""
+
+    _fields_ = [
+        ("key_direction", _F * 3),
+        ("key_colour", _F * 3),
+        ("fill_direction", _F * 3),
+        ("fill_colour", _F * 3),
+        ("sky", _F * 3),
+        ("ground", _F * 3),
+        ("shadow", _F),
+    ]
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The compiled renderer. Raises `RuntimeError` with the compiler's message when it does not compile."""
-    key = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode() + platform.processor().encode()
-                         + Path("/proc/cpuinfo").read_bytes().split(b"\n\n")[0].split(b"flags")[-1]).hexdigest()[:16]
+    """The compiled renderer. Raises `RuntimeError` with the compiler's message when it does not
+    compile."""
+    key = hashlib.sha256(
+        SOURCE.read_bytes()
+        + " ".join(FLAGS).encode()
+        + platform.processor().encode()
+        + Path("/proc/cpuinfo").read_bytes().split(b"\n\n")[0].split(b"flags")[-1]
+    ).hexdigest()[:16]
     path = cache_directory() / f"rasteriser-{key}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
-        done = subprocess.run([os.environ.get("CC", "cc"), *FLAGS, str(SOURCE), "-o", str(part), "-lm"],
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            [os.environ.get("CC", "cc"), *FLAGS, str(SOURCE), "-o", str(part), "-lm"],
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             raise RuntimeError(f"cannot compile {SOURCE.name}: {done.stderr}")
         part.replace(path)
@@ -93,8 +155,13 @@ def _pointer(array: np.ndarray | None) -> int | None:
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Unit normals (V, 3), area-weighted, of vertices (V, 3) float32 and triangles (T, 3) int32."""
     out = np.empty_like(vertices)
-    library().vertex_normals(len(vertices), _POINTER(_pointer(vertices)), len(triangles),
-                             _POINTER(_pointer(triangles)), _POINTER(_pointer(out)))
+    library().vertex_normals(
+        len(vertices),
+        _POINTER(_pointer(vertices)),
+        len(triangles),
+        _POINTER(_pointer(triangles)),
+        _POINTER(_pointer(out)),
+    )
     return out
 
 
@@ -107,25 +174,49 @@ def skin(rest: np.ndarray, index: np.ndarray, weight: np.ndarray, bones: np.ndar
     return out
 
 
-def render(layers: list, width: int, height: int, oversample: int, view: View, light: Light, sun: View,
-           textures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def render(
+    layers: list,
+    width: int,
+    height: int,
+    oversample: int,
+    view: View,
+    light: Light,
+    sun: View,
+    textures: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw `layers` (pairs of person id and `mesh.Layer`).
 
-    `view` is in oversampled pixels, `textures` (N, 128, 128, 3) uint8 sRGB. Returns premultiplied linear rgba (H, W, 4)
-    float32, labels and persons (H, W) uint8, and the light that the ground keeps, (H, W) float32.
+    `view` is in oversampled pixels, `textures` (N, 128, 128, 3) uint8 sRGB. Returns premultiplied
+    linear rgba (H, W, 4) float32, labels and persons (H, W) uint8, and the light that the ground
+    keeps, (H, W) float32.
     """
     array = (_Layer * max(1, len(layers)))()
     for slot, (person, layer) in zip(array, layers):
-        slot.vertices, slot.triangles, slot.person = len(layer.position), len(layer.triangle), person
+        slot.vertices, slot.triangles, slot.person = (
+            len(layer.position),
+            len(layer.triangle),
+            person,
+        )
         slot.two_sided, slot.bias, slot.material = layer.two_sided, layer.bias, layer.material
         for name in ("position", "normal", "rest", "field", "tint", "triangle", "label"):
             setattr(slot, name, _pointer(getattr(layer, name)))
     rgba = np.empty((height, width, 4), np.float32)
     labels, persons = np.empty((2, height, width), np.uint8)
     shadow = np.empty((height, width), np.float32)
-    failed = library().render(width, height, oversample, array, len(layers), ctypes.byref(view), ctypes.byref(light),
-                              ctypes.byref(sun), SHADOW_MAP_SIDE if layers else 1, _POINTER(_pointer(textures)),
-                              len(textures), *(_POINTER(_pointer(a)) for a in (rgba, labels, persons, shadow)))
+    failed = library().render(
+        width,
+        height,
+        oversample,
+        array,
+        len(layers),
+        ctypes.byref(view),
+        ctypes.byref(light),
+        ctypes.byref(sun),
+        SHADOW_MAP_SIDE if layers else 1,
+        _POINTER(_pointer(textures)),
+        len(textures),
+        *(_POINTER(_pointer(a)) for a in (rgba, labels, persons, shadow)),
+    )
     if failed:
         raise MemoryError("renderer")
     return rgba, labels, persons, shadow

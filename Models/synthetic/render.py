@@ -1,4 +1,5 @@
 """Command: renders scenes ahead into shards. Resumable: a shard that exists is skipped."""
+
 from __future__ import annotations
 
 import argparse
@@ -29,7 +30,9 @@ def size_of(seed: int, low: int, high: int) -> tuple[int, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, required=True, help="scenes in all")
-    parser.add_argument("--size", default="256..384", metavar="LOW..HIGH", help="range of the long side, pixels")
+    parser.add_argument(
+        "--size", default="256..384", metavar="LOW..HIGH", help="range of the long side, pixels"
+    )
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--shard", type=int, default=240, help="scenes a shard")
@@ -46,7 +49,9 @@ def main() -> None:
             continue
         seeds = range(start, min(start + options.shard, options.seed + options.count))
         began = time.monotonic()
-        shards.write(path, seeds, (synthetic.sample(s, *size_of(s, low, high), options.split) for s in seeds))
+        shards.write(
+            path, seeds, (synthetic.sample(s, *size_of(s, low, high), options.split) for s in seeds)
+        )
         print(f"{path.name}: {len(seeds) / (time.monotonic() - began):.1f} images/s", flush=True)
 
 

@@ -1,4 +1,5 @@
 """From a seed to a labelled picture."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,13 +9,15 @@ from synthetic.classes import Scene
 
 SPLITS = ("train", "heldout")
 NEIGHBOURS, CAST = 96, 48
-"""That many scenes in a row draw their people from a cast of so many, which keeps the cost of building them down."""
+"""That many scenes in a row draw their people from a cast of so many, which keeps the cost of
+building them down."""
 
 OVERSAMPLE = 2
 
 
 def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Clear pixels that only one of the maps claims and number the persons that remain 1.. without gaps."""
+    """Clear pixels that only one of the maps claims and number the persons that remain 1.. without
+    gaps."""
     both = (labels > 0) & (persons > 0)
     labels, persons = labels * both, persons * both
     seen = np.unique(persons)
@@ -26,7 +29,8 @@ def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray,
 def sample(seed: int, width: int, height: int, split: str = "train") -> Scene:
     """The scene of a seed; the same arguments give the same bytes on the same machine.
 
-    The splits share neither people nor photos. Raises `body.AssetsMissing` until `build_assets.py` has run.
+    The splits share neither people nor photos. Raises `body.AssetsMissing` until `build_assets.py`
+    has run.
     """
     domain = SPLITS.index(split)
     rng = np.random.default_rng((domain, seed))
@@ -36,7 +40,7 @@ def sample(seed: int, width: int, height: int, split: str = "train") -> Scene:
     people = [person.cached((1 + domain, seed // NEIGHBOURS, int(i))) for i in cast]
 
     back = background.sample(rng, bank, width, height)
-    linear = sensor.linearised(back) * rng.uniform(.55, 1.3)
+    linear = sensor.linearised(back) * rng.uniform(0.55, 1.3)
     lights = light.sample(rng, linear.mean((0, 1)))
     labels, persons = np.zeros((2, height, width), np.uint8)
     if people:
@@ -44,12 +48,14 @@ def sample(seed: int, width: int, height: int, split: str = "train") -> Scene:
         points = np.concatenate([p.points for p in people])
         sun = light.sun_view(lights, points.min(0), points.max(0))
         layers = [(i + 1, layer) for i, p in enumerate(people) for layer in p.layers]
-        rgba, labels, persons, shadow = rasteriser.render(layers, width, height, OVERSAMPLE, view, lights, sun, bank.textures)
-        if rng.random() < .5:
+        rgba, labels, persons, shadow = rasteriser.render(
+            layers, width, height, OVERSAMPLE, view, lights, sun, bank.textures
+        )
+        if rng.random() < 0.5:
             linear = linear * shadow[..., None]
         linear = linear * (1 - rgba[..., 3:]) + rgba[..., :3]
     image = sensor.develop(rng, linear)
-    if rng.random() < .3:
+    if rng.random() < 0.3:
         occluders.add(rng, bank, image, labels, persons)
     labels, persons = number_persons(labels, persons)
     return Scene(sensor.capture(rng, image), labels, persons)

@@ -1,4 +1,5 @@
 """The generator's pieces that need no assets; `Models/synthetic/check.py` tests whole scenes."""
+
 from __future__ import annotations
 
 import struct
@@ -12,7 +13,18 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from synthetic import background, classes, clothing, geometry, light, materials, occluders, photos, rasteriser, sensor  # noqa: E402
+from synthetic import (
+    background,
+    classes,
+    clothing,
+    geometry,
+    light,
+    materials,
+    occluders,
+    photos,
+    rasteriser,
+    sensor,
+)  # noqa: E402
 from synthetic import camera, render, scene, shapes, shards  # noqa: E402
 from synthetic.mesh import Layer  # noqa: E402
 
@@ -21,8 +33,11 @@ def bank() -> SimpleNamespace:
     """A stand-in for the photos: noise."""
     rng = np.random.default_rng(5)
     pictures = [rng.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(2)]
-    fake = SimpleNamespace(pictures=pictures, textures=rng.integers(0, 255, (3, 128, 128, 3), np.uint8),
-                           cutouts=[rng.integers(0, 255, (20, 30, 4), np.uint8)])
+    fake = SimpleNamespace(
+        pictures=pictures,
+        textures=rng.integers(0, 255, (3, 128, 128, 3), np.uint8),
+        cutouts=[rng.integers(0, 255, (20, 30, 4), np.uint8)],
+    )
     fake.cutouts[0][..., 3] = 255
     fake.cut = lambda *a: photos.Bank.cut(fake, *a)
     return fake
@@ -30,17 +45,32 @@ def bank() -> SimpleNamespace:
 
 def square(side: float, depth: float, label: int, **more: object) -> Layer:
     """A square of half-width `side` about the origin's axis, at z = -depth."""
-    v = np.array([[-side, -side, -depth], [side, -side, -depth], [side, side, -depth], [-side, side, -depth]], np.float32)
+    v = np.array(
+        [
+            [-side, -side, -depth],
+            [side, -side, -depth],
+            [side, side, -depth],
+            [-side, side, -depth],
+        ],
+        np.float32,
+    )
     t = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
-    return Layer(v, rasteriser.vertex_normals(v, t), v, t, np.full(2, label, np.uint8),
-                 materials.plain(np.random.default_rng(0), np.full(3, .5)), **more)
+    return Layer(
+        v,
+        rasteriser.vertex_normals(v, t),
+        v,
+        t,
+        np.full(2, label, np.uint8),
+        materials.plain(np.random.default_rng(0), np.full(3, 0.5)),
+        **more,
+    )
 
 
 def draw(layers: list, size: int = 32) -> tuple[np.ndarray, ...]:
-    view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), np.full(3, .4))
+    view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), np.full(3, 0.4))
     view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * 2
     view.centre_x = view.centre_y = size
-    sun = light.sun_view(lights, np.array([-5., -5, -15]), np.array([5., 5, -5]))
+    sun = light.sun_view(lights, np.array([-5.0, -5, -15]), np.array([5.0, 5, -5]))
     return rasteriser.render(layers, size, size, 2, view, lights, sun, bank().textures)
 
 
@@ -56,7 +86,9 @@ class Rasteriser(unittest.TestCase):
         self.assertEqual((persons[16, 16], persons[16, 21]), (2, 1))
 
     def test_a_field_cuts_within_a_triangle(self) -> None:
-        field = np.array([-1, 1, 1, -1], np.float32)  # zero on the middle line, positive to the right
+        field = np.array(
+            [-1, 1, 1, -1], np.float32
+        )  # zero on the middle line, positive to the right
         _, labels, _, _ = draw([(1, square(2, 10, 5, field=field))])
         self.assertEqual(labels[16, 12:21].tolist(), [0] * 4 + [5] * 5)
 
@@ -73,32 +105,50 @@ class Rasteriser(unittest.TestCase):
         bones = np.zeros((2, 3, 4), np.float32)
         bones[:, :, :3] = np.eye(3)
         bones[1, 0, 3] = 4
-        index, weight = np.array([[0, 1, 0, 0]]), np.array([[.25, .75, 0, 0]])
-        np.testing.assert_allclose(rasteriser.skin(np.array([[1., 2, 3]]), index, weight, bones), [[4, 2, 3]])
+        index, weight = np.array([[0, 1, 0, 0]]), np.array([[0.25, 0.75, 0, 0]])
+        np.testing.assert_allclose(
+            rasteriser.skin(np.array([[1.0, 2, 3]]), index, weight, bones), [[4, 2, 3]]
+        )
 
     def test_texture_side_and_struct_agree_with_c(self) -> None:
-        floats = sum(1 if f[1] is rasteriser._F else f[1]._length_ for f in rasteriser.Material._fields_)
+        floats = sum(
+            1 if f[1] is rasteriser._F else f[1]._length_ for f in rasteriser.Material._fields_
+        )
         source = rasteriser.SOURCE.read_text()
-        declaration = source[source.index("typedef struct {") + 16:source.index("} Material")].replace("float", "")
+        declaration = source[
+            source.index("typedef struct {") + 16 : source.index("} Material")
+        ].replace("float", "")
         names = [n.strip() for n in declaration.replace(";", ",").split(",") if n.strip()]
-        self.assertEqual([n.split("[")[0] for n in names], [f[0] for f in rasteriser.Material._fields_])
+        self.assertEqual(
+            [n.split("[")[0] for n in names], [f[0] for f in rasteriser.Material._fields_]
+        )
         self.assertEqual(floats, sum(int(n.split("[")[1][:-1]) if "[" in n else 1 for n in names))
 
 
 class Geometry(unittest.TestCase):
     def test_between_turns_one_direction_to_the_other(self) -> None:
         rng = np.random.default_rng(1)
-        for a, b in [*rng.normal(size=(20, 2, 3)), (geometry.X, -geometry.X), (geometry.Y, -geometry.Y)]:
+        for a, b in [
+            *rng.normal(size=(20, 2, 3)),
+            (geometry.X, -geometry.X),
+            (geometry.Y, -geometry.Y),
+        ]:
             turn = geometry.between(a, b)
-            np.testing.assert_allclose(turn @ a / np.linalg.norm(a), b / np.linalg.norm(b), atol=1e-6)
+            np.testing.assert_allclose(
+                turn @ a / np.linalg.norm(a), b / np.linalg.norm(b), atol=1e-6
+            )
             self.assertAlmostEqual(np.linalg.det(turn), 1)
 
     def test_root_is_a_root(self) -> None:
         turn = geometry.about([1, 2, 3], 1.1)
-        np.testing.assert_allclose(np.linalg.matrix_power(geometry.root(turn, 3), 3), turn, atol=1e-6)
+        np.testing.assert_allclose(
+            np.linalg.matrix_power(geometry.root(turn, 3), 3), turn, atol=1e-6
+        )
 
     def test_closed_shapes_are_watertight(self) -> None:
-        ring = shapes.grid(np.random.default_rng(0).normal(size=(5, 6, 3)), close_rows=True, close_columns=True)[1]
+        ring = shapes.grid(
+            np.random.default_rng(0).normal(size=(5, 6, 3)), close_rows=True, close_columns=True
+        )[1]
         edges = np.sort(np.concatenate([ring[:, [0, 1]], ring[:, [1, 2]], ring[:, [2, 0]]]), 1)
         self.assertTrue((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
 
@@ -125,9 +175,11 @@ class Maps(unittest.TestCase):
             labels, persons = np.full((96, 80), 5, np.uint8), np.ones((96, 80), np.uint8)
             occluders.add(np.random.default_rng(seed), bank(), image, labels, persons)
             np.testing.assert_array_equal(labels > 0, persons > 0)
-            self.assertTrue((image[labels > 0] == 77).all(axis=1).mean() > .9)
+            self.assertTrue((image[labels > 0] == 77).all(axis=1).mean() > 0.9)
             # what is hidden was painted: never a mixture of the canvases beneath the painters
-            self.assertLess((image[labels == 0] == 77).all(axis=1).mean() if (labels == 0).any() else 0, .05)
+            self.assertLess(
+                (image[labels == 0] == 77).all(axis=1).mean() if (labels == 0).any() else 0, 0.05
+            )
             changed += (labels == 0).any()
         self.assertGreater(changed, 15)
 
@@ -150,10 +202,15 @@ class Pictures(unittest.TestCase):
     def test_splits_do_not_share_photos(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             names = [f"package/{i}" for i in range(40)]
-            jpegs = {f"photo_{i:04d}": cv2.imencode(".png", np.full((8, 8, 3), 6 * i, np.uint8))[1] for i in range(40)}
+            jpegs = {
+                f"photo_{i:04d}": cv2.imencode(".png", np.full((8, 8, 3), 6 * i, np.uint8))[1]
+                for i in range(40)
+            }
             path = Path(folder) / "photos.npz"
             np.savez(path, names=np.array(names), textures=bank().textures, **jpegs)
-            shades = [{int(p[0, 0, 0]) for p in photos.Bank(path, s).pictures} for s in scene.SPLITS]
+            shades = [
+                {int(p[0, 0, 0]) for p in photos.Bank(path, s).pictures} for s in scene.SPLITS
+            ]
         self.assertFalse(shades[0] & shades[1])
         self.assertEqual(shades[0] | shades[1], {6 * i for i in range(40)})
         self.assertTrue(2 <= len(shades[1]) <= 12)
@@ -184,14 +241,16 @@ class Pictures(unittest.TestCase):
 class Outfits(unittest.TestCase):
     def test_every_garment_occurs_and_dresses_have_no_trousers_beneath_as_a_rule(self) -> None:
         outfits = [clothing.sample_outfit(np.random.default_rng(i), i % 2) for i in range(600)]
-        for attribute, wanted in (("upper", {"tee", "long", "tank", "dress", "none"}),
-                                  ("lower", {"trousers", "cropped", "shorts", "skirt", "none"}),
-                                  ("hat", {"none", "cap", "beanie", "brim", "hood"}),
-                                  ("socks", {"none", "low", "high", "full"})):
+        for attribute, wanted in (
+            ("upper", {"tee", "long", "tank", "dress", "none"}),
+            ("lower", {"trousers", "cropped", "shorts", "skirt", "none"}),
+            ("hat", {"none", "cap", "beanie", "brim", "hood"}),
+            ("socks", {"none", "low", "high", "full"}),
+        ):
             self.assertEqual({getattr(o, attribute) for o in outfits}, wanted)
         for attribute in ("sunglasses", "scarf", "gloves"):
             share = np.mean([getattr(o, attribute) for o in outfits])
-            self.assertTrue(.08 < share < .4, (attribute, share))
+            self.assertTrue(0.08 < share < 0.4, (attribute, share))
         self.assertFalse(any(o.upper == "dress" for o in outfits[1::2]))
 
 
@@ -200,7 +259,11 @@ class Shards(unittest.TestCase):
         rng = np.random.default_rng(2)
         out = []
         for height, width in ((32, 48), (64, 32), (32, 32)):
-            labels = cv2.resize(rng.integers(0, 20, (4, 4), np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+            labels = cv2.resize(
+                rng.integers(0, 20, (4, 4), np.uint8),
+                (width, height),
+                interpolation=cv2.INTER_NEAREST,
+            )
             rgb = cv2.resize(rng.integers(0, 255, (4, 4, 3), np.uint8), (width, height))
             out.append(classes.Scene(rgb, labels, (labels > 0).astype(np.uint8)))
         return out

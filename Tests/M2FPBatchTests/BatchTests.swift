@@ -175,7 +175,7 @@ struct BatchTests {
     try folder.write("4.png", [UInt8]())
     let (summary, outcomes) = try run()
     #expect(summary.parsed == 4 && summary.failed == 2)
-    let codes = outcomes.map { outcome in
+    let codes = outcomes.map { outcome -> FileFailure.Code? in
       if case .failed(let failure) = outcome.result { failure.code } else { nil }
     }
     #expect(codes == [nil, nil, .unknownFormat, nil, .empty, nil])

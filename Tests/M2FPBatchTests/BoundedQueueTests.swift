@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 @testable import M2FPBatch
@@ -7,16 +6,22 @@ import Testing
 struct BoundedQueueTests {
   @Test func manyProducersAndConsumersLoseNothing() {
     let queue = BoundedQueue<Int>(capacity: 3, producers: 4)
-    let sum = Atomic<Int>(0)
-    DispatchQueue.concurrentPerform(iterations: 8) { index in
-      if index < 4 {
+    let sums = BoundedQueue<Int>(capacity: 4, producers: 4)
+    for _ in 0..<4 {
+      Thread.detachNewThread {
         for value in 1...1000 { queue.push(value) }
         queue.finish()
-      } else {
-        while let value = queue.pop() { sum.wrappingAdd(value, ordering: .relaxed) }
+      }
+      Thread.detachNewThread {
+        var sum = 0
+        while let value = queue.pop() { sum += value }
+        sums.push(sum)
+        sums.finish()
       }
     }
-    #expect(sum.load(ordering: .relaxed) == 4 * 500_500)
+    var total = 0
+    while let sum = sums.pop() { total += sum }
+    #expect(total == 4 * 500_500)
   }
 
   @Test func aFinishedQueueGivesWhatIsLeftAndThenNil() {

@@ -40,6 +40,8 @@ class Config:
         Single-person input: images are fitted into this.
     mean, std : tuple of float
         RGB normalisation on the scale 0 to 255.
+    human_score_threshold, semantic_score_threshold, mask_threshold : float
+        Of the postprocess; the defaults are ModelScope's.
     licence : str
         SPDX identifier of the licence of this model's published weights.
     """
@@ -64,6 +66,9 @@ class Config:
     single_height: int = 512
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    human_score_threshold: float = 0.1
+    semantic_score_threshold: float = 0.5
+    mask_threshold: float = 0.5
     licence: str = "CC-BY-NC-4.0"
 
 
@@ -88,6 +93,9 @@ CONFIGS = {
             max_side=640,
             mean=(0.0, 0.0, 0.0),
             std=(255.0, 255.0, 255.0),
+            human_score_threshold=0.3,
+            semantic_score_threshold=0.3,
+            mask_threshold=0.3,
             licence="Apache-2.0 AND CC0-1.0",
         ),
     )

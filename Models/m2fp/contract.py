@@ -53,7 +53,7 @@ def make_contract(
     Returns
     -------
     dict
-        Ready for JSON. The thresholds are ModelScope's.
+        Ready for JSON.
     """
     count = len(CLASSES[dataset])
     if dataset == "cihp":
@@ -64,9 +64,9 @@ def make_contract(
             "human_index": count,
             "top_k": 100,
             "part_score_threshold": 0.1,
-            "human_score_threshold": 0.1,
-            "semantic_score_threshold": 0.5,
-            "mask_threshold": 0.5,
+            "human_score_threshold": config.human_score_threshold,
+            "semantic_score_threshold": config.semantic_score_threshold,
+            "mask_threshold": config.mask_threshold,
         }
     else:
         geometry = {

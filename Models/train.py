@@ -143,22 +143,26 @@ def learning_rate(step: int, progress: float) -> float:
     return min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
 
 
-def make_optimiser(trainer: Trainer, rate: float) -> torch.optim.Optimizer:
-    """AdamW: the pretrained encoder at a quarter of the rate, its first stages not at all.
+def make_optimiser(
+    trainer: Trainer, rate: float, encoder_share: float
+) -> torch.optim.Optimizer:
+    """AdamW: the pretrained encoder at a share of the rate, its first stages not at all.
 
     Edges and textures of real photos are what those stages know and renders could only spoil.
     """
     encoder = trainer.model.backbone
     for module in (encoder.stem, encoder.stem_depthwise, encoder.stem_project, encoder.stage2):
         module.requires_grad_(False)
+    if encoder_share == 0:
+        encoder.requires_grad_(False)
     trained = [p for p in encoder.parameters() if p.requires_grad]
     known = {id(p) for p in encoder.parameters()}
     others = [p for p in trainer.parameters() if id(p) not in known]
     groups = [
-        {"params": trained, "lr": rate / 4, "full_rate": rate / 4},
         {"params": others, "lr": rate, "full_rate": rate},
+        {"params": trained, "lr": rate, "full_rate": rate * encoder_share},
     ]
-    return torch.optim.AdamW(groups, weight_decay=0.02)
+    return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.02)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -174,6 +178,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
     parser.add_argument("--points", type=int, default=2048, help="at which masks are compared")
     parser.add_argument("--rate", type=float, default=4e-4, help="full learning rate")
+    parser.add_argument(
+        "--encoder-share",
+        type=float,
+        default=0.25,
+        help="the encoder's rate as a share of --rate; 0 leaves it as it is, and steps are faster",
+    )
     parser.add_argument("--checkpoint-minutes", type=float, default=4)
     parser.add_argument("--validate-scenes", type=int, default=40)
     parser.add_argument("--workers", type=int, default=1, help="processes that train (CPU only)")
@@ -212,7 +222,7 @@ class Learner:
         self.trainer = trainer
         self.arguments = arguments
         self.device = next(trainer.parameters()).device
-        self.optimiser = make_optimiser(trainer, arguments.rate)
+        self.optimiser = make_optimiser(trainer, arguments.rate, arguments.encoder_share)
         self.renders = Renders(arguments.renders)
         self.rng = np.random.default_rng(seed)
         self.steps = 0
@@ -233,7 +243,13 @@ class Learner:
         return losses, len(batch.images)
 
     def load_optimiser(self, state: dict) -> None:
-        rates = [group["full_rate"] for group in self.optimiser.param_groups]
+        groups = self.optimiser.param_groups
+        if [len(group["params"]) for group in groups] != [
+            len(group["params"]) for group in state["param_groups"]
+        ]:
+            print("other weights are trained than before: the optimiser starts anew", flush=True)
+            return
+        rates = [group["full_rate"] for group in groups]
         # A copy: each process has moments of its own, though the state came in shared memory.
         self.optimiser.load_state_dict(copy.deepcopy(state))
         for group, rate in zip(self.optimiser.param_groups, rates):

@@ -30,8 +30,8 @@ demo: build
 	@echo "The results are in .build/demo: NAME.m2fp.png (colour maps), NAME.m2fp.overlay.jpg,"
 	@echo "NAME.m2fp/ (a mask for each class) and NAME.m2fp.json (what was found)."
 
-test: setup-test build
-	swift test --parallel
+test: setup-test
+	swift test
 	$(PYTHON) -m unittest discover -s Models/tests
 
 lint:

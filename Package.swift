@@ -61,7 +61,7 @@ let package = Package(
     .target(
       name: "CTorchSession",
       cxxSettings: cxxSettings,
-      linkerSettings: [.linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
+      linkerSettings: ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),

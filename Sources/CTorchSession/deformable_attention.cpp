@@ -3,13 +3,14 @@
 // schema and holds the reference in plain operators, which writes every sampled value to memory
 // several times over; here a sample lives in registers.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
+
+#include "parallel.h"
 
 namespace {
 
@@ -163,7 +164,8 @@ at::Tensor deformable_attention(
         a.data_ptr<float>() + b * tokens * heads * level_count * points,
         output.data_ptr<float>() + b * tokens * heads * dim,
         levels.data(), level_count, points, heads, dim};
-    at::parallel_for(0, tokens, 64, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
+    m2fp::parallel_for(
+        tokens, 64, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
   }
   return output;
 }

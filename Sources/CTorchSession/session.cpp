@@ -1,12 +1,15 @@
 // The only file that runs torch. What may be called from which thread: include/m2fp_torch.h.
 #include "m2fp_torch.h"
 
+#include "parallel.h"
+
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <caffe2/serialize/inline_container.h>
 #include <dlfcn.h>
+#include <unistd.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/passes/shape_analysis.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -20,6 +23,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -74,6 +78,20 @@ bool guarded(m2fp_torch_error* error, m2fp_torch_status otherwise, Body body) no
     set_error(error, otherwise, "unknown C++ exception");
   }
   return false;
+}
+
+// Keeps libgomp from spinning long at barriers, where one other busy process on the machine makes an
+// image take six times as long. Its spin count comes from the environment, read before `main`; but
+// it spins a thousandth as long while the process has more OpenMP threads than CPUs. So one thread
+// holds a team of that size, asleep, for good.
+void shorten_barrier_spins() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::thread([] {
+      GOMP_parallel([](void*) {}, nullptr, std::thread::hardware_concurrency() + 1, 0);
+      for (;;) pause();
+    }).detach();
+  });
 }
 
 // Process-wide settings; libtorch accepts the inter-op count only once.
@@ -175,6 +193,7 @@ m2fp_session* m2fp_session_create(
     const m2fp_model* model, int32_t threads, m2fp_torch_error* error) {
   m2fp_session* session = nullptr;
   guarded(error, M2FP_TORCH_FAILED, [&] {
+    if (threads > 1) shorten_barrier_spins();
     at::set_num_threads(threads);
     limit_posix_openblas(threads);
     session = new m2fp_session{model->module, {}, 0, 0, {}, {}};

@@ -45,6 +45,7 @@ public struct Batch: Sendable {
   ///   - files: What was planned.
   ///   - cancellation: Looked at before each file is begun.
   ///   - report: Called once a file, on the calling thread, in the order of completion.
+  /// - Returns: The run's totals.
   /// - Throws: ``RunFailure`` when no session can be made.
   public func run(
     _ files: [PlannedFile], cancellation: Cancellation, report: (Outcome) -> Void

@@ -183,7 +183,8 @@ enum FileKind {
 enum Paths {
   static func lastComponent(_ path: String) -> String {
     let trimmed = withoutTrailingSlash(path)
-    return trimmed.lastIndex(of: "/").map { String(trimmed[trimmed.index(after: $0)...]) } ?? trimmed
+    return trimmed.lastIndex(of: "/").map { String(trimmed[trimmed.index(after: $0)...]) }
+      ?? trimmed
   }
 
   /// The folder of a path, "." if it names none.

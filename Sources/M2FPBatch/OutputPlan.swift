@@ -53,6 +53,7 @@ public enum OutputPlan {
   ///   - inputs: What was discovered.
   ///   - root: The `--out` folder, which then holds the tree of the inputs; nil for beside them.
   ///   - naming: How outputs are named.
+  /// - Returns: The inputs with the places of their outputs.
   public static func plan(_ inputs: [Input], root: String?, naming: Naming) -> [PlannedFile] {
     var claims: [String: String] = [:]
     var planned: [PlannedFile] = []

@@ -42,6 +42,7 @@ public struct ProcessorBudget: Sendable, Equatable {
   ///   - membership: The text of `/proc/self/cgroup`: `id:controllers:path` a line; version 2 has
   ///     no controllers.
   ///   - root: Where the control group file systems are mounted.
+  /// - Returns: CPUs' worth of time, or nil if there is no limit.
   static func quota(membership: String, root: String) -> Double? {
     var quotas: [Double] = []
     for line in membership.split(separator: "\n") {

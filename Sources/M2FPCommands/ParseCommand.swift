@@ -22,7 +22,8 @@ struct ParseCommand: ParsableCommand {
   @Argument(help: "Photos (JPEG, PNG), and folders to search for them.")
   var paths: [String]
 
-  @Option(help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"))
   var out: String?
 
   @Flag(inversion: .prefixedNo, help: "Search folders within folders.")
@@ -40,7 +41,8 @@ struct ParseCommand: ParsableCommand {
   @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
   var threads: Int?
 
-  @Option(help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,…"))
+  @Option(
+    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,…"))
   var masks = "all"
 
   @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"))
@@ -49,7 +51,9 @@ struct ParseCommand: ParsableCommand {
   @Flag(help: "Also write photo.m2fp.overlay.jpg: the photo under translucent colours.")
   var overlay = false
 
-  @Option(help: ArgumentHelp("Name outputs after the stem or the full file name.", valueName: "stem|full"))
+  @Option(
+    help: ArgumentHelp("Name outputs after the stem or the full file name.", valueName: "stem|full")
+  )
   var naming = Naming.stem
 
   @Option(help: "Largest image in megapixels.")
@@ -105,7 +109,6 @@ struct ParseCommand: ParsableCommand {
 
     var options = BatchOptions(
       plan: ThreadPlan(jobs: jobs, threads: threads, files: parseable, budget: budget))
-    OpenMPWaiting.restartWithoutSpinning(threads: options.plan.threads)
     options.maxSide = maxSide
     options.maskClasses = maskClasses
     options.palette = colours

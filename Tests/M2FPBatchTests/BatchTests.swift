@@ -66,7 +66,8 @@ struct BatchTests {
   }
 
   private func options(jobs: Int = 2) -> BatchOptions {
-    var options = BatchOptions(plan: ThreadPlan(jobs: jobs, threads: 1, files: 1, budget: .current()))
+    var options = BatchOptions(
+      plan: ThreadPlan(jobs: jobs, threads: 1, files: 1, budget: .current()))
     options.maskClasses = Set(1..<20)
     options.palette = Self.contract.palette
     return options

@@ -1,0 +1,44 @@
+// Threads for our own kernels, from the pool that torch's kernels use.
+//
+// at::parallel_for is a template over an OpenMP pragma: it runs on one thread in code compiled
+// without -fopenmp, which SwiftPM cannot pass. So we call what GCC makes of that pragma: libgomp's
+// ABI (https://gcc.gnu.org/onlinedocs/libgomp/Implementing-PARALLEL-construct.html).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+extern "C" {
+void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned flags);
+int omp_get_max_threads(void);
+int omp_get_num_threads(void);
+int omp_get_thread_num(void);
+}
+
+namespace m2fp {
+
+// Calls body(begin, end) on parts of [0, count) of at least `grain`, on at most the calling
+// thread's number of intra-op threads. `body` must not throw.
+template <typename Body>
+void parallel_for(int64_t count, int64_t grain, const Body& body) {
+  const int64_t parts = std::min<int64_t>(omp_get_max_threads(), (count + grain - 1) / grain);
+  if (parts <= 1) {
+    if (count > 0) body(int64_t{0}, count);
+    return;
+  }
+  struct Work {
+    int64_t count;
+    const Body* body;
+  } work{count, &body};
+  GOMP_parallel(
+      [](void* data) {
+        const Work& work = *static_cast<Work*>(data);
+        const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+        const int64_t begin = work.count * thread / threads;
+        const int64_t end = work.count * (thread + 1) / threads;
+        if (begin < end) (*work.body)(begin, end);
+      },
+      &work, static_cast<unsigned>(parts), 0);
+}
+
+}  // namespace m2fp

@@ -90,7 +90,12 @@ def output_parser(folder: Path) -> Parser:
 
 
 def read_image(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))
+    """(H, W, 3) RGB; transparent pixels over white, as the product shows them."""
+    image = Image.open(path)
+    if image.mode == "RGBA":
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
 
 
 def write_scenes(folder: Path, scenes: Path, count: int) -> None:

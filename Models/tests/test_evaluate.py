@@ -69,6 +69,11 @@ class SceneTests(unittest.TestCase):
         with self.assertRaises(ValueError):
             evaluate.output_parser(self.folder)("a", np.zeros((4, 5, 3), np.uint8))
 
+    def test_transparency_shows_white(self):
+        path = self.folder / "clear.png"
+        Image.fromarray(np.array([[[9, 8, 7, 0], [9, 8, 7, 255]]], np.uint8), "RGBA").save(path)
+        self.assertEqual(evaluate.read_image(path).tolist(), [[[255, 255, 255], [9, 8, 7]]])
+
     def test_written_scenes_are_the_pixels_that_the_network_sees(self):
         evaluate.write_scenes(self.folder / "png", self.folder, 500)
         for number, scene in enumerate(evaluate.read_scenes(self.folder)):

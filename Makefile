@@ -11,7 +11,9 @@ M2FP := .build/$(CONFIGURATION)/m2fp
 # slower.
 PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev
 # What the tests compare with: Pillow, and torch for the model side.
-TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil libpng-tools
+TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv
+# What ModelScope's own code needs besides, as far as Debian has it.
+PARITY_PACKAGES := python3-torchvision python3-venv
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
@@ -19,7 +21,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test lint install uninstall setup setup-test parity bench clean
+.PHONY: build demo test lint parity install manual uninstall setup setup-test clean
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -38,15 +40,19 @@ lint:
 	swift format lint --strict --recursive Package.swift Sources Tests
 
 parity: setup-test build
+	$(call install,$(PARITY_PACKAGES))
 	$(PYTHON) Models/parity.py
 
-install: build
+install: build manual
 	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp
 	install -D -m 644 Models/m2fp-tiny.pt $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
-	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 .build/man/*.1
+
+# The manual is generated from --help.
+manual:
+	mkdir -p .build/man
 	swift package --configuration $(CONFIGURATION) --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build/man
-	install -m 644 .build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 uninstall:
 	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1

@@ -9,7 +9,7 @@ M2FP := .build/$(CONFIGURATION)/m2fp
 
 # What building and running need; libtorch-dev alone would bring the reference BLAS, ten times
 # slower.
-PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev
+PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv
 # What ModelScope's own code needs besides, as far as Debian has it.
@@ -56,7 +56,7 @@ manual:
 
 uninstall:
 	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1
-	$(RM) -r $(DESTDIR)$(PREFIX)/share/m2fp
+	$(RM) $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
 
 setup:
 	$(call install,$(PACKAGES))

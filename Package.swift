@@ -19,7 +19,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
   ],
   targets: [
@@ -43,31 +42,33 @@ let package = Package(
     .target(
       name: "M2FPBatch",
       dependencies: [
-        "M2FPCore", "M2FPImageIO",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "M2FPCore", "M2FPDigest", "M2FPImageIO",
       ],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPInference",
       dependencies: [
-        "CTorchSession", "M2FPCore",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "CTorchSession", "M2FPCore", "M2FPDigest",
       ],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPImageIO", dependencies: ["CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
     .target(name: "M2FPCore", swiftSettings: swiftSettings),
+    .target(name: "M2FPDigest", dependencies: ["CLibCrypto"], swiftSettings: swiftSettings),
     .target(
       name: "CTorchSession",
       cxxSettings: cxxSettings,
       linkerSettings: ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
+    .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .testTarget(
       name: "M2FPCoreTests", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPDigestTests", dependencies: ["M2FPDigest"], swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPImageIOTests", dependencies: ["M2FPImageIO", "M2FPCore"],
       swiftSettings: swiftSettings),

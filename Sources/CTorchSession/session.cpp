@@ -48,9 +48,15 @@ struct UnexpectedOutput : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The first line: torch appends a C++ backtrace to some messages.
+// The first line: torch appends a C++ backtrace to some messages. What fails in an operator comes
+// as the interpreter's trace, with the reason in its last "…Error: " line.
 void set_error(m2fp_torch_error* error, m2fp_torch_status status, const char* message) {
-  error->status = status;
+  if (std::strstr(message, "TorchScript interpreter")) {
+    for (const char* at = message; (at = std::strstr(at, "Error: "));) message = at += 7;
+  }
+  // The allocator's own message; it has no type of its own.
+  const bool memory = std::strstr(message, "allocate memory") || std::strstr(message, "bad_alloc");
+  error->status = memory ? M2FP_TORCH_OUT_OF_MEMORY : status;
   std::snprintf(error->message, sizeof error->message, "%s", message);
   if (char* newline = std::strchr(error->message, '\n')) *newline = '\0';
 }
@@ -66,10 +72,7 @@ bool guarded(m2fp_torch_error* error, m2fp_torch_status otherwise, Body body) no
   } catch (const UnexpectedOutput& e) {
     set_error(error, M2FP_TORCH_UNEXPECTED_OUTPUT, e.what());
   } catch (const c10::Error& e) {
-    const char* what = e.what_without_backtrace();
-    // The allocator's own message; it has no type of its own.
-    const bool memory = std::strstr(what, "allocate memory") != nullptr;
-    set_error(error, memory ? M2FP_TORCH_OUT_OF_MEMORY : otherwise, what);
+    set_error(error, otherwise, e.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     set_error(error, M2FP_TORCH_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& e) {

@@ -3,8 +3,8 @@ import M2FPCore
 
 /// Writes a set of files so that a reader, or a crash, never sees half of one.
 ///
-/// Each file is written to a temporary name in its own folder, synced, and renamed only when all are
-/// complete. A temporary file is locked as long as its writer lives, which is how a later run tells
+/// Each file is written to a temporary name in one folder (of the same file system), synced, and
+/// renamed only when all are complete. A temporary file is locked as long as its writer lives, which is how a later run tells
 /// leftovers of a killed one (``removeLeftovers(in:)``).
 struct AtomicFiles: ~Copyable {
   private struct Pending {
@@ -16,9 +16,13 @@ struct AtomicFiles: ~Copyable {
   static let prefix = ".m2fp-"
   static let suffix = ".tmp"
 
+  private let folder: String
   private var pending: [Pending] = []
 
-  init() {}
+  /// - Parameter folder: Where the temporary files lie, and are looked for by a later run.
+  init(in folder: String) {
+    self.folder = folder
+  }
 
   deinit {
     for file in pending {
@@ -31,7 +35,6 @@ struct AtomicFiles: ~Copyable {
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
   mutating func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(FileFailure) {
-    let folder = Paths.folder(path)
     let (descriptor, temporary) = try Self.create(in: folder)
     pending.append(Pending(temporary: temporary, final: path, descriptor: descriptor))
     var rest = bytes
@@ -43,7 +46,15 @@ struct AtomicFiles: ~Copyable {
       }
       rest = UnsafeRawBufferPointer(rebasing: rest[written...])
     }
-    guard fsync(descriptor) == 0 else { throw Self.failure(errno, path) }
+  }
+
+  /// Syncs what was written, so that ``commit()`` renames only files that are whole on disk.
+  ///
+  /// - Throws: ``FileFailure`` of stage ``Stage/write``.
+  func sync() throws(FileFailure) {
+    for file in pending {
+      guard fsync(file.descriptor) == 0 else { throw Self.failure(errno, file.final) }
+    }
   }
 
   /// Writes `text` to a temporary file that ``commit()`` will rename to `path`.
@@ -119,11 +130,12 @@ struct AtomicFiles: ~Copyable {
       }
       // Between creation and lock another run may have taken the file for a leftover.
       var status = stat()
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0,
-        status.st_nlink > 0
-      {
+      // Where there are no locks nobody can take it, either.
+      let isOurs = flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
+      if isOurs, fstat(descriptor, &status) == 0, status.st_nlink > 0 {
         return (descriptor, path)
       }
+      unlink(path)
       close(descriptor)
     }
   }

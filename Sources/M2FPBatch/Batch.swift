@@ -45,32 +45,31 @@ public struct Batch: Sendable {
   ///   - files: What was planned.
   ///   - cancellation: Looked at before each file is begun.
   ///   - report: Called once a file, on the calling thread, in the order of completion.
-  /// - Returns: The run's totals.
-  /// - Throws: ``RunFailure`` when no session can be made.
+  /// - Returns: The run's totals, and why it ended early if it did.
   public func run(
     _ files: [PlannedFile], cancellation: Cancellation, report: (Outcome) -> Void
-  ) throws(RunFailure) -> BatchSummary {
+  ) -> BatchSummary {
     let start = DispatchTime.now().uptimeNanoseconds
     for folder in Set(files.lazy.filter { $0.input.failure == nil }.map(\.outputs.folder)) {
       AtomicFiles.removeLeftovers(in: folder)
     }
-    // One thread feeds, and one serves, several workers: an image takes far longer to infer than
-    // to decode or encode.
-    let helpers = max(1, plan.jobs / 4)
+    // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
+    // or encode.
+    let helpers = (plan.jobs + 1) / 2
     let loaded = BoundedQueue<FilePipeline.Loaded>(capacity: plan.jobs + 1, producers: helpers)
     let parsed = BoundedQueue<FilePipeline.Parsed>(capacity: helpers, producers: plan.jobs)
     // Readers and workers report, too, and outlive no writer.
     let outcomes = BoundedQueue<Outcome>(capacity: 1024, producers: helpers)
     let shared = Shared(
       files: files, cancellation: cancellation, loaded: loaded, parsed: parsed, outcomes: outcomes)
-    for index in 0..<helpers {
-      spawn("reader-\(index)") { [pipeline] in shared.readFiles(pipeline) }
-      spawn("writer-\(index)") { [pipeline] in shared.writeFiles(pipeline) }
+    var threads: [WorkerThread] = []
+    for _ in 0..<helpers {
+      threads.append(WorkerThread { [pipeline] in shared.readFiles(pipeline) })
+      threads.append(WorkerThread { [pipeline] in shared.writeFiles(pipeline) })
     }
-    for index in 0..<plan.jobs {
-      spawn("worker-\(index)") { [pipeline, makeSession] in
-        shared.parseFiles(pipeline, makeSession)
-      }
+    for _ in 0..<plan.jobs {
+      threads.append(
+        WorkerThread { [pipeline, makeSession] in shared.parseFiles(pipeline, makeSession) })
     }
     var summary = BatchSummary()
     while let outcome = outcomes.pop() {
@@ -81,19 +80,13 @@ public struct Batch: Sendable {
       }
       report(outcome)
     }
-    if let failure = shared.failure.withLock({ $0 }) { throw failure }
+    // A worker that outlived this call would race with the teardown of libtorch at exit.
+    for thread in threads { thread.join() }
+    summary.failure = shared.failure.withLock { $0 }
     summary.remaining = files.count - summary.parsed - summary.current - summary.failed
     summary.wallSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     summary.peakMemory = Self.peakMemory()
     return summary
-  }
-
-  private func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) {
-    let thread = Thread(block: body)
-    thread.name = name
-    // libtorch and OpenMP want more than a secondary thread's default.
-    thread.stackSize = 16 << 20
-    thread.start()
   }
 
   /// `VmHWM`: unlike `ru_maxrss` it does not count what a large parent had before `exec`.

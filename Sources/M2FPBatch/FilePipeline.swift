@@ -1,6 +1,6 @@
-import Crypto
 import Foundation
 import M2FPCore
+import M2FPDigest
 import M2FPImageIO
 
 /// The path of one image in three steps, each a function from one value to the next, so that they
@@ -68,7 +68,7 @@ struct FilePipeline: Sendable {
       let contents = try times.measure(.read) { () throws(FileFailure) in
         try FileReader.read(path, limit: options.maxFileSize)
       }
-      let digest = SHA256.hash(data: contents.bytes).map(Self.hexadecimal).joined()
+      let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
       if let previous, previous.input.sha256 == digest {
         touch(file.outputs.sidecar, contents.stamp.modified)
         return done(.current)
@@ -133,6 +133,8 @@ struct FilePipeline: Sendable {
       }
       return outcome(.parsed(sidecar))
     } catch {
+      // Made for masks that could not be written; a folder that holds some stays.
+      rmdir(loaded.file.outputs.masks)
       return outcome(.failed(error))
     }
   }
@@ -221,10 +223,7 @@ struct FilePipeline: Sendable {
   ) throws(FileFailure) {
     let names = loaded.file.outputs
     try AtomicFiles.makeFolder(names.folder)
-    if encoded.contains(where: { $0.path.hasPrefix(names.masks + "/") }) {
-      try AtomicFiles.makeFolder(names.masks)
-    }
-    var files = AtomicFiles()
+    var files = AtomicFiles(in: names.folder)
     for output in encoded {
       try output.image.withUnsafeBytes { (bytes) throws(FileFailure) in
         try files.write(bytes, to: output.path)
@@ -235,23 +234,29 @@ struct FilePipeline: Sendable {
     }
     try files.write(text, to: names.sidecar)
     files.stampLast(loaded.modified)
+    try files.sync()
+    let stale = staleOutputs(names, keeping: Set(encoded.map(\.path)))
     // From here to the end there is no sidecar: killed in between, the file is parsed again.
     unlink(names.sidecar)
-    removeStale(names, keeping: Set(encoded.map(\.path)))
+    for path in stale { unlink(path) }
+    // Fails, as it should, when anything is left in it.
+    rmdir(names.masks)
+    if encoded.contains(where: { Paths.folder($0.path) == names.masks }) {
+      try AtomicFiles.makeFolder(names.masks)
+    }
     try files.commit()
   }
 
-  /// Removes what an earlier run with other options or another result has left of our names.
-  private func removeStale(_ names: OutputNames, keeping kept: Set<String>) {
-    let masks = contract.classes.map { names.mask(ClassNames.slug($0)) }
-    for path in masks + [names.overlay] where !kept.contains(path) {
-      unlink(path)
+  /// What an earlier run with other options, another model or another result has left.
+  private func staleOutputs(_ names: OutputNames, keeping kept: Set<String>) -> [String] {
+    var paths = contract.classes.map { names.mask(ClassNames.slug($0)) } + [names.overlay]
+    for output in Sidecar.read(names.sidecar)?.outputs ?? [] {
+      // A sidecar may have been edited: only what lies where masks lie is taken for one.
+      let path = Paths.join(names.folder, output.path)
+      if path == names.mask(Paths.lastComponent(path).replacing(".png", with: "")) {
+        paths.append(path)
+      }
     }
-    // Fails, as it should, when anything is left in it.
-    rmdir(names.masks)
-  }
-
-  private static func hexadecimal(_ byte: UInt8) -> String {
-    String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+    return paths.filter { !kept.contains($0) }
   }
 }

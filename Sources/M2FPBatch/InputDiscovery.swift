@@ -59,7 +59,10 @@ public struct InputDiscovery {
     case .folder(let identity):
       walk(Paths.withoutTrailingSlash(path), relative: "", identity)
     case .file:
-      if !OutputNames.isOutput(name) { found.append(Input(path: path, relativePath: name)) }
+      found.append(
+        OutputNames.isOutput(name)
+          ? failed(path, name, .notAFile, "has the name of an output of m2fp: rename it")
+          : Input(path: path, relativePath: name))
     case .other(let kind):
       found.append(failed(path, name, .notAFile, "is \(kind), not a file"))
     }
@@ -74,7 +77,17 @@ public struct InputDiscovery {
     }
     defer { closedir(stream) }
     var names: [String] = []
-    while let entry = readdir(stream) {
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        if errno != 0 {
+          let reason = String(cString: strerror(errno))
+          found.append(
+            failed(folder, relative, .unreadable, "the folder cannot be listed whole: \(reason)"))
+        }
+        break
+      }
+      let isFolder = entry.pointee.d_type == UInt8(DT_DIR)
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) {
           (valid: String(validatingCString: $0), repaired: String(cString: $0))
@@ -82,11 +95,11 @@ public struct InputDiscovery {
       }
       if let valid = name.valid {
         names.append(valid)
-      } else if isImageName(name.repaired) {
+      } else if isImageName(name.repaired) || isFolder {
         found.append(
           failed(
             folder + "/" + name.repaired, Paths.join(relative, name.repaired), .unreadable,
-            "the file's name is not valid UTF-8: rename it"))
+            "the name is not valid UTF-8: rename it"))
       }
     }
     for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })

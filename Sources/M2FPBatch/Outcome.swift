@@ -46,6 +46,8 @@ public struct BatchSummary: Sendable, Equatable {
   /// Inputs that were left when the run was cancelled.
   public var remaining = 0
   public var wallSeconds = 0.0
+  /// Why the run ended early: no session could be made.
+  public var failure: RunFailure?
   /// The process's peak resident memory in bytes.
   public var peakMemory = 0
 

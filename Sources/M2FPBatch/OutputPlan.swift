@@ -97,7 +97,7 @@ public enum OutputPlan {
   public static func checkWritable(_ folder: String) throws(RunFailure) {
     do throws(FileFailure) {
       try AtomicFiles.makeFolder(folder)
-      var files = AtomicFiles()
+      var files = AtomicFiles(in: folder)
       // Dropped without a commit: the temporary file goes again.
       try files.write(UnsafeRawBufferPointer(start: nil, count: 0), to: Paths.join(folder, "test"))
     } catch {

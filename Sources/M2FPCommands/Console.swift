@@ -2,36 +2,59 @@ import ArgumentParser
 import Foundation
 import Logging
 import M2FPCore
+import Synchronization
 
 /// Standard output and standard error.
+///
+/// A full disk or a closed pipe behind either must not end a batch: what cannot be written is
+/// dropped, and ``exiting(_:)`` tells of standard output at the end.
 enum Console {
+  private static let outputError = Mutex<Int32?>(nil)
+
   static func writeLine(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    if let code = write(text + "\n", to: STDOUT_FILENO) {
+      outputError.withLock { $0 = $0 ?? code }
+    }
   }
 
   static func writeError(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    _ = write(text, to: STDERR_FILENO)
   }
 
-  static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+  /// Returns the error, if any.
+  private static func write(_ text: String, to descriptor: Int32) -> Int32? {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 && errno == EINTR { continue }
+      if written < 0 { return errno }
+      rest = rest.dropFirst(written)
+    }
+    return nil
+  }
+
+  static let errorIsTerminal = isatty(STDERR_FILENO) == 1
 
   /// Whether standard output takes colours (https://no-color.org).
-  static var outputTakesColour: Bool {
-    isatty(STDOUT_FILENO) == 1 && !colourIsRefused
-  }
+  static let outputTakesColour = isatty(STDOUT_FILENO) == 1 && !colourIsRefused
 
   /// Whether standard error takes colours.
-  static var errorTakesColour: Bool { errorIsTerminal && !colourIsRefused }
+  static let errorTakesColour = errorIsTerminal && !colourIsRefused
 
-  private static var colourIsRefused: Bool {
+  private static let colourIsRefused: Bool = {
     let environment = ProcessInfo.processInfo.environment
     return !(environment["NO_COLOR"] ?? "").isEmpty || environment["TERM"] == "dumb"
-  }
+  }()
 
   /// Runs the body of a command; turns a ``RunFailure`` into its message and exit code.
   static func exiting(_ body: () throws -> Void) throws {
     do {
       try body()
+      if let code = outputError.withLock({ $0 }) {
+        throw RunFailure(
+          .outputNotWritable, "cannot write to standard output: \(String(cString: strerror(code)))."
+        )
+      }
     } catch let failure as RunFailure {
       writeError("m2fp: error: \(failure.message)\n")
       throw ExitCode(failure.kind.rawValue)

@@ -140,10 +140,11 @@ struct ParseCommand: ParsableCommand {
       ProgressReporter(total: files.count, quiet: quiet, logger: logger)
     ]
     if json { reporters.append(JSONReporter()) }
-    let summary = try batch.run(files, cancellation: cancellation) { outcome in
+    let summary = batch.run(files, cancellation: cancellation) { outcome in
       for reporter in reporters { reporter.add(outcome) }
     }
     for reporter in reporters { reporter.finish(summary) }
+    if let failure = summary.failure { throw failure }
     if let signal = signals.received { throw ExitCode(128 + signal) }
     if summary.failed > 0 { throw ExitCode(3) }
   }

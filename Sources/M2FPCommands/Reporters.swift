@@ -84,9 +84,10 @@ final class ProgressReporter: Reporter {
     guard showsBar, done < total else { return }
     let elapsed = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     var text = " \(done)/\(total)"
-    if done > 0 && elapsed > 0 {
-      let left = elapsed / Double(done) * Double(total - done)
-      text += "  \(Self.rate(Double(done) / elapsed))  \(Self.duration(left)) left"
+    // Files that were already current took no time worth extrapolating.
+    if parsed > 0 && elapsed > 0 {
+      let rate = Double(parsed + failed) / elapsed
+      text += "  \(Self.rate(rate))  \(Self.duration(Double(total - done) / rate)) left"
     }
     if failed > 0 { text += "  \(failed) failed" }
     let width = min(40, Self.terminalWidth() - text.count - 3)

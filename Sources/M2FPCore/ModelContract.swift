@@ -54,6 +54,8 @@ public struct ModelContract: Sendable, Equatable, Codable {
     let count = postprocess.parsingClasses
     if count < 2 || count > 255 { return "\(count) parsing classes" }
     if classes.count != count { return "\(classes.count) class names for \(count) classes" }
+    let slugs = Set(classes.map(ClassNames.slug))
+    if slugs.count != count || slugs.contains("") { return "class names that share a file name" }
     if palette.count != count { return "\(palette.count) colours for \(count) classes" }
     if preprocess.mean.count != 3 || preprocess.std.count != 3 || preprocess.std.contains(0) {
       return "mean and std are not three usable values each"

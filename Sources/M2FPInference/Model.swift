@@ -1,7 +1,7 @@
 import CTorchSession
-import Crypto
 import Foundation
 import M2FPCore
+import M2FPDigest
 
 /// A loaded network with its contract: immutable, shared by the sessions of all workers.
 public final class Model: Sendable {
@@ -60,19 +60,11 @@ public struct ModelArchive: Sendable {
   ///
   /// - Throws: ``RunFailure`` when the archive cannot be read.
   public func digest() throws(RunFailure) -> String {
-    guard let file = FileHandle(forReadingAtPath: path) else {
-      throw RunFailure(.modelMissing, "cannot read \(path): \(String(cString: strerror(errno)))")
-    }
-    defer { try? file.close() }
-    var hash = SHA256()
     do {
-      while let chunk = try file.read(upToCount: 1 << 20), !chunk.isEmpty {
-        hash.update(data: chunk)
-      }
+      return try SHA256.hexadecimal(ofFile: path)
     } catch {
       throw RunFailure(.modelMissing, "cannot read \(path): \(error.localizedDescription)")
     }
-    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 
   /// Reads and checks a contract.

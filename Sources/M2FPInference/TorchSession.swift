@@ -52,6 +52,13 @@ public final class TorchSession: NetworkSession {
         message: "the network returns \(classes) classes and its contract promises "
           + "\(contract.networkClasses): export the model anew.")
     }
+    guard queries > 0, maskWidth >= 3, maskWidth <= width, maskHeight >= 3, maskHeight <= height
+    else {
+      throw FileFailure(
+        stage: .infer, code: .inference,
+        message: "the network returns \(queries) masks of \(maskWidth)×\(maskHeight) for an input "
+          + "of \(width)×\(height): export the model anew.")
+    }
     return body(
       NetworkOutput(
         queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight,

@@ -16,7 +16,7 @@ struct AtomicFilesTests {
   }
 
   @Test func nothingAppearsBeforeTheCommit() throws {
-    var files = AtomicFiles()
+    var files = AtomicFiles(in: folder.path)
     try write(&files, "a")
     try write(&files, "b")
     #expect(try folder.tree().keys.allSatisfy { $0.hasPrefix(".m2fp-") })
@@ -26,7 +26,7 @@ struct AtomicFilesTests {
 
   @Test func withoutACommitNothingIsLeft() throws {
     do {
-      var files = AtomicFiles()
+      var files = AtomicFiles(in: folder.path)
       try write(&files, "a")
     }
     #expect(try folder.tree().isEmpty)
@@ -34,7 +34,7 @@ struct AtomicFilesTests {
 
   @Test func whatACommitCannotRenameIsRemoved() throws {
     try folder.write("b/in-the-way", [1])
-    var files = AtomicFiles()
+    var files = AtomicFiles(in: folder.path)
     try write(&files, "b")
     do {
       try files.commit()
@@ -48,7 +48,7 @@ struct AtomicFilesTests {
   @Test func leftoversOfTheDeadGoAndFilesOfTheLivingStay() throws {
     try folder.write(".m2fp-dead.tmp", [1])
     try folder.write("other.tmp", [1])
-    var files = AtomicFiles()
+    var files = AtomicFiles(in: folder.path)
     try write(&files, "a")
     AtomicFiles.removeLeftovers(in: folder.path)
     try files.commit()

@@ -84,7 +84,7 @@ struct BatchTests {
       network: .init(name: "fake", sha256: model), makeSession: session)
     let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
     var outcomes: [Outcome] = []
-    let summary = try batch.run(
+    let summary = batch.run(
       OutputPlan.plan(inputs, root: nil, naming: .stem), cancellation: cancellation
     ) { outcomes.append($0) }
     return (summary, outcomes.sorted { $0.input.path < $1.input.path })
@@ -213,9 +213,11 @@ struct BatchTests {
 
   @Test func aSessionThatCannotBeMadeEndsTheRun() throws {
     for index in 0..<50 { try addImage("\(index).png") }
-    #expect(throws: RunFailure(.modelContract, "broken")) {
-      try run { () throws(RunFailure) in throw RunFailure(.modelContract, "broken") }
+    let (summary, _) = try run { () throws(RunFailure) in
+      throw RunFailure(.modelContract, "broken")
     }
+    #expect(summary.failure == RunFailure(.modelContract, "broken"))
+    #expect(summary.parsed == 0 && summary.remaining == 50)
   }
 
   @Test func aCancelledRunLeavesTheRestAndTheNextGoesOn() throws {
@@ -231,6 +233,29 @@ struct BatchTests {
     #expect(summary.parsed + summary.remaining == 30)
     let next = try run().summary
     #expect(next.current == summary.parsed && next.parsed == summary.remaining)
+  }
+
+  @Test func leftoversOfAKilledRunGo() throws {
+    try addImage("a.png")
+    try run()
+    try folder.write(".m2fp-killed.tmp", [1])
+    try run()
+    #expect(try folder.tree()[".m2fp-killed.tmp"] == nil)
+  }
+
+  @Test func masksOfAnotherModelsClassesGo() throws {
+    try addImage("a.png")
+    try run()
+    let path = folder.path + "/a.m2fp.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try folder.write("a.m2fp/tail.png", [1])
+    try folder.write("a.m2fp/kept.png", [1])
+    try folder.write(
+      "a.m2fp.json", text.replacing("a.m2fp/class-13.png", with: "a.m2fp/tail.png").utf8)
+    try run(model: "1")
+    #expect(
+      try folder.tree().keys.filter { $0.hasPrefix("a.m2fp/") }.sorted()
+        == ["a.m2fp/class-13.png", "a.m2fp/kept.png"])
   }
 
   @Test func anOverlayIsWrittenOnlyWhenAsked() throws {

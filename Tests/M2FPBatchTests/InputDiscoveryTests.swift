@@ -62,6 +62,12 @@ struct InputDiscoveryTests {
     #expect(inputs.map(\.path) == [folder.path + "/folder.jpg/inside.jpg"])
   }
 
+  @Test func anOutputThatTheUserNamesIsAFailure() throws {
+    let file = try folder.write("a.m2fp.png", [1])
+    let inputs = InputDiscovery.inputs(under: [file], recursive: true)
+    #expect(inputs.map(\.failure?.code) == [.notAFile])
+  }
+
   @Test func aPathThatIsNotThereIsAFailure() {
     let inputs = InputDiscovery.inputs(under: [folder.path + "/none"], recursive: true)
     #expect(inputs.map(\.failure?.code) == [.missing])

@@ -199,6 +199,19 @@ struct EndToEndTests {
     #expect(lines.count == 1 && lines[0].contains("b.jpg"))
   }
 
+  @Test func aFullDiskBehindStandardOutputDoesNotEndTheRun() throws {
+    try addPhoto("a.png")
+    let process = Process()
+    process.executableURL = Self.binary
+    process.arguments = ["parse", folder, "--model", Self.model, "--json", "--quiet"]
+    process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")
+    process.standardError = FileHandle(forWritingAtPath: "/dev/full")
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 73)
+    #expect(exists("a.m2fp.json"))
+  }
+
   @Test func theSingleHumanContractIsServed() throws {
     try addPhoto("a.png", width: 200, height: 300)
     let result = try run(

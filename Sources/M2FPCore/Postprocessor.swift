@@ -75,8 +75,8 @@ public final class Postprocessor {
       let maskThreshold = rules.maskThreshold
     else { preconditionFailure("a parsing contract has its thresholds") }
 
-    /// Whether an instance of this class and score is of any use. As no mask scores above 1, a
-    /// class score that fails rules a pair out before its mask is looked at.
+    /// Whether an instance of this class and score is of any use. As no mask scores above its
+    /// best cell, a bound that fails rules a pair out before its mask is resized.
     func isMerged(_ classIndex: Int, _ score: Float) -> Bool {
       classIndex < rules.parsingClasses && score >= semanticThreshold && score > maskThreshold
     }
@@ -101,15 +101,25 @@ public final class Postprocessor {
     sampler.prepare(
       maskWidth: output.maskWidth, maskHeight: output.maskHeight, geometry: geometry,
       regions: topK)
+    /// The most that the mask of a query can score: interpolation makes no value larger than the
+    /// largest it starts from. The margin covers rounding.
+    func bound(_ query: Int) -> Float {
+      let cells = UnsafeBufferPointer(start: maskLogits + query * maskSize, count: maskSize)
+      return min(1, 1 / (1 + exponential(-cells.reduce(-.infinity, max))) + 1e-5)
+    }
+
+    var bounds = [Float?](repeating: nil, count: output.queries)
     var statistics = [MaskStatistics?](repeating: nil, count: output.queries)
     var parts: [Instance] = []
     var humans: [Instance] = []
     var merged: [Instance] = []
     for pair in pairs.prefix(topK) {
       let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
+      let best = bounds[query] ?? bound(query)
+      bounds[query] = best
       guard
-        isMerged(classIndex, pair.score) || isPart(classIndex, pair.score)
-          || isHuman(classIndex, pair.score)
+        isMerged(classIndex, pair.score * best) || isPart(classIndex, pair.score * best)
+          || isHuman(classIndex, pair.score * best)
       else { continue }
       let mask =
         statistics[query] ?? sampler.statistics(of: maskLogits + query * maskSize, geometry)

@@ -46,7 +46,7 @@ private struct Tally {
 
   @inline(__always)
   mutating func add(row y: Int, _ range: Range<Int>, _ values: UnsafePointer<Float>) {
-    var sums = Lanes()
+    var complements = Lanes()
     var counts = SIMD16<Int32>()
     var minX = self.minX
     var maxX = self.maxX
@@ -55,7 +55,9 @@ private struct Tally {
       let value = loadLanes(values + x)
       let positive = value .> 0
       if anyLane(positive) {
-        sums += (1 / (1 + exponential(-value))).replacing(with: 0, where: .!positive)
+        // The logistic function is 1 − e / (1 + e).
+        let e = decay(value).replacing(with: 0, where: .!positive)
+        complements += e / (1 + e)
         counts &-= laneBits(positive)
         if left + x < minX || left + x + MaskSampler.lanes - 1 > maxX {
           for lane in 0..<MaskSampler.lanes where values[x + lane] > 0 {
@@ -68,7 +70,7 @@ private struct Tally {
     }
     let rowCount = Int(counts.wrappedSum())
     if rowCount == 0 { return }
-    sum += Double(sums.sum())
+    sum += Double(rowCount) - Double(complements.sum())
     count += rowCount
     self.minX = minX
     self.maxX = maxX

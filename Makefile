@@ -27,7 +27,7 @@ build: setup
 	$(SWIFT_BUILD) --product m2fp
 
 demo: build
-	$(M2FP) parse Examples --out .build/demo --overlay --force
+	$(M2FP) parse Examples --no-recursive --out .build/demo --overlay --force
 	@echo
 	@echo "The results are in .build/demo: NAME.m2fp.png (colour maps), NAME.m2fp.overlay.jpg,"
 	@echo "NAME.m2fp/ (a mask for each class) and NAME.m2fp.json (what was found)."

@@ -63,8 +63,6 @@ public struct RunFailure: Error, Sendable, Equatable {
     case modelMissing = 69
     /// Nothing can be written where the outputs belong.
     case outputNotWritable = 73
-    /// Locked or out of budget: try again later.
-    case tryAgain = 75
   }
 
   public let kind: Kind

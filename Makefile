@@ -21,7 +21,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test lint parity install manual uninstall setup setup-test clean
+.PHONY: build demo test lint parity install manual completions uninstall setup setup-test clean
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -43,10 +43,23 @@ parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))
 	$(PYTHON) Models/parity.py
 
-install: build manual
+install: build manual completions
 	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp
 	install -D -m 644 Models/m2fp-tiny.pt $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 .build/man/*.1
+	install -D -m 644 .build/completions/bash $(DESTDIR)$(PREFIX)/$(BASH_COMPLETION)
+	install -D -m 644 .build/completions/zsh $(DESTDIR)$(PREFIX)/$(ZSH_COMPLETION)
+	install -D -m 644 .build/completions/fish $(DESTDIR)$(PREFIX)/$(FISH_COMPLETION)
+
+# Where each shell looks under a prefix.
+BASH_COMPLETION := share/bash-completion/completions/m2fp
+ZSH_COMPLETION := share/zsh/site-functions/_m2fp
+FISH_COMPLETION := share/fish/vendor_completions.d/m2fp.fish
+
+completions: build
+	mkdir -p .build/completions
+	for shell in bash zsh fish; do \
+	  $(M2FP) --generate-completion-script $$shell >.build/completions/$$shell || exit 1; done
 
 # The manual is generated from --help.
 manual:
@@ -57,6 +70,7 @@ manual:
 uninstall:
 	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1
 	$(RM) $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
+	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 
 setup:
 	$(call install,$(PACKAGES))
@@ -66,4 +80,4 @@ setup-test: setup
 
 clean:
 	swift package clean
-	$(RM) -r .build/demo .build/man
+	$(RM) -r .build/demo .build/man .build/completions

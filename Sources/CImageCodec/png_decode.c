@@ -95,12 +95,74 @@ static inline uint8_t over_white(int sample, int alpha) {
   return (uint8_t)((((sum >> 8) + sum) >> 8) >> 7);
 }
 
-static void rgba_over_white(const uint8_t *rgba, uint8_t *rgb, int32_t width) {
-  for (int32_t x = 0; x < width; x++, rgba += 4, rgb += 3) {
-    for (int channel = 0; channel < 3; channel++) {
-      rgb[channel] = over_white(rgba[channel], rgba[3]);
+/// How a row as libpng gives it becomes RGB.
+typedef struct row_form {
+  /// Bytes a pixel.
+  int size;
+  /// With a palette's or a channel's alpha: composited over white.
+  int alpha;
+  /// 16-bit grey, which Pillow clips to 8 bits.
+  int clipped;
+  /// A colour that is transparent, and so white; -1 each where there is none.
+  int key[3];
+} row_form;
+
+/// What Pillow makes of a row. It takes the low byte of a tRNS colour and compares it with samples
+/// that are already scaled to 8 bits. Returns whether samples were clipped.
+static int row_to_rgb(const row_form *form, const uint8_t *raw, uint8_t *rgb, int32_t width) {
+  int clips = 0;
+  for (int32_t x = 0; x < width; x++, raw += form->size, rgb += 3) {
+    if (form->alpha) {
+      for (int channel = 0; channel < 3; channel++) {
+        rgb[channel] = over_white(raw[channel], raw[3]);
+      }
+      continue;
+    }
+    if (form->clipped) {
+      clips |= raw[0];
+      rgb[0] = rgb[1] = rgb[2] = raw[0] != 0 ? 255 : raw[1];
+    } else {
+      memcpy(rgb, raw, 3);
+    }
+    if (rgb[0] == form->key[0] && rgb[1] == form->key[1] && rgb[2] == form->key[2]) {
+      memset(rgb, 255, 3);
     }
   }
+  return clips != 0;
+}
+
+/// Asks libpng for the rows that `row_to_rgb` takes.
+static row_form png_row_form(png_structp png, png_infop info) {
+  row_form form = {.size = 3, .key = {-1, -1, -1}};
+  int colour_type = png_get_color_type(png, info);
+  int bit_depth = png_get_bit_depth(png, info);
+  int keyed = png_get_valid(png, info, PNG_INFO_tRNS) != 0;
+  form.alpha = (colour_type & PNG_COLOR_MASK_ALPHA) != 0 ||
+               (colour_type == PNG_COLOR_TYPE_PALETTE && keyed);
+  if (form.alpha) {
+    form.size = 4;
+  } else if (keyed) {
+    png_color_16p key = NULL;
+    png_get_tRNS(png, info, NULL, NULL, &key);
+    int grey = colour_type == PNG_COLOR_TYPE_GRAY;
+    form.key[0] = (grey ? key->gray : key->red) & 0xFF;
+    form.key[1] = (grey ? key->gray : key->green) & 0xFF;
+    form.key[2] = (grey ? key->gray : key->blue) & 0xFF;
+  }
+  if (colour_type == PNG_COLOR_TYPE_GRAY && bit_depth == 16) {
+    form.clipped = 1;
+    form.size = 2;
+    return form;
+  }
+  if (colour_type == PNG_COLOR_TYPE_PALETTE) {
+    // With the palette's alpha, which the other expansions leave alone.
+    png_set_expand(png);
+  } else {
+    png_set_expand_gray_1_2_4_to_8(png);
+  }
+  png_set_strip_16(png);
+  png_set_gray_to_rgb(png);
+  return form;
 }
 
 /// Leaves out what has no say in the pixels: it costs time, and may hold a decompression bomb.
@@ -127,18 +189,15 @@ static void png_decode_rows(png_reading *reading, const m2fp_image_header *heade
       png_get_image_height(png, info) != (uint32_t)height) {
     png_error(png, "the header changed while it was read");
   }
-  int transparent = (png_get_color_type(png, info) & PNG_COLOR_MASK_ALPHA) != 0 ||
-                    png_get_valid(png, info, PNG_INFO_tRNS) != 0;
-  png_set_expand(png);
-  png_set_strip_16(png);
-  png_set_gray_to_rgb(png);
+  row_form form = png_row_form(png, info);
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
-  size_t raw_row = (size_t)width * (transparent ? 4 : 3);
+  size_t raw_row = (size_t)width * form.size;
   if (png_get_rowbytes(png, info) != raw_row) png_error(png, "unexpected row size");
 
   placement place = m2fp_placement(header, pixels);
-  int direct = !transparent && place.dx == 3;
+  int direct = form.size == 3 && form.key[0] < 0 && place.dx == 3;
+  int clips = 0;
   if (passes > 1 && !direct) {
     // Every pass touches every row: the stored picture has to be held.
     reading->raw = malloc(raw_row * height);
@@ -164,13 +223,14 @@ static void png_decode_rows(png_reading *reading, const m2fp_image_header *heade
       uint8_t *raw = passes > 1 ? reading->raw + raw_row * (y + row) : reading->raw;
       uint8_t *rgb = reading->strip + (size_t)row * width * 3;
       png_read_row(png, raw, NULL);
-      if (transparent) {
-        rgba_over_white(raw, rgb, width);
-      } else {
-        memcpy(rgb, raw, raw_row);
-      }
+      clips |= row_to_rgb(&form, raw, rgb, width);
     }
     if (!direct) m2fp_place(&place, reading->strip, width, y, rows);
+  }
+  if (clips) {
+    m2fp_result_warn(reading->result,
+                     "16-bit grey above 255 is read as white, as Pillow reads it: save the picture "
+                     "with 8 bits to keep its shades");
   }
   png_read_end(png, NULL);
 }

@@ -3,9 +3,11 @@ import M2FPCore
 
 /// Writes a set of files so that a reader, or a crash, never sees half of one.
 ///
-/// Each file is written to a temporary name in one folder (of the same file system), synced, and
-/// renamed only when all are complete. A temporary file is locked as long as its writer lives, which is how a later run tells
-/// leftovers of a killed one (``removeLeftovers(in:)``).
+/// Each file is written to a temporary name in its own folder, synced, and renamed only when all are
+/// complete. A temporary file is locked as long as its writer lives, which is how a later run tells
+/// leftovers of a killed one (``removeLeftovers(in:)``). The first and the last file lie in
+/// `folder`, others there or below. As a temporary file in `folder` is the first to come and the last
+/// to go, a listing of `folder` alone shows whether there are leftovers anywhere below.
 struct AtomicFiles: ~Copyable {
   private struct Pending {
     let temporary: String
@@ -19,23 +21,28 @@ struct AtomicFiles: ~Copyable {
   private let folder: String
   private var pending: [Pending] = []
 
-  /// - Parameter folder: Where the temporary files lie, and are looked for by a later run.
+  /// - Parameter folder: Where the first and the last file go.
   init(in folder: String) {
     self.folder = folder
   }
 
   deinit {
+    let below = pending.filter { Paths.folder($0.final) != folder }
+    for file in below { unlink(file.temporary) }
+    // Fails, as it should, when anything is left in it.
+    for made in Set(below.map { Paths.folder($0.final) }) { rmdir(made) }
     for file in pending {
       unlink(file.temporary)
       close(file.descriptor)
     }
   }
 
-  /// Writes `bytes` to a temporary file that ``commit()`` will rename to `path`.
+  /// Writes `bytes` to a temporary file that ``commit()`` will rename to `path`, whose folder is made
+  /// if need be.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
   mutating func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(FileFailure) {
-    let (descriptor, temporary) = try Self.create(in: folder)
+    let (descriptor, temporary) = try Self.create(in: Paths.folder(path))
     pending.append(Pending(temporary: temporary, final: path, descriptor: descriptor))
     var rest = bytes
     while !rest.isEmpty {
@@ -93,16 +100,41 @@ struct AtomicFiles: ~Copyable {
     }
   }
 
-  /// Removes temporary files in `folder` whose writer is gone.
+  /// Removes temporary files whose writer is gone, in `folder` and in the folders of masks in it.
+  ///
+  /// Folders of masks are looked into only where `folder` itself holds such a file.
   static func removeLeftovers(in folder: String) {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return }
-    for name in names where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
-      let path = Paths.join(folder, name)
-      let descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
-      guard descriptor >= 0 else { continue }
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
-      close(descriptor)
+    let dead = names.filter(isTemporary).compactMap { lockLeftover(Paths.join(folder, $0)) }
+    if dead.isEmpty { return }
+    for name in names where name.hasSuffix(OutputNames.masksSuffix) {
+      let masks = Paths.join(folder, name)
+      for below in (try? FileManager.default.subpathsOfDirectory(atPath: masks)) ?? [] {
+        guard isTemporary(Paths.lastComponent(below)),
+          let leftover = lockLeftover(Paths.join(masks, below))
+        else { continue }
+        unlink(leftover.path)
+        close(leftover.descriptor)
+      }
+      rmdir(masks)
     }
+    for leftover in dead {
+      unlink(leftover.path)
+      close(leftover.descriptor)
+    }
+  }
+
+  private static func isTemporary(_ name: String) -> Bool {
+    name.hasPrefix(prefix) && name.hasSuffix(suffix)
+  }
+
+  /// Locks a temporary file, which succeeds only when its writer is gone.
+  private static func lockLeftover(_ path: String) -> (path: String, descriptor: Int32)? {
+    let descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return (path, descriptor) }
+    close(descriptor)
+    return nil
   }
 
   /// Makes a folder and those above it; whoever makes it first wins.
@@ -120,13 +152,18 @@ struct AtomicFiles: ~Copyable {
   }
 
   private static func create(in folder: String) throws(FileFailure) -> (Int32, String) {
+    var attempts = 0
     while true {
       let name = prefix + String(UInt64.random(in: .min ... .max), radix: 36) + suffix
       let path = Paths.join(folder, name)
       let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else {
         if errno == EEXIST { continue }
-        throw failure(errno, path)
+        // More than once, as another run may remove a folder that is still empty.
+        guard errno == ENOENT || errno == ENOTDIR, attempts < 3 else { throw failure(errno, path) }
+        attempts += 1
+        try makeFolder(folder)
+        continue
       }
       // Between creation and lock another run may have taken the file for a leftover.
       var status = stat()

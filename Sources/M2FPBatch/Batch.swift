@@ -50,9 +50,8 @@ public struct Batch: Sendable {
     _ files: [PlannedFile], cancellation: Cancellation, report: (Outcome) -> Void
   ) -> BatchSummary {
     let start = DispatchTime.now().uptimeNanoseconds
-    for folder in Set(files.lazy.filter { $0.input.failure == nil }.map(\.outputs.folder)) {
-      AtomicFiles.removeLeftovers(in: folder)
-    }
+    let folders = Set(files.lazy.filter { $0.input.failure == nil }.map(\.outputs.folder))
+    for folder in folders { AtomicFiles.removeLeftovers(in: folder) }
     // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
     // or encode.
     let helpers = (plan.jobs + 1) / 2
@@ -60,8 +59,10 @@ public struct Batch: Sendable {
     let parsed = BoundedQueue<FilePipeline.Parsed>(capacity: helpers, producers: plan.jobs)
     // Readers and workers report, too, and outlive no writer.
     let outcomes = BoundedQueue<Outcome>(capacity: 1024, producers: helpers)
+    let onlyFolder = folders.count == 1 ? folders.first : nil
     let shared = Shared(
-      files: files, cancellation: cancellation, loaded: loaded, parsed: parsed, outcomes: outcomes)
+      files: files, onlyFolder: pipeline.options.outputRoot ?? onlyFolder,
+      cancellation: cancellation, loaded: loaded, parsed: parsed, outcomes: outcomes)
     var threads: [WorkerThread] = []
     for _ in 0..<helpers {
       threads.append(WorkerThread { [pipeline] in shared.readFiles(pipeline) })
@@ -100,6 +101,8 @@ public struct Batch: Sendable {
 /// What the threads of one run share.
 private final class Shared: Sendable {
   let files: [PlannedFile]
+  /// Where all outputs go; nil if they go to several folders.
+  let onlyFolder: String?
   let cancellation: Cancellation
   let loaded: BoundedQueue<FilePipeline.Loaded>
   let parsed: BoundedQueue<FilePipeline.Parsed>
@@ -108,11 +111,12 @@ private final class Shared: Sendable {
   let failure = Mutex<RunFailure?>(nil)
 
   init(
-    files: [PlannedFile], cancellation: Cancellation,
+    files: [PlannedFile], onlyFolder: String?, cancellation: Cancellation,
     loaded: BoundedQueue<FilePipeline.Loaded>, parsed: BoundedQueue<FilePipeline.Parsed>,
     outcomes: BoundedQueue<Outcome>
   ) {
     self.files = files
+    self.onlyFolder = onlyFolder
     self.cancellation = cancellation
     self.loaded = loaded
     self.parsed = parsed
@@ -143,6 +147,9 @@ private final class Shared: Sendable {
       if cancellation.isCancelled { continue }
       if session == nil {
         do throws(RunFailure) {
+          // Now rather than after the first inference; not before, as where all is current nothing is
+          // written.
+          if let onlyFolder { try OutputPlan.checkWritable(onlyFolder) }
           session = try makeSession()
         } catch {
           failure.withLock { $0 = error }

@@ -11,6 +11,8 @@ public struct BatchOptions: Sendable {
   public var palette: [RGB] = []
   /// Whether to write the photo under translucent colours.
   public var overlay = false
+  /// The folder that all outputs lie under; nil where they lie beside their inputs.
+  public var outputRoot: String?
   /// Whether to parse files whose outputs are current.
   public var force = false
   /// Bytes.

@@ -133,8 +133,6 @@ struct FilePipeline: Sendable {
       }
       return outcome(.parsed(sidecar))
     } catch {
-      // Made for masks that could not be written; a folder that holds some stays.
-      rmdir(loaded.file.outputs.masks)
       return outcome(.failed(error))
     }
   }
@@ -222,7 +220,6 @@ struct FilePipeline: Sendable {
     _ encoded: [Encoded], sidecar: Sidecar, loaded: Loaded
   ) throws(FileFailure) {
     let names = loaded.file.outputs
-    try AtomicFiles.makeFolder(names.folder)
     var files = AtomicFiles(in: names.folder)
     for output in encoded {
       try output.image.withUnsafeBytes { (bytes) throws(FileFailure) in
@@ -241,9 +238,6 @@ struct FilePipeline: Sendable {
     for path in stale { unlink(path) }
     // Fails, as it should, when anything is left in it.
     rmdir(names.masks)
-    if encoded.contains(where: { Paths.folder($0.path) == names.masks }) {
-      try AtomicFiles.makeFolder(names.masks)
-    }
     try files.commit()
   }
 

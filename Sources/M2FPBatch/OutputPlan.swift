@@ -21,18 +21,20 @@ public struct OutputNames: Sendable, Equatable {
   /// What was done, written last.
   public var sidecar: String { path(stem + ".m2fp.json") }
   /// The folder of the class masks.
-  public var masks: String { path(stem + ".m2fp") }
+  public var masks: String { path(stem + Self.masksSuffix) }
   /// The photo under translucent colours.
   public var overlay: String { path(stem + ".m2fp.overlay.jpg") }
 
   /// The mask of one class.
   public func mask(_ slug: String) -> String { masks + "/" + slug + ".png" }
 
+  static let masksSuffix = ".m2fp"
+
   private func path(_ name: String) -> String { Paths.join(folder, name) }
 
   /// Whether a file or folder of this name is one of ours, and so never an input.
   static func isOutput(_ name: String) -> Bool {
-    name.hasSuffix(".m2fp") || name.contains(".m2fp.")
+    name.hasSuffix(masksSuffix) || name.contains(".m2fp.")
   }
 }
 
@@ -94,7 +96,7 @@ public enum OutputPlan {
   /// Makes `folder` if need be, and tries to write in it.
   ///
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
-  public static func checkWritable(_ folder: String) throws(RunFailure) {
+  static func checkWritable(_ folder: String) throws(RunFailure) {
     do throws(FileFailure) {
       try AtomicFiles.makeFolder(folder)
       var files = AtomicFiles(in: folder)

@@ -114,6 +114,7 @@ struct ParseCommand: ParsableCommand {
     options.palette = colours
     options.overlay = overlay
     options.force = force
+    options.outputRoot = out
     options.maxFileSize = maxFileSize << 20
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
     if options.plan.jobs * options.plan.threads > budget.usable {
@@ -160,14 +161,7 @@ struct ParseCommand: ParsableCommand {
           ? "no photo found in \(places): m2fp reads .jpg, .jpeg and .png files."
           : "\(places): no such file or folder.")
     }
-    let files = OutputPlan.plan(inputs, root: out, naming: naming)
-    // Better now than after the first inference.
-    if let out { try OutputPlan.checkWritable(out) }
-    if out == nil {
-      let folders = Set(files.lazy.filter { $0.input.failure == nil }.map(\.outputs.folder))
-      if folders.count == 1, let folder = folders.first { try OutputPlan.checkWritable(folder) }
-    }
-    return files
+    return OutputPlan.plan(inputs, root: out, naming: naming)
   }
 
   private func maskClasses(_ contract: ModelContract) throws -> Set<Int> {

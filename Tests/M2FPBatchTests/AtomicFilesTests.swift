@@ -55,6 +55,43 @@ struct AtomicFilesTests {
     #expect(try folder.tree().keys.sorted() == ["a", "other.tmp"])
   }
 
+  @Test func everyTemporaryFileLiesInTheFolderOfItsFinalName() throws {
+    var files = AtomicFiles(in: folder.path)
+    try write(&files, "a.m2fp.png")
+    try write(&files, "a.m2fp/hair.png")
+    let folders = try folder.tree().keys.map { URL(fileURLWithPath: "/" + $0) }
+      .map { $0.deletingLastPathComponent().path }
+    #expect(folders.sorted() == ["/", "/a.m2fp"])
+    try files.commit()
+    #expect(try folder.tree().keys.sorted() == ["a.m2fp.png", "a.m2fp/hair.png"])
+  }
+
+  @Test func withoutACommitNoEmptyFolderIsLeft() throws {
+    try folder.write("b.m2fp/mine.png", [1])
+    do {
+      var files = AtomicFiles(in: folder.path)
+      try write(&files, "a.m2fp/hair.png")
+      try write(&files, "b.m2fp/hair.png")
+    }
+    #expect(
+      try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted()
+        == ["b.m2fp", "b.m2fp/mine.png"])
+  }
+
+  @Test func leftoversAmongMasksGoWithTheOneBesideThem() throws {
+    try folder.write(".m2fp-dead.tmp", [1])
+    try folder.write("a.m2fp/.m2fp-dead.tmp", [1])
+    try folder.write("b.m2fp/.m2fp-dead.tmp", [1])
+    try folder.write("b.m2fp/hair.png", [1])
+    var files = AtomicFiles(in: folder.path)
+    try write(&files, "c.m2fp/hair.png")
+    AtomicFiles.removeLeftovers(in: folder.path)
+    try files.commit()
+    #expect(
+      try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted()
+        == ["b.m2fp", "b.m2fp/hair.png", "c.m2fp", "c.m2fp/hair.png"])
+  }
+
   @Test func aFileInPlaceOfAFolderIsNamed() throws {
     try folder.write("file", [1])
     let failure = #expect(throws: FileFailure.self) {

@@ -243,6 +243,17 @@ struct BatchTests {
     #expect(try folder.tree()[".m2fp-killed.tmp"] == nil)
   }
 
+  @Test func whereAllIsCurrentNothingIsWrittenNotEvenToProbe() throws {
+    try addImage("a.png")
+    try run()
+    // Whatever is made in a folder, and be it removed at once, changes the folder's own time.
+    let past = Date(timeIntervalSince1970: 1_000_000_000)
+    try FileManager.default.setAttributes([.modificationDate: past], ofItemAtPath: folder.path)
+    #expect(try run().summary.current == 1)
+    let attributes = try FileManager.default.attributesOfItem(atPath: folder.path)
+    #expect(attributes[.modificationDate] as? Date == past)
+  }
+
   @Test func masksOfAnotherModelsClassesGo() throws {
     try addImage("a.png")
     try run()

@@ -5,7 +5,7 @@ import Testing
 /// Decoding, against what Pillow made of the same files.
 @Suite struct DecoderTests {
   @Test func fixturesAreThere() {
-    #expect(Fixtures.good.count >= 65)
+    #expect(Fixtures.good.count >= 72)
     #expect(Fixtures.good.contains("ycck-adobe-inverted.jpg"))
   }
 
@@ -38,6 +38,16 @@ import Testing
     #expect(decoded.warnings.count == 1)
     #expect(try #require(decoded.warnings.first).contains("extraneous bytes"))
     #expect(try ImageDecoder.decode(Fixtures.bytes("baseline-444.jpg")).warnings.isEmpty)
+  }
+
+  @Test func lostShadesAreCollectedAsAWarning() throws {
+    for name in ["grey-16bit.png", "grey-16bit-adam7.png", "grey-16bit-trns.png"] {
+      let warnings = try ImageDecoder.decode(Fixtures.bytes(name)).warnings
+      #expect(warnings.count == 1 && warnings[0].contains("16-bit grey above 255"))
+    }
+    for name in ["rgb-16bit.png", "grey-alpha-16bit.png", "grey-8bit.png"] {
+      #expect(try ImageDecoder.decode(Fixtures.bytes(name)).warnings.isEmpty)
+    }
   }
 
   @Test func pixelLimitIsInclusive() throws {

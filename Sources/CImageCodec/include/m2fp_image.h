@@ -89,11 +89,13 @@ void m2fp_png_header(const uint8_t *bytes, size_t count, m2fp_image_header *head
 /// Decodes a PNG of any colour type and depth, interlaced or not.
 ///
 /// `header` is what `m2fp_png_header` gave for the same bytes; `pixels` takes exactly
-/// `header->width * header->height * 3` bytes. Samples of 16 bits keep their high byte (Pillow does
-/// so for colour; its clipping of 16-bit grey is not imitated). A transparent picture (alpha
-/// channel or tRNS) is composited over white with the arithmetic of Pillow's `alpha_composite`; a
-/// tRNS colour is compared at the file's own depth, as the PNG specification demands. No gamma or
-/// colour correction. Of an APNG the default picture is taken. Any bad CRC is a failure, and so is
+/// `header->width * header->height * 3` bytes. The pixels are those of Pillow 9.4, also
+/// where it departs from the PNG specification: 16-bit colour keeps its high byte but 16-bit grey is
+/// clipped at 255 (with a warning where that loses shades), and of a tRNS colour the low byte is
+/// compared with samples already scaled to 8 bits. Pillow 13.0 gives the same for every valid
+/// file. A palette index without a colour is black as in 13.0, where 9.4 makes it a shade of grey. A
+/// transparent picture is composited over white with the arithmetic of Pillow's `alpha_composite`. No
+/// gamma or colour correction. Of an APNG the default picture is taken. Any bad CRC is a failure, and so is
 /// a missing IEND chunk; bytes after IEND are ignored. When the call fails, `pixels` holds nothing
 /// of use.
 void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,

@@ -107,7 +107,7 @@ struct FilePipeline: Sendable {
       fill: { preprocessor.fill($0, content: loaded.content, geometry: loaded.geometry) },
       body: { output in
         merge.measure(.merge) {
-          postprocessor.run(output, geometry: loaded.geometry, persons: false)
+          postprocessor.run(output, geometry: loaded.geometry, persons: nil)
         }
       })
     let merging = merge.seconds[.merge] ?? 0

@@ -112,7 +112,7 @@ struct DoctorCommand: ParsableCommand {
         width: geometry.inputWidth, height: geometry.inputHeight,
         fill: { preprocessor.fill($0, content: content, geometry: geometry) },
         body: { output in
-          let result = postprocessor.run(output, geometry: geometry, persons: false)
+          let result = postprocessor.run(output, geometry: geometry, persons: nil)
           return output.classLogits.allSatisfy(\.isFinite)
             && result.classPixelCounts.reduce(0, +) == width * height
         })

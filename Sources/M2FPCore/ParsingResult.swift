@@ -48,9 +48,8 @@ public struct ParsingResult: Sendable, Equatable {
   public let parts: [Instance]
   /// Whole humans by descending score; empty for a single-human model.
   public let humans: [Instance]
-  /// The person each pixel belongs to: `k` for `humans[k - 1]`, 0 for none; where humans overlap
-  /// the one with the best score. Nil unless it was asked for and the model finds humans.
-  public let persons: LabelMap?
+  /// The persons with their parts; nil unless they were asked for.
+  public let persons: Persons?
   /// For each parsing class, how many pixels of `labels` have it.
   public let classPixelCounts: [Int]
   /// For each parsing class, how sure the network is; nil for a class that is not in `labels`.
@@ -61,7 +60,7 @@ public struct ParsingResult: Sendable, Equatable {
   public let classScores: [Float?]
 
   public init(
-    labels: LabelMap, parts: [Instance], humans: [Instance], persons: LabelMap?,
+    labels: LabelMap, parts: [Instance], humans: [Instance], persons: Persons?,
     classPixelCounts: [Int], classScores: [Float?]
   ) {
     self.labels = labels

@@ -23,12 +23,12 @@ public final class Postprocessor {
   /// - Parameters:
   ///   - output: What the network returned; only read during the call.
   ///   - geometry: Where the image lay in the network's input.
-  ///   - persons: Whether to make the person map.
+  ///   - persons: Which humans to take for persons; nil for no persons.
   /// - Returns: The result at the image's own size.
   /// - Precondition: `output` has the contract's classes and "no object", and masks of at least
   ///   3 × 3 and at most the input's size.
   public func run(
-    _ output: NetworkOutput, geometry: NetworkGeometry, persons: Bool
+    _ output: NetworkOutput, geometry: NetworkGeometry, persons: PersonRules?
   ) -> ParsingResult {
     precondition(
       output.classes == rules.parsingClasses + (rules.humanIndex == nil ? 0 : 1) + 1,
@@ -40,7 +40,8 @@ public final class Postprocessor {
     switch rules.mode {
     case .semantic:
       return singleHuman.merge(
-        output, maskLogits, probabilities, classes: rules.parsingClasses, geometry: geometry)
+        output, maskLogits, probabilities, classes: rules.parsingClasses, geometry: geometry,
+        persons: persons)
     case .parsing:
       return parse(output, maskLogits, probabilities, geometry, persons: persons)
     }
@@ -67,7 +68,7 @@ public final class Postprocessor {
 
   private func parse(
     _ output: NetworkOutput, _ maskLogits: UnsafePointer<Float>,
-    _ probabilities: UnsafePointer<Float>, _ geometry: NetworkGeometry, persons: Bool
+    _ probabilities: UnsafePointer<Float>, _ geometry: NetworkGeometry, persons: PersonRules?
   ) -> ParsingResult {
     guard let topK = rules.topK, let partThreshold = rules.partScoreThreshold,
       let humanThreshold = rules.humanScoreThreshold,
@@ -137,13 +138,18 @@ public final class Postprocessor {
     humans.sort { $0.score > $1.score }
     merged.sort { $0.score > $1.score }
 
-    let maps = merger.merge(
-      merged, humans: persons && rules.humanIndex != nil ? humans : nil, maskLogits, maskSize,
-      maskThreshold: maskThreshold, geometry: geometry, sampler: &sampler)
-    let counts = countLabels(maps.labels, classes: rules.parsingClasses)
+    let labels = merger.merge(
+      merged, maskLogits, maskSize, maskThreshold: maskThreshold, geometry: geometry,
+      sampler: &sampler)
+    let counts = countLabels(labels, classes: rules.parsingClasses)
     return ParsingResult(
-      labels: maps.labels, parts: parts, humans: humans, persons: maps.persons,
-      classPixelCounts: counts,
+      labels: labels, parts: parts, humans: humans,
+      persons: persons.map {
+        Persons.assemble(
+          humans: humans, merged: merged, labels: labels, classes: rules.parsingClasses,
+          maskLogits: maskLogits, maskSize: maskSize, maskThreshold: maskThreshold, rules: $0,
+          sampler: &sampler)
+      }, classPixelCounts: counts,
       classScores: (0..<rules.parsingClasses).map { classIndex in
         counts[classIndex] == 0 ? nil : merged.first { $0.classIndex == classIndex }?.score
       })

@@ -67,19 +67,6 @@ func accumulateRow(
   }
 }
 
-/// Gives the pixels with a logit above zero a label.
-func paintRow(
-  _ logits: UnsafePointer<Float>, _ range: Range<Int>, _ label: UInt8,
-  _ labels: UnsafeMutablePointer<UInt8>
-) {
-  var x = range.lowerBound
-  while x < range.upperBound {
-    let positive = loadLanes(logits + x) .> 0
-    if anyLane(positive) { blendBytes(laneBits(positive), label, labels + x) }
-    x += MaskSampler.lanes
-  }
-}
-
 /// Sets the bytes whose lane is all ones.
 @inline(__always)
 private func blendBytes(

@@ -1,4 +1,4 @@
-/// Merges instances into a map of classes, and humans into a map of persons, tile by tile.
+/// Merges instances into a map of classes, tile by tile.
 struct SemanticMerger: ~Copyable {
   // Three float planes of a tile fit the L2 cache, a row of it the L1 cache.
   private static let tileWidth = 512
@@ -17,24 +17,22 @@ struct SemanticMerger: ~Copyable {
     let logitThreshold: Float
   }
 
-  /// Makes the maps at the image's size.
+  /// Makes the map at the image's size.
   ///
   /// - Parameters:
   ///   - instances: Part and background instances to merge, by descending score, each above
   ///     `maskThreshold`.
-  ///   - humans: Humans by descending score; nil for no person map.
   ///   - maskLogits: The masks of all queries.
   ///   - maskSize: Cells a mask.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
   ///   - geometry: Gives the image's size.
-  ///   - sampler: Prepared for these masks, with room for all instances and humans.
+  ///   - sampler: Prepared for these masks, with room for all instances.
   /// - Returns: For each pixel the class with the highest mean of probability × score over the
   ///   class's instances there, the lowest of equals, and 0 where there are none.
   mutating func merge(
-    _ instances: [Instance], humans: [Instance]?, _ maskLogits: UnsafePointer<Float>,
-    _ maskSize: Int, maskThreshold: Float, geometry: NetworkGeometry,
-    sampler: inout MaskSampler
-  ) -> (labels: LabelMap, persons: LabelMap?) {
+    _ instances: [Instance], _ maskLogits: UnsafePointer<Float>, _ maskSize: Int,
+    maskThreshold: Float, geometry: NetworkGeometry, sampler: inout MaskSampler
+  ) -> LabelMap {
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)
     var slot = 0
     // Within a class by ascending score, the order in which the reference adds.
@@ -53,33 +51,11 @@ struct SemanticMerger: ~Copyable {
     }
     layers.sort { $0.label < $1.label }
 
-    let labels = filledMap(width, height) { labels in
+    return filledMap(width, height) { labels in
       Self.forEachTile(layers.map(\.region), width, height) { rows, columns in
         mergeTile(layers, rows, columns, maskThreshold, labels, width, &sampler)
       }
     }
-    guard let humans else { return (labels, nil) }
-
-    // Ascending, so that the best is painted last. Ids are bytes.
-    let painted = humans.prefix(255).enumerated().reversed().map { index, human in
-      let region = sampler.region(
-        of: maskLogits + human.query * maskSize, above: 0, slot: slot)
-      slot += 1
-      return (id: UInt8(index + 1), region: region)
-    }
-    let persons = filledMap(width, height) { labels in
-      for (id, region) in painted {
-        var left = region.columns.lowerBound
-        while left < region.columns.upperBound {
-          let columns = left..<min(left + MaskSampler.stripWidth, width)
-          sampler.forEachRow(of: region, rows: region.rows, columns: columns) { y, range, values in
-            paintRow(values, range, id, labels + (y * width + columns.lowerBound))
-          }
-          left = columns.upperBound
-        }
-      }
-    }
-    return (labels, persons)
   }
 
   private mutating func mergeTile(

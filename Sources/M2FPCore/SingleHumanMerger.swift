@@ -37,7 +37,8 @@ struct SingleHumanMerger: ~Copyable {
 
   mutating func merge(
     _ output: NetworkOutput, _ maskLogits: UnsafePointer<Float>,
-    _ classProbabilities: UnsafePointer<Float>, classes: Int, geometry: NetworkGeometry
+    _ classProbabilities: UnsafePointer<Float>, classes: Int, geometry: NetworkGeometry,
+    persons: PersonRules?
   ) -> ParsingResult {
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)
     let (contentWidth, contentHeight) = (geometry.contentWidth, geometry.contentHeight)
@@ -184,12 +185,14 @@ struct SingleHumanMerger: ~Copyable {
       }
     }
     let counts = countLabels(labels, classes: classes)
+    let scores = zip(scalarTotals, counts).map { total, count in
+      // The reference divides by one pixel more.
+      count == 0 ? nil : Float(total / Double(count + 1))
+    }
     return ParsingResult(
-      labels: labels, parts: [], humans: [], persons: nil, classPixelCounts: counts,
-      classScores: zip(scalarTotals, counts).map { total, count in
-        // The reference divides by one pixel more.
-        count == 0 ? nil : Float(total / Double(count + 1))
-      })
+      labels: labels, parts: [], humans: [],
+      persons: persons.map { Persons.single(labels: labels, classScores: scores, rules: $0) },
+      classPixelCounts: counts, classScores: scores)
   }
 }
 

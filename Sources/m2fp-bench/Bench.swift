@@ -28,7 +28,7 @@ import M2FPImageIO
       return result.labels.labels.count
     }
     report("merge, 40 masks, persons", large, runs: 10) {
-      merge(postprocessor, forty, large, persons: true).labels.labels.count
+      merge(postprocessor, forty, large, persons: .all).labels.labels.count
     }
     let single = Scene(imageWidth: 3000, imageHeight: 4000, inputWidth: 384, inputHeight: 512)
     let alone = Postprocessor(contract: contract(single, mode: .semantic))
@@ -74,7 +74,7 @@ import M2FPImageIO
   }
 
   private static func merge(
-    _ postprocessor: Postprocessor, _ logits: Logits, _ scene: Scene, persons: Bool = false
+    _ postprocessor: Postprocessor, _ logits: Logits, _ scene: Scene, persons: PersonRules? = nil
   ) -> ParsingResult {
     logits.classLogits.withUnsafeBufferPointer { classLogits in
       logits.maskLogits.withUnsafeBufferPointer { maskLogits in

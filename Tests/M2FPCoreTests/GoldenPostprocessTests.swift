@@ -89,7 +89,7 @@ import Testing
     output.maskLogits = try golden.floats("masks.f32")
     let result = output.withOutput {
       Postprocessor(contract: contract(golden.rules))
-        .run($0, geometry: golden.geometry, persons: false)
+        .run($0, geometry: golden.geometry, persons: nil)
     }
     try #expect(result.labels.labels == [UInt8](golden.bytes("labels.u8")))
     for (found, expected) in [(result.parts, golden.parts), (result.humans, golden.humans)] {

@@ -9,7 +9,8 @@ M2FP := .build/$(CONFIGURATION)/m2fp
 
 # What building and running need; libtorch-dev alone would bring the reference BLAS, ten times
 # slower.
-PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev
+PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libfreetype-dev \
+  fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv
 # What ModelScope's own code needs besides, as far as Debian has it.

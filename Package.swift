@@ -38,6 +38,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPBatch",
@@ -52,7 +53,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPImageIO", dependencies: ["CImageCodec", "M2FPCore"],
+      name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
     .target(name: "M2FPCore", swiftSettings: swiftSettings),
     .target(name: "M2FPDigest", dependencies: ["CLibCrypto"], swiftSettings: swiftSettings),
@@ -62,6 +63,9 @@ let package = Package(
       linkerSettings: ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
+    .target(name: "CFont", dependencies: ["CLibFreeType"], cSettings: cSettings),
+    .systemLibrary(
+      name: "CLibFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),

@@ -39,6 +39,8 @@ typedef struct png_picture {
   int colour_type;
   const uint8_t *palette;
   int32_t colours;
+  /// Whether colour 0 is fully transparent.
+  int clear_zero;
   int filters;
   int strategy;
   row_source source;
@@ -83,6 +85,8 @@ static void png_write_picture(png_writing *writing, const png_picture *picture) 
     png_color palette[PNG_MAX_PALETTE_LENGTH];
     memcpy(palette, picture->palette, (size_t)picture->colours * 3);
     png_set_PLTE(png, info, palette, picture->colours);
+    const png_byte clear = 0;
+    if (picture->clear_zero) png_set_tRNS(png, info, &clear, 1, NULL);
   }
   png_write_info(png, info);
   writing->row = malloc(png_get_rowbytes(png, info));
@@ -122,8 +126,8 @@ static const uint8_t *plain_row(const void *context, int32_t y, uint8_t *row) {
 }
 
 void m2fp_png_encode_indexed(const uint8_t *labels, int32_t width, int32_t height,
-                             const uint8_t *palette, int32_t colours, m2fp_buffer *output,
-                             m2fp_image_result *result) {
+                             const uint8_t *palette, int32_t colours, int32_t clear_zero,
+                             m2fp_buffer *output, m2fp_image_result *result) {
   uint8_t highest = 0;
   for (size_t i = 0, count = (size_t)width * height; i < count; i++) {
     highest = labels[i] > highest ? labels[i] : highest;
@@ -142,6 +146,7 @@ void m2fp_png_encode_indexed(const uint8_t *labels, int32_t width, int32_t heigh
       .colour_type = PNG_COLOR_TYPE_PALETTE,
       .palette = palette,
       .colours = colours,
+      .clear_zero = clear_zero,
       .filters = PNG_FILTER_NONE,
       .strategy = Z_RLE,
       .source = plain_row,
@@ -208,7 +213,9 @@ void m2fp_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int32
       .width = width,
       .height = height,
       .bit_depth = 8,
-      .colour_type = channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+      .colour_type = channels == 1   ? PNG_COLOR_TYPE_GRAY
+                     : channels == 3 ? PNG_COLOR_TYPE_RGB
+                                     : PNG_COLOR_TYPE_RGB_ALPHA,
       .filters = PNG_FILTER_UP,
       .strategy = Z_DEFAULT_STRATEGY,
       .source = plain_row,

@@ -30,7 +30,7 @@ struct AtomicFiles: ~Copyable {
     let below = pending.filter { Paths.folder($0.final) != folder }
     for file in below { unlink(file.temporary) }
     // Fails, as it should, when anything is left in it.
-    for made in Set(below.map { Paths.folder($0.final) }) { rmdir(made) }
+    for made in Set(below.map { Paths.folder($0.final) }) { Self.removeEmpty(made, below: folder) }
     for file in pending {
       unlink(file.temporary)
       close(file.descriptor)
@@ -115,6 +115,7 @@ struct AtomicFiles: ~Copyable {
         else { continue }
         unlink(leftover.path)
         close(leftover.descriptor)
+        removeEmpty(Paths.folder(leftover.path), below: folder)
       }
       rmdir(masks)
     }
@@ -122,6 +123,12 @@ struct AtomicFiles: ~Copyable {
       unlink(leftover.path)
       close(leftover.descriptor)
     }
+  }
+
+  /// Removes a folder and those above it, up to `root`, as far as they are empty.
+  private static func removeEmpty(_ folder: String, below root: String) {
+    var folder = folder
+    while folder != root, rmdir(folder) == 0 { folder = Paths.folder(folder) }
   }
 
   private static func isTemporary(_ name: String) -> Bool {

@@ -10,12 +10,14 @@ struct FilePipeline: Sendable {
   let contract: ModelContract
   let network: Sidecar.Network
   let recordedOptions: Sidecar.Options
+  let encoder: OutputEncoder
 
   init(options: BatchOptions, contract: ModelContract, network: Sidecar.Network) {
     self.options = options
     self.contract = contract
     self.network = network
     self.recordedOptions = options.recorded(contract: contract)
+    self.encoder = OutputEncoder(options: options, classes: options.classes(of: contract))
   }
 
   /// An image decoded and resized: all that inference needs, and little of it.
@@ -26,7 +28,7 @@ struct FilePipeline: Sendable {
     let geometry: NetworkGeometry
     /// The image at the network's content size.
     let content: RGBImage
-    /// The image at its own size, kept only for an overlay.
+    /// The image at its own size, kept only where outputs need its pixels.
     let original: RGBImage?
     let warnings: [String]
     var times: StageTimes
@@ -87,7 +89,7 @@ struct FilePipeline: Sendable {
       return .loaded(
         Loaded(
           file: file, source: source, modified: contents.stamp.modified, geometry: geometry,
-          content: content, original: options.overlay ? image : nil, warnings: warnings,
+          content: content, original: options.needPhoto ? image : nil, warnings: warnings,
           times: times))
     } catch {
       return done(.failed(error))
@@ -107,7 +109,9 @@ struct FilePipeline: Sendable {
       fill: { preprocessor.fill($0, content: loaded.content, geometry: loaded.geometry) },
       body: { output in
         merge.measure(.merge) {
-          postprocessor.run(output, geometry: loaded.geometry, persons: nil)
+          let result = postprocessor.run(
+            output, geometry: loaded.geometry, persons: options.persons)
+          return options.remap.map { result.remapped(by: $0) } ?? result
         }
       })
     let merging = merge.seconds[.merge] ?? 0
@@ -126,8 +130,16 @@ struct FilePipeline: Sendable {
         warnings: loaded.warnings)
     }
     do throws(FileFailure) {
-      let encoded = try times.measure(.encode) { () throws(FileFailure) in try encode(parsed) }
-      let sidecar = try sidecar(parsed, encoded: encoded)
+      let encoded = try times.measure(.encode) { () throws(FileFailure) in
+        try encoder.encode(parsed.result, photo: loaded.original, names: loaded.file.outputs)
+      }
+      let folder = Paths.join(loaded.file.outputs.folder, "")
+      let sidecar = Sidecar(
+        source: loaded.source, model: network, options: recordedOptions,
+        classes: encoder.classes, result: parsed.result,
+        outputs: encoded.map {
+          Sidecar.Output(path: String($0.path.dropFirst(folder.count)), size: $0.image.count)
+        })
       try times.measure(.write) { () throws(FileFailure) in
         try store(encoded, sidecar: sidecar, loaded: loaded)
       }
@@ -164,60 +176,8 @@ struct FilePipeline: Sendable {
 
   // MARK: - Outputs
 
-  private struct Encoded {
-    let path: String
-    let image: EncodedImage
-  }
-
-  private func encode(_ parsed: Parsed) throws(FileFailure) -> [Encoded] {
-    let names = parsed.loaded.file.outputs
-    let result = parsed.result
-    var encoded = [
-      Encoded(
-        path: names.map, image: try PNGEncoder.labelMap(result.labels, palette: options.palette))
-    ]
-    for index in options.maskClasses.sorted() where result.classPixelCounts[index] > 0 {
-      encoded.append(
-        Encoded(
-          path: names.mask(ClassNames.slug(contract.classes[index])),
-          image: try PNGEncoder.mask(of: UInt8(index), in: result.labels)))
-    }
-    if let original = parsed.loaded.original {
-      let overlay = Overlay.blend(original, labels: result.labels, palette: options.palette)
-      encoded.append(Encoded(path: names.overlay, image: try JPEGEncoder.rgb(overlay)))
-    }
-    return encoded
-  }
-
-  private func sidecar(_ parsed: Parsed, encoded: [Encoded]) throws(FileFailure) -> Sidecar {
-    let result = parsed.result
-    let total = result.labels.width * result.labels.height
-    func found(_ instance: Instance) -> Sidecar.Found {
-      let human = instance.classIndex == contract.postprocess.humanIndex
-      return Sidecar.Found(
-        name: human ? "Human" : contract.classes[instance.classIndex],
-        index: instance.classIndex, score: instance.score, pixels: instance.pixelCount,
-        box: instance.box.map { [$0.x, $0.y, $0.width, $0.height] })
-    }
-    let folder = parsed.loaded.file.outputs.folder
-    return Sidecar(
-      formatVersion: Sidecar.currentFormatVersion, input: parsed.loaded.source, model: network,
-      options: recordedOptions,
-      classes: result.classPixelCounts.enumerated().filter { $0.element > 0 }.map {
-        Sidecar.ClassShare(
-          index: $0.offset, name: contract.classes[$0.offset], pixels: $0.element,
-          share: Double($0.element) / Double(total),
-          score: $0.offset == 0 ? nil : result.classScores[$0.offset])
-      },
-      parts: result.parts.map(found), humans: result.humans.map(found),
-      outputs: encoded.map {
-        Sidecar.Output(
-          path: String($0.path.dropFirst(Paths.join(folder, "").count)), size: $0.image.count)
-      })
-  }
-
   private func store(
-    _ encoded: [Encoded], sidecar: Sidecar, loaded: Loaded
+    _ encoded: [OutputEncoder.Encoded], sidecar: Sidecar, loaded: Loaded
   ) throws(FileFailure) {
     let names = loaded.file.outputs
     var files = AtomicFiles(in: names.folder)
@@ -232,25 +192,12 @@ struct FilePipeline: Sendable {
     try files.write(text, to: names.sidecar)
     files.stampLast(loaded.modified)
     try files.sync()
-    let stale = staleOutputs(names, keeping: Set(encoded.map(\.path)))
+    let stale = StaleOutputs(
+      names, slugs: (contract.classes + encoder.classes).map(ClassNames.slug),
+      keeping: Set(encoded.map(\.path)))
     // From here to the end there is no sidecar: killed in between, the file is parsed again.
     unlink(names.sidecar)
-    for path in stale { unlink(path) }
-    // Fails, as it should, when anything is left in it.
-    rmdir(names.masks)
+    stale.remove()
     try files.commit()
-  }
-
-  /// What an earlier run with other options, another model or another result has left.
-  private func staleOutputs(_ names: OutputNames, keeping kept: Set<String>) -> [String] {
-    var paths = contract.classes.map { names.mask(ClassNames.slug($0)) } + [names.overlay]
-    for output in Sidecar.read(names.sidecar)?.outputs ?? [] {
-      // A sidecar may have been edited: only what lies where masks lie is taken for one.
-      let path = Paths.join(names.folder, output.path)
-      if path == names.mask(Paths.lastComponent(path).replacing(".png", with: "")) {
-        paths.append(path)
-      }
-    }
-    return paths.filter { !kept.contains($0) }
   }
 }

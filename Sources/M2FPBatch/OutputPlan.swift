@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import M2FPImageIO
 
 /// How outputs are named after their input.
 public enum Naming: String, Sendable, CaseIterable {
@@ -22,11 +23,29 @@ public struct OutputNames: Sendable, Equatable {
   public var sidecar: String { path(stem + ".m2fp.json") }
   /// The folder of the class masks.
   public var masks: String { path(stem + Self.masksSuffix) }
+  /// The indexed map of persons.
+  public var persons: String { path(stem + ".m2fp.persons.png") }
+  /// The photo where it shows the classes that were asked for.
+  public var cutout: String { path(stem + ".m2fp.cutout.png") }
+
   /// The photo under translucent colours.
-  public var overlay: String { path(stem + ".m2fp.overlay.jpg") }
+  public func overlay(_ format: ImageFormat) -> String {
+    path(stem + ".m2fp.overlay." + format.fileExtension)
+  }
 
   /// The mask of one class.
   public func mask(_ slug: String) -> String { masks + "/" + slug + ".png" }
+
+  /// The folder of a person's masks; `id` counts from 1.
+  public func personMasks(_ id: Int) -> String { masks + "/person-\(id)" }
+
+  /// The mask of one class within one person.
+  public func mask(_ slug: String, person id: Int) -> String {
+    personMasks(id) + "/" + slug + ".png"
+  }
+
+  /// The photo where it shows one person.
+  public func cutout(person id: Int) -> String { personMasks(id) + ".cutout.png" }
 
   static let masksSuffix = ".m2fp"
 

@@ -8,7 +8,7 @@ import M2FPImageIO
 /// modification time is set to the input's, by which an unchanged input is known without reading it.
 public struct Sidecar: Sendable, Equatable, Codable {
   /// The version of the outputs; those of another version are made anew.
-  public static let currentFormatVersion = 1
+  public static let currentFormatVersion = 2
 
   public struct Source: Sendable, Equatable, Codable {
     /// The file's name, without its folder.
@@ -41,11 +41,59 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public let masks: [String]
     /// The colours, `#rrggbb`, in the order of the classes.
     public let palette: [String]
-    public let overlay: Bool
+    /// None without an overlay.
+    public let overlay: Overlay?
+    /// None without persons.
+    public let persons: Persons?
+    /// None without a cutout.
+    public let cutout: Cutout?
+    /// None where the classes are the model's own.
+    public let remap: Remap?
+
+    public struct Overlay: Sendable, Equatable, Codable {
+      public let format: ImageFormat
+      public let opacity: Float
+      public let outlines: Bool
+      public let names: Bool
+    }
+
+    public struct Persons: Sendable, Equatable, Codable {
+      public let minScore: Float
+      public let minPixels: Int?
+      public let minShare: Double?
+      public let maxOverlap: Float
+      /// The slugs of the classes that get masks for each person.
+      public let masks: [String]
+
+      enum CodingKeys: String, CodingKey {
+        case minScore = "min_score"
+        case minPixels = "min_pixels"
+        case minShare = "min_share"
+        case maxOverlap = "max_overlap"
+        case masks
+      }
+    }
+
+    public struct Cutout: Sendable, Equatable, Codable {
+      /// Slugs; none for whole persons.
+      public let classes: [String]?
+      public let perPerson: Bool
+
+      enum CodingKeys: String, CodingKey {
+        case classes
+        case perPerson = "per_person"
+      }
+    }
+
+    public struct Remap: Sendable, Equatable, Codable {
+      public let classes: [String]
+      /// For each class of the model the index among `classes`.
+      public let table: [Int]
+    }
 
     enum CodingKeys: String, CodingKey {
       case maxSide = "max_side"
-      case masks, palette, overlay
+      case masks, palette, overlay, persons, cutout, remap
     }
   }
 
@@ -70,6 +118,37 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public let box: [Int]?
   }
 
+  /// One person: what the map of persons shows as its id.
+  public struct Person: Sendable, Equatable, Codable {
+    /// From 1, by descending score; the pixel value in the map of persons.
+    public let id: Int
+    /// The score of the human; of a single-human model the mean score of the parts.
+    public let score: Float
+    /// Upstream's score of a parsing: the human's score times the mean score of the parts.
+    public let parsingScore: Float
+    /// Pixels that are seen.
+    public let pixels: Int
+    /// x, y, width, height in pixels of the upright image, round what is seen.
+    public let box: [Int]
+    /// One for each class that is seen within the person, the background left out.
+    public let parts: [Part]
+
+    public struct Part: Sendable, Equatable, Codable {
+      public let name: String
+      public let index: Int
+      /// The best score of the class's parts that reach into the person; none if none does.
+      public let score: Float?
+      public let pixels: Int
+      /// x, y, width, height in pixels of the upright image.
+      public let box: [Int]
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case id, score, pixels, box, parts
+      case parsingScore = "parsing_score"
+    }
+  }
+
   /// A file that was written.
   public struct Output: Sendable, Equatable, Codable {
     /// The path from the sidecar's folder.
@@ -84,12 +163,60 @@ public struct Sidecar: Sendable, Equatable, Codable {
   public let options: Options
   public let classes: [ClassShare]
   public let parts: [Found]
+  /// Every candidate, overlaps and all.
   public let humans: [Found]
+  /// None unless persons were asked for.
+  public let persons: [Person]?
   public let outputs: [Output]
 
   enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
-    case input, model, options, classes, parts, humans, outputs
+    case input, model, options, classes, parts, humans, persons, outputs
+  }
+
+  /// Describes a result.
+  ///
+  /// - Parameters:
+  ///   - source: The input.
+  ///   - model: The network.
+  ///   - options: What the outputs were made with.
+  ///   - classes: The names of the result's classes.
+  ///   - result: What was found.
+  ///   - outputs: What is written beside the sidecar.
+  init(
+    source: Source, model: Network, options: Options, classes: [String], result: ParsingResult,
+    outputs: [Output]
+  ) {
+    let total = Double(result.labels.labels.count)
+    func list(_ box: Instance.Box) -> [Int] { [box.x, box.y, box.width, box.height] }
+    func found(_ instance: Instance, _ name: String) -> Found {
+      Found(
+        name: name, index: instance.classIndex, score: instance.score,
+        pixels: instance.pixelCount, box: instance.box.map(list))
+    }
+    formatVersion = Self.currentFormatVersion
+    input = source
+    self.model = model
+    self.options = options
+    self.classes = result.classPixelCounts.enumerated().filter { $0.element > 0 }.map {
+      ClassShare(
+        index: $0.offset, name: classes[$0.offset], pixels: $0.element,
+        share: Double($0.element) / total,
+        score: $0.offset == 0 ? nil : result.classScores[$0.offset])
+    }
+    parts = result.parts.map { found($0, classes[$0.classIndex]) }
+    humans = result.humans.map { found($0, "Human") }
+    persons = result.persons?.list.enumerated().map { index, person in
+      Person(
+        id: index + 1, score: person.score, parsingScore: person.parsingScore,
+        pixels: person.pixelCount, box: list(person.box),
+        parts: person.parts.map {
+          Person.Part(
+            name: classes[$0.classIndex], index: $0.classIndex, score: $0.score,
+            pixels: $0.pixelCount, box: list($0.box))
+        })
+    }
+    self.outputs = outputs
   }
 
   /// The file's text.
@@ -100,7 +227,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
   }
 
   /// The sidecar at `path`, or nil if there is none that this build can read.
-  static func read(_ path: String) -> Sidecar? {
+  public static func read(_ path: String) -> Sidecar? {
     FileManager.default.contents(atPath: path).flatMap {
       try? JSONDecoder().decode(Sidecar.self, from: $0)
     }

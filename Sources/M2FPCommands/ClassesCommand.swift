@@ -11,14 +11,17 @@ struct ClassesCommand: ParsableCommand {
   @Option(help: "A model's name or file.")
   var model = ModelLocator.defaultModel
 
-  @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|FILE"))
-  var palette: String?
+  @OptionGroup
+  var labelSet: LabelSetOptions
 
   func run() throws {
     try Console.exiting {
       let contract = try ModelLocator.current().open(model).contract
-      let colours = try PaletteOption.colours(palette, contract: contract)
-      for (index, name) in contract.classes.enumerated() {
+      let remap = try labelSet.table(contract)
+      let classes = remap?.classes ?? contract.classes
+      let colours = try PaletteOption.colours(
+        labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
+      for (index, name) in classes.enumerated() {
         let colour = colours[index]
         let swatch =
           Console.outputTakesColour
@@ -40,11 +43,18 @@ enum PaletteOption {
     "Colours: cihp, voc, or a file (JSON, GIMP .gpl, or one 'r g b name' a line). "
     + "Default: the model's own."
 
-  /// One colour for each class of the contract.
+  /// One colour for each class.
   ///
+  /// - Parameters:
+  ///   - option: What was typed, if anything was.
+  ///   - needed: How many colours there must be.
+  ///   - otherwise: The colours where nothing was typed.
+  /// - Returns: As many colours as classes.
   /// - Throws: `ValidationError` for a palette that cannot be read or is too short.
-  static func colours(_ option: String?, contract: ModelContract) throws -> [RGB] {
-    guard let option else { return contract.palette }
+  static func colours(
+    _ option: String?, classes needed: Int, otherwise: [RGB]
+  ) throws -> [RGB] {
+    guard let option else { return otherwise }
     let colours: [RGB]
     if let builtIn = Palette.builtIn[option] {
       colours = builtIn.colours
@@ -59,10 +69,9 @@ enum PaletteOption {
         throw ValidationError("--palette \(option): \(error)")
       }
     }
-    let needed = contract.classes.count
     guard colours.count >= needed else {
       throw ValidationError(
-        "--palette \(option) has \(colours.count) colours, and the model \(needed) classes.")
+        "--palette \(option) has \(colours.count) colours, and there are \(needed) classes.")
     }
     return Array(colours.prefix(needed))
   }

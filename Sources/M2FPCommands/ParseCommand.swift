@@ -16,6 +16,7 @@ struct ParseCommand: ParsableCommand {
         photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
         photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, …
         photo.m2fp.json   what was found, with which model and options
+        photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
       A photo whose outputs are current is skipped. Inputs are never modified.
       """)
 
@@ -45,11 +46,14 @@ struct ParseCommand: ParsableCommand {
     help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,…"))
   var masks = "all"
 
-  @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"))
-  var palette: String?
+  @OptionGroup(title: "Persons")
+  var personOptions: PersonOptions
 
-  @Flag(help: "Also write photo.m2fp.overlay.jpg: the photo under translucent colours.")
-  var overlay = false
+  @OptionGroup(title: "Pictures")
+  var pictures: PictureOptions
+
+  @OptionGroup(title: "Classes")
+  var labelSet: LabelSetOptions
 
   @Option(
     help: ArgumentHelp("Name outputs after the stem or the full file name.", valueName: "stem|full")
@@ -101,8 +105,14 @@ struct ParseCommand: ParsableCommand {
     let level = logLevel ?? (quiet ? .error : .info)
     let logger = Logger(label: "m2fp") { _ in ConsoleLogHandler(logLevel: level) }
     let archive = try ModelLocator.current().open(model)
-    let maskClasses = try maskClasses(archive.contract)
-    let colours = try PaletteOption.colours(palette, contract: archive.contract)
+    let contract = archive.contract
+    let remap = try labelSet.table(contract)
+    let classes = remap?.classes ?? contract.classes
+    let colours = try PaletteOption.colours(
+      labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
+    let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
+    let personRules = try personOptions.rules(
+      contract: contract, needed: pictures.needPersons)
     let files = try plannedFiles()
     let parseable = files.count { $0.input.failure == nil }
     let budget = ProcessorBudget.current()
@@ -112,7 +122,11 @@ struct ParseCommand: ParsableCommand {
     options.maxSide = maxSide
     options.maskClasses = maskClasses
     options.palette = colours
-    options.overlay = overlay
+    options.remap = remap
+    options.persons = personRules
+    options.personMaskClasses = try personOptions.maskClasses(classes)
+    options.overlay = try pictures.overlayStyle()
+    options.cutout = try pictures.cutout(classes: classes)
     options.force = force
     options.outputRoot = out
     options.maxFileSize = maxFileSize << 20
@@ -162,24 +176,6 @@ struct ParseCommand: ParsableCommand {
           : "\(places): no such file or folder.")
     }
     return OutputPlan.plan(inputs, root: out, naming: naming)
-  }
-
-  private func maskClasses(_ contract: ModelContract) throws -> Set<Int> {
-    switch masks {
-    // The background is what is left over: its mask is written when it is asked for by name.
-    case "all": return Set(1..<contract.classes.count)
-    case "none": return []
-    default:
-      return try Set(
-        masks.split(separator: ",").map { name in
-          if let index = ClassNames.index(of: String(name), in: contract.classes) { return index }
-          let slugs = contract.classes.map(ClassNames.slug)
-          let hint =
-            ClassNames.nearest(to: String(name), in: slugs).map { "did you mean '\($0)'?" }
-            ?? "'m2fp classes' lists them."
-          throw ValidationError("--masks: no class is named '\(name)'; \(hint)")
-        })
-    }
   }
 }
 

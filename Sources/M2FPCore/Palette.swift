@@ -33,6 +33,20 @@ public struct Palette: Sendable, Equatable {
       return RGB(channel(0), channel(1), channel(2))
     })
 
+  /// Colours for person ids: black for none, then hues a golden angle apart, which stay distinct
+  /// however many there are.
+  public static let persons = Palette(
+    colours: [RGB(0, 0, 0)]
+      + (0..<largest - 1).map { index in
+        let hue = (Double(index) * 0.618_033_988_749_895 + 0.58).truncatingRemainder(dividingBy: 1)
+        let value = [1.0, 0.8, 0.62][index / 8 % 3]
+        func channel(_ offset: Double) -> UInt8 {
+          let position = abs((hue + offset).truncatingRemainder(dividingBy: 1) * 6 - 3)
+          return UInt8((min(1, max(0, position - 1)) * 0.75 + 0.25) * value * 255)
+        }
+        return RGB(channel(0), channel(2.0 / 3), channel(1.0 / 3))
+      })
+
   /// Reads the text of a palette file: JSON (`[[r, g, b], …]`), GIMP's .gpl, or one colour a line
   /// as `r g b` or `#rrggbb`, each with or without a name behind it. Numbers are 0–255; `#` and
   /// anything but six hexadecimal digits starts a comment.

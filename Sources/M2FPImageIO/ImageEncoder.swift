@@ -52,17 +52,18 @@ public enum PNGEncoder {
   /// - Parameters:
   ///   - map: The labels, each less than `palette.count`.
   ///   - palette: 1 to 256 colours.
+  ///   - transparentBackground: Whether label 0 is fully transparent.
   /// - Returns: The file.
   /// - Throws: ``FileFailure`` of stage `encode` if a label has no colour or memory runs out.
   public static func labelMap(
-    _ map: LabelMap, palette: [RGB]
+    _ map: LabelMap, palette: [RGB], transparentBackground: Bool = false
   ) throws(FileFailure) -> EncodedImage {
     precondition((1...256).contains(palette.count))
     let colours = palette.flatMap { [$0.red, $0.green, $0.blue] }
     return try EncodedImage { buffer, result in
       m2fp_png_encode_indexed(
-        map.labels, Int32(map.width), Int32(map.height), colours, Int32(palette.count), &buffer,
-        &result)
+        map.labels, Int32(map.width), Int32(map.height), colours, Int32(palette.count),
+        transparentBackground ? 1 : 0, &buffer, &result)
     }
   }
 
@@ -91,6 +92,18 @@ public enum PNGEncoder {
     try EncodedImage { buffer, result in
       m2fp_png_encode(
         image.pixels, Int32(image.width), Int32(image.height), 3, &buffer, &result)
+    }
+  }
+
+  /// A PNG of 8 bits a channel with transparency.
+  ///
+  /// - Parameter image: The pixels.
+  /// - Returns: The file.
+  /// - Throws: ``FileFailure`` of stage `encode` if memory runs out.
+  public static func rgba(_ image: RGBAImage) throws(FileFailure) -> EncodedImage {
+    try EncodedImage { buffer, result in
+      m2fp_png_encode(
+        image.pixels, Int32(image.width), Int32(image.height), 4, &buffer, &result)
     }
   }
 

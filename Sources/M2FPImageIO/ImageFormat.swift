@@ -3,6 +3,14 @@ public enum ImageFormat: String, Sendable, Codable, CaseIterable {
   case jpeg = "JPEG"
   case png = "PNG"
 
+  /// What files of this kind are named, without the dot.
+  public var fileExtension: String {
+    switch self {
+    case .jpeg: "jpg"
+    case .png: "png"
+    }
+  }
+
   /// The format that the bytes begin with, or nil.
   public init?(sniffing bytes: UnsafeRawBufferPointer) {
     switch FileSignature(bytes) {

@@ -272,13 +272,79 @@ struct BatchTests {
   @Test func anOverlayIsWrittenOnlyWhenAsked() throws {
     try addImage("a.png")
     var options = options()
-    options.overlay = true
+    options.overlay = OverlayStyle()
     try run(options)
     let overlay = try folder.tree()["a.m2fp.overlay.jpg"] ?? Data()
     #expect(try ImageDecoder.decode(Array(overlay)).image.width == 40)
     try run()
     #expect(try folder.tree()["a.m2fp.overlay.jpg"] == nil)
   }
+
+  @Test func outputsOfPersonsGoWhenTheyAreNoLongerAskedFor() throws {
+    try addImage("a.png")
+    var options = options()
+    options.maskClasses = []
+    options.persons = .all
+    options.personMaskClasses = [13]
+    options.cutout = .init(classes: nil, perPerson: true)
+    let (summary, outcomes) = try run(options)
+    #expect(summary.parsed == 1)
+    let all = [
+      "a.m2fp.json", "a.m2fp.persons.png", "a.m2fp.png", "a.m2fp/person-1.cutout.png",
+      "a.m2fp/person-1/class-13.png", "a.png",
+    ]
+    #expect(try folder.tree().keys.sorted() == all)
+    guard case .parsed(let sidecar) = outcomes[0].result else {
+      Issue.record("not parsed")
+      return
+    }
+    #expect(
+      sidecar.outputs.map(\.path).sorted() == all.filter { $0 != "a.png" && $0 != "a.m2fp.json" })
+    let person = try #require(sidecar.persons?.first)
+    #expect(person.id == 1 && person.pixels == 1200 && person.box == [0, 0, 40, 30])
+    #expect(person.parts.map(\.index) == [13])
+    #expect(Sidecar.read(folder.path + "/a.m2fp.json") == sidecar)
+    #expect(try run(options).summary.current == 1)
+    // A photo of which a killed run has left no sidecar is cleaned up, too.
+    try FileManager.default.removeItem(atPath: folder.path + "/a.m2fp.json")
+    try folder.write("a.m2fp/person-2/class-1.png", [1])
+    try folder.write("a.m2fp/person-2/mine.txt", [1])
+    #expect(try run().summary.parsed == 1)
+    #expect(
+      try folder.tree().keys.sorted() == [
+        "a.m2fp.json", "a.m2fp.png", "a.m2fp/class-13.png", "a.m2fp/person-2/mine.txt", "a.png",
+      ])
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/a.m2fp/person-1"))
+  }
+
+  @Test func remappedClassesAreThoseOfAllOutputs() throws {
+    try addImage("a.png")
+    var options = options()
+    options.remap = try ClassRemap(
+      json: Data(#"{"classes": ["Nothing", "Head"], "map": {\#(Self.lines)}}"#.utf8),
+      modelClasses: Self.contract.classes)
+    options.palette = [RGB(0, 0, 0), RGB(9, 9, 9)]
+    options.maskClasses = [1]
+    options.persons = .all
+    let (_, outcomes) = try run(options)
+    guard case .parsed(let sidecar) = outcomes[0].result else {
+      Issue.record("not parsed")
+      return
+    }
+    #expect(sidecar.classes.map(\.name) == ["Nothing", "Head"])
+    #expect(sidecar.parts.map(\.name) == ["Head"])
+    #expect(sidecar.humans.map(\.name) == ["Human"] && sidecar.humans.map(\.index) == [2])
+    #expect(sidecar.persons?.first?.parts.map(\.name) == ["Head"])
+    #expect(try folder.tree()["a.m2fp/head.png"] != nil)
+    #expect(try run(options).summary.current == 1)
+    #expect(try run().summary.parsed == 1, "other classes are other options")
+    #expect(try folder.tree()["a.m2fp/head.png"] == nil)
+  }
+
+  /// Every class becomes the background, but for the face.
+  private static let lines = (0..<20).map {
+    #""Class-\#($0)": "\#($0 == 13 ? "Head" : "Nothing")""#
+  }.joined(separator: ", ")
 }
 
 private final class Counter: Sendable {

@@ -63,6 +63,19 @@ import Testing
     #expect(grey.mode == "L" && grey.pixels == map.labels)
   }
 
+  @Test func transparencyIsExact() throws {
+    let image = RGBAImage(
+      width: 19, height: 7, pixels: (0..<19 * 7 * 4).map { UInt8(truncatingIfNeeded: $0 * 37) })
+    let seen = try Pillow.read(PNGEncoder.rgba(image))
+    #expect(seen.mode == "RGBA" && seen.pixels == image.pixels)
+    let map = labels(width: 61, height: 47)
+    let clear = try Pillow.read(
+      PNGEncoder.labelMap(map, palette: Self.palette, transparentBackground: true))
+    #expect(clear.mode == "P" && clear.pixels == map.labels && clear.transparency == 0)
+    let solid = try Pillow.read(PNGEncoder.labelMap(map, palette: Self.palette))
+    #expect(solid.transparency == nil)
+  }
+
   @Test func ownDecoderReadsTheColourMap() throws {
     let map = labels(width: 61, height: 47)
     let file = try PNGEncoder.labelMap(map, palette: Self.palette)
@@ -127,6 +140,8 @@ private struct Pillow: Decodable {
   let height: Int
   let palette: [UInt8]
   let pixels: [UInt8]
+  /// The index of the transparent colour.
+  let transparency: Int?
 
   private static let script = """
     import json, sys
@@ -137,7 +152,8 @@ private struct Pillow: Decodable {
         pixels = image.convert("L") if image.mode == "1" else image
         answers.append({"format": image.format, "mode": image.mode, "width": image.width,
                         "height": image.height, "palette": image.getpalette() or [],
-                        "pixels": list(pixels.tobytes())})
+                        "pixels": list(pixels.tobytes()),
+                        "transparency": image.info.get("transparency")})
     json.dump(answers, sys.stdout)
     """
 

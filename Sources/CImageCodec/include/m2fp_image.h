@@ -104,10 +104,11 @@ void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header
 /// Encodes an indexed PNG of 8 bits a pixel: the pixel value is the label.
 ///
 /// `labels` holds `width * height` bytes; `palette` holds R, G, B for each of `colours` (1 to 256)
-/// labels. A label without a colour is a failure (corrupt). The same input gives the same bytes.
+/// labels; if `clear_zero` is not 0, label 0 is fully transparent. A label without a colour is a
+/// failure (corrupt). The same input gives the same bytes.
 void m2fp_png_encode_indexed(const uint8_t *labels, int32_t width, int32_t height,
-                             const uint8_t *palette, int32_t colours, m2fp_buffer *output,
-                             m2fp_image_result *result);
+                             const uint8_t *palette, int32_t colours, int32_t clear_zero,
+                             m2fp_buffer *output, m2fp_image_result *result);
 
 /// Encodes a grey PNG of 1 bit a pixel: white where `labels` equals `label`, black elsewhere.
 ///
@@ -115,7 +116,7 @@ void m2fp_png_encode_indexed(const uint8_t *labels, int32_t width, int32_t heigh
 void m2fp_png_encode_mask(const uint8_t *labels, int32_t width, int32_t height, uint8_t label,
                           m2fp_buffer *output, m2fp_image_result *result);
 
-/// Encodes a PNG of 8 bits a sample: grey for 1 channel, RGB for 3.
+/// Encodes a PNG of 8 bits a sample: grey for 1 channel, RGB for 3, RGBA for 4.
 ///
 /// `pixels` holds `width * height * channels` bytes.
 void m2fp_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int32_t channels,

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Foundation
+import M2FPCore
+
+/// Options about the classes that outputs are in, and their colours.
+struct LabelSetOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Turn the classes into another set's: atr, pascal, or a JSON file {\"classes\": […], "
+        + "\"map\": {\"Coat\": \"Upper-clothes\", …}}. Default: the model's own classes.",
+      valueName: "atr|pascal|file"))
+  var remap: String?
+
+  @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"))
+  var palette: String?
+
+  /// The tables that have a name; their files lie in `Remaps/`.
+  private static let builtIn: [String: [UInt8]] = [
+    "atr": PackageResources.atr_json, "pascal": PackageResources.pascal_json,
+  ]
+
+  /// The table that `--remap` means; nil for none.
+  ///
+  /// - Throws: `ValidationError` for one that cannot be read, or does not fit the model.
+  func table(_ contract: ModelContract) throws -> ClassRemap? {
+    guard let remap else { return nil }
+    let json: Data
+    if let builtIn = Self.builtIn[remap] {
+      json = Data(builtIn)
+    } else if let data = FileManager.default.contents(atPath: remap) {
+      json = data
+    } else {
+      let hint = ClassNames.nearest(to: remap, in: Self.builtIn.keys.sorted())
+      throw ValidationError(
+        "--remap \(remap): "
+          + (hint.map { "did you mean '\($0)'?" }
+            ?? "not 'atr' or 'pascal', and no file of that name can be read."))
+    }
+    do throws(ClassRemapError) {
+      return try ClassRemap(json: json, modelClasses: contract.classes)
+    } catch {
+      throw ValidationError("--remap \(remap): \(error)")
+    }
+  }
+}

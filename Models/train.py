@@ -2,7 +2,8 @@
 """Train m2fp-tiny on rendered shards; stops and resumes anywhere.
 
 The learning rate follows a cosine over the training time given by --minutes, which counts only
-time spent training: run the same command again to go on, with more minutes to extend.
+time spent training: run the same command again to go on, with more minutes to extend. SIGTERM and
+SIGINT end a run early, with a checkpoint.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import copy
 import csv
 import math
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from m2fp import checkpoint
 from m2fp.config import CONFIGS
 from m2fp.contract import make_contract
 from m2fp.criterion import Criterion, sample
@@ -31,7 +35,7 @@ from m2fp.preprocess import prepare
 from m2fp.training_data import HUMAN, Batch, Renders
 from synthetic.classes import CLASSES
 
-WARM_UP_STEPS = 200
+WARM_UP_STEPS = 100
 LOWEST_RATE = 0.02  # share of the learning rate at the end
 LOG_EVERY = 25
 RESCAN_EVERY = 100
@@ -74,9 +78,10 @@ class Trainer(nn.Module):
         mask_features = head.person_queries.locate(mask_features)
         centres = head.person_queries.centre_logits(tokens[-1], sizes[-1])
         chosen = head.person_queries(tokens[-1], sizes[-1])
-        layers = head.predictor(mask_features, tokens, positions, sizes, True, chosen)
-        losses = self.criterion(layers, batch.points, batch.targets)
-        pixels = self.pixel_classes(sample(mask_features, batch.points).transpose(1, 2))
+        read = sample(mask_features, batch.points)
+        layers = head.predictor(mask_features, tokens, positions, sizes, True, chosen, read)
+        losses = self.criterion(layers, batch.targets)
+        pixels = self.pixel_classes(read.transpose(1, 2))
         losses["pixel"] = 2 * F.cross_entropy(pixels.flatten(0, 1), batch.point_labels.flatten())
         losses["centre"] = 0.5 * centre_loss(centres, batch.centres)
         return losses
@@ -173,6 +178,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and log")
     parser.add_argument(
         "--encoder", type=Path, help="weights of m2fp.pose_encoder to start from (first run only)"
+    )
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="a whole network's weights to start from, such as recover.py's (first run only)",
     )
     parser.add_argument("--minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
@@ -289,6 +300,8 @@ def main() -> None:
     if resume.exists():
         state = torch.load(resume, map_location=device)
         trainer.load_state_dict(state["trainer"])
+    elif arguments.start_from:
+        checkpoint.load_strictly(model, checkpoint.read_state_dict(arguments.start_from))
     elif arguments.encoder:
         model.backbone.load_state_dict(torch.load(arguments.encoder, map_location=device))
     average = Average(model)
@@ -314,6 +327,9 @@ def main() -> None:
         flush=True,
     )
 
+    interrupted = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: interrupted.set())
     budget = arguments.minutes * 60
     trained = last_save = state["trained"]
     sums: dict[str, float] = {}
@@ -323,7 +339,7 @@ def main() -> None:
             int(own) + before
             for own, before in zip(counts.sum(0), (state["step"], state["images"]))
         )
-        done = trained >= budget
+        done = trained >= budget or interrupted.is_set()
         if done or trained - last_save >= arguments.checkpoint_minutes * 60:
             last_save = trained
             content = {
@@ -336,6 +352,8 @@ def main() -> None:
             }
             save(resume, content)
             save(arguments.out / "average.pth", {"model": average.model.state_dict()})
+            if interrupted.is_set():
+                break
             scores = validate(average.model, arguments.heldout, arguments.validate_scenes)
             row = {"minutes": trained / 60, "step": step, "images": images, **scores._asdict()}
             log_row(arguments.out / "validation.csv", row)

@@ -62,17 +62,22 @@ def freeze(model: M2FP, half: bool = False) -> torch.jit.ScriptModule:
         traced = torch.jit.trace(model, torch.zeros(1, 3, 64, 96), check_trace=False)
     frozen = torch.jit.freeze(traced)
     if half:
-        for node, value in _constants(frozen):
+        for node, value in _constant_nodes(frozen):
             if value.dtype == torch.float32 and torch.equal(value.half().float(), value):
                 _replace(node, value.half())
         torch._C._jit_pass_erase_shape_information(frozen.graph)
     return frozen
 
 
-def _constants(module: torch.jit.ScriptModule) -> Iterator[tuple[torch._C.Node, Tensor]]:
+def _constant_nodes(module: torch.jit.ScriptModule) -> Iterator[tuple[torch._C.Node, Tensor]]:
     for node in module.graph.findAllNodes("prim::Constant"):
         if node.hasAttribute("value") and node.kindOf("value") == "t":
             yield node, node.t("value")
+
+
+def constants(module: torch.jit.ScriptModule) -> list[Tensor]:
+    """The tensors that a frozen graph holds, in the graph's order."""
+    return [value for _, value in _constant_nodes(module)]
 
 
 def _replace(node: torch._C.Node, value: Tensor) -> None:
@@ -82,7 +87,7 @@ def _replace(node: torch._C.Node, value: Tensor) -> None:
 
 def widen(module: torch.jit.ScriptModule) -> None:
     """Turn half-precision constants into single precision; before the module's first run."""
-    for node, value in _constants(module):
+    for node, value in _constant_nodes(module):
         if value.dtype == torch.float16:
             _replace(node, value.float())
 

@@ -54,22 +54,20 @@ class Criterion(nn.Module):
         self.register_buffer("allowed", allowed)
 
     def forward(
-        self, layers: list[tuple[Tensor, Tensor]], points: Tensor, targets: list[Targets]
+        self, layers: list[tuple[Tensor, Tensor]], targets: list[Targets]
     ) -> dict[str, Tensor]:
         """Weighted losses by name (``class``, ``mask``, ``dice``), summed over the layers.
 
         Parameters
         ----------
         layers : list of (Tensor, Tensor)
-            Class logits (B, Q, C+1) and mask logits (B, Q, h, w) of each layer.
-        points : Tensor
-            (B, P, 2), x and y in [0, 1].
+            Class logits (B, Q, C+1) and mask logits at P points (B, Q, P) of each layer.
         targets : list of Targets
-            One an image, with masks sampled at its points.
+            One an image, with masks at the same points.
         """
         total = {"class": 0.0, "mask": 0.0, "dice": 0.0}
         for class_logits, mask_logits in layers:
-            losses = self._layer(class_logits.float(), sample(mask_logits.float(), points), targets)
+            losses = self._layer(class_logits.float(), mask_logits.float(), targets)
             total = {name: value + losses[name] for name, value in total.items()}
         return total
 

@@ -19,8 +19,8 @@ result              (B, S, heads * d)        float32
 Pixel centres lie at half-integers (``grid_sample`` with ``align_corners=False``), and what lies
 outside a level counts as zero. Tensors may be non-contiguous.
 
-In Python the operator is this module's composition of ATen operators: it defines the result, and
-it is what training differentiates.
+In Python the operator is this module's composition of ATen operators: it defines the result.
+Training differentiates it, or on a CPU the faster ``deformable_attention_cpu``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .deformable_attention_cpu import DeformableAttentionCPU
 
 
 def deformable_attention(
@@ -119,6 +121,10 @@ class DeformableAttention(nn.Module):
         offsets = self.sampling_offsets(query)
         offsets = offsets.unflatten(-1, (self.num_heads, levels, points, 2))
         logits = self.attention_weights(query).unflatten(-1, (self.num_heads, levels * points))
-        plain = self.portable or torch.is_grad_enabled()
-        operator = deformable_attention if plain else torch.ops.m2fp.deformable_attention
+        if not torch.is_grad_enabled() and not self.portable:
+            operator = torch.ops.m2fp.deformable_attention
+        elif value.requires_grad and value.device.type == "cpu":
+            operator = DeformableAttentionCPU.apply
+        else:
+            operator = deformable_attention
         return self.output_proj(operator(value, spatial_shapes, reference_points, offsets, logits))

@@ -80,6 +80,7 @@ class TransformerDecoder(nn.Module):
         sizes: list,
         all_layers: bool = False,
         chosen: Tensor | None = None,
+        read: Tensor | None = None,
     ) -> list[tuple[Tensor, Tensor]]:
         """Decode one batch.
 
@@ -95,12 +96,18 @@ class TransformerDecoder(nn.Module):
             Predict from the initial queries and after every layer, not only after the last.
         chosen : Tensor or None
             (B, N, E), the features of queries chosen from the image, which follow the learned.
+        read : Tensor or None
+            (B, mask_dim, P), samples of ``mask_features`` at which to predict the masks instead
+            of at every pixel: sampling is linear as well, and a loss looks at a few points only.
 
         Returns
         -------
         list of (Tensor, Tensor)
-            Class logits (B, Q, C+1) and mask logits (B, Q, H/4, W/4) of each prediction.
+            Class logits (B, Q, C+1) and mask logits (B, Q, H/4, W/4) or (B, Q, P) of each
+            prediction.
         """
+        if read is None:
+            read = mask_features
         values = [x + mark for x, mark in zip(tokens, self.level_embed.weight.unbind())]
         keys = [x + place for x, place in zip(values, positions)]
         resized = [
@@ -121,7 +128,7 @@ class TransformerDecoder(nn.Module):
             level = index % len(tokens)
             embedding = self.mask_embed(self.decoder_norm(x))
             if all_layers:
-                predictions.append(self._predict(x, embedding, mask_features))
+                predictions.append(self._predict(x, embedding, read))
             blocked = torch.matmul(embedding, resized[level]) < 0
             # A query whose mask is empty would have nothing to look at: it looks everywhere.
             blocked = blocked & ~blocked.all(dim=-1, keepdim=True)
@@ -129,10 +136,10 @@ class TransformerDecoder(nn.Module):
             x = self_attention(x, place)
             x = feed_forward(x)
         embedding = self.mask_embed(self.decoder_norm(x))
-        predictions.append(self._predict(x, embedding, mask_features))
+        predictions.append(self._predict(x, embedding, read))
         return predictions
 
-    def _predict(self, x: Tensor, embedding: Tensor, mask_features: Tensor):
+    def _predict(self, x: Tensor, embedding: Tensor, read: Tensor):
         logits = self.class_embed(self.decoder_norm(x))
-        masks = torch.matmul(embedding, mask_features.flatten(2))
-        return logits, masks.unflatten(2, mask_features.shape[-2:])
+        masks = torch.matmul(embedding, read.flatten(2))
+        return logits, masks.unflatten(2, read.shape[2:])

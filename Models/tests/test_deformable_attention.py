@@ -4,12 +4,14 @@ import math
 import sys
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from m2fp.deformable_attention import DeformableAttention, deformable_attention
+from m2fp.deformable_attention_cpu import DeformableAttentionCPU
 
 SHAPES = ((2, 3), (4, 5), (7, 6))
 
@@ -76,6 +78,30 @@ class Operator(unittest.TestCase):
             "m2fp::deformable_attention(Tensor value, Tensor spatial_shapes,"
             " Tensor reference_points, Tensor sampling_offsets, Tensor attention_logits) -> Tensor",
         )
+
+
+class OperatorInC(unittest.TestCase):
+    def test_result_and_gradients_are_those_of_the_definition(self):
+        for batch, references in ((1, 1), (2, 2), (2, 1)):
+            value, shapes, points, offsets, logits = inputs(batch, dim=5)
+            points = points[:references]
+            slope = torch.randn(batch, value.shape[1], 10)
+            found = []
+            for operator in (deformable_attention, DeformableAttentionCPU.apply):
+                learned = [x.clone().requires_grad_() for x in (value, offsets, logits)]
+                result = operator(learned[0], shapes, points, *learned[1:])
+                found.append([result, *torch.autograd.grad(result, learned, slope)])
+            for definition, ours in zip(*found):
+                torch.testing.assert_close(ours, definition, atol=1e-5, rtol=1e-4)
+
+    def test_training_on_a_cpu_uses_it(self):
+        value, shapes, points, _, _ = inputs()
+        tokens = value.flatten(2)
+        module = DeformableAttention(8, 2, len(SHAPES), 3)
+        apply = DeformableAttentionCPU.apply
+        with mock.patch.object(DeformableAttentionCPU, "apply", side_effect=apply) as used:
+            module(tokens, tokens, shapes, points)
+        used.assert_called_once()
 
 
 class Module(unittest.TestCase):

@@ -27,6 +27,10 @@ public struct BatchOptions: Sendable {
   /// Bytes.
   public var maxFileSize = 256 << 20
   public var limits = ImageLimits()
+  /// After how many failed files the run stops; nil for never.
+  public var maxErrors: Int?
+  /// How long one file may take before it is declared failed; nil for any time.
+  public var timeout: Duration?
   public var plan: ThreadPlan
 
   public init(plan: ThreadPlan) {

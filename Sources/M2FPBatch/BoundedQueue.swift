@@ -23,14 +23,30 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     condition.broadcast()
   }
 
-  /// Takes the oldest element, waiting while there is none; nil once all producers have finished.
-  func pop() -> Element? {
+  /// Takes the oldest element, waiting while there is none.
+  ///
+  /// - Parameter deadline: When to stop waiting; nil for never.
+  /// - Returns: nil once all producers have finished (``isFinished``), or when time is up.
+  func pop(until deadline: Date? = nil) -> Element? {
     condition.lock()
     defer { condition.unlock() }
-    while elements.isEmpty && producers > 0 { condition.wait() }
+    while elements.isEmpty && producers > 0 {
+      if let deadline {
+        if !condition.wait(until: deadline) { break }
+      } else {
+        condition.wait()
+      }
+    }
     guard !elements.isEmpty else { return nil }
     defer { condition.broadcast() }
     return elements.removeFirst()
+  }
+
+  /// Whether all producers have finished and nothing is left.
+  var isFinished: Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    return elements.isEmpty && producers == 0
   }
 
   /// Says that the calling producer will push no more.

@@ -9,11 +9,18 @@ public struct Input: Sendable, Equatable {
   public let relativePath: String
   /// Why the file cannot even be tried.
   public let failure: FileFailure?
+  /// The path's bytes if they are not UTF-8; `path` then is only for messages.
+  let exactPath: [UInt8]?
 
   public init(path: String, relativePath: String, failure: FileFailure? = nil) {
+    self.init(path: path, relativePath: relativePath, failure: failure, exactPath: nil)
+  }
+
+  init(path: String, relativePath: String, failure: FileFailure?, exactPath: [UInt8]?) {
     self.path = path
     self.relativePath = relativePath
     self.failure = failure
+    self.exactPath = exactPath
   }
 }
 
@@ -23,6 +30,7 @@ public struct InputDiscovery {
   public static let imageExtensions: Set<String> = ["jpg", "jpeg", "jpe", "jfif", "png"]
 
   private let recursive: Bool
+  private let filter: PathFilter
   private var found: [Input] = []
   /// Folders that were walked, so that a loop of symbolic links ends.
   private var visited: Set<FileIdentity> = []
@@ -33,38 +41,54 @@ public struct InputDiscovery {
   ///
   /// - Parameters:
   ///   - paths: Files and folders.
+  ///   - listed: More of them, from a list: what a program wrote there, a person need not have meant,
+  ///     so that m2fp's own outputs are left out, as in folders.
   ///   - recursive: Whether folders within folders count.
+  ///   - filter: Which of the files are taken.
   /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
-  public static func inputs(under paths: [String], recursive: Bool) -> [Input] {
-    var discovery = InputDiscovery(recursive: recursive)
+  static func inputs(
+    under paths: [String], listed: [PathList.Entry] = [], recursive: Bool,
+    filter: PathFilter = PathFilter()
+  ) -> [Input] {
+    var discovery = InputDiscovery(recursive: recursive, filter: filter)
     for path in paths {
-      discovery.add(path)
+      discovery.add(path, relative: nil)
+    }
+    for entry in listed {
+      if let exact = entry.exactPath {
+        discovery.fail(entry.path, entry.relativePath, .unreadable, notUTF8, exactPath: exact)
+      } else if !OutputNames.isOutput(Paths.lastComponent(entry.path)) {
+        discovery.add(entry.path, relative: entry.relativePath)
+      }
     }
     return discovery.found
   }
 
-  private init(recursive: Bool) {
+  private init(recursive: Bool, filter: PathFilter) {
     self.recursive = recursive
+    self.filter = filter
   }
 
-  private mutating func add(_ path: String) {
-    let name = Paths.lastComponent(path)
+  /// `relative` is the path's part below the folder it was found in; nil if the user named it, so
+  /// that a file is called by its name and a folder is such a folder.
+  private mutating func add(_ path: String, relative: String?) {
+    let name = relative ?? Paths.lastComponent(path)
     switch FileKind(path) {
     case .missing:
-      found.append(failed(path, name, .missing, "no such file or folder"))
+      fail(path, name, .missing, "no such file or folder")
     case .danglingLink:
-      found.append(failed(path, name, .notAFile, "is a symbolic link to nothing"))
+      fail(path, name, .notAFile, "is a symbolic link to nothing")
     case .unknown(let reason):
-      found.append(failed(path, name, .unreadable, "cannot be looked at: \(reason)"))
+      fail(path, name, .unreadable, "cannot be looked at: \(reason)")
     case .folder(let identity):
-      walk(Paths.withoutTrailingSlash(path), relative: "", identity)
+      if relative.map(filter.isExcluded) ?? false { break }
+      walk(Paths.withoutTrailingSlash(path), relative: relative ?? "", identity)
+    case .file where OutputNames.isOutput(Paths.lastComponent(path)):
+      fail(path, name, .notAFile, "has the name of an output of m2fp: rename it")
     case .file:
-      found.append(
-        OutputNames.isOutput(name)
-          ? failed(path, name, .notAFile, "has the name of an output of m2fp: rename it")
-          : Input(path: path, relativePath: name))
+      if filter.takes(name) { found.append(Input(path: path, relativePath: name)) }
     case .other(let kind):
-      found.append(failed(path, name, .notAFile, "is \(kind), not a file"))
+      fail(path, name, .notAFile, "is \(kind), not a file")
     }
   }
 
@@ -72,70 +96,76 @@ public struct InputDiscovery {
     guard visited.insert(identity).inserted else { return }
     guard let stream = opendir(folder) else {
       let reason = String(cString: strerror(errno))
-      found.append(failed(folder, relative, .unreadable, "the folder cannot be listed: \(reason)"))
+      fail(folder, relative, .unreadable, "the folder cannot be listed: \(reason)")
       return
     }
     defer { closedir(stream) }
-    var names: [String] = []
+    var entries: [(name: String, isRegular: Bool)] = []
     while true {
       errno = 0
       guard let entry = readdir(stream) else {
         if errno != 0 {
           let reason = String(cString: strerror(errno))
-          found.append(
-            failed(folder, relative, .unreadable, "the folder cannot be listed whole: \(reason)"))
+          fail(folder, relative, .unreadable, "the folder cannot be listed whole: \(reason)")
         }
         break
       }
-      let isFolder = entry.pointee.d_type == UInt8(DT_DIR)
+      let type = entry.pointee.d_type
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) {
-          (valid: String(validatingCString: $0), repaired: String(cString: $0))
+        $0.withMemoryRebound(to: UInt8.self, capacity: Int(NAME_MAX) + 1) {
+          UnsafeBufferPointer(start: $0, count: strlen($0))
         }
       }
-      if let valid = name.valid {
-        names.append(valid)
-      } else if isImageName(name.repaired) || isFolder {
-        found.append(
-          failed(
-            folder + "/" + name.repaired, Paths.join(relative, name.repaired), .unreadable,
-            "the name is not valid UTF-8: rename it"))
+      if let valid = String(validating: name, as: UTF8.self) {
+        if !valid.hasPrefix(".") && !OutputNames.isOutput(valid) {
+          entries.append((valid, type == UInt8(DT_REG)))
+        }
+        continue
+      }
+      let repaired = String(decoding: name, as: UTF8.self)
+      if isImageName(repaired) || type == UInt8(DT_DIR) {
+        fail(
+          folder + "/" + repaired, Paths.join(relative, repaired), .unreadable, Self.notUTF8,
+          exactPath: Array((folder + "/").utf8) + name)
       }
     }
-    for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
-    where !name.hasPrefix(".") && !OutputNames.isOutput(name) {
-      consider(folder == "/" ? "/" + name : folder + "/" + name, Paths.join(relative, name), name)
+    for entry in entries.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
+      let path = folder == "/" ? "/" + entry.name : folder + "/" + entry.name
+      let below = Paths.join(relative, entry.name)
+      let isImage = isImageName(entry.name)
+      // The listing says what most files are: no need to ask for each of 200,000.
+      if entry.isRegular {
+        if isImage && filter.takes(below) { found.append(Input(path: path, relativePath: below)) }
+      } else {
+        consider(path, below, isImage: isImage)
+      }
     }
   }
 
-  private mutating func consider(_ path: String, _ relative: String, _ name: String) {
-    let isImage = isImageName(name)
-    switch FileKind(path) {
-    case .folder where isImage:
-      found.append(
-        failed(
-          path, relative, .notAFile,
-          "is a folder with the name of an image: rename it, or name it on the command line "
-            + "to parse what is in it"))
-    case .folder(let identity):
-      if recursive { walk(path, relative: relative, identity) }
+  private mutating func consider(_ path: String, _ relative: String, isImage: Bool) {
+    let kind = FileKind(path)
+    if case .folder(let identity) = kind, !isImage {
+      if recursive && !filter.isExcluded(relative) { walk(path, relative: relative, identity) }
+      return
+    }
+    guard isImage, filter.takes(relative) else { return }
+    switch kind {
+    case .folder:
+      fail(
+        path, relative, .notAFile,
+        "is a folder with the name of an image: rename it, or name it on the command line "
+          + "to parse what is in it")
     case .file:
-      if isImage { found.append(Input(path: path, relativePath: relative)) }
+      found.append(Input(path: path, relativePath: relative))
     case .danglingLink:
-      if isImage {
-        found.append(failed(path, relative, .notAFile, "is a symbolic link to nothing"))
-      }
+      fail(path, relative, .notAFile, "is a symbolic link to nothing")
     case .other(let kind):
-      if isImage { found.append(failed(path, relative, .notAFile, "is \(kind), not a file")) }
+      fail(path, relative, .notAFile, "is \(kind), not a file")
     case .unknown(let reason):
-      if isImage {
-        found.append(failed(path, relative, .unreadable, "cannot be looked at: \(reason)"))
-      }
+      fail(path, relative, .unreadable, "cannot be looked at: \(reason)")
     case .missing:
       // Gone since the folder was listed.
-      if isImage {
-        found.append(failed(path, relative, .unreadable, "vanished while the folder was listed"))
-      }
+      fail(path, relative, .unreadable, "vanished while the folder was listed")
     }
   }
 
@@ -144,12 +174,17 @@ public struct InputDiscovery {
     return Self.imageExtensions.contains(name[name.index(after: dot)...].lowercased())
   }
 
-  private func failed(
-    _ path: String, _ relative: String, _ code: FileFailure.Code, _ message: String
-  ) -> Input {
-    Input(
-      path: path, relativePath: relative,
-      failure: FileFailure(stage: .read, code: code, message: message))
+  private static let notUTF8 = "the name is not valid UTF-8: rename it"
+
+  private mutating func fail(
+    _ path: String, _ relative: String, _ code: FileFailure.Code, _ message: String,
+    exactPath: [UInt8]? = nil
+  ) {
+    guard !filter.isExcluded(relative) else { return }
+    found.append(
+      Input(
+        path: path, relativePath: relative,
+        failure: FileFailure(stage: .read, code: code, message: message), exactPath: exactPath))
   }
 }
 

@@ -29,6 +29,11 @@ final class WorkerThread {
     pthread_join(handle, nil)
   }
 
+  /// Lets the thread run on unwaited for. Instead of ``join()``.
+  func detach() {
+    pthread_detach(handle)
+  }
+
   private final class Body {
     let run: @Sendable () -> Void
 

@@ -20,15 +20,12 @@ struct ParseCommand: ParsableCommand {
       A photo whose outputs are current is skipped. Inputs are never modified.
       """)
 
-  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.")
-  var paths: [String]
+  @OptionGroup(title: "Selection")
+  var selection: SelectionOptions
 
   @Option(
     help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"))
   var out: String?
-
-  @Flag(inversion: .prefixedNo, help: "Search folders within folders.")
-  var recursive = true
 
   @Option(help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"))
   var model = ModelLocator.defaultModel
@@ -69,6 +66,9 @@ struct ParseCommand: ParsableCommand {
   @Flag(help: "Parse also photos whose outputs are current.")
   var force = false
 
+  @OptionGroup(title: "Faults and limits")
+  var faults: FaultOptions
+
   @Flag(help: "Print one JSON object for each file and one summary on standard output.")
   var json = false
 
@@ -79,9 +79,6 @@ struct ParseCommand: ParsableCommand {
   var logLevel: Logger.Level?
 
   func validate() throws {
-    if paths.isEmpty {
-      throw ValidationError("Name the photos or folders to parse: m2fp parse photos/")
-    }
     if maxSide != 0 && maxSide < 64 {
       throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")
     }
@@ -104,6 +101,9 @@ struct ParseCommand: ParsableCommand {
   private func parse() throws {
     let level = logLevel ?? (quiet ? .error : .info)
     let logger = Logger(label: "m2fp") { _ in ConsoleLogHandler(logLevel: level) }
+    let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
+    let signals = SignalWatch(cancellation)
+    defer { signals.stop() }
     let archive = try ModelLocator.current().open(model)
     let contract = archive.contract
     let remap = try labelSet.table(contract)
@@ -113,7 +113,17 @@ struct ParseCommand: ParsableCommand {
     let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
     let personRules = try personOptions.rules(
       contract: contract, needed: pictures.needPersons)
-    let files = try plannedFiles()
+    let selected = try selection.selection()
+    let failureList = try faults.failedTo.map { path in
+      try FailureList(path, zeroTerminated: selection.zeroTerminated)
+    }
+    var locks = try OutputLock.acquire(
+      selected, out: out, mode: faults.lock, cancellation: cancellation
+    ) { path in
+      logger.notice("waiting for the run that holds \(path)")
+    }
+    defer { locks.removeAll() }
+    let files = try selected.plan(out: out, naming: naming)
     let parseable = files.count { $0.input.failure == nil }
     let budget = ProcessorBudget.current()
 
@@ -129,6 +139,8 @@ struct ParseCommand: ParsableCommand {
     options.cutout = try pictures.cutout(classes: classes)
     options.force = force
     options.outputRoot = out
+    options.maxErrors = faults.errorLimit
+    options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
     if options.plan.jobs * options.plan.threads > budget.usable {
@@ -148,34 +160,27 @@ struct ParseCommand: ParsableCommand {
       () throws(RunFailure) in
       try TorchSession(model: try loader.model(), threads: threads)
     }
-    let cancellation = Cancellation()
-    let signals = SignalWatch(cancellation)
-    defer { signals.stop() }
     var reporters: [any Reporter] = [
       ProgressReporter(total: files.count, quiet: quiet, logger: logger)
     ]
     if json { reporters.append(JSONReporter()) }
+    if let failureList {
+      reporters.append(FailureListReporter(failureList, logger: logger))
+    }
     let summary = batch.run(files, cancellation: cancellation) { outcome in
       for reporter in reporters { reporter.add(outcome) }
     }
-    for reporter in reporters { reporter.finish(summary) }
-    if let failure = summary.failure { throw failure }
-    if let signal = signals.received { throw ExitCode(128 + signal) }
-    if summary.failed > 0 { throw ExitCode(3) }
-  }
-
-  /// Finds the inputs and plans their outputs.
-  private func plannedFiles() throws -> [PlannedFile] {
-    let inputs = InputDiscovery.inputs(under: paths, recursive: recursive)
-    if inputs.allSatisfy({ $0.failure?.code == .missing }) {
-      let places = paths.map { "'\($0)'" }.joined(separator: ", ")
-      throw RunFailure(
-        .noInput,
-        inputs.isEmpty
-          ? "no photo found in \(places): m2fp reads .jpg, .jpeg and .png files."
-          : "\(places): no such file or folder.")
+    for reporter in reporters { try reporter.finish(summary) }
+    if let message = ExitStatus.message(summary) {
+      Console.writeError("m2fp: error: \(message)\n")
     }
-    return OutputPlan.plan(inputs, root: out, naming: naming)
+    let code = ExitStatus.code(summary, signal: signals.received)
+    if summary.hasAbandonedThreads {
+      // `exit` would let libtorch pull away what they use.
+      locks.removeAll()
+      _exit(code)
+    }
+    if code != 0 { throw ExitCode(code) }
   }
 }
 

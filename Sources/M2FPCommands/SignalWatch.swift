@@ -22,7 +22,7 @@ final class SignalWatch: Sendable {
             return first != nil
           } ?? false
         if isSecond { _exit(128 + number) }
-        cancellation.cancel()
+        cancellation.cancel(.interrupted)
         Console.writeError("\nm2fp: stopping after the files in hand; once more to stop at once\n")
       }
       source.resume()

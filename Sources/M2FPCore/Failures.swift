@@ -36,6 +36,8 @@ public struct FileFailure: Error, Sendable, Equatable {
     case outOfMemory = "out-of-memory"
     /// The network failed on this image.
     case inference
+    /// Not done within `--timeout`.
+    case timeout
   }
 
   public let stage: Stage
@@ -55,6 +57,8 @@ public struct RunFailure: Error, Sendable, Equatable {
   public enum Kind: Int32, Sendable {
     /// A defect of this program.
     case `internal` = 1
+    /// Something is asked for that makes no sense.
+    case usage = 64
     /// The model archive is damaged, or its contract is not one this build can serve.
     case modelContract = 65
     /// No image was found.
@@ -63,6 +67,8 @@ public struct RunFailure: Error, Sendable, Equatable {
     case modelMissing = 69
     /// Nothing can be written where the outputs belong.
     case outputNotWritable = 73
+    /// Another run holds the lock, or a budget is spent: the same command may succeed later.
+    case temporary = 75
   }
 
   public let kind: Kind

@@ -216,7 +216,7 @@ struct BatchTests {
     let (summary, _) = try run { () throws(RunFailure) in
       throw RunFailure(.modelContract, "broken")
     }
-    #expect(summary.failure == RunFailure(.modelContract, "broken"))
+    #expect(summary.stop == .failure(RunFailure(.modelContract, "broken")))
     #expect(summary.parsed == 0 && summary.remaining == 50)
   }
 
@@ -226,13 +226,73 @@ struct BatchTests {
     let counter = Counter()
     let (summary, _) = try run(cancellation: cancellation) { () throws(RunFailure) in
       FakeSession {
-        if counter.increment() == 5 { cancellation.cancel() }
+        if counter.increment() == 5 { cancellation.cancel(.interrupted) }
       }
     }
     #expect(summary.parsed >= 5 && summary.parsed < 30)
     #expect(summary.parsed + summary.remaining == 30)
     let next = try run().summary
     #expect(next.current == summary.parsed && next.parsed == summary.remaining)
+  }
+
+  @Test func aRunStopsAfterAsManyFailuresAsAreAllowed() throws {
+    for index in 0..<40 { try folder.write("\(index).png", "not an image".utf8) }
+    var options = options()
+    options.maxErrors = 3
+    let (summary, _) = try run(options)
+    #expect(summary.stop == .errorLimit)
+    // There is one reader for two workers.
+    #expect(summary.failed == 3 && summary.remaining == 37)
+  }
+
+  @Test func aRunStopsWhenItsTimeIsUpAndTheNextGoesOn() throws {
+    for index in 0..<30 { try addImage("\(index).png") }
+    let (summary, _) = try run(cancellation: Cancellation(timeLimit: .milliseconds(200))) {
+      () throws(RunFailure) in
+      FakeSession { usleep(30_000) }
+    }
+    #expect(summary.stop == .timeLimit && summary.failed == 0)
+    #expect(summary.remaining > 0 && summary.parsed + summary.remaining == 30)
+    #expect(try run().summary.parsed == summary.remaining)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aNetworkThatHangsFailsItsFilesAndHoldsUpNothingElse() throws {
+    for index in 0..<12 { try addImage("\(index).png") }
+    let counter = Counter()
+    let hang = DispatchSemaphore(value: 0)
+    var options = options(jobs: 2)
+    options.timeout = .milliseconds(300)
+    let (summary, outcomes) = try run(options) { () throws(RunFailure) in
+      FakeSession { if counter.increment() % 4 == 0 { hang.wait() } }
+    }
+    // Three files hang, each in a session of its own: two workers and their successors.
+    #expect(summary.failed == 3 && summary.parsed == 9)
+    #expect(summary.hasAbandonedThreads && summary.stop == nil)
+    for outcome in outcomes {
+      if case .failed(let failure) = outcome.result {
+        #expect(failure.code == .timeout && failure.stage == .infer)
+        #expect(failure.message.contains("0.3 s"))
+      }
+    }
+    // Let go, the threads end without a word and without an output.
+    for _ in 0..<3 { hang.signal() }
+    usleep(100_000)
+    #expect(try folder.tree().keys.count { $0.hasSuffix(".m2fp.json") } == 9)
+    #expect(try run().summary.parsed == 3)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aMachineOnWhichEverythingHangsEndsTheRun() throws {
+    for index in 0..<60 { try addImage("\(index).png", width: 8, height: 8) }
+    let hang = DispatchSemaphore(value: 0)
+    var options = options(jobs: 8)
+    options.timeout = .milliseconds(20)
+    let (summary, _) = try run(options) { () throws(RunFailure) in FakeSession { hang.wait() } }
+    guard case .failure(let failure) = summary.stop else {
+      Issue.record("not stopped")
+      return
+    }
+    #expect(failure.kind == .temporary && summary.parsed == 0 && summary.remaining > 0)
+    for _ in 0..<60 { hang.signal() }
   }
 
   @Test func leftoversOfAKilledRunGo() throws {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A folder that lives as long as its value.
-final class TemporaryFolder {
+final class TemporaryFolder: Sendable {
   let path: String
 
   init() throws {

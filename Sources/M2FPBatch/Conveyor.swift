@@ -1,0 +1,144 @@
+import M2FPCore
+import Synchronization
+
+/// What the threads of one run share: the files to do, and the queues from thread to thread.
+final class Conveyor: Sendable {
+  /// What a thread does.
+  enum Role {
+    case reader, worker, writer
+
+    /// The stage to name when all that is known is which thread was at it.
+    var stage: Stage {
+      switch self {
+      case .reader: .read
+      case .worker: .infer
+      case .writer: .write
+      }
+    }
+  }
+
+  /// A value on its way to the next thread.
+  private struct Passed<Value: Sendable>: Sendable {
+    let hand: FileInHand
+    let value: Value
+  }
+
+  let cancellation: Cancellation
+  let outcomes: BoundedQueue<Outcome>
+  private let files: [PlannedFile]
+  /// Where all outputs go; nil if they go to several folders.
+  private let onlyFolder: String?
+  private let pipeline: FilePipeline
+  private let makeSession: Batch.SessionFactory
+  private let loaded: BoundedQueue<Passed<FilePipeline.Loaded>>
+  private let parsed: BoundedQueue<Passed<FilePipeline.Parsed>>
+  private let nextIndex = Atomic<Int>(0)
+  private let failed = Atomic<Int>(0)
+
+  init(
+    files: [PlannedFile], onlyFolder: String?, pipeline: FilePipeline, jobs: Int, helpers: Int,
+    cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
+  ) {
+    self.files = files
+    self.onlyFolder = onlyFolder
+    self.pipeline = pipeline
+    self.makeSession = makeSession
+    self.cancellation = cancellation
+    loaded = BoundedQueue(capacity: jobs + 1, producers: helpers)
+    parsed = BoundedQueue(capacity: helpers, producers: jobs)
+    // Readers and workers report, too, and outlive no writer.
+    outcomes = BoundedQueue(capacity: 1024, producers: helpers)
+  }
+
+  private func report(_ outcome: Outcome) {
+    if case .failed(let failure) = outcome.result { stop(after: failure) }
+    outcomes.push(outcome)
+  }
+
+  /// Ends the run when a failure tells that going on is pointless or not wanted.
+  func stop(after failure: FileFailure) {
+    let failed = failed.wrappingAdd(1, ordering: .relaxed).newValue
+    if failure.code == .diskFull {
+      cancellation.cancel(
+        .failure(
+          RunFailure(
+            .outputNotWritable,
+            failure.message + ". What is written is whole, and the next run goes on from there.")))
+    }
+    if let limit = pipeline.options.maxErrors, failed >= limit { cancellation.cancel(.errorLimit) }
+  }
+
+  /// The whole life of a thread. An abandoned thread leaves the rest, and its place as a producer,
+  /// to its successor.
+  func run(_ role: Role, _ hand: Hand) {
+    switch role {
+    case .reader: if readFiles(hand) { loaded.finish() }
+    case .worker: if parseFiles(hand) { parsed.finish() }
+    case .writer: if writeFiles(hand) { outcomes.finish() }
+    }
+  }
+
+  /// - Returns: Whether the thread came to its end, rather than being abandoned.
+  private func readFiles(_ hand: Hand) -> Bool {
+    let preprocessor = pipeline.makePreprocessor()
+    while !cancellation.isCancelled {
+      let index = nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue
+      guard index < files.count else { break }
+      let file = FileInHand(files[index])
+      let result = hand.hold(file) { pipeline.load(file.file, preprocessor: preprocessor) }
+      switch result {
+      case .loaded(let image): loaded.push(Passed(hand: file, value: image))
+      case .done(let outcome): report(outcome)
+      case nil: return false
+      }
+    }
+    return true
+  }
+
+  private func parseFiles(_ hand: Hand) -> Bool {
+    let preprocessor = pipeline.makePreprocessor()
+    let postprocessor = Postprocessor(contract: pipeline.contract)
+    // Made for the first image: a run in which all is current loads no network.
+    var session: (any NetworkSession)?
+    while let next = loaded.pop() {
+      // What was only read ahead has not been begun.
+      if cancellation.isCancelled { continue }
+      if session == nil {
+        do throws(RunFailure) {
+          // Now rather than after the first inference; not before, as where all is current nothing is
+          // written.
+          if let onlyFolder { try OutputPlan.checkWritable(onlyFolder) }
+          session = try makeSession()
+        } catch {
+          cancellation.cancel(.failure(error))
+        }
+      }
+      guard let session else { continue }
+      let image = next.value
+      let result = hand.hold(next.hand) {
+        Result { () throws(FileFailure) in
+          try pipeline.parse(
+            image, preprocessor: preprocessor, session: session, postprocessor: postprocessor)
+        }
+      }
+      switch result {
+      case .success(let result): parsed.push(Passed(hand: next.hand, value: result))
+      case .failure(let failure):
+        report(
+          Outcome(
+            input: image.file.input, outputs: image.file.outputs, result: .failed(failure),
+            seconds: image.times, warnings: image.warnings))
+      case nil: return false
+      }
+    }
+    return true
+  }
+
+  private func writeFiles(_ hand: Hand) -> Bool {
+    while let next = parsed.pop() {
+      guard let outcome = hand.hold(next.hand, { pipeline.write(next.value) }) else { return false }
+      report(outcome)
+    }
+    return true
+  }
+}

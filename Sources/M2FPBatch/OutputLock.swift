@@ -1,0 +1,170 @@
+import Foundation
+import M2FPCore
+
+/// Keeps two runs from writing under one folder at the same time.
+///
+/// A lock is a byte range of the hidden file `.m2fp.lock` in that folder, by `fcntl`'s open file
+/// description locks: the kernel releases them however the process ends, and they work over NFS. The
+/// bytes stand for the hashes of relative paths (``Shard``), so that the shards of one run, which are
+/// disjoint ranges, do not exclude one another, and everything that overlaps does. Runs over files
+/// that were named one by one (`xargs -P 4 m2fp parse`) share the lock among themselves. The last run
+/// to leave removes the file.
+public final class OutputLock {
+  /// What to do when another run holds the lock.
+  public enum Mode: String, Sendable, CaseIterable {
+    case wait, fail, off
+  }
+
+  /// `F_OFD_SETLK`, a macro that Swift does not see; the same on all of Linux's architectures.
+  private static let setLock: Int32 = 37
+
+  private let path: String
+  private let descriptor: Int32
+
+  /// A folder to lock.
+  struct Claim: Equatable {
+    let folder: String
+    /// Whether others may share it.
+    let isShared: Bool
+  }
+
+  /// The folders under which a run over these inputs writes.
+  ///
+  /// Files of a list that tells no folder lie anywhere: if they get their outputs beside them,
+  /// nothing is locked for them.
+  static func claims(_ selection: Selection, out: String?) -> [Claim] {
+    var claims: [Claim] = []
+    for path in selection.paths {
+      switch FileKind(path) {
+      case .folder: claims.append(Claim(folder: path, isShared: false))
+      case .file: claims.append(Claim(folder: Paths.folder(path), isShared: true))
+      default: break
+      }
+    }
+    for root in Set(selection.list?.entries.compactMap(\.root) ?? []) {
+      if case .folder = FileKind(root) { claims.append(Claim(folder: root, isShared: false)) }
+    }
+    let isShared = selection.list == nil && claims.allSatisfy(\.isShared)
+    guard let out else { return claims }
+    return [Claim(folder: out, isShared: isShared)]
+  }
+
+  /// Locks the output folders of a run.
+  ///
+  /// - Parameters:
+  ///   - selection: What the run parses.
+  ///   - out: The `--out` folder, if there is one; made if need be.
+  ///   - mode: Whether to wait for another run, or to fail.
+  ///   - cancellation: Ends the waiting.
+  ///   - onWait: Called before waiting, with the file that another run holds.
+  /// - Returns: The locks, to be kept as long as the run lasts; not all of them when `cancellation`
+  ///   ended the waiting.
+  /// - Throws: ``RunFailure``: another run holds a lock (``RunFailure/Kind/temporary``), or a folder
+  ///   cannot be written (``RunFailure/Kind/outputNotWritable``).
+  public static func acquire(
+    _ selection: Selection, out: String?, mode: Mode, cancellation: Cancellation,
+    onWait: (String) -> Void
+  ) throws(RunFailure) -> [OutputLock] {
+    guard mode != .off else { return [] }
+    // One lock for a folder however often it is named, and always in the same order, so that two
+    // runs never wait for each other.
+    var folders: [FileIdentity: Claim] = [:]
+    for claim in claims(selection, out: out) {
+      do throws(FileFailure) {
+        try AtomicFiles.makeFolder(claim.folder)
+      } catch {
+        throw RunFailure(.outputNotWritable, error.message + ".")
+      }
+      guard case .folder(let identity) = FileKind(claim.folder) else { continue }
+      if folders[identity]?.isShared ?? true { folders[identity] = claim }
+    }
+    let order = folders.sorted { ($0.key.device, $0.key.inode) < ($1.key.device, $1.key.inode) }
+    var locks: [OutputLock] = []
+    for (_, claim) in order {
+      let lock = try acquire(
+        claim, range: selection.shard?.range ?? 0..<Shard.positions, mode: mode,
+        cancellation: cancellation, onWait: onWait)
+      guard let lock else { break }
+      locks.append(lock)
+    }
+    return locks
+  }
+
+  /// Locks one folder; nil when `cancellation` ended the waiting.
+  private static func acquire(
+    _ claim: Claim, range: Range<Int>, mode: Mode, cancellation: Cancellation,
+    onWait: (String) -> Void
+  ) throws(RunFailure) -> OutputLock? {
+    let path = Paths.join(claim.folder, ".m2fp.lock")
+    var attempts = 0
+    while true {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+      guard descriptor >= 0 else {
+        let code = errno
+        // Where nobody writes there is nothing to keep apart, and if all is current, no failure.
+        if access(claim.folder, W_OK) != 0 { return OutputLock(path: path, descriptor: -1) }
+        throw failure(code, path)
+      }
+      if setLock(claim.isShared ? F_RDLCK : F_WRLCK, range, descriptor) == 0 {
+        // Between opening and locking, the last holder may have removed the file.
+        if isStillThere(path, descriptor) { return OutputLock(path: path, descriptor: descriptor) }
+        close(descriptor)
+        continue
+      }
+      let code = errno
+      close(descriptor)
+      guard code == EAGAIN || code == EACCES else { throw failure(code, path) }
+      attempts += 1
+      // A run that ends holds the whole lock for a moment, also against other shards.
+      if mode == .fail && attempts == 10 {
+        throw RunFailure(
+          .temporary,
+          "another run of m2fp writes in '\(claim.folder)' (it holds \(path)): run again when it is "
+            + "done, or wait for it with --lock wait.")
+      }
+      if mode == .wait && attempts == 10 { onWait(path) }
+      if cancellation.isCancelled { return nil }
+      // A blocking lock would not hear of a signal or of the end of the run's time.
+      usleep(attempts < 10 ? 20_000 : 200_000)
+    }
+  }
+
+  private init(path: String, descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    if descriptor < 0 { return }
+    // Only who can have it all is alone, and may remove it. Two that leave together each let go
+    // first, so that one of them can.
+    let all = 0..<Shard.positions
+    _ = Self.setLock(F_UNLCK, all, descriptor)
+    if Self.setLock(F_WRLCK, all, descriptor) == 0, Self.isStillThere(path, descriptor) {
+      unlink(path)
+    }
+    close(descriptor)
+  }
+
+  private static func setLock(_ type: Int32, _ range: Range<Int>, _ descriptor: Int32) -> Int32 {
+    var lock = Foundation.flock()
+    lock.l_type = Int16(type)
+    lock.l_whence = Int16(SEEK_SET)
+    lock.l_start = off_t(range.lowerBound)
+    lock.l_len = off_t(range.count)
+    return fcntl(descriptor, setLock, &lock)
+  }
+
+  private static func isStillThere(_ path: String, _ descriptor: Int32) -> Bool {
+    var (ours, named) = (stat(), stat())
+    return fstat(descriptor, &ours) == 0 && stat(path, &named) == 0
+      && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev
+  }
+
+  private static func failure(_ code: Int32, _ path: String) -> RunFailure {
+    RunFailure(
+      .outputNotWritable,
+      "cannot lock \(path): \(String(cString: strerror(code))). Make the folder writable, or leave "
+        + "out the lock with --lock off if no other run writes there.")
+  }
+}

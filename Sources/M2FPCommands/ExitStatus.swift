@@ -1,0 +1,31 @@
+import M2FPBatch
+import M2FPCore
+
+/// The exit codes of a run that got as far as to parse; the README's table lists them all.
+enum ExitStatus {
+  static let someFailed: Int32 = 3
+  static let outOfTime: Int32 = 75
+
+  /// - Parameters:
+  ///   - summary: What became of the run.
+  ///   - signal: The signal that interrupted it, if one did.
+  /// - Returns: 0 if all is done and well.
+  static func code(_ summary: BatchSummary, signal: Int32?) -> Int32 {
+    if case .failure(let failure) = summary.stop { return failure.kind.rawValue }
+    if let signal { return 128 + signal }
+    if summary.stop == .timeLimit && summary.remaining > 0 { return outOfTime }
+    return summary.failed > 0 ? someFailed : 0
+  }
+
+  /// What to say about a run that ended early; nil if it did not, or if that was said already.
+  static func message(_ summary: BatchSummary) -> String? {
+    switch summary.stop {
+    case .failure(let failure): failure.message
+    case .timeLimit where summary.remaining > 0:
+      "the time limit is up; \(summary.remaining) files are left for the next run."
+    case .errorLimit where summary.remaining > 0:
+      "stopped after \(summary.failed) failed; \(summary.remaining) files are left."
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Foundation
+import M2FPBatch
+import M2FPCore
+
+/// Which photos to parse.
+struct SelectionOptions: ParsableArguments {
+  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.")
+  var paths: [String] = []
+
+  @Flag(inversion: .prefixedNo, help: "Search folders within folders.")
+  var recursive = true
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Read more paths from this file, - for standard input, one a line. Below --out, and for \
+      --shard, the part after /./ counts: find photos/. writes paths like that, --failed-to, too.
+      """, valueName: "file|-"))
+  var filesFrom: String?
+
+  @Flag(
+    name: [.customShort("0"), .customLong("null")],
+    help: "In --files-from and --failed-to a zero byte ends a path, not a line feed (find -print0)."
+  )
+  var zeroTerminated = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Take only files that match, by name or by a folder's name; a pattern with a slash is compared \
+      with the relative path. May be repeated. Default: all.
+      """, valueName: "glob"))
+  var include: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Leave out files and folders that match. May be repeated. Default: none.", valueName: "glob"))
+  var exclude: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Do the I-th of N parts, by a hash of the relative path; slurm: as the job array says. \
+      Default: all.
+      """, valueName: "I/N|slurm"))
+  var shard: String?
+
+  func validate() throws {
+    if paths.isEmpty && filesFrom == nil {
+      throw ValidationError(
+        "Name the photos or folders to parse (m2fp parse photos/), or a list with --files-from.")
+    }
+    if (include + exclude).contains(where: { $0.allSatisfy { $0 == "/" } }) {
+      throw ValidationError("--include and --exclude take a pattern such as '*.jpg' or 'raw/*'.")
+    }
+    if shard != "slurm" { _ = try namedShard() }
+  }
+
+  /// Reads the list, if there is one, and the shard.
+  ///
+  /// - Throws: ``RunFailure`` when the list cannot be read or Slurm's variables make no sense.
+  func selection() throws -> Selection {
+    var selection = Selection(paths: paths)
+    selection.recursive = recursive
+    selection.filter = PathFilter(include: include, exclude: exclude)
+    selection.list = try filesFrom.map {
+      try PathList(contentsOf: $0, zeroTerminated: zeroTerminated)
+    }
+    selection.shard =
+      shard == "slurm" ? try .slurm(ProcessInfo.processInfo.environment) : try namedShard()
+    return selection
+  }
+
+  private func namedShard() throws -> Shard? {
+    guard let shard else { return nil }
+    let numbers = shard.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+    guard numbers.count == 2, let index = numbers[0], let count = numbers[1],
+      let shard = Shard(index, of: count)
+    else {
+      throw ValidationError(
+        "--shard is I/N with I from 1 to N, such as 1/8, or slurm; not '\(shard)'.")
+    }
+    return shard
+  }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import M2FPCore
+import Testing
+
+@testable import M2FPBatch
+
+struct PathListTests {
+  private func entries(_ text: String, zeroTerminated: Bool = false) -> [[String]] {
+    PathList(Array(text.utf8), zeroTerminated: zeroTerminated).entries.map {
+      [$0.path, $0.relativePath]
+    }
+  }
+
+  @Test func linesOrZeroBytesEndPaths() {
+    #expect(entries("a.jpg\n\nb c.jpg\n") == [["a.jpg", "a.jpg"], ["b c.jpg", "b c.jpg"]])
+    #expect(
+      entries("a\nb.jpg\0c.jpg", zeroTerminated: true).map { $0[0] } == ["a\nb.jpg", "c.jpg"])
+    #expect(entries("").isEmpty)
+  }
+
+  @Test func aDotBetweenSlashesMarksTheRelativePart() {
+    #expect(entries("photos/./a/b.jpg") == [["photos/a/b.jpg", "a/b.jpg"]])
+    #expect(entries("/photos/./b.jpg") == [["/photos/b.jpg", "b.jpg"]])
+    #expect(entries("x/./y/./b.jpg") == [["x/./y/b.jpg", "b.jpg"]])
+    #expect(entries("photos/.") == [["photos", ""]], "as find writes the folder itself")
+  }
+
+  @Test func withoutTheMarkTheWholePathIsRelative() {
+    #expect(entries("./a/b.jpg") == [["./a/b.jpg", "a/b.jpg"]])
+    #expect(entries("/a//b.jpg") == [["/a//b.jpg", "a/b.jpg"]])
+    #expect(entries("../a/../../b.jpg") == [["../a/../../b.jpg", "b.jpg"]], "never above --out")
+  }
+
+  @Test(
+    arguments: [
+      ("photos/a/b.jpg", "a/b.jpg"), ("a.jpg", "a.jpg"), ("./a.jpg", "a.jpg"), ("/a.jpg", "a.jpg"),
+      ("/x/y/a\nb.jpg", "a\nb.jpg"), ("photos", ""), ("photos/sub", "sub"),
+    ])
+  func aFailureComesBackAsItWas(_ path: String, _ relative: String) {
+    let bytes = PathList.bytes(of: Input(path: path, relativePath: relative))
+    let entries = PathList(bytes + [0], zeroTerminated: true).entries
+    #expect(entries.map(\.path) == [path] && entries.map(\.relativePath) == [relative])
+  }
+
+  @Test func bytesThatAreNotUTF8ComeBackAsTheyWere() throws {
+    let bytes: [UInt8] = Array("photos/".utf8) + [0xFF, 0x2E, 0x6A, 0x70, 0x67]
+    let entry = try #require(PathList(bytes, zeroTerminated: false).entries.first)
+    #expect(entry.exactPath == bytes)
+    let input = Input(
+      path: entry.path, relativePath: entry.relativePath, failure: nil, exactPath: entry.exactPath)
+    #expect(PathList.bytes(of: input) == bytes)
+  }
+
+  @Test func aListIsReplacedAndALineFeedIsTold() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("real", [9, 9, 9])
+    try folder.link("list", to: "real")
+    var list = try FailureList(folder.path + "/list", zeroTerminated: false)
+    list.add(Input(path: "in/a.jpg", relativePath: "a.jpg"))
+    list.add(Input(path: "in/b\n.jpg", relativePath: "b\n.jpg"))
+    #expect(try list.write() == ["in/./b\n.jpg"])
+    #expect(try folder.tree()["real"] == Data("in/./a.jpg\n".utf8), "through the link")
+  }
+
+  @Test func aListThatCannotBeWrittenIsKnownBeforeTheRun() {
+    #expect(throws: RunFailure.self) { try FailureList("/proc/none/list", zeroTerminated: true) }
+  }
+
+  @Test func aDeviceIsWrittenToAndNotReplaced() throws {
+    #expect(try FailureList("/dev/null", zeroTerminated: false).write().isEmpty)
+    var status = stat()
+    #expect(stat("/dev/null", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)
+    var list = try FailureList("/dev/full", zeroTerminated: false)
+    list.add(Input(path: "a", relativePath: "a"))
+    let failure = #expect(throws: RunFailure.self) { try list.write() }
+    #expect(failure?.message.contains("No space left") == true)
+  }
+}

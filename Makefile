@@ -6,10 +6,12 @@ CONFIGURATION ?= release
 PYTHON := /usr/bin/python3
 SWIFT_BUILD := swift build --configuration $(CONFIGURATION)
 M2FP := .build/$(CONFIGURATION)/m2fp
+# Looked for beside m2fp, and where `install` puts it.
+TORCH_LIBRARY := libM2FPTorch.so
 
 # What building and running need; libtorch-dev alone would bring the reference BLAS, ten times
 # slower.
-PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libfreetype-dev \
+PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libfreetype-dev \
   fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv
@@ -26,6 +28,7 @@ install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call mi
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
+	$(SWIFT_BUILD) --product M2FPTorch
 
 demo: build
 	$(M2FP) parse Examples --no-recursive --out .build/demo --overlay --force
@@ -46,6 +49,8 @@ parity: setup-test build
 
 install: build manual completions
 	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp
+	install -D -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) \
+	  $(DESTDIR)$(PREFIX)/lib/m2fp/$(TORCH_LIBRARY)
 	install -D -m 644 Models/m2fp-tiny.pt $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 .build/man/*.1
 	install -D -m 644 .build/completions/bash $(DESTDIR)$(PREFIX)/$(BASH_COMPLETION)
@@ -70,6 +75,7 @@ manual:
 
 uninstall:
 	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1
+	$(RM) $(DESTDIR)$(PREFIX)/lib/m2fp/$(TORCH_LIBRARY)
 	$(RM) $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
 	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
 

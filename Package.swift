@@ -15,7 +15,9 @@ let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
 let package = Package(
   name: "m2fp",
   products: [
-    .executable(name: "m2fp", targets: ["m2fp"])
+    .executable(name: "m2fp", targets: ["m2fp"]),
+    // Opened at run time (Sources/CTorchLoader), not linked.
+    .library(name: "M2FPTorch", type: .dynamic, targets: ["CTorchSession"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -49,7 +51,7 @@ let package = Package(
     .target(
       name: "M2FPInference",
       dependencies: [
-        "CTorchSession", "M2FPCore", "M2FPDigest",
+        "CLibZip", "CTorchLoader", "M2FPCore", "M2FPDigest",
       ],
       swiftSettings: swiftSettings),
     .target(
@@ -57,9 +59,15 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(name: "M2FPCore", swiftSettings: swiftSettings),
     .target(name: "M2FPDigest", dependencies: ["CLibCrypto"], swiftSettings: swiftSettings),
+    .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
       name: "CTorchSession",
-      cxxSettings: cxxSettings,
+      // The interface only: what opens the library is no part of it.
+      cxxSettings: cxxSettings + [
+        .headerSearchPath("../CTorchLoader/include"),
+        // Without it a debug build takes minutes for an image.
+        .unsafeFlags(["-O2"], .when(configuration: .debug)),
+      ],
       linkerSettings: ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
@@ -67,6 +75,7 @@ let package = Package(
     .systemLibrary(
       name: "CLibFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .testTarget(

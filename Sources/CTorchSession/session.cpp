@@ -1,15 +1,12 @@
-// The only file that runs torch. What may be called from which thread: include/m2fp_torch.h.
-#include "m2fp_torch.h"
+// The only file that runs torch. What may be called from which thread: m2fp_torch.h.
+#include "m2fp_torch_session.h"
 
-#include "parallel.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
-#include <caffe2/serialize/inline_container.h>
 #include <dlfcn.h>
-#include <unistd.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/passes/shape_analysis.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -23,7 +20,6 @@
 #include <new>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -83,28 +79,10 @@ bool guarded(m2fp_torch_error* error, m2fp_torch_status otherwise, Body body) no
   return false;
 }
 
-// Keeps libgomp from spinning long at barriers, where one other busy process on the machine makes an
-// image take six times as long. Its spin count comes from the environment, read before `main`; but
-// it spins a thousandth as long while the process has more OpenMP threads than CPUs. So one thread
-// holds a team of that size, asleep, for good.
-void shorten_barrier_spins() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    std::thread([] {
-      GOMP_parallel([](void*) {}, nullptr, std::thread::hardware_concurrency() + 1, 0);
-      for (;;) pause();
-    }).detach();
-  });
-}
-
 // Process-wide settings; libtorch accepts the inter-op count only once.
 void configure_process() {
   static std::once_flag once;
   std::call_once(once, [] {
-    // oneDNN keeps compiled primitives per input shape, 1024 by default, and torch as many again:
-    // over a folder of mixed sizes memory creeps. One shape of the network needs about 100.
-    setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256", 0);
-    setenv("LRU_CACHE_CAPACITY", "256", 0);
     at::set_num_interop_threads(1);
     // The profiling executor specialises a graph for the shapes it has seen, which costs seconds
     // for every new photo size. The network gains nothing from it.
@@ -154,29 +132,7 @@ at::Tensor tensor_output(const c10::IValue& value, int64_t dimensions, const cha
   return tensor;
 }
 
-}  // namespace
-
-char* m2fp_contract_read(const char* path, size_t* length, m2fp_torch_error* error) {
-  char* contract = nullptr;
-  guarded(error, M2FP_TORCH_UNREADABLE_MODEL, [&] {
-    caffe2::serialize::PyTorchStreamReader reader{std::string(path)};
-    if (!reader.hasRecord("extra/contract.json")) {
-      set_error(error, M2FP_TORCH_NO_CONTRACT, "the archive has no extra/contract.json");
-      return;
-    }
-    const auto [data, size] = reader.getRecord("extra/contract.json");
-    contract = static_cast<char*>(std::malloc(size + 1));
-    if (!contract) throw std::bad_alloc();
-    std::memcpy(contract, data.get(), size);
-    contract[size] = '\0';
-    *length = size;
-  });
-  return contract;
-}
-
-void m2fp_contract_free(char* contract) { std::free(contract); }
-
-m2fp_model* m2fp_model_load(const char* path, m2fp_torch_error* error) {
+m2fp_model* model_load(const char* path, m2fp_torch_error* error) {
   m2fp_model* model = nullptr;
   guarded(error, M2FP_TORCH_UNREADABLE_MODEL, [&] {
     configure_process();
@@ -190,13 +146,12 @@ m2fp_model* m2fp_model_load(const char* path, m2fp_torch_error* error) {
   return model;
 }
 
-void m2fp_model_destroy(m2fp_model* model) { delete model; }
+void model_destroy(m2fp_model* model) { delete model; }
 
-m2fp_session* m2fp_session_create(
+m2fp_session* session_create(
     const m2fp_model* model, int32_t threads, m2fp_torch_error* error) {
   m2fp_session* session = nullptr;
   guarded(error, M2FP_TORCH_FAILED, [&] {
-    if (threads > 1) shorten_barrier_spins();
     at::set_num_threads(threads);
     limit_posix_openblas(threads);
     session = new m2fp_session{model->module, {}, 0, 0, {}, {}};
@@ -204,7 +159,7 @@ m2fp_session* m2fp_session_create(
   return session;
 }
 
-float* m2fp_session_input(
+float* session_input(
     m2fp_session* session, int32_t height, int32_t width, m2fp_torch_error* error) {
   float* input = nullptr;
   guarded(error, M2FP_TORCH_FAILED, [&] {
@@ -217,7 +172,7 @@ float* m2fp_session_input(
   return input;
 }
 
-bool m2fp_session_run(m2fp_session* session, m2fp_output* output, m2fp_torch_error* error) {
+bool session_run(m2fp_session* session, m2fp_output* output, m2fp_torch_error* error) {
   return guarded(error, M2FP_TORCH_FAILED, [&] {
     c10::InferenceMode inference;
     torch::jit::GraphOptimizerEnabledGuard no_specialisation(false);
@@ -245,9 +200,9 @@ bool m2fp_session_run(m2fp_session* session, m2fp_output* output, m2fp_torch_err
   });
 }
 
-void m2fp_session_destroy(m2fp_session* session) { delete session; }
+void session_destroy(m2fp_session* session) { delete session; }
 
-void m2fp_runtime_describe(m2fp_runtime_info* info) {
+void describe_runtime(m2fp_runtime_info* info) {
   std::memset(info, 0, sizeof *info);
   m2fp_torch_error ignored;
   guarded(&ignored, M2FP_TORCH_FAILED, [&] {
@@ -285,3 +240,12 @@ void m2fp_runtime_describe(m2fp_runtime_info* info) {
     }
   }
 }
+
+constexpr m2fp_torch_api kAPI{
+    model_load,  model_destroy,   session_create,   session_input,
+    session_run, session_destroy, describe_runtime,
+};
+
+}  // namespace
+
+const m2fp_torch_api* m2fp_torch_get_api(void) { return &kAPI; }

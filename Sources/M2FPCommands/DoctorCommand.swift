@@ -15,7 +15,11 @@ struct DoctorCommand: ParsableCommand {
     try Console.exiting {
       var problems: [String] = []
       Console.writeLine("m2fp       \(Version.current)")
-      describeRuntime(&problems)
+      do throws(RunFailure) {
+        describe(try Runtime(), &problems)
+      } catch {
+        problems.append(error.message)
+      }
       let plan = describeProcessors()
       checkModels(plan, &problems)
       if problems.isEmpty {
@@ -28,8 +32,7 @@ struct DoctorCommand: ParsableCommand {
     }
   }
 
-  private func describeRuntime(_ problems: inout [String]) {
-    let runtime = Runtime()
+  private func describe(_ runtime: Runtime, _ problems: inout [String]) {
     Console.writeLine("libtorch   \(runtime.torchVersion), kernels for \(runtime.cpuCapability)")
     Console.writeLine("oneDNN     \(runtime.oneDNNVersion)")
     let blas =

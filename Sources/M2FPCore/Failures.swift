@@ -65,6 +65,8 @@ public struct RunFailure: Error, Sendable, Equatable {
     case noInput = 66
     /// The model is not there.
     case modelMissing = 69
+    /// libtorch, or m2fp's library over it, cannot be loaded.
+    case libraryMissing = 72
     /// Nothing can be written where the outputs belong.
     case outputNotWritable = 73
     /// Another run holds the lock, or a budget is spent: the same command may succeed later.

@@ -1,4 +1,4 @@
-import CTorchSession
+import CTorchLoader
 import Foundation
 import M2FPCore
 import M2FPDigest
@@ -6,22 +6,28 @@ import M2FPDigest
 /// A loaded network with its contract: immutable, shared by the sessions of all workers.
 public final class Model: Sendable {
   public let archive: ModelArchive
+  let torch: m2fp_torch_api
   // Immutable after load; the shim allows its use from any thread.
   nonisolated(unsafe) let handle: OpaquePointer
 
   /// Loads the network of `archive`.
   ///
-  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/modelContract`` when torch cannot load it.
+  /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelContract`` when torch cannot load it,
+  ///   of kind ``RunFailure/Kind/libraryMissing`` when torch itself cannot be loaded.
   public init(_ archive: ModelArchive) throws(RunFailure) {
+    let torch = try TorchLibrary.api()
     var error = m2fp_torch_error()
-    guard let handle = m2fp_model_load(archive.path, &error) else {
-      throw ModelArchive.failure(error, path: archive.path)
+    guard let handle = torch.model_load(archive.path, &error) else {
+      throw error.status == .outOfMemory
+        ? RunFailure(.internal, "not enough memory to load \(archive.path).")
+        : ModelArchive.unusable(archive.path, error.text)
     }
     self.archive = archive
+    self.torch = torch
     self.handle = handle
   }
 
-  deinit { m2fp_model_destroy(handle) }
+  deinit { torch.model_destroy(handle) }
 }
 
 /// A model archive that has been looked at but not loaded.
@@ -31,7 +37,7 @@ public struct ModelArchive: Sendable {
   /// The archive's size in bytes.
   public let size: Int
 
-  /// Reads the contract out of the archive at `path`.
+  /// Reads the contract out of the archive at `path`; no torch is needed for it.
   ///
   /// - Throws: ``RunFailure``: missing, damaged, or with a contract this build cannot serve.
   public init(path: String) throws(RunFailure) {
@@ -45,15 +51,21 @@ public struct ModelArchive: Sendable {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive.")
     }
-    var error = m2fp_torch_error()
-    var length = 0
-    guard let bytes = m2fp_contract_read(path, &length, &error) else {
-      throw Self.failure(error, path: path)
-    }
-    defer { m2fp_contract_free(bytes) }
     self.path = path
     self.size = Int(status.st_size)
-    self.contract = try Self.decodeContract(Data(bytes: bytes, count: length), path: path)
+    let json: [UInt8]
+    do throws(ArchiveRecord.Failure) {
+      json = try ArchiveRecord.read("extra/contract.json", ofFile: path)
+    } catch {
+      switch error {
+      case .unreadable(let reason): throw Self.unusable(path, reason)
+      case .missing:
+        throw RunFailure(
+          .modelContract,
+          "\(path) is an archive without an m2fp contract. Make one with Models/export.py.")
+      }
+    }
+    contract = try Self.decodeContract(Data(json), path: path)
   }
 
   /// The SHA-256 of the whole archive, in hexadecimal.
@@ -61,7 +73,8 @@ public struct ModelArchive: Sendable {
   /// - Throws: ``RunFailure`` when the archive cannot be read.
   public func digest() throws(RunFailure) -> String {
     do {
-      return try SHA256.hexadecimal(ofFile: path)
+      return try DigestCache.standard(environment: ProcessInfo.processInfo.environment)
+        .sha256(ofFile: path)
     } catch {
       throw RunFailure(.modelMissing, "cannot read \(path): \(error.localizedDescription)")
     }
@@ -113,27 +126,10 @@ public struct ModelArchive: Sendable {
     }
   }
 
-  static func failure(_ error: m2fp_torch_error, path: String) -> RunFailure {
-    switch error.status {
-    case .noContract:
-      RunFailure(
-        .modelContract,
-        "\(path) is a TorchScript archive without an m2fp contract. "
-          + "Make one with Models/export.py.")
-    case .outOfMemory:
-      RunFailure(.internal, "not enough memory to load \(path).")
-    default:
-      RunFailure(
-        .modelContract,
-        "\(path) is not a usable model archive: \(error.text). "
-          + "Copy or export it anew; 'm2fp doctor' shows which models are sound.")
-    }
-  }
-}
-
-extension m2fp_torch_error {
-  /// The message as a string.
-  var text: String {
-    withUnsafeBytes(of: message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  static func unusable(_ path: String, _ reason: String) -> RunFailure {
+    RunFailure(
+      .modelContract,
+      "\(path) is not a usable model archive: \(reason). "
+        + "Copy or export it anew; 'm2fp doctor' shows which models are sound.")
   }
 }

@@ -1,4 +1,5 @@
-import CTorchSession
+import CTorchLoader
+import M2FPCore
 
 /// What inference runs on, for diagnosis.
 public struct Runtime: Sendable {
@@ -21,9 +22,11 @@ public struct Runtime: Sendable {
   public let blasConfiguration: String
 
   /// Asks torch and the dynamic linker.
-  public init() {
+  ///
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/libraryMissing`` when torch cannot be loaded.
+  public init() throws(RunFailure) {
     var info = m2fp_runtime_info()
-    m2fp_runtime_describe(&info)
+    try TorchLibrary.api().describe_runtime(&info)
     func text(_ bytes: some Any) -> String {
       withUnsafeBytes(of: bytes) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }

@@ -1,4 +1,4 @@
-import CTorchSession
+import CTorchLoader
 import Foundation
 import M2FPCore
 
@@ -19,14 +19,15 @@ public final class TorchSession: NetworkSession {
   /// - Throws: ``RunFailure`` when torch cannot make one.
   public init(model: Model, threads: Int) throws(RunFailure) {
     var error = m2fp_torch_error()
-    guard let handle = m2fp_session_create(model.handle, Int32(clamping: threads), &error) else {
+    guard let handle = model.torch.session_create(model.handle, Int32(clamping: threads), &error)
+    else {
       throw RunFailure(.internal, "cannot start a session: \(error.text)")
     }
     self.model = model
     self.handle = handle
   }
 
-  deinit { m2fp_session_destroy(handle) }
+  deinit { model.torch.session_destroy(handle) }
 
   public func run<Result>(
     width: Int, height: Int,
@@ -35,12 +36,12 @@ public final class TorchSession: NetworkSession {
   ) throws(FileFailure) -> Result {
     precondition(pthread_equal(thread, pthread_self()) != 0, "a session left its thread")
     var error = m2fp_torch_error()
-    guard let input = m2fp_session_input(handle, Int32(height), Int32(width), &error) else {
+    guard let input = model.torch.session_input(handle, Int32(height), Int32(width), &error) else {
       throw Self.failure(error)
     }
     fill(UnsafeMutableBufferPointer(start: input, count: 3 * height * width))
     var output = m2fp_output()
-    guard m2fp_session_run(handle, &output, &error) else { throw Self.failure(error) }
+    guard model.torch.session_run(handle, &output, &error) else { throw Self.failure(error) }
     let queries = Int(output.queries)
     let classes = Int(output.classes)
     let maskWidth = Int(output.mask_width)

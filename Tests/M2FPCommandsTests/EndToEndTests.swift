@@ -45,10 +45,10 @@ struct EndToEndTests {
   }()
 
   private func run(
-    _ arguments: String..., environment: [String: String] = [:]
+    _ arguments: String..., environment: [String: String] = [:], binary: URL = Self.binary
   ) throws -> Result {
     let process = Process()
-    process.executableURL = Self.binary
+    process.executableURL = binary
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -122,6 +122,23 @@ struct EndToEndTests {
     let result = try run("parse", ".", "--model", Self.model, "--json")
     #expect(result.code == 0)
     #expect(result.lines.first?["status"] as? String == "current")
+  }
+
+  @Test func onlyInferenceNeedsTorch() throws {
+    try addPhoto("in/a.png")
+    #expect(try run("parse", "in", "--model", Self.model).code == 0)
+    // Without the library beside it.
+    let alone = url("m2fp")
+    try FileManager.default.copyItem(at: Self.binary, to: alone)
+    let models = ["M2FP_MODELS": Self.fixtures + "/models"]
+    #expect(try run("--version", binary: alone).code == 0)
+    #expect(try run("models", environment: models, binary: alone).code == 0)
+    #expect(try run("classes", "--model", Self.model, binary: alone).code == 0)
+    #expect(try run("parse", "in", "--model", Self.model, binary: alone).code == 0)
+    let forced = try run("parse", "in", "--model", Self.model, "--force", binary: alone)
+    #expect(forced.code == 72 && forced.error.contains("libM2FPTorch.so"))
+    let doctor = try run("doctor", environment: models, binary: alone)
+    #expect(doctor.code == 1 && doctor.output.contains("cannot load libtorch"))
   }
 
   @Test func everyBadInputIsNamedAndTheRestIsParsed() throws {

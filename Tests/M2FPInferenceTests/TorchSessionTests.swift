@@ -61,8 +61,8 @@ struct TorchSessionTests {
     #expect(failure?.message.contains("export the model anew") == true)
   }
 
-  @Test func torchReportsWhatItRunsOn() {
-    let runtime = Runtime()
+  @Test func torchReportsWhatItRunsOn() throws {
+    let runtime = try Runtime()
     #expect(runtime.torchVersion.hasPrefix("1.") || runtime.torchVersion.hasPrefix("2."))
     #expect(!runtime.oneDNNVersion.isEmpty && !runtime.cpuCapability.isEmpty)
     #expect(runtime.blasPath.hasPrefix("/"))

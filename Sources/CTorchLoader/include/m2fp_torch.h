@@ -1,8 +1,10 @@
 // The torch shim: loads TorchScript archives and runs them on the CPU.
 //
-// Plain C, so that no importer ever sees torch. Every function is total: it never throws, never
-// prints, and reports failure through its `error` argument. Nothing here is thread-safe beyond
-// what a function's comment says.
+// Plain C, so that no importer ever sees torch. The shim is a library of its own, opened when a
+// network is first needed: libtorch takes half a second to load, and most of what a command-line
+// tool does needs none of it. Every function is total: it never throws, never prints, and reports
+// failure through its `error` argument. Nothing here is thread-safe beyond what a function's
+// comment says.
 #ifndef M2FP_TORCH_H
 #define M2FP_TORCH_H
 
@@ -24,8 +26,6 @@ enum __attribute__((enum_extensibility(closed))) M2FP_SWIFT_NAME("TorchStatus") 
   M2FP_TORCH_OK M2FP_SWIFT_NAME("ok") = 0,
   /// The archive cannot be opened or is not a TorchScript archive.
   M2FP_TORCH_UNREADABLE_MODEL M2FP_SWIFT_NAME("unreadableModel"),
-  /// The archive is sound but carries no contract.
-  M2FP_TORCH_NO_CONTRACT M2FP_SWIFT_NAME("noContract"),
   /// What the network returned does not have the shape a parsing network returns.
   M2FP_TORCH_UNEXPECTED_OUTPUT M2FP_SWIFT_NAME("unexpectedOutput"),
   /// The allocator gave up.
@@ -72,37 +72,39 @@ typedef struct {
   char blas_config[128];
 } m2fp_runtime_info;
 
-/// Copies the contract (JSON) out of the archive at `path` into a new buffer, without loading the
-/// network. Release it with `m2fp_contract_free`. Null on failure. Any thread.
-char *_Nullable m2fp_contract_read(const char *path, size_t *length, m2fp_torch_error *error);
+/// What the shim does.
+typedef struct {
+  /// Loads the archive at `path`. Half-precision constants are widened to single precision.
+  /// Null on failure. Any thread.
+  m2fp_model *_Nullable (*_Nonnull model_load)(const char *path, m2fp_torch_error *error);
 
-void m2fp_contract_free(char *_Nullable contract);
+  /// Releases a model. No session may be left that uses it. Null is accepted.
+  void (*_Nonnull model_destroy)(m2fp_model *_Nullable model);
 
-/// Loads the archive at `path`. Half-precision constants are widened to single precision.
-/// Null on failure. Any thread.
-m2fp_model *_Nullable m2fp_model_load(const char *path, m2fp_torch_error *error);
+  /// Makes a session for the calling thread, and gives that thread `threads` intra-op threads
+  /// (libtorch keeps that count per thread). Null on failure.
+  m2fp_session *_Nullable (*_Nonnull session_create)(
+      const m2fp_model *model, int32_t threads, m2fp_torch_error *error);
 
-/// Releases a model. No session may be left that uses it. Null is accepted.
-void m2fp_model_destroy(m2fp_model *_Nullable model);
+  /// The session's input buffer for an image of `height × width`: 3 × height × width values,
+  /// contents undefined. It is reused by later calls; null when memory is short. Session's thread.
+  float *_Nullable (*_Nonnull session_input)(
+      m2fp_session *session, int32_t height, int32_t width, m2fp_torch_error *error);
 
-/// Makes a session for the calling thread, and gives that thread `threads` intra-op threads
-/// (libtorch keeps that count per thread). Null on failure.
-m2fp_session *_Nullable m2fp_session_create(
-    const m2fp_model *model, int32_t threads, m2fp_torch_error *error);
+  /// Runs the network on the input buffer last asked for. Session's thread.
+  bool (*_Nonnull session_run)(m2fp_session *session, m2fp_output *output, m2fp_torch_error *error);
 
-/// The session's input buffer for an image of `height × width`: 3 × height × width values,
-/// contents undefined. It is reused by later calls; null when memory is short. Session's thread.
-float *_Nullable m2fp_session_input(
-    m2fp_session *session, int32_t height, int32_t width, m2fp_torch_error *error);
+  /// Releases a session. Session's thread. Null is accepted.
+  void (*_Nonnull session_destroy)(m2fp_session *_Nullable session);
 
-/// Runs the network on the input buffer last asked for. Session's thread.
-bool m2fp_session_run(m2fp_session *session, m2fp_output *output, m2fp_torch_error *error);
+  /// Fills `info`. Any thread.
+  void (*_Nonnull describe_runtime)(m2fp_runtime_info *info);
+} m2fp_torch_api;
 
-/// Releases a session. Session's thread. Null is accepted.
-void m2fp_session_destroy(m2fp_session *_Nullable session);
-
-/// Fills `info`. Any thread.
-void m2fp_runtime_describe(m2fp_runtime_info *info);
+/// Opens the shim, libM2FPTorch.so, which lies beside the running executable or in ../lib/m2fp from
+/// there. The result lives as long as the process. Null on failure, with one line for people in
+/// `error`. Any thread.
+const m2fp_torch_api *_Nullable m2fp_torch_open(m2fp_torch_error *error);
 
 #pragma clang assume_nonnull end
 

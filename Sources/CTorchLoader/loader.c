@@ -1,0 +1,60 @@
+#include "m2fp_torch.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// What libgomp, oneDNN and libtorch read from the environment when they are loaded. Set before
+// `main`, because setenv is not safe beside threads. A user's own value wins.
+__attribute__((constructor)) static void set_environment(void) {
+  // libgomp spins 300,000 times at a barrier before it sleeps: with one other busy process on the
+  // machine an image takes six times as long.
+  setenv("GOMP_SPINCOUNT", "1000", 0);
+  // oneDNN keeps compiled primitives per input shape, 1024 by default, and torch as many again: over
+  // a folder of mixed sizes memory creeps. One shape of the network needs about 100.
+  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256", 0);
+  setenv("LRU_CACHE_CAPACITY", "256", 0);
+}
+
+typedef const m2fp_torch_api *(*get_api)(void);
+
+static const char *const kLibrary = "libM2FPTorch.so";
+// From the executable's folder: where the package manager builds, and where `make install` installs.
+static const char *const kFolders[] = {".", "../lib/m2fp"};
+
+const m2fp_torch_api *m2fp_torch_open(m2fp_torch_error *error) {
+  error->status = M2FP_TORCH_FAILED;
+  char folder[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+  if (length < 0) {
+    snprintf(
+        error->message, sizeof error->message, "cannot read /proc/self/exe: %s", strerror(errno));
+    return NULL;
+  }
+  folder[length] = '\0';
+  *strrchr(folder, '/') = '\0';
+  char path[PATH_MAX + 64];
+  for (size_t i = 0; i < sizeof kFolders / sizeof *kFolders; ++i) {
+    snprintf(path, sizeof path, "%s/%s/%s", folder, kFolders[i], kLibrary);
+    if (access(path, F_OK) != 0) continue;
+    void *const library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+    // A C function's address out of dlsym's void *, the way POSIX spells it.
+    get_api function = NULL;
+    if (library) *(void **)&function = dlsym(library, "m2fp_torch_get_api");
+    if (function) {
+      error->status = M2FP_TORCH_OK;
+      error->message[0] = '\0';
+      return function();
+    }
+    snprintf(error->message, sizeof error->message, "%s", dlerror());
+    return NULL;
+  }
+  snprintf(
+      error->message, sizeof error->message, "%s is neither in %.200s nor in %.200s/%s", kLibrary,
+      folder, folder, kFolders[1]);
+  return NULL;
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Testing
+
+@testable import M2FPDigest
+
+struct DigestCacheTests {
+  private let folder = NSTemporaryDirectory() + "m2fp-digest-cache-" + UUID().uuidString
+  private var file: String { folder + "/file" }
+  private var entries: String { folder + "/entries" }
+
+  init() throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Data("abc".utf8).write(to: URL(fileURLWithPath: file))
+  }
+
+  /// Remembers files of any size and age.
+  private var eager: DigestCache {
+    DigestCache(folder: entries, smallestFile: 0, settlingSeconds: -1)
+  }
+
+  /// FIPS 180-4's example.
+  private let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+  /// Puts another digest into the one entry there is, so that its use shows.
+  private func forge() throws -> String {
+    let forged = String(repeating: "0", count: 64)
+    let names = try FileManager.default.contentsOfDirectory(atPath: entries)
+    let name = try #require(names.first)
+    let entry = URL(fileURLWithPath: entries + "/" + name)
+    let text = try String(contentsOf: entry, encoding: .utf8)
+    try Data((text.dropLast(64) + forged).utf8).write(to: entry)
+    return forged
+  }
+
+  @Test func aFileIsReadOnceWhileItStaysTheSame() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    #expect(try eager.sha256(ofFile: file) == abc)
+    let forged = try forge()
+    #expect(try eager.sha256(ofFile: file) == forged)
+  }
+
+  @Test func aFileThatChangedIsReadAgainAlsoAtTheSameSizeAndTime() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let attributes = try FileManager.default.attributesOfItem(atPath: file)
+    let modified = try #require(attributes[.modificationDate])
+    _ = try eager.sha256(ofFile: file)
+    let forged = try forge()
+    let handle = try #require(FileHandle(forWritingAtPath: file))
+    try handle.write(contentsOf: Data("abd".utf8))
+    try handle.close()
+    try FileManager.default.setAttributes([.modificationDate: modified], ofItemAtPath: file)
+    let digest = try eager.sha256(ofFile: file)
+    #expect(digest != forged && digest != abc && digest.count == 64)
+  }
+
+  @Test func whatIsSmallOrJustChangedIsNotRemembered() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    for cache in [
+      DigestCache(folder: entries, smallestFile: 4, settlingSeconds: -1),
+      DigestCache(folder: entries, smallestFile: 0, settlingSeconds: 3600),
+    ] {
+      #expect(try cache.sha256(ofFile: file) == abc)
+      #expect(!FileManager.default.fileExists(atPath: entries))
+    }
+  }
+
+  @Test func aDamagedEntryAndAFolderThatCannotBeMadeDoNoHarm() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    _ = try eager.sha256(ofFile: file)
+    for name in try FileManager.default.contentsOfDirectory(atPath: entries) {
+      try Data("1 2 3".utf8).write(to: URL(fileURLWithPath: entries + "/" + name))
+    }
+    #expect(try eager.sha256(ofFile: file) == abc)
+    let blocked = DigestCache(folder: file + "/entries", smallestFile: 0, settlingSeconds: -1)
+    #expect(try blocked.sha256(ofFile: file) == abc)
+    #expect(try DigestCache(folder: nil, smallestFile: 0).sha256(ofFile: file) == abc)
+  }
+
+  @Test func theStandardFolderFollowsXDG() {
+    func folder(_ environment: [String: String]) -> String? {
+      DigestCache.standard(environment: environment).folder
+    }
+    #expect(folder(["XDG_CACHE_HOME": "/c", "HOME": "/h"]) == "/c/m2fp/digests")
+    #expect(folder(["XDG_CACHE_HOME": "relative", "HOME": "/h"]) == "/h/.cache/m2fp/digests")
+    #expect(folder([:]) == nil)
+  }
+}

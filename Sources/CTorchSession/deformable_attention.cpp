@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "parallel.h"
+#include "kernels/parallel.h"
 
 namespace {
 

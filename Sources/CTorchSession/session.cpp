@@ -1,6 +1,7 @@
 // The only file that runs torch. What may be called from which thread: m2fp_torch.h.
 #include "m2fp_torch_session.h"
 
+#include "fuse_operators.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -140,7 +141,9 @@ m2fp_model* model_load(const char* path, m2fp_torch_error* error) {
     torch::jit::Module module = torch::jit::load(std::string(path), c10::Device(c10::kCPU));
     module.eval();
     if (module.hasattr("training")) module = torch::jit::freeze(module);
-    widen_half_constants(module.get_method("forward").graph()->block());
+    const auto graph = module.get_method("forward").graph();
+    m2fp::fuse_operators(graph);
+    widen_half_constants(graph->block());
     model = new m2fp_model{std::move(module)};
   });
   return model;

@@ -17,11 +17,14 @@ int omp_get_thread_num(void);
 
 namespace m2fp {
 
+// Intra-op threads of the calling thread.
+inline int64_t intra_op_threads() { return omp_get_max_threads(); }
+
 // Calls body(begin, end) on parts of [0, count) of at least `grain`, on at most the calling
 // thread's number of intra-op threads. `body` must not throw.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, const Body& body) {
-  const int64_t parts = std::min<int64_t>(omp_get_max_threads(), (count + grain - 1) / grain);
+  const int64_t parts = std::min<int64_t>(intra_op_threads(), (count + grain - 1) / grain);
   if (parts <= 1) {
     if (count > 0) body(int64_t{0}, count);
     return;

@@ -1,0 +1,215 @@
+#include "fuse_operators.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <utility>
+#include <vector>
+
+#include "kernels/convolution.h"
+
+namespace m2fp {
+namespace {
+
+using torch::jit::Node;
+using torch::jit::Symbol;
+using torch::jit::Value;
+
+const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
+const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
+// Of both: input, weights, bias, residual, shape or outputs, activation.
+constexpr size_t kResidual = 3;
+constexpr size_t kActivation = 5;
+
+// The constant float tensor that `value` is, in single precision; undefined if it is none.
+at::Tensor constant_tensor(Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  if (!constant || !constant->isTensor()) return {};
+  const at::Tensor tensor = constant->toTensor();
+  const bool is_float = tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kHalf;
+  return is_float && tensor.device().is_cpu() ? tensor.to(at::kFloat) : at::Tensor();
+}
+
+bool is_none(Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && constant->isNone();
+}
+
+// A constant list of integers that are all the same; -1 if it is none. Archives spell lists as nodes.
+int64_t uniform(Value* value) {
+  std::vector<int64_t> list;
+  if (value->node()->kind() == torch::jit::prim::ListConstruct) {
+    for (Value* input : value->node()->inputs()) {
+      const auto element = torch::jit::constant_as<int64_t>(input);
+      if (!element) return -1;
+      list.push_back(*element);
+    }
+  } else if (const auto constant = torch::jit::toIValue(value); constant && constant->isIntList()) {
+    list = constant->toIntVector();
+  }
+  for (const int64_t element : list) {
+    if (element != list[0]) return -1;
+  }
+  return list.empty() ? -1 : list[0];
+}
+
+at::Tensor padded_bias(const at::Tensor& bias, int64_t outputs) {
+  at::Tensor padded = at::zeros({panels(outputs) * kColumns}, at::kFloat);
+  padded.slice(0, 0, outputs).copy_(bias);
+  return padded;
+}
+
+// Puts one of our operators in the place of `node`, and drops its weights if nothing else uses them.
+void replace(
+    Node* node, Symbol kind, const Convolution& convolution, const at::Tensor& weights,
+    const at::Tensor& bias) {
+  torch::jit::Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  at::Tensor packed = at::empty({packed_size(convolution)}, at::kFloat);
+  const int64_t strides[4] = {
+      weights.stride(0), weights.stride(1), weights.dim() == 4 ? weights.stride(2) : 0,
+      weights.dim() == 4 ? weights.stride(3) : 0};
+  pack_weights(convolution, weights.data_ptr<float>(), strides, packed.data_ptr<float>());
+  Value* const none = graph.insertConstant(c10::IValue());
+  Value* const sizes =
+      kind == kLinear
+          ? graph.insertConstant(convolution.outputs)
+          : graph.insertConstant(std::vector<int64_t>{
+                convolution.inputs, convolution.outputs, convolution.kernel, convolution.stride,
+                convolution.padding, convolution.groups});
+  Node* const fused = graph.create(
+      kind,
+      {node->input(0), graph.insertConstant(packed),
+       bias.defined() ? graph.insertConstant(padded_bias(bias, convolution.outputs)) : none, none,
+       sizes, graph.insertConstant(static_cast<int64_t>(Activation::none))});
+  graph.insertNode(fused);
+  node->output()->replaceAllUsesWith(fused->output());
+  Value* const old = node->input(1);
+  node->destroy();
+  if (!old->hasUses()) old->node()->destroy();
+}
+
+// aten::_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding,
+// groups, …), of images.
+void replace_convolution(Node* node) {
+  const at::Tensor weights = constant_tensor(node->input(1));
+  const at::Tensor bias = constant_tensor(node->input(2));
+  const auto transposed = torch::jit::constant_as<bool>(node->input(6));
+  const auto groups = torch::jit::constant_as<int64_t>(node->input(8));
+  if (!weights.defined() || weights.dim() != 4 || weights.size(2) != weights.size(3) ||
+      (!bias.defined() && !is_none(node->input(2))) || !transposed || *transposed || !groups ||
+      *groups < 1 || uniform(node->input(5)) != 1) {
+    return;
+  }
+  const Convolution convolution{
+      weights.size(1) * *groups, weights.size(0),         weights.size(2),
+      uniform(node->input(3)),   uniform(node->input(4)), *groups};
+  const bool is_sound = convolution.inputs > 0 && convolution.outputs > 0 &&
+                        convolution.kernel > 0 && convolution.stride > 0 &&
+                        convolution.padding >= 0 && convolution.padding < convolution.kernel &&
+                        (!bias.defined() || bias.sizes() == at::IntArrayRef({weights.size(0)}));
+  if (!is_sound || method(convolution) == Method::none) return;
+  replace(node, kConvolution, convolution, weights, bias);
+}
+
+// aten::linear(input, weight, bias)
+void replace_linear(Node* node) {
+  const at::Tensor weights = constant_tensor(node->input(1));
+  const at::Tensor bias = constant_tensor(node->input(2));
+  if (!weights.defined() || weights.dim() != 2 || weights.numel() == 0 ||
+      (!bias.defined() && !is_none(node->input(2))) ||
+      (bias.defined() && bias.sizes() != at::IntArrayRef({weights.size(0)}))) {
+    return;
+  }
+  const Convolution convolution{weights.size(1), weights.size(0), 1, 1, 0, 1};
+  replace(node, kLinear, convolution, weights, bias);
+}
+
+// Whether `value` comes from one of our operators that can still take something in.
+bool is_open(Value* value, size_t argument) {
+  const Node* node = value->node();
+  if ((node->kind() != kConvolution && node->kind() != kLinear) || value->uses().size() != 1) {
+    return false;
+  }
+  if (torch::jit::constant_as<int64_t>(node->input(kActivation)) !=
+      static_cast<int64_t>(Activation::none)) {
+    return false;
+  }
+  if (argument != kResidual) return true;
+  const bool is_depthwise =
+      node->kind() == kConvolution && torch::jit::toIValue(node->input(4))->toIntVector()[5] > 1;
+  return is_none(node->input(kResidual)) && !is_depthwise;
+}
+
+// Gives `value`'s operator `argument` and puts it where `node` was.
+void absorb(Node* node, Value* value, size_t argument, Value* input) {
+  value->node()->replaceInput(argument, input);
+  value->node()->moveBefore(node);
+  node->output()->replaceAllUsesWith(value);
+  node->destroy();
+}
+
+void absorb_addition(Node* node) {
+  if (torch::jit::constant_as<int64_t>(node->input(2)) != 1) return;
+  for (const size_t index : {size_t{0}, size_t{1}}) {
+    Value* const other = node->input(1 - index);
+    if (is_open(node->input(index), kResidual) &&
+        other->type()->isSubtypeOf(*torch::jit::TensorType::get())) {
+      return absorb(node, node->input(index), kResidual, other);
+    }
+  }
+}
+
+void absorb_activation(Node* node, Activation activation) {
+  if (!is_open(node->input(0), kActivation)) return;
+  const torch::jit::WithInsertPoint here(node);
+  Value* const which = node->owningGraph()->insertConstant(static_cast<int64_t>(activation));
+  absorb(node, node->input(0), kActivation, which);
+}
+
+void fuse_block(torch::jit::Block* block) {
+  std::vector<Node*> nodes(block->nodes().begin(), block->nodes().end());
+  for (Node* node : nodes) {
+    for (torch::jit::Block* inner : node->blocks()) fuse_block(inner);
+  }
+  // Constants may go with the nodes that use them; layers, additions and activations do not.
+  const auto is_layer = [](const Node* node) {
+    return node->kind() == torch::jit::aten::_convolution || node->kind() == torch::jit::aten::linear;
+  };
+  const auto is_follower = [](const Node* node) {
+    return node->kind() == torch::jit::aten::add || node->kind() == torch::jit::aten::relu ||
+           node->kind() == torch::jit::aten::relu6;
+  };
+  std::vector<Node*> layers, followers;
+  for (Node* node : nodes) {
+    if (is_layer(node)) layers.push_back(node);
+    if (is_follower(node)) followers.push_back(node);
+  }
+  for (Node* node : layers) {
+    if (node->kind() == torch::jit::aten::linear) {
+      replace_linear(node);
+    } else {
+      replace_convolution(node);
+    }
+  }
+  for (Node* node : followers) {
+    if (node->kind() == torch::jit::aten::add) {
+      absorb_addition(node);
+    } else {
+      absorb_activation(
+          node,
+          node->kind() == torch::jit::aten::relu ? Activation::relu : Activation::relu6);
+    }
+  }
+}
+
+}  // namespace
+
+void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph) {
+  fuse_block(graph->block());
+  torch::jit::EliminateDeadCode(graph);
+}
+
+}  // namespace m2fp

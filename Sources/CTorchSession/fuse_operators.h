@@ -1,0 +1,17 @@
+// Rewrites a network for our kernels.
+#pragma once
+
+#include <memory>
+
+namespace torch::jit {
+struct Graph;
+}
+
+namespace m2fp {
+
+// Replaces convolutions and linear layers with constant weights by `m2fp::convolution` and
+// `m2fp::linear` with packed weights, and takes the additions and activations after them in. What
+// our kernels do not compute stays as it is. Weights may be in half precision.
+void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph);
+
+}  // namespace m2fp

@@ -1,0 +1,142 @@
+// `m2fp::convolution` and `m2fp::linear`: our kernels as TorchScript operators. No archive holds
+// them; fuse_operators.cpp puts them into a network when it is loaded, with weights that it packed.
+#include <ATen/ATen.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/convolution.h"
+
+namespace {
+
+using m2fp::Activation;
+using m2fp::Convolution;
+using m2fp::Epilogue;
+
+// Null for none. The lifetime is the argument's.
+const float* values(const c10::optional<at::Tensor>& tensor) {
+  return tensor && tensor->defined() ? tensor->data_ptr<float>() : nullptr;
+}
+
+void check(
+    const Convolution& c, const at::Tensor& input, const at::Tensor& weights,
+    const c10::optional<at::Tensor>& bias) {
+  constexpr int64_t kMost = 1 << 16;
+  TORCH_CHECK(
+      c.inputs > 0 && c.inputs <= kMost && c.outputs > 0 && c.outputs <= kMost && c.kernel > 0 &&
+          c.kernel <= 64 && c.stride > 0 && c.padding >= 0 && c.padding < c.kernel,
+      "no such convolution");
+  TORCH_CHECK(input.scalar_type() == at::kFloat, "the input is not float32");
+  TORCH_CHECK(
+      weights.scalar_type() == at::kFloat && weights.is_contiguous() &&
+          method(c) != m2fp::Method::none && weights.numel() == packed_size(c),
+      "the weights are not packed for this convolution");
+  TORCH_CHECK(
+      !values(bias) || (bias->is_contiguous() && bias->scalar_type() == at::kFloat &&
+                        bias->numel() == m2fp::panels(c.outputs) * m2fp::kColumns),
+      "the bias is not packed for this convolution");
+}
+
+// Whether the kernel can add `residual` to an output of `sizes` value by value: the shapes agree but
+// for leading axes of one.
+bool is_alike(const at::Tensor& residual, at::IntArrayRef sizes, at::MemoryFormat format) {
+  if (residual.scalar_type() != at::kFloat || residual.dim() > static_cast<int64_t>(sizes.size())) {
+    return false;
+  }
+  const size_t missing = sizes.size() - residual.dim();
+  for (size_t i = 0; i < missing; ++i) {
+    if (sizes[i] != 1) return false;
+  }
+  return residual.sizes() == sizes.slice(missing) &&
+         (format == at::MemoryFormat::Contiguous || residual.dim() == 4);
+}
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::relu: return at::relu(x);
+    case Activation::relu6: return at::clamp(x, 0, 6);
+    default: return x;
+  }
+}
+
+// What both operators share. `run` computes the output with an epilogue.
+template <typename Run>
+at::Tensor fused(
+    at::IntArrayRef sizes, at::MemoryFormat format, const at::Tensor& like,
+    const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
+    Activation activation, Run run) {
+  at::Tensor output = at::empty(sizes, like.options(), format);
+  const bool has_residual = residual && residual->defined();
+  if (has_residual && !is_alike(*residual, sizes, format)) {
+    // Something that broadcasts.
+    run(Epilogue{values(bias), nullptr, Activation::none}, output);
+    return activate(output + *residual, activation);
+  }
+  const at::Tensor added = has_residual ? residual->contiguous(format) : at::Tensor();
+  run(Epilogue{values(bias), has_residual ? added.data_ptr<float>() : nullptr, activation}, output);
+  return output;
+}
+
+at::Tensor convolution(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& bias,
+    const c10::optional<at::Tensor>& residual, at::IntArrayRef shape, int64_t activation) {
+  TORCH_CHECK(shape.size() == 6 && input.dim() == 4, "a convolution of images has six sizes");
+  const Convolution c{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]};
+  check(c, input, weights, bias);
+  const int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
+  TORCH_CHECK(
+      input.size(1) == c.inputs && height + 2 * c.padding >= c.kernel &&
+          width + 2 * c.padding >= c.kernel,
+      "the input does not fit the convolution");
+  const auto format = at::MemoryFormat::ChannelsLast;
+  const at::Tensor x = input.contiguous(format);
+  const int64_t out_height = c.output_size(height), out_width = c.output_size(width);
+  return fused(
+      {batch, c.outputs, out_height, out_width}, format, x, bias, residual,
+      static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
+        const int64_t in_step = height * width * c.inputs;
+        const int64_t out_step = out_height * out_width * c.outputs;
+        for (int64_t b = 0; b < batch; ++b) {
+          convolve(
+              c, x.data_ptr<float>() + b * in_step, height, width, weights.data_ptr<float>(),
+              epilogue, output.data_ptr<float>() + b * out_step);
+          if (epilogue.residual) epilogue.residual += out_step;
+        }
+      });
+}
+
+at::Tensor linear(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& bias,
+    const c10::optional<at::Tensor>& residual, int64_t outputs, int64_t activation) {
+  TORCH_CHECK(input.dim() >= 1, "a linear layer needs an axis");
+  // A row of pixels.
+  const Convolution c{input.size(-1), outputs, 1, 1, 0, 1};
+  check(c, input, weights, bias);
+  const at::Tensor x = input.contiguous();
+  std::vector<int64_t> sizes = input.sizes().vec();
+  sizes.back() = outputs;
+  return fused(
+      sizes, at::MemoryFormat::Contiguous, x, bias, residual, static_cast<Activation>(activation),
+      [&](const Epilogue& epilogue, at::Tensor& output) {
+        convolve(
+            c, x.data_ptr<float>(), 1, x.numel() / c.inputs, weights.data_ptr<float>(), epilogue,
+            output.data_ptr<float>());
+      });
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(m2fp, library) {
+  library.def(
+      "convolution(Tensor input, Tensor weights, Tensor? bias, Tensor? residual, int[] shape, "
+      "int activation) -> Tensor");
+  library.def(
+      "linear(Tensor input, Tensor weights, Tensor? bias, Tensor? residual, int outputs, "
+      "int activation) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
+  library.impl("convolution", convolution);
+  library.impl("linear", linear);
+}

@@ -1,0 +1,68 @@
+// The matrix product under every convolution and linear layer: C = activation(A B + bias +
+// residual), float32, with B packed once.
+//
+// A is given row by row through pointers, and a row may consist of several parts ("taps"). So a 1x1
+// convolution of any stride, a convolution over 3x3 taps and a linear layer are the same product,
+// without a copy of the image in between (as in Dukhan, "The Indirect Convolution Algorithm", arXiv
+// 1907.02129).
+#pragma once
+
+#include <cstdint>
+
+namespace m2fp {
+
+enum class Activation : int64_t { none = 0, relu = 1, relu6 = 2 };
+
+// What happens to the sums before they are stored.
+struct Epilogue {
+  // A value a column, padded to whole panels; or null.
+  const float* bias = nullptr;
+  // Laid out as C; or null.
+  const float* residual = nullptr;
+  Activation activation = Activation::none;
+};
+
+// Rows of A that the kernel takes at once, and columns of B.
+constexpr int64_t kRows = 6;
+constexpr int64_t kColumns = 16;
+
+constexpr int64_t panels(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
+
+// Packed B: panels of kColumns columns, each of depth x kColumns values, the last filled up with
+// zeros. `element(k, n)` is B's.
+template <typename Element>
+void pack(int64_t depth, int64_t columns, Element element, float* packed) {
+  for (int64_t panel = 0; panel < panels(columns); ++panel) {
+    for (int64_t k = 0; k < depth; ++k) {
+      for (int64_t c = 0; c < kColumns; ++c) {
+        const int64_t n = panel * kColumns + c;
+        *packed++ = n < columns ? element(k, n) : 0.0f;
+      }
+    }
+  }
+}
+
+struct Product {
+  // Of each group of kRows rows of A, its parts: parts[(group * taps + tap) * kRows + row], each the
+  // address of `depth` values. Rows beyond `rows` repeat some other row.
+  const float* const* parts;
+  int64_t rows;
+  int64_t taps;
+  int64_t depth;
+  // taps * depth rows and `columns` columns, packed.
+  const float* packed;
+  int64_t columns;
+  // rows x columns, with `stride` values from one row to the next.
+  float* c;
+  int64_t stride;
+  Epilogue epilogue;
+};
+
+// Rows of a product that are worth one call: the part of A that they span stays in the second-level
+// cache. A multiple of kRows.
+constexpr int64_t kBlockRows = 96;
+
+// Computes panels [first, last) of C on the calling thread.
+void multiply(const Product& product, int64_t first, int64_t last);
+
+}  // namespace m2fp

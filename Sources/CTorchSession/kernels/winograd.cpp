@@ -1,0 +1,201 @@
+#include "winograd.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "instruction_set.h"
+#include "parallel.h"
+#include "vector.h"
+
+namespace m2fp {
+namespace {
+
+constexpr int64_t kOut = 4;
+constexpr int64_t kIn = 6;
+constexpr int64_t kPoints = kIn * kIn;
+
+// Transformed tiles that are held at once, in values: they stay in the last-level cache.
+constexpr int64_t kWorkspace = 1 << 20;
+
+// d -> B^T d, for six values a step apart.
+[[gnu::always_inline]] inline void transform_input(const Vector* d, int64_t step, Vector* t) {
+  const Vector d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+  const Vector d5 = d[5 * step];
+  const Vector a = d4 - 4.0f * d2, b = d3 - 4.0f * d1;
+  const Vector c = d4 - d2, e = 2.0f * (d3 - d1);
+  t[0] = 4.0f * d0 - 5.0f * d2 + d4;
+  t[step] = a + b;
+  t[2 * step] = a - b;
+  t[3 * step] = c + e;
+  t[4 * step] = c - e;
+  t[5 * step] = 4.0f * d1 - 5.0f * d3 + d5;
+}
+
+// m -> A^T m, six values to four.
+[[gnu::always_inline]] inline void transform_output(const Vector* m, int64_t step, Vector* t) {
+  const Vector a = m[step] + m[2 * step], b = m[step] - m[2 * step];
+  const Vector c = m[3 * step] + m[4 * step], d = m[3 * step] - m[4 * step];
+  t[0] = m[0] + a + c;
+  t[step] = b + 2.0f * d;
+  t[2 * step] = a + 4.0f * c;
+  t[3 * step] = b + 8.0f * d + m[5 * step];
+}
+
+// Transforms one input tile for all channels.
+//
+// pixels: of each of the 36 places, its channels. output: a plane of `plane` values a place.
+[[gnu::always_inline]] inline void transform_tile(
+    const float* const* pixels, int64_t channels, float* output, int64_t plane) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    Vector d[kPoints];
+    for (int64_t i = 0; i < kPoints; ++i) d[i] = load(pixels[i] + c);
+    for (int64_t x = 0; x < kIn; ++x) transform_input(d + x, kIn, d + x);
+    for (int64_t y = 0; y < kIn; ++y) transform_input(d + y * kIn, 1, d + y * kIn);
+    for (int64_t i = 0; i < kPoints; ++i) store(output + i * plane + c, d[i]);
+  }
+}
+
+struct Result {
+  // A place's plane of the tile, and the distance to the next place's.
+  const float* products;
+  int64_t plane;
+  int64_t channels;
+  // The tile's first output pixel; pixels that lie outside the image are left out.
+  float* output;
+  const float* residual;
+  int64_t row_stride;
+  int64_t rows;
+  int64_t columns;
+  const float* bias;
+  Activation activation;
+};
+
+[[gnu::always_inline]] inline void finish_tile(const Result* result) {
+  const Result& r = *result;
+  for (int64_t c = 0; c < r.channels; c += kLanes) {
+    Vector m[kPoints];
+    for (int64_t i = 0; i < kPoints; ++i) m[i] = load(r.products + i * r.plane + c);
+    for (int64_t x = 0; x < kIn; ++x) transform_output(m + x, kIn, m + x);
+    for (int64_t y = 0; y < kOut; ++y) transform_output(m + y * kIn, 1, m + y * kIn);
+    const Vector bias = r.bias ? load(r.bias + c) : Vector{};
+    for (int64_t y = 0; y < r.rows; ++y) {
+      for (int64_t x = 0; x < r.columns; ++x) {
+        const int64_t at = y * r.row_stride + x * r.channels + c;
+        Vector sum = m[y * kIn + x] + bias;
+        if (r.residual) sum += load(r.residual + at);
+        if (r.activation != Activation::none) sum = maximum(sum, Vector{});
+        if (r.activation == Activation::relu6) sum = minimum(sum, Vector{} + 6.0f);
+        store(r.output + at, sum);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int64_t winograd_packed_size(const Convolution& convolution) {
+  return kPoints * panels(convolution.outputs) * kColumns * convolution.inputs;
+}
+
+void winograd_pack_weights(
+    const Convolution& convolution, const float* weights, const int64_t* strides, float* packed) {
+  // U = G g G^T, in double precision: it is done once.
+  static constexpr double G[kIn][3] = {
+      {1.0 / 4, 0, 0},
+      {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+      {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+      {1.0 / 24, 1.0 / 12, 1.0 / 6},
+      {1.0 / 24, -1.0 / 12, 1.0 / 6},
+      {0, 0, 1},
+  };
+  const int64_t size = winograd_packed_size(convolution) / kPoints;
+  for (int64_t i = 0; i < kIn; ++i) {
+    for (int64_t j = 0; j < kIn; ++j) {
+      const auto element = [&](int64_t k, int64_t n) {
+        double sum = 0;
+        for (int64_t y = 0; y < 3; ++y) {
+          for (int64_t x = 0; x < 3; ++x) {
+            const int64_t at =
+                n * strides[0] + k * strides[1] + y * strides[2] + x * strides[3];
+            sum += G[i][y] * weights[at] * G[j][x];
+          }
+        }
+        return static_cast<float>(sum);
+      };
+      pack(convolution.inputs, convolution.outputs, element, packed + (i * kIn + j) * size);
+    }
+  }
+}
+
+void winograd_convolve(
+    const Convolution& convolution, const float* input, int64_t height, int64_t width,
+    const float* packed, const Epilogue& epilogue, float* output) {
+  const int64_t inputs = convolution.inputs, outputs = convolution.outputs;
+  const int64_t tiles_across = (width + kOut - 1) / kOut;
+  const int64_t tiles = tiles_across * ((height + kOut - 1) / kOut);
+  const int64_t size = winograd_packed_size(convolution) / kPoints;
+  // What fits the workspace, in chunks of about the same size.
+  const int64_t most = std::clamp<int64_t>(
+      kWorkspace / (kPoints * (inputs + outputs)) / kRows * kRows, kRows, kBlockRows);
+
+  parallel_for(tiles, kRows, [&](int64_t begin, int64_t end) {
+    const int64_t chunks = (end - begin + most - 1) / most;
+    const int64_t chunk = (end - begin + chunks - 1) / chunks;
+    // A cache line more than the tiles need: else all 36 planes begin in the same cache set.
+    const int64_t input_plane = chunk * inputs + 16, output_plane = chunk * outputs + 16;
+    static thread_local std::vector<float> workspace;
+    const int64_t needed = kPoints * (input_plane + output_plane) + inputs;
+    if (static_cast<int64_t>(workspace.size()) < needed) workspace.resize(needed);
+    float* const transformed = workspace.data();
+    float* const products = transformed + kPoints * input_plane;
+    float* const zeros = products + kPoints * output_plane;
+    std::fill_n(zeros, inputs, 0.0f);
+
+    for (int64_t first = begin; first < end; first += chunk) {
+      const int64_t count = std::min(chunk, end - first);
+      for (int64_t t = 0; t < count; ++t) {
+        const int64_t top = (first + t) / tiles_across * kOut - 1;
+        const int64_t left = (first + t) % tiles_across * kOut - 1;
+        const float* pixels[kPoints];
+        for (int64_t i = 0; i < kPoints; ++i) {
+          const int64_t y = top + i / kIn, x = left + i % kIn;
+          const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+          pixels[i] = inside ? input + (y * width + x) * inputs : zeros;
+        }
+        run_on_this_cpu<transform_tile>(
+            static_cast<const float* const*>(pixels), inputs, transformed + t * inputs,
+            input_plane);
+      }
+      for (int64_t i = 0; i < kPoints; ++i) {
+        const float* rows[kBlockRows];
+        const int64_t padded = (count + kRows - 1) / kRows * kRows;
+        for (int64_t t = 0; t < padded; ++t) {
+          rows[t] = transformed + i * input_plane + std::min(t, count - 1) * inputs;
+        }
+        const Product product{
+            rows, count, 1, inputs, packed + i * size, outputs, products + i * output_plane,
+            outputs, {}};
+        multiply(product, 0, panels(outputs));
+      }
+      for (int64_t t = 0; t < count; ++t) {
+        const int64_t y = (first + t) / tiles_across * kOut;
+        const int64_t x = (first + t) % tiles_across * kOut;
+        const int64_t at = (y * width + x) * outputs;
+        const Result result{
+            products + t * outputs,
+            output_plane,
+            outputs,
+            output + at,
+            epilogue.residual ? epilogue.residual + at : nullptr,
+            width * outputs,
+            std::min(kOut, height - y),
+            std::min(kOut, width - x),
+            epilogue.bias,
+            epilogue.activation};
+        run_on_this_cpu<finish_tile>(&result);
+      }
+    }
+  });
+}
+
+}  // namespace m2fp

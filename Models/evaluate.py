@@ -5,11 +5,10 @@ The same figures come from a network run here (--archive, --checkpoint) or from 
 wrote (--predictions). For the latter:
 
     python3 Models/evaluate.py --gather [--scenes SHARDS]
-    m2fp parse DATA --out PREDICTIONS
+    m2fp parse DATA --out PREDICTIONS --masks none --persons
     python3 Models/evaluate.py --predictions PREDICTIONS [--scenes SHARDS]
 
-where DATA is the folder of --data. The product writes no person maps, so the instance measures
-need --archive or --checkpoint.
+where DATA is the folder of --data. Without --persons the measures of instances are left out.
 """
 
 from __future__ import annotations
@@ -77,14 +76,22 @@ def network_parser(network: torch.nn.Module, contract: dict, max_side: int) -> P
 
 
 def output_parser(folder: Path) -> Parser:
-    """Read the label maps that ``m2fp parse`` wrote below ``folder``."""
+    """Read the maps that ``m2fp parse`` wrote below ``folder``: of labels, and of persons if any."""
+
+    def read(path: Path, rgb: np.ndarray) -> np.ndarray:
+        found = np.asarray(Image.open(path))
+        if found.shape != rgb.shape[:2]:
+            raise ValueError(f"{path}: {found.shape} pixels for an image of {rgb.shape[:2]}")
+        return found
 
     def run(name: str, rgb: np.ndarray) -> Found:
-        path = folder / f"{name}.m2fp.png"
-        labels = np.asarray(Image.open(path))
-        if labels.shape != rgb.shape[:2]:
-            raise ValueError(f"{path}: {labels.shape} labels for an image of {rgb.shape[:2]}")
-        return Found(labels, None, None)
+        labels = read(folder / f"{name}.m2fp.png", rgb)
+        persons = folder / f"{name}.m2fp.persons.png"
+        if not persons.exists():
+            return Found(labels, None, None)
+        sidecar = json.loads((folder / f"{name}.m2fp.json").read_text())
+        scores = np.array([person["score"] for person in sidecar["persons"]])
+        return Found(labels, read(persons, rgb), scores)
 
     return run
 

@@ -1,3 +1,4 @@
+import json
 import sys
 import tempfile
 import unittest
@@ -54,15 +55,30 @@ class SceneTests(unittest.TestCase):
         self.assertEqual(figures["person_mask_iou"], 0)
         self.assertNotIn("app", figures)
 
-    def test_outputs_of_the_product_are_read_as_label_maps(self):
+    def test_outputs_of_the_product_are_read(self):
         out = self.folder / "out"
         (out / evaluate.SCENES).mkdir(parents=True)
-        for number, scene in enumerate(self.scenes):
-            image = Image.fromarray(scene.labels)
+        parser = evaluate.output_parser(out)
+
+        def write(name: str, indices: np.ndarray) -> None:
+            image = Image.fromarray(indices)
             image.putpalette(np.array(evaluate.PALETTE, np.uint8).tobytes())
-            image.save(out / evaluate.SCENES / f"{number:04d}.m2fp.png")
-        figures = evaluate.evaluate_scenes(evaluate.output_parser(out), self.folder, 500)
+            image.save(out / evaluate.SCENES / name)
+
+        for number, scene in enumerate(self.scenes):
+            write(f"{number:04d}.m2fp.png", scene.labels)
+        figures = evaluate.evaluate_scenes(parser, self.folder, 500)
         self.assertEqual(figures["miou"], 1)
+        self.assertNotIn("app", figures)
+
+        for number, scene in enumerate(self.scenes):
+            write(f"{number:04d}.m2fp.persons.png", scene.persons)
+            sidecar = {"persons": [{"score": 0.9}, {"score": 0.8}]}
+            path = out / evaluate.SCENES / f"{number:04d}.m2fp.json"
+            path.write_text(json.dumps(sidecar))
+        figures = evaluate.evaluate_scenes(parser, self.folder, 500)
+        self.assertAlmostEqual(figures["app"], 1)
+        self.assertEqual(figures["person_iou_matched"], 1)
 
     def test_an_output_of_another_size_is_refused(self):
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(self.folder / "a.m2fp.png")

@@ -37,13 +37,24 @@ struct AtomicFiles: ~Copyable {
     }
   }
 
+  /// Where bytes lie in a file already: at a multiple of 4 KiB, and padded to one.
+  struct Original {
+    let descriptor: Int32
+    let offset: Int
+  }
+
   /// Writes `bytes` to a temporary file that ``commit()`` will rename to `path`, whose folder is made
   /// if need be.
   ///
+  /// Where they lie in a file of the same file system, and it can share blocks, nothing is copied.
+  ///
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
-  mutating func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(FileFailure) {
+  mutating func write(
+    _ bytes: UnsafeRawBufferPointer, to path: String, sharing original: Original? = nil
+  ) throws(FileFailure) {
     let (descriptor, temporary) = try Self.create(in: Paths.folder(path))
     pending.append(Pending(temporary: temporary, final: path, descriptor: descriptor))
+    if let original, Self.share(original, bytes.count, descriptor) { return }
     var rest = bytes
     while !rest.isEmpty {
       let written = Foundation.write(descriptor, rest.baseAddress, rest.count)
@@ -53,6 +64,15 @@ struct AtomicFiles: ~Copyable {
       }
       rest = UnsafeRawBufferPointer(rebasing: rest[written...])
     }
+  }
+
+  /// `FICLONERANGE`, macros that Swift does not see: `_IOW(0x94, 13, struct file_clone_range)`.
+  private static func share(_ original: Original, _ size: Int, _ descriptor: Int32) -> Bool {
+    var range = (
+      source: Int64(original.descriptor), offset: UInt64(original.offset),
+      length: UInt64((size + 4095) & ~4095), destination: UInt64(0)
+    )
+    return ioctl(descriptor, 0x4020_940D, &range) == 0 && ftruncate(descriptor, off_t(size)) == 0
   }
 
   /// Syncs what was written, so that ``commit()`` renames only files that are whole on disk.
@@ -83,8 +103,9 @@ struct AtomicFiles: ~Copyable {
 
   /// Renames all files into place, in the order in which they were written.
   ///
+  /// - Parameter syncing: Whether the names are to outlast a crash of the machine.
   /// - Throws: ``FileFailure`` of stage ``Stage/write``; what was not yet renamed is removed.
-  consuming func commit() throws(FileFailure) {
+  consuming func commit(syncing: Bool = true) throws(FileFailure) {
     var folders: Set<String> = []
     while let file = pending.first {
       guard rename(file.temporary, file.final) == 0 else { throw Self.failure(errno, file.final) }
@@ -92,6 +113,7 @@ struct AtomicFiles: ~Copyable {
       pending.removeFirst()
       folders.insert(Paths.folder(file.final))
     }
+    if !syncing { return }
     for folder in folders {
       let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard descriptor >= 0 else { continue }

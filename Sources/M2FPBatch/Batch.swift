@@ -27,34 +27,101 @@ public struct Batch: Sendable {
     self.makeSession = makeSession
   }
 
-  /// Parses `files`; returns when all are done or the run was cancelled.
+  /// Tells which of `files` have outputs that are current.
   ///
   /// - Parameters:
   ///   - files: What was planned.
+  ///   - options: What a run would do with them.
+  ///   - contract: The model's contract.
+  ///   - network: How the sidecars name the model.
+  ///   - cancellation: Ends the examination; what is left then counts as new.
+  /// - Returns: The files in their order.
+  public static func examine(
+    _ files: [PlannedFile], options: BatchOptions, contract: ModelContract,
+    network: Sidecar.Network, cancellation: Cancellation
+  ) -> [ExaminedFile] {
+    CurrencyCheck(
+      model: network, options: options.recorded(contract: contract), force: options.force)(
+        files, cancellation: cancellation)
+  }
+
+  /// Tells what ``run(_:cancellation:report:)`` would do, and changes nothing.
+  ///
+  /// - Parameters:
+  ///   - files: What was examined.
+  ///   - cancellation: Looked at before each file.
+  ///   - report: Called once a file.
+  /// - Returns: The totals.
+  public func rehearse(
+    _ files: [ExaminedFile], cancellation: Cancellation, report: (Outcome) -> Void
+  ) -> BatchSummary {
+    var tally = Tally(files: files.count)
+    for file in files {
+      if cancellation.isCancelled { break }
+      let outcome = pipeline.rehearse(file)
+      tally.add(outcome)
+      report(outcome)
+    }
+    return tally.summary(cancellation)
+  }
+
+  /// Parses `files`, but for those that are current; returns when all are done or the run was
+  /// cancelled.
+  ///
+  /// - Parameters:
+  ///   - files: What was examined.
   ///   - cancellation: Looked at before each file is begun.
   ///   - report: Called once a file, on the calling thread, in the order of completion.
   /// - Returns: The run's totals, and why it ended early if it did.
   public func run(
-    _ files: [PlannedFile], cancellation: Cancellation, report: (Outcome) -> Void
+    _ files: [ExaminedFile], cancellation: Cancellation, report: (Outcome) -> Void
   ) -> BatchSummary {
-    let start = DispatchTime.now().uptimeNanoseconds
-    let folders = Set(files.lazy.filter { $0.input.failure == nil }.map(\.outputs.folder))
-    for folder in folders { AtomicFiles.removeLeftovers(in: folder) }
-    let onlyFolder = folders.count == 1 ? folders.first : nil
-    var crew = Crew(
-      files: files, onlyFolder: pipeline.options.outputRoot ?? onlyFolder, pipeline: pipeline,
-      jobs: plan.jobs, cancellation: cancellation, makeSession: makeSession)
-    var summary = BatchSummary()
-    while let outcome = crew.next() {
-      switch outcome.result {
-      case .parsed: summary.parsed += 1
-      case .current: summary.current += 1
-      case .failed: summary.failed += 1
-      }
+    var tally = Tally(files: files.count)
+    func take(_ outcome: Outcome) {
+      tally.add(outcome)
       report(outcome)
     }
-    summary.hasAbandonedThreads = crew.join()
-    summary.remaining = files.count - summary.parsed - summary.current - summary.failed
+    let folders = Set(
+      files.lazy.filter { $0.file.input.failure == nil }.map(\.file.outputs.folder))
+    for folder in folders { AtomicFiles.removeLeftovers(in: folder) }
+    for file in files where file.currency == .current { take(pipeline.rehearse(file)) }
+    let due = files.filter { $0.currency != .current }
+    if due.isEmpty { return tally.summary(cancellation) }
+    let onlyFolder = folders.count == 1 ? folders.first : nil
+    var crew = Crew(
+      files: due, onlyFolder: pipeline.options.outputRoot ?? onlyFolder, pipeline: pipeline,
+      jobs: plan.jobs, cancellation: cancellation, makeSession: makeSession)
+    while let outcome = crew.next() { take(outcome) }
+    let hasAbandonedThreads = crew.join()
+    pipeline.options.cache?.pruneStored()
+    var summary = tally.summary(cancellation)
+    summary.hasAbandonedThreads = hasAbandonedThreads
+    return summary
+  }
+}
+
+/// Counts the outcomes of a run.
+private struct Tally {
+  private let start = DispatchTime.now().uptimeNanoseconds
+  private var counts = BatchSummary()
+
+  init(files: Int) {
+    counts.remaining = files
+  }
+
+  mutating func add(_ outcome: Outcome) {
+    switch outcome.result {
+    case .parsed: counts.parsed += 1
+    case .cached: counts.cached += 1
+    case .current: counts.current += 1
+    case .planned: counts.planned += 1
+    case .failed: counts.failed += 1
+    }
+    counts.remaining -= 1
+  }
+
+  func summary(_ cancellation: Cancellation) -> BatchSummary {
+    var summary = counts
     summary.stop = cancellation.reason
     summary.wallSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     summary.peakMemory = Self.peakMemory()

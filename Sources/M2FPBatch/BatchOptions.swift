@@ -22,6 +22,8 @@ public struct BatchOptions: Sendable {
   public var cutout: Cutout?
   /// The folder that all outputs lie under; nil where they lie beside their inputs.
   public var outputRoot: String?
+  /// Where results are kept for other copies of an input; nil for nowhere.
+  public var cache: ResultCache?
   /// Whether to parse files whose outputs are current.
   public var force = false
   /// Bytes.
@@ -31,11 +33,9 @@ public struct BatchOptions: Sendable {
   public var maxErrors: Int?
   /// How long one file may take before it is declared failed; nil for any time.
   public var timeout: Duration?
-  public var plan: ThreadPlan
+  public var plan = ThreadPlan.single
 
-  public init(plan: ThreadPlan) {
-    self.plan = plan
-  }
+  public init() {}
 
   /// What is cut out of a photo.
   public struct Cutout: Sendable, Equatable {

@@ -25,7 +25,7 @@ final class Conveyor: Sendable {
 
   let cancellation: Cancellation
   let outcomes: BoundedQueue<Outcome>
-  private let files: [PlannedFile]
+  private let files: [ExaminedFile]
   /// Where all outputs go; nil if they go to several folders.
   private let onlyFolder: String?
   private let pipeline: FilePipeline
@@ -33,10 +33,11 @@ final class Conveyor: Sendable {
   private let loaded: BoundedQueue<Passed<FilePipeline.Loaded>>
   private let parsed: BoundedQueue<Passed<FilePipeline.Parsed>>
   private let nextIndex = Atomic<Int>(0)
+  private let deferred = Mutex<[(FileInHand, key: String)]>([])
   private let failed = Atomic<Int>(0)
 
   init(
-    files: [PlannedFile], onlyFolder: String?, pipeline: FilePipeline, jobs: Int, helpers: Int,
+    files: [ExaminedFile], onlyFolder: String?, pipeline: FilePipeline, jobs: Int, helpers: Int,
     cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
   ) {
     self.files = files
@@ -81,18 +82,28 @@ final class Conveyor: Sendable {
   /// - Returns: Whether the thread came to its end, rather than being abandoned.
   private func readFiles(_ hand: Hand) -> Bool {
     let preprocessor = pipeline.makePreprocessor()
-    while !cancellation.isCancelled {
-      let index = nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue
-      guard index < files.count else { break }
-      let file = FileInHand(files[index])
-      let result = hand.hold(file) { pipeline.load(file.file, preprocessor: preprocessor) }
+    while !cancellation.isCancelled, let (file, mayDefer) = nextFile() {
+      let result = hand.hold(file) {
+        pipeline.load(file.file, preprocessor: preprocessor, mayDefer: mayDefer)
+      }
       switch result {
       case .loaded(let image): loaded.push(Passed(hand: file, value: image))
       case .done(let outcome): report(outcome)
+      case .deferred(let key): deferred.withLock { $0.append((file, key)) }
       case nil: return false
       }
     }
     return true
+  }
+
+  /// The next file to read: one that nobody has read, and when there is none, one that waited for
+  /// another with the same bytes, which it does once only.
+  private func nextFile() -> (FileInHand, mayDefer: Bool)? {
+    let index = nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue
+    if index < files.count { return (FileInHand(files[index]), true) }
+    guard let (file, key) = deferred.withLock({ $0.popLast() }) else { return nil }
+    pipeline.keys.wait(for: key, timeout: pipeline.options.timeout, cancellation: cancellation)
+    return cancellation.isCancelled ? nil : (file, false)
   }
 
   private func parseFiles(_ hand: Hand) -> Bool {
@@ -127,7 +138,7 @@ final class Conveyor: Sendable {
         report(
           Outcome(
             input: image.file.input, outputs: image.file.outputs, result: .failed(failure),
-            seconds: image.times, warnings: image.warnings))
+            seconds: image.times, warnings: image.notes))
       case nil: return false
       }
     }

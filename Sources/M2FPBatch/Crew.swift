@@ -20,7 +20,7 @@ struct Crew: ~Copyable {
   private var abandoned = 0
 
   init(
-    files: [PlannedFile], onlyFolder: String?, pipeline: FilePipeline, jobs: Int,
+    files: [ExaminedFile], onlyFolder: String?, pipeline: FilePipeline, jobs: Int,
     cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
   ) {
     // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
@@ -78,7 +78,7 @@ struct Crew: ~Copyable {
       )
       conveyor.stop(after: failure)
       return Outcome(
-        input: file.file.input, outputs: file.file.outputs, result: .failed(failure),
+        input: file.file.file.input, outputs: file.file.file.outputs, result: .failed(failure),
         seconds: StageTimes(), warnings: [])
     }
     return nil

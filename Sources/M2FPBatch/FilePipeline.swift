@@ -10,13 +10,17 @@ struct FilePipeline: Sendable {
   let contract: ModelContract
   let network: Sidecar.Network
   let recordedOptions: Sidecar.Options
+  let isCurrent: CurrencyCheck
   let encoder: OutputEncoder
+  let keys = KeysInHand()
 
   init(options: BatchOptions, contract: ModelContract, network: Sidecar.Network) {
     self.options = options
     self.contract = contract
     self.network = network
     self.recordedOptions = options.recorded(contract: contract)
+    self.isCurrent = CurrencyCheck(
+      model: network, options: recordedOptions, force: options.force)
     self.encoder = OutputEncoder(options: options, classes: options.classes(of: contract))
   }
 
@@ -31,7 +35,20 @@ struct FilePipeline: Sendable {
     /// The image at its own size, kept only where outputs need its pixels.
     let original: RGBImage?
     let warnings: [String]
+    /// Where the result goes in the cache, if there is one.
+    let cacheKey: CacheKey?
     var times: StageTimes
+
+    /// All that there is to say about the file.
+    var notes: [String] { warnings + (cacheKey?.damage ?? []) }
+  }
+
+  /// A key of the cache, held until the result is there.
+  struct CacheKey: Sendable {
+    let key: String
+    let hold: KeysInHand.Hold
+    /// What to say of an entry that was there already.
+    let damage: [String]
   }
 
   /// An image parsed, with nothing on disk yet.
@@ -44,14 +61,25 @@ struct FilePipeline: Sendable {
   enum LoadResult: Sendable {
     case loaded(Loaded)
     case done(Outcome)
+    /// Another file with the same bytes is on its way to the cache under this key.
+    case deferred(key: String)
   }
 
   func makePreprocessor() -> Preprocessor {
     Preprocessor(contract.preprocess, maxSide: options.maxSide)
   }
 
-  /// Reads, decodes and resizes, unless the outputs are current.
-  func load(_ file: PlannedFile, preprocessor: Preprocessor) -> LoadResult {
+  /// Reads, decodes and resizes, unless the outputs turn out to be current or the cache has them.
+  ///
+  /// - Parameters:
+  ///   - examined: The file.
+  ///   - preprocessor: The calling thread's.
+  ///   - mayDefer: Whether to put the file off while another with the same bytes is on its way.
+  /// - Returns: The image, unless the file was done or put off.
+  func load(
+    _ examined: ExaminedFile, preprocessor: Preprocessor, mayDefer: Bool
+  ) -> LoadResult {
+    let file = examined.file
     var times = StageTimes()
     var warnings: [String] = []
     func done(_ result: Outcome.Result) -> LoadResult {
@@ -62,18 +90,34 @@ struct FilePipeline: Sendable {
     }
     if let failure = file.input.failure { return done(.failed(failure)) }
     let path = file.input.path
-    let previous = options.force ? nil : currentSidecar(of: file)
-    if let previous, isUnchanged(path, since: previous, sidecar: file.outputs.sidecar) {
-      return done(.current)
-    }
     do throws(FileFailure) {
       let contents = try times.measure(.read) { () throws(FileFailure) in
         try FileReader.read(path, limit: options.maxFileSize)
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
-      if let previous, previous.input.sha256 == digest {
+      if examined.currency == .touched(sha256: digest) {
         touch(file.outputs.sidecar, contents.stamp.modified)
         return done(.current)
+      }
+      var cacheKey: CacheKey?
+      if let cache = options.cache {
+        let key = ResultCache.key(input: digest, model: network, options: recordedOptions)
+        var damage: [String] = []
+        switch options.force ? .miss : cache.fetch(key) {
+        case .hit(let entry):
+          warnings = entry.warnings
+          let sidecar = try times.measure(.write) { () throws(FileFailure) in
+            try store(entry, file: file, modified: contents.stamp.modified)
+          }
+          return done(.cached(sidecar))
+        case .damaged: damage = ["its entry in the cache was damaged, and has been dropped"]
+        case .miss: break
+        }
+        if let hold = keys.hold(key) {
+          cacheKey = CacheKey(key: key, hold: hold, damage: damage)
+        } else if mayDefer {
+          return .deferred(key: key)
+        }
       }
       let decoded = try times.measure(.decode) { () throws(FileFailure) in
         try ImageDecoder.decode(contents.bytes, limits: options.limits)
@@ -90,9 +134,31 @@ struct FilePipeline: Sendable {
         Loaded(
           file: file, source: source, modified: contents.stamp.modified, geometry: geometry,
           content: content, original: options.needPhoto ? image : nil, warnings: warnings,
-          times: times))
+          cacheKey: cacheKey, times: times))
     } catch {
       return done(.failed(error))
+    }
+  }
+
+  /// What would become of a file; reads it only if that depends on its digest.
+  func rehearse(_ examined: ExaminedFile) -> Outcome {
+    func outcome(_ result: Outcome.Result) -> Outcome {
+      Outcome(
+        input: examined.file.input, outputs: examined.file.outputs, result: result,
+        seconds: StageTimes(), warnings: [])
+    }
+    if let failure = examined.file.input.failure { return outcome(.failed(failure)) }
+    switch examined.currency {
+    case .current: return outcome(.current)
+    case .stale(let reason): return outcome(.planned(reason))
+    case .touched(let digest):
+      do throws(FileFailure) {
+        let contents = try FileReader.read(examined.file.input.path, limit: options.maxFileSize)
+        let isSame = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest
+        return outcome(isSame ? .current : .planned(.changedInput))
+      } catch {
+        return outcome(.failed(error))
+      }
     }
   }
 
@@ -127,7 +193,7 @@ struct FilePipeline: Sendable {
     func outcome(_ result: Outcome.Result) -> Outcome {
       Outcome(
         input: loaded.file.input, outputs: loaded.file.outputs, result: result, seconds: times,
-        warnings: loaded.warnings)
+        warnings: loaded.notes)
     }
     do throws(FileFailure) {
       let encoded = try times.measure(.encode) { () throws(FileFailure) in
@@ -141,32 +207,27 @@ struct FilePipeline: Sendable {
           Sidecar.Output(path: String($0.path.dropFirst(folder.count)), size: $0.image.count)
         })
       try times.measure(.write) { () throws(FileFailure) in
-        try store(encoded, sidecar: sidecar, loaded: loaded)
+        try store(sidecar, names: loaded.file.outputs, modified: loaded.modified) {
+          (files) throws(FileFailure) in
+          for output in encoded {
+            try output.image.withUnsafeBytes { (bytes) throws(FileFailure) in
+              try files.write(bytes, to: output.path)
+            }
+          }
+        }
+        if let cacheKey = loaded.cacheKey {
+          options.cache?.store(
+            cacheKey.key, sidecar: sidecar, stem: loaded.file.outputs.stem,
+            warnings: loaded.warnings,
+            outputs: encoded.map { output in
+              { memory in output.image.withUnsafeBytes { memory.copyMemory(from: $0) } }
+            })
+        }
       }
       return outcome(.parsed(sidecar))
     } catch {
       return outcome(.failed(error))
     }
-  }
-
-  // MARK: - Is it current?
-
-  private func currentSidecar(of file: PlannedFile) -> Sidecar? {
-    guard let sidecar = Sidecar.read(file.outputs.sidecar),
-      sidecar.input.name == Paths.lastComponent(file.input.path),
-      sidecar.staleness(model: network, options: recordedOptions, folder: file.outputs.folder)
-        == nil
-    else { return nil }
-    return sidecar
-  }
-
-  private func isUnchanged(_ path: String, since previous: Sidecar, sidecar: String) -> Bool {
-    guard let input = FileStamp(path: path), let written = FileStamp(path: sidecar) else {
-      return false
-    }
-    return input.size == previous.input.size
-      && input.modified.tv_sec == written.modified.tv_sec
-      && input.modified.tv_nsec == written.modified.tv_nsec
   }
 
   /// Remembers that an input with this modification time has been seen to be the same.
@@ -176,28 +237,59 @@ struct FilePipeline: Sendable {
 
   // MARK: - Outputs
 
+  /// Writes what the cache has of an input with the same bytes.
   private func store(
-    _ encoded: [OutputEncoder.Encoded], sidecar: Sidecar, loaded: Loaded
-  ) throws(FileFailure) {
-    let names = loaded.file.outputs
-    var files = AtomicFiles(in: names.folder)
-    for output in encoded {
-      try output.image.withUnsafeBytes { (bytes) throws(FileFailure) in
-        try files.write(bytes, to: output.path)
+    _ entry: ResultCache.Entry, file: PlannedFile, modified: timespec
+  ) throws(FileFailure) -> Sidecar {
+    let names = file.outputs
+    let sidecar = entry.sidecar.renamed(
+      input: Paths.lastComponent(file.input.path), from: "", to: names.stem)
+    try store(sidecar, names: names, modified: modified) { (files) throws(FileFailure) in
+      try entry.forEachOutput { (output, bytes, original) throws(FileFailure) in
+        try files.write(
+          bytes, to: Paths.join(names.folder, names.stem + output.path), sharing: original)
       }
     }
+    return sidecar
+  }
+
+  /// Writes the outputs that `writeOutputs` gives, then the sidecar; removes what is stale.
+  private func store(
+    _ sidecar: Sidecar, names: OutputNames, modified: timespec,
+    writeOutputs: (inout AtomicFiles) throws(FileFailure) -> Void
+  ) throws(FileFailure) {
+    var files = AtomicFiles(in: names.folder)
+    try writeOutputs(&files)
     guard let text = try? sidecar.encoded() else {
       throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
     }
     try files.write(text, to: names.sidecar)
-    files.stampLast(loaded.modified)
+    files.stampLast(modified)
     try files.sync()
+    // Of two runs that share no lock and come to the same file, one comes wholly after the other.
+    let turn = FolderTurn(names.folder)
+    defer { turn.end() }
     let stale = StaleOutputs(
       names, slugs: (contract.classes + encoder.classes).map(ClassNames.slug),
-      keeping: Set(encoded.map(\.path)))
+      keeping: Set(sidecar.outputs.map { Paths.join(names.folder, $0.path) }))
     // From here to the end there is no sidecar: killed in between, the file is parsed again.
     unlink(names.sidecar)
     stale.remove()
     try files.commit()
+  }
+}
+
+/// A lock on a folder, held while the outputs of one file are put in place.
+private struct FolderTurn {
+  private let descriptor: Int32
+
+  /// Waits for the others; where a file system knows no locks, there is no turn.
+  init(_ folder: String) {
+    descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if descriptor >= 0 { flock(descriptor, LOCK_EX) }
+  }
+
+  func end() {
+    if descriptor >= 0 { close(descriptor) }
   }
 }

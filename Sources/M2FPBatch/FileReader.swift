@@ -25,8 +25,25 @@ enum FileReader {
         message: "the file has \(megabytes(stamp.size)), more than the limit of "
           + "\(megabytes(limit)): raise it with --max-file-size")
     }
+    let bytes = try bytes(of: file, size: stamp.size)
+    guard bytes.count == stamp.size, try stamp == self.stamp(of: file) else {
+      throw FileFailure(
+        stage: .read, code: .unreadable,
+        message: "the file changed while it was read: run again when it is complete")
+    }
+    return Contents(bytes: bytes, stamp: stamp)
+  }
+
+  /// The whole of an open file.
+  ///
+  /// - Throws: ``FileFailure`` of stage ``Stage/read``.
+  static func bytes(of file: Int32) throws(FileFailure) -> [UInt8] {
+    try bytes(of: file, size: stamp(of: file).size)
+  }
+
+  private static func bytes(of file: Int32, size: Int) throws(FileFailure) -> [UInt8] {
     var readError: Int32 = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: stamp.size) { buffer, count in
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       while count < buffer.count {
         let got = Foundation.read(file, buffer.baseAddress.map { $0 + count }, buffer.count - count)
         if got < 0 && errno == EINTR { continue }
@@ -36,12 +53,7 @@ enum FileReader {
       }
     }
     if readError != 0 { throw failure(readError) }
-    guard bytes.count == stamp.size, try stamp == self.stamp(of: file) else {
-      throw FileFailure(
-        stage: .read, code: .unreadable,
-        message: "the file changed while it was read: run again when it is complete")
-    }
-    return Contents(bytes: bytes, stamp: stamp)
+    return bytes
   }
 
   private static func stamp(of file: Int32) throws(FileFailure) -> FileStamp {

@@ -5,10 +5,10 @@ import Synchronization
 ///
 /// Waiting between two threads does not count: it is other files' time.
 final class FileInHand: Sendable {
-  let file: PlannedFile
+  let file: ExaminedFile
   private let spent = Atomic<UInt64>(0)
 
-  init(_ file: PlannedFile) {
+  init(_ file: ExaminedFile) {
     self.file = file
   }
 

@@ -5,8 +5,12 @@ import M2FPCore
 public struct Outcome: Sendable {
   public enum Result: Sendable {
     case parsed(Sidecar)
+    /// The cache had the result of another input with the same bytes.
+    case cached(Sidecar)
     /// The outputs were already what this run would have written.
     case current
+    /// A run would parse the file, for this reason.
+    case planned(Staleness)
     case failed(FileFailure)
   }
 
@@ -41,7 +45,11 @@ public struct StageTimes: Sendable, Equatable {
 /// A run's totals.
 public struct BatchSummary: Sendable, Equatable {
   public var parsed = 0
+  /// Inputs whose outputs came out of the cache.
+  public var cached = 0
   public var current = 0
+  /// Inputs that a run would parse.
+  public var planned = 0
   public var failed = 0
   /// Inputs that were left when the run was cancelled.
   public var remaining = 0

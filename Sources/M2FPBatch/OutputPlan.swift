@@ -49,6 +49,11 @@ public struct OutputNames: Sendable, Equatable {
 
   static let masksSuffix = ".m2fp"
 
+  /// Whether what follows the stem in a path leads to an output and nowhere else.
+  static func isBelowStem(_ suffix: String) -> Bool {
+    suffix.hasPrefix(masksSuffix) && !suffix.split(separator: "/").contains("..")
+  }
+
   private func path(_ name: String) -> String { Paths.join(folder, name) }
 
   /// Whether a file or folder of this name is one of ours, and so never an input.
@@ -76,6 +81,8 @@ public enum OutputPlan {
   ///   - naming: How outputs are named.
   /// - Returns: The inputs with the places of their outputs.
   public static func plan(_ inputs: [Input], root: String?, naming: Naming) -> [PlannedFile] {
+    let current = FileManager.default.currentDirectoryPath
+    func canonical(_ path: String) -> String { Self.canonical(path, in: current) }
     var claims: [String: String] = [:]
     var planned: [PlannedFile] = []
     for input in inputs {
@@ -132,7 +139,17 @@ public enum OutputPlan {
   }
 
   /// One spelling for `a.jpg`, `./a.jpg` and `b/../a.jpg`; links are left alone.
-  private static func canonical(_ path: String) -> String {
-    URL(fileURLWithPath: path).standardizedFileURL.path
+  private static func canonical(_ path: String, in current: String) -> String {
+    var path = path
+    if path.hasPrefix("./") { path.removeFirst(2) }
+    // Most paths are plain, and there may be 200,000 of them.
+    var previous = UInt8(ascii: "/")
+    let isPlain = path.utf8.dropFirst(path.hasPrefix("/") ? 1 : 0).allSatisfy { byte in
+      defer { previous = byte }
+      return previous != UInt8(ascii: "/")
+        || byte != UInt8(ascii: "/") && byte != UInt8(ascii: ".")
+    }
+    if !path.hasPrefix("/") { path = Paths.join(current, path) }
+    return isPlain ? path : URL(fileURLWithPath: path).standardizedFileURL.path
   }
 }

@@ -99,6 +99,10 @@ public struct ThreadPlan: Sendable, Equatable {
   public let jobs: Int
   public let threads: Int
 
+  /// One worker of one thread.
+  public static let single = ThreadPlan(
+    jobs: 1, threads: 1, files: 1, budget: ProcessorBudget(allowed: 1, quota: nil))
+
   /// Fills in what the user left open.
   ///
   /// One thread a worker is the fastest split where there are enough files: no barrier is ever

@@ -12,7 +12,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
   public struct Source: Sendable, Equatable, Codable {
     /// The file's name, without its folder.
-    public let name: String
+    public internal(set) var name: String
     /// Bytes.
     public let size: Int
     public let sha256: String
@@ -151,14 +151,14 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
   /// A file that was written.
   public struct Output: Sendable, Equatable, Codable {
-    /// The path from the sidecar's folder.
-    public let path: String
+    /// The path from the sidecar's folder; it starts with the stem of the input's outputs.
+    public internal(set) var path: String
     /// Bytes.
     public let size: Int
   }
 
   public let formatVersion: Int
-  public let input: Source
+  public private(set) var input: Source
   public let model: Network
   public let options: Options
   public let classes: [ClassShare]
@@ -167,7 +167,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
   public let humans: [Found]
   /// None unless persons were asked for.
   public let persons: [Person]?
-  public let outputs: [Output]
+  public private(set) var outputs: [Output]
 
   enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
@@ -219,11 +219,41 @@ public struct Sidecar: Sendable, Equatable, Codable {
     self.outputs = outputs
   }
 
+  /// The sidecar of another input with the same bytes.
+  ///
+  /// - Parameters:
+  ///   - input: Its name.
+  ///   - stem: The stem of this sidecar's outputs.
+  ///   - other: The stem of the other input's outputs.
+  /// - Returns: What a run over it would write.
+  func renamed(input: String, from stem: String, to other: String) -> Sidecar {
+    var sidecar = self
+    sidecar.input.name = input
+    for index in outputs.indices {
+      sidecar.outputs[index].path = other + outputs[index].path.dropFirst(stem.count)
+    }
+    return sidecar
+  }
+
   /// The file's text.
   func encoded() throws -> Data {
+    try Self.encoder().encode(self) + Data("\n".utf8)
+  }
+
+  /// `options` as the text of a sidecar holds them.
+  static func text(of options: Options) -> [UInt8] {
+    // At the same depth, for the same indentation.
+    guard let text = try? encoder().encode(["options": options]),
+      let start = text.dropFirst().firstIndex(of: UInt8(ascii: "{")),
+      let end = text.dropLast().lastIndex(of: UInt8(ascii: "}"))
+    else { preconditionFailure("options are always encodable") }
+    return Array(text[start...end])
+  }
+
+  private static func encoder() -> JSONEncoder {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self) + Data("\n".utf8)
+    return encoder
   }
 
   /// The sidecar at `path`, or nil if there is none that this build can read.
@@ -232,28 +262,4 @@ public struct Sidecar: Sendable, Equatable, Codable {
       try? JSONDecoder().decode(Sidecar.self, from: $0)
     }
   }
-
-  /// Why the outputs beside this sidecar are not what a run with `model` and `options` would give;
-  /// nil if they are. The input itself is not looked at.
-  func staleness(model: Network, options: Options, folder: String) -> Staleness? {
-    if formatVersion != Self.currentFormatVersion { return .otherFormat }
-    if self.model != model { return .otherModel }
-    if self.options != options { return .otherOptions }
-    for output in outputs
-    where FileStamp(path: Paths.join(folder, output.path))?.size != output.size {
-      return .outputMissing
-    }
-    return nil
-  }
-}
-
-/// Why a file is parsed although outputs may be there.
-public enum Staleness: String, Sendable {
-  case new
-  case changedInput = "changed input"
-  case otherModel = "other model"
-  case otherOptions = "other options"
-  case otherFormat = "other output format"
-  case outputMissing = "output missing"
-  case forced
 }

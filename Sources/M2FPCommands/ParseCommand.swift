@@ -66,6 +66,12 @@ struct ParseCommand: ParsableCommand {
   @Flag(help: "Parse also photos whose outputs are current.")
   var force = false
 
+  @Flag(help: "Say what would be done and why, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup(title: "Cache")
+  var cacheOptions: CacheOptions
+
   @OptionGroup(title: "Faults and limits")
   var faults: FaultOptions
 
@@ -118,17 +124,14 @@ struct ParseCommand: ParsableCommand {
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
     }
     var locks = try OutputLock.acquire(
-      selected, out: out, mode: faults.lock, cancellation: cancellation
+      selected, out: out, mode: dryRun ? .off : faults.lock, cancellation: cancellation
     ) { path in
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
     let files = try selected.plan(out: out, naming: naming)
-    let parseable = files.count { $0.input.failure == nil }
-    let budget = ProcessorBudget.current()
 
-    var options = BatchOptions(
-      plan: ThreadPlan(jobs: jobs, threads: threads, files: parseable, budget: budget))
+    var options = BatchOptions()
     options.maxSide = maxSide
     options.maskClasses = maskClasses
     options.palette = colours
@@ -137,12 +140,19 @@ struct ParseCommand: ParsableCommand {
     options.personMaskClasses = try personOptions.maskClasses(classes)
     options.overlay = try pictures.overlayStyle()
     options.cutout = try pictures.cutout(classes: classes)
+    options.cache = dryRun ? nil : try cacheOptions.open()
     options.force = force
     options.outputRoot = out
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
+    let network = Sidecar.Network(name: archive.contract.model, sha256: try archive.digest())
+    let examined = Batch.examine(
+      files, options: options, contract: contract, network: network, cancellation: cancellation)
+    let due = examined.count { $0.currency != .current && $0.file.input.failure == nil }
+    let budget = ProcessorBudget.current()
+    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due, budget: budget)
     if options.plan.jobs * options.plan.threads > budget.usable {
       logger.warning(
         """
@@ -151,9 +161,10 @@ struct ParseCommand: ParsableCommand {
         """)
     }
     logger.debug(
-      "\(files.count) files, \(options.plan.jobs) jobs of \(options.plan.threads) threads")
-
-    let network = Sidecar.Network(name: archive.contract.model, sha256: try archive.digest())
+      """
+      \(files.count) files, \(due) of them due; \(options.plan.jobs) jobs of \
+      \(options.plan.threads) threads
+      """)
     let loader = ModelLoader(archive)
     let threads = options.plan.threads
     let batch = Batch(options: options, contract: archive.contract, network: network) {
@@ -164,13 +175,20 @@ struct ParseCommand: ParsableCommand {
       ProgressReporter(total: files.count, quiet: quiet, logger: logger)
     ]
     if json { reporters.append(JSONReporter()) }
-    if let failureList {
+    if let failureList, !dryRun {
       reporters.append(FailureListReporter(failureList, logger: logger))
     }
-    let summary = batch.run(files, cancellation: cancellation) { outcome in
+    let report = { (outcome: Outcome) in
       for reporter in reporters { reporter.add(outcome) }
     }
+    let summary =
+      dryRun
+      ? batch.rehearse(examined, cancellation: cancellation, report: report)
+      : batch.run(examined, cancellation: cancellation, report: report)
     for reporter in reporters { try reporter.finish(summary) }
+    if let problem = options.cache?.problem {
+      logger.warning("the cache was not filled: \(problem)")
+    }
     if let message = ExitStatus.message(summary) {
       Console.writeError("m2fp: error: \(message)\n")
     }

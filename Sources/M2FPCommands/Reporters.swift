@@ -45,8 +45,14 @@ final class ProgressReporter: Reporter {
       if !quiet && !showsBar {
         Console.writeError("parsed \(outcome.input.path): \(Self.describe(sidecar))\n")
       }
+    case .cached(let sidecar):
+      if !quiet && !showsBar {
+        Console.writeError("cached \(outcome.input.path): \(Self.describe(sidecar))\n")
+      }
     case .current:
       logger.debug("\(outcome.input.path): current")
+    case .planned(let reason):
+      if !quiet { Console.writeError("would parse \(outcome.input.path): \(reason.rawValue)\n") }
     }
     drawBar()
   }
@@ -54,7 +60,9 @@ final class ProgressReporter: Reporter {
   func finish(_ summary: BatchSummary) {
     clearBar()
     guard !quiet else { return }
-    var counts = ["\(summary.parsed) parsed"]
+    var counts =
+      summary.planned > 0 ? ["\(summary.planned) would be parsed"] : ["\(summary.parsed) parsed"]
+    if summary.cached > 0 { counts.append("\(summary.cached) from the cache") }
     if summary.current > 0 { counts.append("\(summary.current) already current") }
     if summary.failed > 0 { counts.append("\(summary.failed) failed") }
     if summary.remaining > 0 { counts.append("\(summary.remaining) left for the next run") }
@@ -137,13 +145,17 @@ final class JSONReporter: Reporter {
       file: outcome.input.path, status: "parsed", sidecar: nil, classes: nil, humans: nil,
       stage: nil, code: nil, message: nil, warnings: outcome.warnings, seconds: seconds)
     switch outcome.result {
-    case .parsed(let sidecar):
+    case .parsed(let sidecar), .cached(let sidecar):
+      if case .cached = outcome.result { line.status = "cached" }
       line.sidecar = outcome.outputs.sidecar
       line.classes = sidecar.classes.filter { $0.index > 0 }.map(\.name)
       line.humans = sidecar.humans.count
     case .current:
       line.status = "current"
       line.sidecar = outcome.outputs.sidecar
+    case .planned(let reason):
+      line.status = "planned"
+      line.reason = reason.rawValue
     case .failed(let failure):
       line.status = "failed"
       line.stage = failure.stage
@@ -157,8 +169,9 @@ final class JSONReporter: Reporter {
     write(
       SummaryLine(
         summary: .init(
-          parsed: summary.parsed, current: summary.current, failed: summary.failed,
-          remaining: summary.remaining, seconds: summary.wallSeconds,
+          parsed: summary.parsed, cached: summary.cached, current: summary.current,
+          planned: summary.planned,
+          failed: summary.failed, remaining: summary.remaining, seconds: summary.wallSeconds,
           peakMemory: summary.peakMemory)))
   }
 
@@ -179,6 +192,8 @@ final class JSONReporter: Reporter {
     var stage: Stage?
     var code: FileFailure.Code?
     var message: String?
+    /// Why a dry run would parse the file.
+    var reason: String?
     let warnings: [String]
     let seconds: [String: Double]
   }
@@ -186,14 +201,16 @@ final class JSONReporter: Reporter {
   private struct SummaryLine: Encodable {
     struct Summary: Encodable {
       let parsed: Int
+      let cached: Int
       let current: Int
+      let planned: Int
       let failed: Int
       let remaining: Int
       let seconds: Double
       let peakMemory: Int
 
       enum CodingKeys: String, CodingKey {
-        case parsed, current, failed, remaining, seconds
+        case parsed, cached, current, planned, failed, remaining, seconds
         case peakMemory = "peak_memory"
       }
     }

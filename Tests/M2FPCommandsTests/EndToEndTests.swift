@@ -4,93 +4,11 @@ import M2FPImageIO
 import Testing
 
 /// The binary itself, on the fixture model that labels pixels by their colour.
-struct EndToEndTests {
-  private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent()
-  private static let fixtures = tests.appendingPathComponent("Fixtures").path
-  private static let model = fixtures + "/models/colour-multi.pt"
-
-  private let folder: String
+struct EndToEndTests: EndToEnd {
+  let place: WorkingFolder
 
   init() throws {
-    folder = NSTemporaryDirectory() + "m2fp-end-to-end-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-  }
-
-  private struct Result {
-    let code: Int32
-    let output: String
-    let error: String
-
-    /// The JSON objects on standard output.
-    var lines: [[String: Any]] {
-      output.split(separator: "\n").compactMap {
-        try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
-      }
-    }
-  }
-
-  /// The binary that the package manager built beside the tests.
-  private static let binary: URL = {
-    var url = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-    while url.path != "/" {
-      url.deleteLastPathComponent()
-      let binary = url.appendingPathComponent("m2fp")
-      if FileManager.default.isExecutableFile(atPath: binary.path), !binary.hasDirectoryPath {
-        return binary
-      }
-    }
-    // Run through the toolchain's own test runner.
-    return tests.deletingLastPathComponent().appendingPathComponent(".build/debug/m2fp")
-  }()
-
-  private func run(
-    _ arguments: String..., environment: [String: String] = [:], binary: URL = Self.binary
-  ) throws -> Result {
-    let process = Process()
-    process.executableURL = binary
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let (output, error) = (folder + ".out", folder + ".err")
-    for path in [output, error] { _ = FileManager.default.createFile(atPath: path, contents: nil) }
-    defer { for path in [output, error] { unlink(path) } }
-    process.standardOutput = FileHandle(forWritingAtPath: output)
-    process.standardError = FileHandle(forWritingAtPath: error)
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    return Result(
-      code: process.terminationReason == .exit ? process.terminationStatus : -1,
-      output: try String(contentsOfFile: output, encoding: .utf8),
-      error: try String(contentsOfFile: error, encoding: .utf8))
-  }
-
-  /// Left half hair (blue), right half face (yellow), on black.
-  private func addPhoto(_ name: String, width: Int = 120, height: Int = 100) throws {
-    var pixels = [UInt8](repeating: 0, count: width * height * 3)
-    for y in 10..<(height - 10) {
-      for x in 10..<(width - 10) {
-        let pixel = (y * width + x) * 3
-        if x < width / 2 {
-          pixels[pixel + 2] = 255
-        } else {
-          pixels[pixel] = 255
-          pixels[pixel + 1] = 255
-        }
-      }
-    }
-    let image = RGBImage(width: width, height: height, pixels: pixels)
-    let bytes = try PNGEncoder.rgb(image).withUnsafeBytes { Data($0) }
-    let path = folder + "/" + name
-    try FileManager.default.createDirectory(
-      at: URL(fileURLWithPath: path).deletingLastPathComponent(),
-      withIntermediateDirectories: true)
-    try bytes.write(to: URL(fileURLWithPath: path))
-  }
-
-  private func exists(_ name: String) -> Bool {
-    FileManager.default.fileExists(atPath: folder + "/" + name)
+    place = try WorkingFolder()
   }
 
   @Test func aFolderOfPhotosIsParsed() throws {
@@ -275,6 +193,4 @@ struct EndToEndTests {
     #expect((summary["current"] as? Int ?? 0) >= 1 && (summary["parsed"] as? Int ?? 0) >= 1)
     #expect((summary["current"] as? Int ?? 0) + (summary["parsed"] as? Int ?? 0) == 60)
   }
-
-  private func url(_ name: String) -> URL { URL(fileURLWithPath: folder + "/" + name) }
 }

@@ -15,6 +15,17 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
 struct ByteCount: ExpressibleByArgument, Equatable {
   let bytes: Int
 
+  init(bytes: Int) { self.bytes = bytes }
+
+  /// In the largest unit that it is a whole number of.
+  var defaultValueDescription: String {
+    for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")]
+    where bytes > 0 && bytes % (1 << shift) == 0 {
+      return "\(bytes >> shift)\(unit)"
+    }
+    return "\(bytes)"
+  }
+
   init?(argument: String) {
     let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
     guard let bytes = scaled(argument.uppercased(), by: units), bytes >= 0, bytes < 0x1p62 else {

@@ -1,0 +1,149 @@
+import Foundation
+import M2FPCore
+import M2FPDigest
+
+/// Why a file is parsed although outputs may be there.
+public enum Staleness: String, Sendable {
+  case new
+  case changedInput = "changed input"
+  case otherModel = "other model"
+  case otherOptions = "other options"
+  case otherFormat = "other output format"
+  case outputMissing = "output missing"
+  case unreadableSidecar = "unreadable sidecar"
+  case forced
+}
+
+/// What a file's outputs are worth, as far as that can be told without reading the file.
+public enum Currency: Sendable, Equatable {
+  /// The outputs are what a run would give.
+  case current
+  /// They are so if the input, whose time has changed, still has this SHA-256.
+  case touched(sha256: String)
+  case stale(Staleness)
+}
+
+/// A planned file, with what its outputs are worth.
+public struct ExaminedFile: Sendable {
+  public let file: PlannedFile
+  public let currency: Currency
+}
+
+/// Tells which outputs a run with one model and one set of options would give again: by what the
+/// sidecars say, never by mere existence.
+struct CurrencyCheck: Sendable {
+  private let model: Sidecar.Network
+  private let options: Sidecar.Options
+  /// The options as a sidecar holds them.
+  private let optionsText: [UInt8]
+  private let force: Bool
+
+  /// - Parameters:
+  ///   - model: The network of the run.
+  ///   - options: Its options.
+  ///   - force: Whether nothing is current.
+  init(model: Sidecar.Network, options: Sidecar.Options, force: Bool) {
+    self.model = model
+    self.options = options
+    self.force = force
+    optionsText = Sidecar.text(of: options)
+  }
+
+  /// Examines one file; the outputs of one that cannot be tried are never current.
+  func callAsFunction(_ file: PlannedFile) -> Currency {
+    if force { return .stale(.forced) }
+    if file.input.failure != nil { return .stale(.new) }
+    let contents: FileReader.Contents
+    do throws(FileFailure) {
+      contents = try FileReader.read(file.outputs.sidecar, limit: 1 << 30)
+    } catch {
+      return .stale(FileStamp(path: file.outputs.sidecar) == nil ? .new : .unreadableSidecar)
+    }
+    let claim: Claim
+    switch self.claim(contents.bytes) {
+    case .failure(let staleness): return .stale(staleness.reason)
+    case .success(let told): claim = told
+    }
+    for output in claim.outputs
+    where FileStamp(path: Paths.join(file.outputs.folder, output.path))?.size != output.size {
+      return .stale(.outputMissing)
+    }
+    // What cannot be looked at fails when it is read.
+    guard claim.inputName == Paths.lastComponent(file.input.path),
+      let input = FileStamp(path: file.input.path), input.size == claim.inputSize
+    else { return .stale(.changedInput) }
+    let written = contents.stamp.modified
+    return input.modified.tv_sec == written.tv_sec && input.modified.tv_nsec == written.tv_nsec
+      ? .current : .touched(sha256: claim.inputDigest)
+  }
+
+  /// Examines many files, on all CPUs.
+  ///
+  /// - Parameters:
+  ///   - files: What was planned.
+  ///   - cancellation: Ends the examination; what is left then counts as new.
+  /// - Returns: The files in their order.
+  func callAsFunction(_ files: [PlannedFile], cancellation: Cancellation) -> [ExaminedFile] {
+    let slice = 64
+    var currencies = [Currency](repeating: .stale(.new), count: files.count)
+    currencies.withUnsafeMutableBufferPointer { currencies in
+      // Each slice is written by one thread.
+      nonisolated(unsafe) let currencies = currencies
+      DispatchQueue.concurrentPerform(iterations: (files.count + slice - 1) / slice) { index in
+        if cancellation.isCancelled { return }
+        for file in index * slice..<min(files.count, (index + 1) * slice) {
+          currencies[file] = self(files[file])
+        }
+      }
+    }
+    return zip(files, currencies).map { ExaminedFile(file: $0, currency: $1) }
+  }
+
+  // MARK: - What a sidecar claims
+
+  /// What a sidecar of the same model and options says.
+  private struct Claim {
+    let inputName: String
+    let inputSize: Int
+    let inputDigest: String
+    let outputs: [(path: String, size: Int)]
+  }
+
+  private struct Refusal: Error {
+    let reason: Staleness
+
+    init(_ reason: Staleness) { self.reason = reason }
+  }
+
+  private func claim(_ text: [UInt8]) -> Result<Claim, Refusal> {
+    if let glance = SidecarGlance(text), glance.formatVersion == Sidecar.currentFormatVersion,
+      glance.modelName == model.name, glance.modelDigest == model.sha256,
+      glance.options.elementsEqual(optionsText)
+    {
+      return .success(
+        Claim(
+          inputName: glance.inputName, inputSize: glance.inputSize,
+          inputDigest: glance.inputDigest, outputs: glance.outputs))
+    }
+    struct Version: Decodable {
+      let formatVersion: Int
+      enum CodingKeys: String, CodingKey { case formatVersion = "format_version" }
+    }
+    let data = Data(text)
+    guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
+      return .failure(Refusal(.unreadableSidecar))
+    }
+    if version.formatVersion != Sidecar.currentFormatVersion {
+      return .failure(Refusal(.otherFormat))
+    }
+    guard let sidecar = try? JSONDecoder().decode(Sidecar.self, from: data) else {
+      return .failure(Refusal(.unreadableSidecar))
+    }
+    if sidecar.model != model { return .failure(Refusal(.otherModel)) }
+    if sidecar.options != options { return .failure(Refusal(.otherOptions)) }
+    return .success(
+      Claim(
+        inputName: sidecar.input.name, inputSize: sidecar.input.size,
+        inputDigest: sidecar.input.sha256, outputs: sidecar.outputs.map { ($0.path, $0.size) }))
+  }
+}

@@ -1,0 +1,46 @@
+import Foundation
+
+/// The results that this run is making, by key: of two copies of a photo that come one after the
+/// other, the second waits for the first instead of being parsed, too.
+final class KeysInHand: Sendable {
+  /// Holds a key as long as it lives, wherever its file goes: on, or into a failure.
+  final class Hold: Sendable {
+    private let keys: KeysInHand
+    private let key: String
+
+    fileprivate init(_ keys: KeysInHand, _ key: String) {
+      self.keys = keys
+      self.key = key
+    }
+
+    deinit { keys.release(key) }
+  }
+
+  private let condition = NSCondition()
+  // Touched only while `condition` is held.
+  nonisolated(unsafe) private var held: Set<String> = []
+
+  /// - Returns: nil if the key is held already.
+  func hold(_ key: String) -> Hold? {
+    condition.lock()
+    defer { condition.unlock() }
+    return held.insert(key).inserted ? Hold(self, key) : nil
+  }
+
+  private func release(_ key: String) {
+    condition.lock()
+    defer { condition.unlock() }
+    held.remove(key)
+    condition.broadcast()
+  }
+
+  /// Waits until nobody holds `key`, the run is cancelled, or the time is up.
+  func wait(for key: String, timeout: Duration?, cancellation: Cancellation) {
+    let end = timeout.map { Date(timeIntervalSinceNow: Double($0.nanoseconds) / 1e9) }
+    condition.lock()
+    defer { condition.unlock() }
+    while held.contains(key), !cancellation.isCancelled, end.map({ Date() < $0 }) ?? true {
+      _ = condition.wait(until: Date(timeIntervalSinceNow: 0.1))
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import Foundation
+import M2FPCore
+import M2FPImageIO
+import Synchronization
+import Testing
+
+@testable import M2FPBatch
+
+struct ResultCacheTests: BatchFixture {
+  let folder: TemporaryFolder
+  private let cacheFolder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    cacheFolder = try TemporaryFolder()
+  }
+
+  private func cached(limit: Int = 1 << 30, jobs: Int = 2) throws -> BatchOptions {
+    var options = options(jobs: jobs)
+    options.cache = try ResultCache(cacheFolder.path, limit: limit)
+    return options
+  }
+
+  private func copy(_ name: String, to other: String) throws {
+    try folder.write(other, try #require(folder.tree()[name]))
+  }
+
+  private var entries: [String] {
+    get throws { try cacheFolder.tree().keys.filter { $0.hasSuffix(".entry") }.sorted() }
+  }
+
+  private static let noSession: Batch.SessionFactory = { () throws(RunFailure) in
+    throw RunFailure(.internal, "no session is needed")
+  }
+
+  @Test func aCopyAnywhereIsNotParsedAndGivesTheSameTree() throws {
+    var options = try cached()
+    options.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
+    options.personMaskClasses = [13]
+    options.overlay = OverlayStyle()
+    options.cutout = BatchOptions.Cutout(classes: nil, perPerson: true)
+    try addImage("first.png")
+    #expect(try run(options).summary.parsed == 1)
+    try copy("first.png", to: "sub/second.png")
+    let (summary, _) = try run(options, session: Self.noSession)
+    #expect(summary.cached == 1 && summary.current == 1)
+    let cachedTree = try folder.tree()
+    #expect(cachedTree.count == 2 * 8, "\(cachedTree.keys.sorted())")
+    options.cache = nil
+    options.force = true
+    #expect(try run(options).summary.parsed == 2)
+    #expect(try folder.tree() == cachedTree)
+    options.force = false
+    #expect(try run(options).summary.current == 2, "the time of the input is there, too")
+  }
+
+  @Test func copiesSideBySideAreParsedOnce() throws {
+    try addImage("0.png")
+    for index in 1..<20 { try copy("0.png", to: "\(index).png") }
+    let counter = Counter()
+    let (summary, _) = try run(cached(jobs: 4)) { () throws(RunFailure) in
+      FakeSession {
+        _ = counter.increment()
+        usleep(50_000)
+      }
+    }
+    #expect(summary.parsed == 1 && summary.cached == 19 && counter.increment() == 2)
+  }
+
+  @Test func aCopyOfWhatFailsFailsToo() throws {
+    for index in 0..<6 { try folder.write("\(index).png", "not an image".utf8) }
+    #expect(try run(cached()).summary.failed == 6)
+    #expect(try entries.isEmpty)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func copiesOfAFileThatHangsDoNotWaitForever() throws {
+    try addImage("0.png")
+    for index in 1..<4 { try copy("0.png", to: "\(index).png") }
+    let counter = Counter()
+    let hang = DispatchSemaphore(value: 0)
+    var options = try cached()
+    options.timeout = .milliseconds(200)
+    let (summary, _) = try run(options) { () throws(RunFailure) in
+      FakeSession { if counter.increment() == 1 { hang.wait() } }
+    }
+    hang.signal()
+    #expect(summary.failed == 1 && summary.parsed + summary.cached == 3)
+  }
+
+  @Test func otherModelsAndOptionsHaveEntriesOfTheirOwn() throws {
+    try addImage("a.png")
+    try run(cached())
+    try run(cached(), model: "1")
+    var options = try cached()
+    options.maskClasses = []
+    try run(options)
+    #expect(try entries.count == 3)
+    #expect(
+      try run(cached(), session: Self.noSession).summary.cached == 1, "the first is there still")
+  }
+
+  @Test func forceParsesAndRenewsTheEntry() throws {
+    try addImage("a.png")
+    var options = try cached()
+    try run(options)
+    options.force = true
+    #expect(try run(options).summary.parsed == 1)
+    #expect(try entries.count == 1)
+  }
+
+  /// Any byte of an entry may change, or the end be missing: it is found, and parsed anew.
+  @Test func aDamagedEntryIsDroppedAndMadeAnew() throws {
+    try addImage("a.png")
+    try run(cached())
+    let tree = try folder.tree()
+    let name = try #require(try entries.first)
+    let entry = [UInt8](try #require(cacheFolder.tree()[name]))
+    var damaged = [Array(entry.dropLast(1)), Array(entry.prefix(40)), []]
+    for position in stride(from: 0, to: entry.count, by: 97) {
+      var bytes = entry
+      bytes[position] ^= 0x20
+      damaged.append(bytes)
+    }
+    for bytes in damaged.prefix(40) {
+      try cacheFolder.write(name, bytes)
+      unlink(folder.path + "/a.m2fp.json")
+      let (summary, outcomes) = try run(cached())
+      #expect(summary.parsed == 1 && outcomes[0].warnings.count == 1)
+      #expect(try folder.tree() == tree)
+      #expect(try cacheFolder.tree()[name] == Data(entry))
+    }
+  }
+
+  @Test func anEntryNeverLeadsOutOfItsPlace() {
+    #expect(OutputNames.isBelowStem(".m2fp/person-1/hair.png"))
+    #expect(!OutputNames.isBelowStem(".m2fp/../../x") && !OutputNames.isBelowStem("/etc/x"))
+  }
+
+  @Test func whatWasLongestUnusedGoesFirst() throws {
+    for index in 0..<4 {
+      try addImage("\(index).png", width: 40 + index)
+      try run(cached())
+    }
+    let cache = try ResultCache(cacheFolder.path, limit: .max)
+    let statistics = cache.statistics()
+    #expect(statistics.entries == 4)
+    // The first is used again.
+    try copy("0.png", to: "again.png")
+    #expect(try run(cached()).summary.cached == 1)
+    #expect(cache.prune(to: statistics.bytes / 2).entries == 2)
+    try folder.write("again.m2fp.json", [])
+    #expect(try run(cached(), session: Self.noSession).summary.cached == 1)
+    #expect(cache.prune(to: 0).entries == 2 && cache.statistics() == .init())
+  }
+
+  @Test func aRunKeepsTheCacheWithinItsLimit() throws {
+    for index in 0..<10 { try addImage("\(index).png", width: 40 + index) }
+    try run(cached(limit: 40_000))
+    let statistics = try ResultCache(cacheFolder.path, limit: .max).statistics()
+    #expect(statistics.bytes <= 40_000 && statistics.entries > 0)
+  }
+
+  @Test func aCacheThatCannotBeFilledFailsNoFile() throws {
+    try addImage("a.png")
+    let options = try cached()
+    // A file where the folder of the entry belongs.
+    for bucket in 0..<256 {
+      let name = "v1/" + String(bucket >> 4, radix: 16) + String(bucket & 15, radix: 16)
+      try cacheFolder.write(name, [])
+    }
+    #expect(try run(options).summary.parsed == 1)
+    #expect(options.cache?.problem?.contains("in the way") == true)
+    #expect(throws: RunFailure.self) { try ResultCache("/proc/none", limit: 1) }
+  }
+
+  @Test func manyRunsShareACache() throws {
+    for index in 0..<8 { try addImage("\(index).png", width: 40 + index) }
+    let counter = Counter()
+    let folders = try (0..<4).map { _ in try TemporaryFolder() }
+    DispatchQueue.concurrentPerform(iterations: 4) { index in
+      do {
+        let copy = CopyOfFixture(folder: folders[index])
+        for (name, bytes) in try folder.tree() { try copy.folder.write(name, bytes) }
+        // Small enough that entries come and go all the while.
+        let (summary, _) = try copy.run(cached(limit: 60_000))
+        if summary.parsed + summary.cached == 8 { _ = counter.increment() }
+      } catch {
+        Issue.record(error)
+      }
+    }
+    #expect(counter.increment() == 5)
+    let trees = try folders.map { try $0.tree() }
+    #expect(trees.allSatisfy { $0 == trees[0] } && trees[0].count == 8 * 4)
+  }
+}
+
+private struct CopyOfFixture: BatchFixture {
+  let folder: TemporaryFolder
+}

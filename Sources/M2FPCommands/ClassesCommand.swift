@@ -14,6 +14,8 @@ struct ClassesCommand: ParsableCommand {
   @OptionGroup
   var labelSet: LabelSetOptions
 
+  @OptionGroup var configuration: ConfigurationOptions
+
   func run() throws {
     try Console.exiting {
       let contract = try ModelLocator.current().open(model).contract
@@ -60,8 +62,10 @@ enum PaletteOption {
       colours = builtIn.colours
     } else {
       guard let text = try? String(contentsOfFile: option, encoding: .utf8) else {
+        let hint = ClassNames.nearest(to: option, in: Palette.builtIn.keys.sorted())
         throw ValidationError(
-          "--palette \(option): not 'cihp' or 'voc', and no text file of that name can be read.")
+          "--palette \(option): not 'cihp' or 'voc', and no text file of that name can be read"
+            + (hint.map { "; did you mean '\($0)'?" } ?? "."))
       }
       do {
         colours = try Palette(parsing: text).colours

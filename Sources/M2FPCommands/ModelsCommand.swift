@@ -16,6 +16,8 @@ struct ModelsCommand: ParsableCommand {
   @Flag(help: "Print one JSON object a line.")
   var json = false
 
+  @OptionGroup var configuration: ConfigurationOptions
+
   func run() throws {
     try Console.exiting {
       let locator = ModelLocator.current()

@@ -84,6 +84,8 @@ struct ParseCommand: ParsableCommand {
   @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error.", valueName: "level"))
   var logLevel: Logger.Level?
 
+  @OptionGroup var configuration: ConfigurationOptions
+
   func validate() throws {
     if maxSide != 0 && maxSide < 64 {
       throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")

@@ -34,6 +34,25 @@ public struct LabelMap: Sendable, Equatable {
   }
 }
 
+/// One unsigned value of up to 16 bits a pixel, as stored in an indexed or grey PNG: a class index,
+/// a person id, or the id of a part, of which a crowd has more than 255.
+public struct IndexMap: Sendable, Equatable {
+  public let width: Int
+  public let height: Int
+  /// `height × width` values, rows top to bottom.
+  public let values: [UInt16]
+
+  /// Wraps values that are already in place.
+  ///
+  /// - Precondition: `values.count == width * height`.
+  public init(width: Int, height: Int, values: [UInt16]) {
+    precondition(width > 0 && height > 0 && values.count == width * height)
+    self.width = width
+    self.height = height
+    self.values = values
+  }
+}
+
 /// A colour of 8 bits a channel.
 public struct RGB: Sendable, Hashable, Codable {
   public let red: UInt8

@@ -48,12 +48,7 @@ public enum ImageDecoder {
     try check(result, format: format)
 
     let (width, height) = (Int(header.width), Int(header.height))
-    guard width * height <= limits.maxPixels else {
-      throw failure(
-        .imageTooLarge,
-        "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels); "
-          + "raise it with --max-pixels, or scale the image down")
-    }
+    try check(width, height, limits)
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, count in
       guard let pixels = buffer.baseAddress else { return }
       switch format {
@@ -86,6 +81,54 @@ public enum ImageDecoder {
       Result { () throws(FileFailure) in try decode(bytes, limits: limits) }
     }
     return try result.get()
+  }
+
+  /// Decodes a label map: an indexed or grey PNG whose pixel values are meant as numbers.
+  ///
+  /// - Parameters:
+  ///   - bytes: The whole file.
+  ///   - limits: Checked against the header, before anything is allocated.
+  /// - Returns: The values as stored: palette indices, or levels of 1 to 16 bits.
+  /// - Throws: ``FileFailure`` of stage `decode`; also for a PNG that holds colours.
+  public static func labels(
+    _ bytes: [UInt8], limits: ImageLimits = ImageLimits()
+  ) throws(FileFailure) -> IndexMap {
+    let format = bytes.withUnsafeBytes { bytes in
+      Result { () throws(FileFailure) in try sniff(bytes) }
+    }
+    guard try format.get() == .png else { throw notLabels("this is a JPEG") }
+    var result = m2fp_image_result()
+    var header = m2fp_image_header()
+    m2fp_png_header(bytes, bytes.count, &header, &result)
+    try check(result, format: .png)
+    let (width, height) = (Int(header.width), Int(header.height))
+    try check(width, height, limits)
+    let values = [UInt16](unsafeUninitializedCapacity: width * height) { buffer, count in
+      guard let values = buffer.baseAddress else { return }
+      m2fp_png_decode_labels(bytes, bytes.count, &header, values, &result)
+      count = result.status == .ok ? width * height : 0
+    }
+    if result.status == .unsupported { throw notLabels(result.reason) }
+    try check(result, format: .png)
+    return IndexMap(width: width, height: height, values: values)
+  }
+
+  private static func notLabels(_ reason: String) -> FileFailure {
+    failure(
+      .unsupported,
+      "not a label map (\(reason)): it must be an indexed or grey PNG whose pixel values are classes "
+        + "or ids")
+  }
+
+  private static func check(
+    _ width: Int, _ height: Int, _ limits: ImageLimits
+  ) throws(FileFailure) {
+    guard width * height <= limits.maxPixels else {
+      throw failure(
+        .imageTooLarge,
+        "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels); "
+          + "raise it with --max-pixels, or scale the image down")
+    }
   }
 
   private static var empty: FileFailure { failure(.empty, "the file is empty") }

@@ -1,9 +1,8 @@
-import ArgumentParser
 import M2FPCommands
 
 @main
 struct Main {
   static func main() {
-    M2FPCommand.main()
+    M2FPCommand.run(Array(CommandLine.arguments.dropFirst()))
   }
 }

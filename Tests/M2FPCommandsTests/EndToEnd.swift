@@ -111,6 +111,12 @@ extension EndToEnd {
   func run(
     _ arguments: String..., environment: [String: String] = [:], binary: URL = Self.binary
   ) throws -> Finished {
+    try run(arguments, environment: environment, binary: binary)
+  }
+
+  func run(
+    _ arguments: [String], environment: [String: String] = [:], binary: URL = Self.binary
+  ) throws -> Finished {
     try Running(binary, arguments, folder: folder, environment: environment).finish()
   }
 

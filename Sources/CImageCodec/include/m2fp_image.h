@@ -101,6 +101,15 @@ void m2fp_png_header(const uint8_t *bytes, size_t count, m2fp_image_header *head
 void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                      uint8_t *pixels, m2fp_image_result *result);
 
+/// Decodes an indexed or grey PNG to its pixel values, as they are stored: palette indices or levels
+/// of 1 to 16 bits, neither scaled nor turned by an orientation.
+///
+/// `header` is what `m2fp_png_header` gave for the same bytes; `labels` takes exactly
+/// `header->width * header->height` values. A picture with colours or alpha is unsupported. When
+/// the call fails, `labels` holds nothing of use.
+void m2fp_png_decode_labels(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                            uint16_t *labels, m2fp_image_result *result);
+
 /// Encodes an indexed PNG of 8 bits a pixel: the pixel value is the label.
 ///
 /// `labels` holds `width * height` bytes; `palette` holds R, G, B for each of `colours` (1 to 256)

@@ -15,7 +15,7 @@ struct LabelSetOptions: ParsableArguments {
   var palette: String?
 
   /// The tables that have a name; their files lie in `Remaps/`.
-  private static let builtIn: [String: [UInt8]] = [
+  static let builtIn: [String: [UInt8]] = [
     "atr": PackageResources.atr_json, "pascal": PackageResources.pascal_json,
   ]
 

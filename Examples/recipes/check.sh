@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Checks every recipe with the tool that will read it, and runs those that need nothing but m2fp.
+# 'make recipes-check' installs the tools and calls it.
+set -euo pipefail
+cd "$(dirname "$0")"
+m2fp=${M2FP:?M2FP names the binary}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+echo "shell scripts: shellcheck"
+shellcheck ./*.sh
+
+echo "cron: crontab -n"
+# A user's own crontab has no column for the user.
+sed 's/  parser  /  /' m2fp.cron >"$scratch/crontab"
+crontab -n "$scratch/crontab"
+
+echo "systemd: systemd-analyze verify"
+sed "s#/usr/local/bin/m2fp#$m2fp#" m2fp.service >"$scratch/m2fp.service"
+cp m2fp.timer "$scratch"
+systemd-analyze verify "$scratch/m2fp.service" "$scratch/m2fp.timer"
+
+echo "GitHub Actions: actionlint, schema"
+mkdir -p "$scratch/.github/workflows"
+cp github-actions.yml "$scratch/.github/workflows"
+(cd "$scratch" && actionlint .github/workflows/github-actions.yml)
+check-jsonschema --builtin-schema vendor.github-workflows github-actions.yml
+
+echo "GitLab CI: schema"
+check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci gitlab-ci.yml
+
+echo "GNU parallel: run"
+mkdir "$scratch/photos" "$scratch/bin"
+cp ../eileen-collins.png ../grace-hopper.jpg "$scratch/photos"
+ln -s "$m2fp" "$scratch/bin/m2fp"
+PATH="$scratch/bin:$PATH" ./parallel.sh "$scratch/photos" "$scratch/parsed" 3
+test -s "$scratch/parsed/eileen-collins.m2fp.json" -a -s "$scratch/parsed/grace-hopper.m2fp.json"
+
+echo "all recipes are sound"

@@ -1,0 +1,91 @@
+import ArgumentParser
+import Foundation
+import M2FPCore
+
+/// Defaults of options from a file.
+struct ConfigCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "config",
+    abstract: "Show the defaults that options have, and where each comes from.",
+    discussion: """
+      m2fp.toml in the current folder, or the file that --config names, sets defaults. A key is an \
+      option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
+      What is typed on the command line is stronger; --no-FLAG undoes a flag.
+
+        model = "m2fp-r101"
+
+        [parse]
+        masks = ["hair", "face"]
+        overlay = true
+      """,
+    subcommands: [Show.self])
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print every default and its source, in the form of m2fp.toml.")
+
+    @OptionGroup var configuration: ConfigurationOptions
+
+    @Argument(
+      help: "Only these commands. Default: all that take defaults.",
+      completion: .custom { _, _, _ in CommandOptions.all.withDefaults.map(\.name) })
+    var commands: [String] = []
+
+    func run() throws {
+      let all = CommandOptions.all.withDefaults
+      let names = all.map(\.name)
+      for name in commands where !names.contains(name) {
+        let hint = ClassNames.nearest(to: name, in: names)
+        throw ValidationError(
+          "no command '\(name)' takes defaults"
+            + (hint.map { "; did you mean '\($0)'?" }
+              ?? ": there is \(names.joined(separator: ", "))."))
+      }
+      let file = try configurationFile()
+      let shown = all.filter { commands.isEmpty || commands.contains($0.name) }
+      try Console.exiting {
+        Console.writeLine(
+          file.map { "# Defaults from \($0.path)" }
+            ?? "# There is no \(ConfigurationFile.standardName) here, or it is left out.")
+        for command in shown {
+          Console.writeLine("\n[\(command.name)]")
+          let rows = command.options.map { Self.row($0, command.name, file) }
+          let width = rows.map(\.setting.count).max() ?? 0
+          for row in rows {
+            Console.writeLine(
+              row.setting + String(repeating: " ", count: width - row.setting.count)
+                + "  # " + row.source)
+          }
+        }
+      }
+    }
+
+    private func configurationFile() throws -> ConfigurationFile? {
+      if configuration.noConfig { return nil }
+      return try ConfigurationFile(for: configuration.config.map { ["--config", $0] } ?? [])
+    }
+
+    private static func row(
+      _ option: CommandOptions.Option, _ command: String, _ file: ConfigurationFile?
+    ) -> (setting: String, source: String) {
+      switch file?.value(of: option.name, in: command) {
+      case .flag(let isSet)?:
+        return ("\(option.name) = \(isSet)", file?.path ?? "")
+      case .texts(let texts)?:
+        let value =
+          option.isRepeating
+          ? "[" + texts.map(quoted).joined(separator: ", ") + "]" : quoted(texts.first ?? "")
+        return ("\(option.name) = \(value)", file?.path ?? "")
+      case nil:
+        guard let value = option.defaultValue else { return ("# \(option.name) =", "not set") }
+        return ("\(option.name) = \(option.isFlag ? value : quoted(value))", "default")
+      }
+    }
+
+    /// A number as it is, any other text as TOML's basic string.
+    private static func quoted(_ text: String) -> String {
+      if Double(text) != nil, text.allSatisfy({ $0.isNumber || "+-.".contains($0) }) { return text }
+      return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+  }
+}

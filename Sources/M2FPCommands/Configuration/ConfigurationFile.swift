@@ -1,0 +1,171 @@
+import ArgumentParser
+import Foundation
+import M2FPCore
+import TOMLKit
+
+/// Defaults of options: `m2fp.toml` in the current folder, or the file that `--config` names.
+///
+/// A key is an option's long name. At the top it holds for every command that has the option; in a
+/// table, `[parse]`, for that command.
+struct ConfigurationFile {
+  static let standardName = "m2fp.toml"
+
+  let path: String
+  /// For each command the values of its options, by name.
+  private let values: [String: [String: Value]]
+
+  /// The value of one option.
+  enum Value: Equatable {
+    case flag(Bool)
+    /// One text, or several for an option that may be repeated.
+    case texts([String])
+  }
+
+  /// Reads a file.
+  ///
+  /// - Throws: `ValidationError` if it cannot be read, or sets what is no option.
+  init(path: String, options: CommandOptions = .all) throws {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw ValidationError("\(path): no text file of that name can be read.")
+    }
+    try self.init(text, path: path, options: options)
+  }
+
+  init(_ text: String, path: String, options: CommandOptions = .all) throws {
+    self.path = path
+    let table: TOMLTable
+    do {
+      table = try TOMLTable(string: text)
+    } catch let error as TOMLParseError {
+      throw ValidationError(
+        "\(path), line \(error.source.begin.line): \(error.description)")
+    }
+    var values: [String: [String: Value]] = [:]
+    // The keys at the top first: those of a command's own table are stronger.
+    for (key, value) in table where value.table == nil {
+      let name = Self.optionName(key)
+      let owners = options.withDefaults.filter { $0.option(name) != nil }
+      if owners.isEmpty {
+        throw ValidationError(
+          "\(path): no command has an option '\(name)'"
+            + Self.hint(name, options.withDefaults.flatMap { $0.options.map(\.name) }))
+      }
+      for owner in owners {
+        guard let option = owner.option(name) else { continue }
+        values[owner.name, default: [:]][name] = try Self.value(value, of: option, key, path)
+      }
+    }
+    for (name, value) in table {
+      guard let table = value.table else { continue }
+      guard let command = options.command(name), command.takesDefaults else {
+        throw ValidationError(
+          "\(path): [\(name)] is no command that takes defaults"
+            + Self.hint(name, options.withDefaults.map(\.name)))
+      }
+      for (key, value) in table {
+        let option = Self.optionName(key)
+        guard let declared = command.option(option) else {
+          throw ValidationError(
+            "\(path): 'm2fp \(name)' has no option '\(option)'"
+              + Self.hint(option, command.options.map(\.name)))
+        }
+        values[name, default: [:]][option] = try Self.value(value, of: declared, key, path)
+      }
+    }
+    self.values = values
+  }
+
+  /// The file that a command line means, if any.
+  ///
+  /// - Parameter arguments: Those behind the command's name.
+  init?(for arguments: [String]) throws {
+    var named: String?
+    var rest = arguments.prefix { $0 != "--" }[...]
+    while let argument = rest.popFirst() {
+      if argument == "--no-config" { return nil }
+      if argument == "--config" { named = rest.popFirst() }
+      if argument.hasPrefix("--config=") { named = String(argument.dropFirst(9)) }
+    }
+    if let named {
+      try self.init(path: named)
+    } else if FileManager.default.fileExists(atPath: Self.standardName) {
+      try self.init(path: Self.standardName)
+    } else {
+      return nil
+    }
+  }
+
+  /// What the file says of an option.
+  func value(of option: String, in command: String) -> Value? { values[command]?[option] }
+
+  /// A command's arguments with the file's values in front, without those of options that the
+  /// command line names itself.
+  func arguments(for command: CommandOptions.Command, with arguments: [String]) -> [String] {
+    let typed = arguments.prefix { $0 != "--" }
+    let defaults = command.options.flatMap { option -> [String] in
+      guard let value = value(of: option.name, in: command.name),
+        !typed.contains(where: { option.isNamed(by: $0) })
+      else { return [] }
+      switch value {
+      case .flag(true): return ["--" + option.name]
+      case .flag(false): return option.isInvertible ? ["--no-" + option.name] : []
+      case .texts(let texts): return texts.map { "--\(option.name)=\($0)" }
+      }
+    }
+    // What undoes a flag of the file has done its work: the parser does not know it.
+    let undone = command.options.filter { $0.isFlag && !$0.isInvertible }.map { "--no-" + $0.name }
+    return defaults + typed.filter { !undone.contains($0) } + arguments.dropFirst(typed.count)
+  }
+
+  private static func value(
+    _ value: any TOMLValueConvertible, of option: CommandOptions.Option, _ key: String,
+    _ path: String
+  ) throws -> Value {
+    if option.isFlag {
+      guard let isSet = value.bool else {
+        throw ValidationError("\(path): \(key) is a switch: true or false.")
+      }
+      return .flag(isSet)
+    }
+    if let array = value.array {
+      let texts = try array.map { try text($0, key, path) }
+      // An option that takes a list takes it as one text.
+      return .texts(option.isRepeating ? texts : [texts.joined(separator: ",")])
+    }
+    return .texts([try text(value, key, path)])
+  }
+
+  private static func text(
+    _ value: any TOMLValueConvertible, _ key: String, _ path: String
+  ) throws -> String {
+    if let text = value.string { return text }
+    if let number = value.int { return String(number) }
+    if let number = value.double { return String(number) }
+    throw ValidationError(
+      "\(path): \(key) takes a text, a number or a list of them, not \(value.debugDescription).")
+  }
+
+  /// Underscores do as well.
+  private static func optionName(_ key: String) -> String { key.replacing("_", with: "-") }
+
+  private static func hint(_ name: String, _ candidates: [String]) -> String {
+    if let nearest = ClassNames.nearest(to: name, in: candidates) {
+      return "; did you mean '\(nearest)'?"
+    }
+    return "; 'm2fp config show' lists what there is."
+  }
+}
+
+extension CommandOptions.Option {
+  /// Whether a word of the command line is this option.
+  fileprivate func isNamed(by word: String) -> Bool {
+    if word.hasPrefix("--") {
+      return spellings.contains(String(word.prefix { $0 != "=" }))
+    }
+    // Short ones may be joined: -qv.
+    guard word.hasPrefix("-"), word.dropFirst().allSatisfy({ $0.isLetter || $0.isNumber }) else {
+      return false
+    }
+    return word.dropFirst().contains { spellings.contains("-\($0)") }
+  }
+}

@@ -1,0 +1,120 @@
+extension HelpTopic {
+  static let outputs = HelpTopic(
+    name: "outputs",
+    abstract: "What 'm2fp parse' writes for photo.jpg, beside it or under --out.",
+    blocks: [
+      .list([
+        (
+          "photo.m2fp.png",
+          "Indexed PNG of the photo's own size: the pixel value is the class, the palette the class "
+            + "colours. Colour map and label map in one; in Python "
+            + "numpy.array(PIL.Image.open(\"photo.m2fp.png\"))."
+        ),
+        (
+          "photo.m2fp/hair.png",
+          "A 1-bit mask for each class that is present (--masks chooses)."
+        ),
+        (
+          "photo.m2fp.json",
+          "The sidecar: classes with pixel counts and scores, parts, humans with boxes, and with "
+            + "which input, model and options they were made. Written last: where it is, all is."
+        ),
+        (
+          "photo.m2fp.overlay.jpg",
+          "With --overlay: the photo under translucent colours."
+        ),
+        (
+          "photo.m2fp.persons.png",
+          "With --persons: an indexed PNG whose pixel value is the person, as numbered in the "
+            + "sidecar. Where people overlap, the one with the best score lies on top."
+        ),
+        (
+          "photo.m2fp/person-1/hair.png",
+          "With --person-masks: the masks of each person."
+        ),
+        (
+          "photo.m2fp.cutout.png",
+          "With --cutout: the photo where it shows these classes, transparent elsewhere."
+        ),
+        (
+          "photo.m2fp/person-1.cutout.png",
+          "With --cutout-persons: the same for each person."
+        ),
+      ]),
+      .paragraph(
+        "With --naming full the names begin with the whole file name (photo.jpg.m2fp.png), so that "
+          + "a.jpg and a.png can lie side by side."),
+      .paragraph(
+        "Files appear under their names only when they are complete. A photo is skipped while its "
+          + "sidecar says that the same input, model and options gave the outputs that are there. "
+          + "The same input, model, options and --threads give the same bytes."),
+      .paragraph(
+        "'m2fp classes' lists the classes with their colours. Left and right are the person's own."),
+    ])
+
+  static let exitCodes = HelpTopic(
+    name: "exit-codes",
+    abstract: "What the exit code of m2fp says.",
+    blocks: [
+      .list([
+        ("0", "Every file was parsed, or was already current; all is well."),
+        ("1", "Internal error; 'doctor' found something wrong."),
+        (
+          "3",
+          "Finished, some files failed. Each is named with the stage and the reason. 'eval' and "
+            + "'compare': some images could not be compared."
+        ),
+        ("4", "'compare': an image agrees in less than --least."),
+        ("64", "Wrong usage, or a wrong m2fp.toml."),
+        ("65", "The model is damaged, or its contract is not one that this version can serve."),
+        ("66", "No input."),
+        ("69", "No such model."),
+        ("72", "libtorch, or m2fp's library over it, cannot be loaded."),
+        (
+          "73",
+          "Nothing can be written where the outputs belong, or to standard output; the disk is full."
+        ),
+        (
+          "75",
+          "Another run holds the lock, --time-limit was up with files left, or too many files hang: "
+            + "run it again."
+        ),
+        (
+          "130, 143",
+          "Interrupted (SIGINT), terminated (SIGTERM). What is written is whole; the same command "
+            + "goes on from there. A second signal stops at once."
+        ),
+      ])
+    ])
+
+  static let models = HelpTopic(
+    name: "models",
+    abstract: "Where models come from and how to name them.",
+    blocks: [
+      .list([
+        (
+          "m2fp-tiny",
+          "The default: our own small M2FP, trained on renders of synthetic people, free to use "
+            + "commercially. It finds people, faces, hair and clothes roughly."
+        ),
+        (
+          "m2fp-r101",
+          "The published M2FP with ResNet-101. Its weights may not be redistributed and are for "
+            + "non-commercial use; whoever has them converts them once:"
+        ),
+      ]),
+      .lines(
+        """
+        /usr/bin/python3 Models/export.py --config m2fp-r101 \\
+          --checkpoint pytorch_model.pt --out m2fp-r101.pt
+        """),
+      .paragraph(
+        "--model takes a name or a file. A file has a slash in it or ends in .pt; a name is looked "
+          + "for in the folders of M2FP_MODELS (separated by colons), in ~/.local/share/m2fp/models "
+          + "and in PREFIX/share/m2fp/models. 'm2fp models' lists what is found, with licences; "
+          + "'m2fp doctor' tries each."),
+      .paragraph(
+        "An archive carries its contract: class names, palette, sizes, thresholds and licence. So "
+          + "a model of other classes needs no change to m2fp."),
+    ])
+}

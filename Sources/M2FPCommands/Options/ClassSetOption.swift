@@ -1,0 +1,41 @@
+import ArgumentParser
+import Foundation
+import M2FPCore
+
+/// The `--classes` option's meaning.
+enum ClassSetOption {
+  static let help: String =
+    "Class names: cihp, lip, atr, pascal, or a file with one name a line, the background first, or "
+    + "one for --remap."
+
+  /// The names that need no file.
+  static let builtIn = (Array(ClassSet.builtIn.keys) + LabelSetOptions.builtIn.keys).sorted()
+
+  /// The names that the option means.
+  ///
+  /// - Throws: `ValidationError` for a file that cannot be read or holds no class names.
+  static func names(_ option: String) throws -> [String] {
+    if let classSet = ClassSet.builtIn[option] { return classSet.names }
+    guard
+      let data = LabelSetOptions.builtIn[option].map({ Data($0) })
+        ?? FileManager.default.contents(atPath: option)
+    else {
+      let hint = ClassNames.nearest(to: option, in: builtIn)
+      throw ValidationError(
+        "--classes \(option): none of \(builtIn.joined(separator: ", ")), and no file of that name "
+          + "can be read" + (hint.map { "; did you mean '\($0)'?" } ?? "."))
+    }
+    let names =
+      (try? JSONDecoder().decode(RemapFile.self, from: data))?.classes
+      ?? String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
+      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    guard (2...255).contains(names.count) else {
+      throw ValidationError("--classes \(option): \(names.count) names, but 2 to 255 can be had.")
+    }
+    return names
+  }
+
+  private struct RemapFile: Decodable {
+    let classes: [String]
+  }
+}

@@ -1,0 +1,192 @@
+import Foundation
+import M2FPBatch
+import M2FPCore
+import M2FPEvaluation
+import M2FPImageIO
+
+/// Why a file of a tree cannot be used.
+public struct LabelFileError: Error, Sendable, CustomStringConvertible {
+  public let path: String
+  public let reason: String
+
+  public init(path: String, reason: String) {
+    self.path = path
+    self.reason = reason
+  }
+
+  public var description: String { "\(path): \(reason)" }
+}
+
+extension LabelTree {
+  /// The class map of an image of the tree.
+  public func labels(of name: String) throws(LabelFileError) -> IndexMap {
+    try map(at: files(of: name).labels)
+  }
+
+  /// An image of the tree, taken for the truth.
+  ///
+  /// Of a map of persons every value is one, but for 0 and ``Confusion/ignored``.
+  public func truth(of name: String) throws(LabelFileError) -> TrueImage {
+    let files = try files(of: name)
+    var parts: Regions?
+    if let path = files.parts, let list = files.partList {
+      // Each line is "part class person".
+      let rows = try numbers(at: list, columns: 2...)
+      parts = Regions(
+        ids: try map(at: path),
+        regions: rows.map { Regions.Region(id: Int($0[0]), classIndex: Int($0[1])) })
+    }
+    var persons: Regions?
+    if let path = files.persons {
+      let ids = try map(at: path)
+      let present = Set(ids.values).subtracting([0, UInt16(Confusion.ignored)]).sorted()
+      persons = Regions(ids: ids, regions: present.map { Regions.Region(id: Int($0)) })
+    }
+    return TrueImage(labels: try map(at: files.labels), parts: parts, persons: persons)
+  }
+
+  /// An image of the tree, taken for a prediction.
+  public func found(in name: String) throws(LabelFileError) -> FoundImage {
+    let files = try files(of: name)
+    let labels = try map(at: files.labels)
+    switch layout {
+    case .m2fp:
+      return try foundByM2FP(files, labels)
+    case .challenge:
+      var parts: Regions?
+      if let path = files.parts, let list = files.partList {
+        // The line number is the part; the line is "class score".
+        let rows = try numbers(at: list, columns: 2...)
+        parts = Regions(
+          ids: try map(at: path),
+          regions: rows.enumerated().map {
+            Regions.Region(id: $0 + 1, classIndex: Int($1[0]), score: $1[1])
+          })
+      }
+      return FoundImage(labels: labels, parts: parts)
+    case .published:
+      var (parts, persons): (Regions?, Regions?)
+      if let path = files.parts, let list = files.partList {
+        let rows: [PublishedPart] = try json(at: list)
+        parts = Regions(
+          ids: try map(at: path),
+          regions: rows.map {
+            Regions.Region(id: $0.part_id, classIndex: $0.category_id, score: $0.score)
+          })
+      }
+      if let path = files.persons, let list = files.personList {
+        let rows: [PublishedPerson] = try json(at: list)
+        persons = Regions(
+          ids: try map(at: path),
+          regions: rows.map { Regions.Region(id: $0.human_id, score: $0.score) })
+      }
+      return FoundImage(labels: labels, parts: parts, persons: persons)
+    case .cihp, .lip, .plain:
+      return FoundImage(labels: labels)
+    }
+  }
+
+  /// Persons as the sidecar scores them; a part is what the class map shows within a person.
+  private func foundByM2FP(
+    _ files: Files, _ labels: IndexMap
+  ) throws(LabelFileError) -> FoundImage {
+    guard let path = files.persons, let list = files.personList else {
+      return FoundImage(labels: labels)
+    }
+    let map = try map(at: path)
+    let sidecar: Sidecar = try json(at: list)
+    let persons = sidecar.persons ?? []
+    guard map.width == labels.width, map.height == labels.height else {
+      throw LabelFileError(path: path, reason: "is not of the size of \(files.labels)")
+    }
+    // Neither exceeds 255: both are maps of 8 bits.
+    func partID(_ person: Int, _ label: Int) -> Int { person << 8 | label }
+    let parts = IndexMap(
+      width: map.width, height: map.height,
+      values: zip(map.values, labels.values).map { person, label in
+        person > 0 && label > 0 ? UInt16(truncatingIfNeeded: partID(Int(person), Int(label))) : 0
+      })
+    return FoundImage(
+      labels: labels,
+      parts: Regions(
+        ids: parts,
+        regions: persons.flatMap { person in
+          person.parts.map {
+            Regions.Region(
+              id: partID(person.id, $0.index), classIndex: $0.index,
+              score: Double($0.score ?? person.score))
+          }
+        }),
+      persons: Regions(
+        ids: map, regions: persons.map { Regions.Region(id: $0.id, score: Double($0.score)) }),
+      parsings: Regions(
+        ids: map,
+        regions: persons.map { Regions.Region(id: $0.id, score: Double($0.parsingScore)) }))
+  }
+
+  private struct PublishedPart: Decodable {
+    let part_id: Int
+    let category_id: Int
+    let score: Double
+  }
+
+  private struct PublishedPerson: Decodable {
+    let human_id: Int
+    let score: Double
+  }
+
+  private func files(of name: String) throws(LabelFileError) -> Files {
+    guard let files = files[name] else {
+      throw LabelFileError(path: folder + "/" + name, reason: "no such image")
+    }
+    return files
+  }
+
+  private func map(at path: String) throws(LabelFileError) -> IndexMap {
+    let bytes = [UInt8](try contents(of: path))
+    do throws(FileFailure) {
+      // Far beyond any photo, and still to be held in memory.
+      return try ImageDecoder.labels(bytes, limits: ImageLimits(maxPixels: 1_000_000_000))
+    } catch {
+      throw LabelFileError(path: path, reason: error.message)
+    }
+  }
+
+  private func json<Value: Decodable>(at path: String) throws(LabelFileError) -> Value {
+    let data = try contents(of: path)
+    do {
+      return try JSONDecoder().decode(Value.self, from: data)
+    } catch {
+      throw LabelFileError(path: path, reason: "not the JSON that is wanted (\(error))")
+    }
+  }
+
+  /// The numbers of each line.
+  private func numbers(
+    at path: String, columns: PartialRangeFrom<Int>
+  ) throws(LabelFileError) -> [[Double]] {
+    let text = String(decoding: try contents(of: path), as: UTF8.self)
+    var rows: [[Double]] = []
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    where !line.allSatisfy(\.isWhitespace) {
+      let words = line.split { $0.isWhitespace }
+      let numbers = words.compactMap { Double($0) }
+      guard numbers.count == words.count, columns ~= numbers.count,
+        numbers.allSatisfy({ $0.isFinite && abs($0) < 1e9 })
+      else {
+        throw LabelFileError(
+          path: path, reason: "line \(index + 1) is not \(columns.lowerBound) numbers or more")
+      }
+      rows.append(numbers)
+    }
+    return rows
+  }
+
+  private func contents(of path: String) throws(LabelFileError) -> Data {
+    do {
+      return try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw LabelFileError(path: path, reason: "cannot be read")
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import Testing
+
+@testable import M2FPCommands
+
+/// Defaults from m2fp.toml, suggestions, topics.
+struct NativeTests: EndToEnd {
+  let place: WorkingFolder
+
+  init() throws {
+    place = try WorkingFolder()
+  }
+
+  private func write(_ text: String, to name: String) throws {
+    try write(name, Data(text.utf8))
+  }
+
+  @Test func aFileSetsDefaultsAndTheCommandLineIsStronger() throws {
+    try addPhoto("a.png")
+    try write(
+      """
+      model = "\(Self.model)"
+      [parse]
+      masks = ["hair"]
+      overlay = true
+      max_side = 128
+      """, to: "m2fp.toml")
+    #expect(try run("parse", "a.png", "--out", "one").code == 0)
+    #expect(exists("one/a.m2fp/hair.png") && !exists("one/a.m2fp/face.png"))
+    #expect(exists("one/a.m2fp.overlay.jpg"))
+    #expect(
+      try run("parse", "a.png", "--out", "two", "--masks=face", "--no-overlay").code == 0)
+    #expect(exists("two/a.m2fp/face.png") && !exists("two/a.m2fp/hair.png"))
+    #expect(!exists("two/a.m2fp.overlay.jpg"))
+    let none = try run("parse", "a.png", "--out", "three", "--no-config", "--model", Self.model)
+    #expect(none.code == 0 && exists("three/a.m2fp/face.png"))
+    let shown = try run("config", "show", "parse")
+    #expect(shown.code == 0)
+    #expect(shown.output.contains("max-side = 128") && shown.output.contains("# m2fp.toml"))
+    let other = try run("config", "show", "classes")
+    #expect(other.output.contains("model = \"\(Self.model)\""), "a key at the top is for all")
+  }
+
+  @Test func whatConfigShowPrintsIsAConfiguration() throws {
+    let shown = try run("config", "show")
+    #expect(shown.code == 0)
+    try write(shown.output, to: "copy.toml")
+    #expect(try run("config", "show", "--config", "copy.toml").code == 0)
+  }
+
+  @Test(arguments: [
+    ("[parse]\nmax-sdie = 800", "did you mean 'max-side'?"),
+    ("[prase]\nmax-side = 800", "did you mean 'parse'?"),
+    ("maks = \"hair\"", "did you mean 'masks'?"),
+    ("[parse]\noverlay = \"yes\"", "true or false"),
+    ("[parse]\nmax-side = 3", "In c.toml"),
+    ("[parse]\nmax-side = \"wide\"", "In c.toml"),
+    ("[parse\n", "c.toml, line"),
+  ])
+  func aWrongFileIsExplained(_ text: String, _ message: String) throws {
+    try write(text, to: "c.toml")
+    let result = try run("parse", "a.png", "--config", "c.toml")
+    #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
+  }
+
+  @Test(arguments: [
+    (["prase", "x"], "did you mean 'm2fp parse'?"),
+    (["parse", "x", "--maks", "hair"], "--masks"),
+    (["eval", "--predicitons", "a", "--truth", "b"], "did you mean '--predictions'?"),
+    (["help", "outptus"], "did you mean 'outputs'?"),
+    (["config", "shwo"], "'m2fp config show'"),
+    (["config", "show", "prase"], "did you mean 'parse'?"),
+    (["eval", "--predictions", "a", "--truth", "b", "--classes", "chip"], "did you mean 'cihp'?"),
+    (["classes", "--model", Self.model, "--palette", "vco"], "did you mean 'voc'?"),
+  ])
+  func theNearestNameIsSuggested(_ arguments: [String], _ message: String) throws {
+    let result = try run(arguments)
+    #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
+  }
+
+  @Test func aFolderInPlaceOfACommandIsUnderstood() throws {
+    #expect(mkdir(folder + "/photos", 0o700) == 0)
+    #expect(try run("photos").error.contains("m2fp parse photos"))
+  }
+
+  @Test func topicsAreTexts() throws {
+    for topic in HelpTopic.all {
+      let result = try run("help", topic.name)
+      #expect(result.code == 0 && result.output.hasPrefix(topic.abstract))
+      #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    }
+    #expect(try run("help", "parse").output.contains("USAGE: m2fp parse"))
+  }
+
+  @Test func theReadmeListsTheSameExitCodes() throws {
+    let readme = try String(
+      contentsOf: Self.tests.deletingLastPathComponent().appendingPathComponent("README.md"),
+      encoding: .utf8)
+    let table = try #require(readme.range(of: "| exit code | meaning |\n|---|---|\n"))
+    let rows = readme[table.upperBound...].split(
+      separator: "\n", omittingEmptySubsequences: false
+    ).prefix { $0.hasPrefix("|") }
+    let listed = rows.compactMap { $0.split(separator: "|").first }.map {
+      $0.trimmingCharacters(in: .whitespaces)
+    }
+    let known = HelpTopic.exitCodes.blocks.flatMap { block -> [String] in
+      if case .list(let rows) = block { rows.map(\.term) } else { [] }
+    }
+    #expect(listed == known)
+  }
+
+  @Test func everyShellGetsCompletions() throws {
+    for shell in ["bash", "zsh", "fish"] {
+      let result = try run("--generate-completion-script", shell)
+      #expect(result.code == 0 && result.output.contains("max-side"))
+    }
+  }
+}

@@ -12,6 +12,10 @@ mIoU, per-class IoU and pixel accuracy come from one confusion matrix over all p
   the threshold, in the found person that matches with at least that mean part IoU; 0 for a person
   that none matches. Mean over persons.
 
+M2FP's published evaluator departs from these definitions (it counts the background among a person's parts,
+lets one truth be found many times over, and counts classes that occur nowhere as 0); `m2fp eval` gives its
+figures, these are the papers'.
+
 Thresholds are 0.1 to 0.9 in steps of 0.1. AP is the area under the precision envelope (Everingham
 et al. 2010, as of VOC 2010). A part's mean runs over the classes that either person shows; the
 background is never a part.

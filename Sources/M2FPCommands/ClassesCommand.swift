@@ -8,7 +8,7 @@ struct ClassesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "classes", abstract: "List a model's classes: index, mask name, colour, name.")
 
-  @Option(help: "A model's name or file.")
+  @Option(help: "A model's name or file.", completion: .models)
   var model = ModelLocator.defaultModel
 
   @OptionGroup

@@ -24,10 +24,13 @@ struct ParseCommand: ParsableCommand {
   var selection: SelectionOptions
 
   @Option(
-    help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"))
+    help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"),
+    completion: .directory)
   var out: String?
 
-  @Option(help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"))
+  @Option(
+    help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"),
+    completion: .models)
   var model = ModelLocator.defaultModel
 
   @Option(help: "Cap on the long side of the network's input in pixels; 0 for the model's own.")
@@ -40,7 +43,8 @@ struct ParseCommand: ParsableCommand {
   var threads: Int?
 
   @Option(
-    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,…"))
+    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,…"),
+    completion: .classList)
   var masks = "all"
 
   @OptionGroup(title: "Persons")

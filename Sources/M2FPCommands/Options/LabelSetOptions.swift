@@ -8,10 +8,10 @@ struct LabelSetOptions: ParsableArguments {
     help: ArgumentHelp(
       "Turn the classes into another set's: atr, pascal, or a JSON file {\"classes\": […], "
         + "\"map\": {\"Coat\": \"Upper-clothes\", …}}. Default: the model's own classes.",
-      valueName: "atr|pascal|file"))
+      valueName: "atr|pascal|file"), completion: .file(extensions: ["json"]))
   var remap: String?
 
-  @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"))
+  @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"), completion: .file())
   var palette: String?
 
   /// The tables that have a name; their files lie in `Remaps/`.

@@ -5,7 +5,7 @@ import M2FPCore
 
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {
-  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.")
+  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.", completion: .file())
   var paths: [String] = []
 
   @Flag(inversion: .prefixedNo, help: "Search folders within folders.")

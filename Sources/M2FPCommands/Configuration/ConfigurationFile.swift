@@ -78,6 +78,7 @@ struct ConfigurationFile {
   /// The file that a command line means, if any.
   ///
   /// - Parameter arguments: Those behind the command's name.
+  /// - Throws: `ValidationError` if the file is wrong.
   init?(for arguments: [String]) throws {
     var named: String?
     var rest = arguments.prefix { $0 != "--" }[...]

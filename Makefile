@@ -14,7 +14,9 @@ TORCH_LIBRARY := libM2FPTorch.so
 PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libfreetype-dev \
   fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
-TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv
+TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
+# COCO's own reader, which Debian does not have.
+PYCOCOTOOLS := pycocotools==2.0.11
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
@@ -98,6 +100,13 @@ setup:
 
 setup-test: setup
 	$(call install,$(TEST_PACKAGES))
+	@$(MAKE) --no-print-directory .build/test-python
+
+# Debian's Python with what only PyPI has; the Swift tests call for it, too.
+.build/test-python:
+	$(PYTHON) -m venv --system-site-packages $@.new
+	$@.new/bin/pip install --quiet --no-deps $(PYCOCOTOOLS)
+	rm -rf $@ && mv $@.new $@
 
 clean:
 	swift package clean

@@ -35,13 +35,17 @@ let package = Package(
     .target(
       name: "M2FPCommands",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPImageIO", "M2FPInference",
+        "M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPExport", "M2FPImageIO", "M2FPInference",
         "M2FPLabelTrees",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPExport", dependencies: ["M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      resources: [.embedInCode("Sheet/sheet.css"), .embedInCode("Sheet/sheet.js")],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPBatch",
@@ -103,6 +107,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPBatchTests", dependencies: ["M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPExportTests",
+      dependencies: ["M2FPExport", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCommandsTests",

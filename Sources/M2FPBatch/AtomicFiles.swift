@@ -8,7 +8,7 @@ import M2FPCore
 /// leftovers of a killed one (``removeLeftovers(in:)``). The first and the last file lie in
 /// `folder`, others there or below. As a temporary file in `folder` is the first to come and the last
 /// to go, a listing of `folder` alone shows whether there are leftovers anywhere below.
-struct AtomicFiles: ~Copyable {
+package struct AtomicFiles: ~Copyable {
   private struct Pending {
     let temporary: String
     let final: String
@@ -167,7 +167,7 @@ struct AtomicFiles: ~Copyable {
   }
 
   /// Makes a folder and those above it; whoever makes it first wins.
-  static func makeFolder(_ path: String) throws(FileFailure) {
+  package static func makeFolder(_ path: String) throws(FileFailure) {
     if mkdir(path, 0o777) == 0 || errno == EEXIST {
       if case .folder = FileKind(path) { return }
       throw FileFailure(
@@ -180,12 +180,16 @@ struct AtomicFiles: ~Copyable {
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure(errno, path) }
   }
 
-  private static func create(in folder: String) throws(FileFailure) -> (Int32, String) {
+  /// Makes a temporary file, open for reading and writing and locked.
+  ///
+  /// - Returns: Its descriptor and path.
+  /// - Throws: ``FileFailure`` of stage ``Stage/write``.
+  package static func create(in folder: String) throws(FileFailure) -> (Int32, String) {
     var attempts = 0
     while true {
       let name = prefix + String(UInt64.random(in: .min ... .max), radix: 36) + suffix
       let path = Paths.join(folder, name)
-      let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else {
         if errno == EEXIST { continue }
         // More than once, as another run may remove a folder that is still empty.
@@ -206,7 +210,7 @@ struct AtomicFiles: ~Copyable {
     }
   }
 
-  static func failure(_ code: Int32, _ path: String) -> FileFailure {
+  package static func failure(_ code: Int32, _ path: String) -> FileFailure {
     let reason = String(cString: strerror(code))
     return code == ENOSPC || code == EDQUOT
       ? FileFailure(

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import M2FPBatch
 import M2FPCore
+import M2FPExport
 import M2FPImageIO
 import M2FPInference
 
@@ -55,6 +56,9 @@ struct ParseCommand: ParsableCommand {
 
   @OptionGroup(title: "Classes")
   var labelSet: LabelSetOptions
+
+  @OptionGroup(title: "Exports")
+  var exports: ExportOptions
 
   @Option(
     help: ArgumentHelp("Name outputs after the stem or the full file name.", valueName: "stem|full")
@@ -124,7 +128,7 @@ struct ParseCommand: ParsableCommand {
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
     let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
     let personRules = try personOptions.rules(
-      contract: contract, needed: pictures.needPersons)
+      contract: contract, needed: pictures.needPersons || exports.needPersons)
     let selected = try selection.selection()
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
@@ -136,6 +140,7 @@ struct ParseCommand: ParsableCommand {
     }
     defer { locks.removeAll() }
     let files = try selected.plan(out: out, naming: naming)
+    try Exporter.check(exports.requests, files: files, inputs: selection.paths)
 
     var options = BatchOptions()
     options.maxSide = maxSide
@@ -183,6 +188,14 @@ struct ParseCommand: ParsableCommand {
     if json { reporters.append(JSONReporter()) }
     if let failureList, !dryRun {
       reporters.append(FailureListReporter(failureList, logger: logger))
+    }
+    if !dryRun {
+      let exporter = Exporter(
+        Exporter.Context(
+          classes: classes, palette: colours, model: contract.model,
+          generator: "m2fp \(Version.current)"), threads: budget.usable)
+      reporters.append(
+        ExportReporter(exports.requests, exporter: exporter, files: files, logger: logger))
     }
     let report = { (outcome: Outcome) in
       for reporter in reporters { reporter.add(outcome) }

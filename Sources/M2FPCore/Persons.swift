@@ -255,7 +255,7 @@ struct PartTally {
 }
 
 /// Calls `body` for each stretch of a row in which neither of two maps of one size changes.
-func forEachRun(
+package func forEachRun(
   _ one: LabelMap, _ other: LabelMap,
   _ body: (_ y: Int, _ columns: Range<Int>, _ one: UInt8, _ other: UInt8) -> Void
 ) {

@@ -46,3 +46,87 @@ import Testing
     }
   }
 }
+
+/// Lines and names over a photo.
+@Suite struct AnnotationTests {
+  private let palette = [RGB(0, 0, 0), RGB(200, 0, 0), RGB(0, 100, 0)]
+  private let grey = RGBImage(
+    width: 240, height: 160, pixels: [UInt8](repeating: 128, count: 240 * 160 * 3))
+
+  /// Class 1 on the left of a body in the middle, class 2 on its right.
+  private let labels = LabelMap(
+    width: 240, height: 160,
+    labels: (0..<240 * 160).map { pixel in
+      let (x, y) = (pixel % 240, pixel / 240)
+      guard (90..<150).contains(x), (30..<130).contains(y) else { return 0 }
+      return x < 120 ? 1 : 2
+    })
+
+  private func changed(_ image: RGBImage) -> Set<Int> {
+    Set((0..<240 * 160).filter { image.pixels[3 * $0..<3 * $0 + 3] != [128, 128, 128] })
+  }
+
+  @Test func outlinesLieInsideTheEdges() {
+    let found = changed(Overlay.outline(grey, labels: labels, persons: nil, palette: palette))
+    let expected = Set(
+      (0..<240 * 160).filter { pixel in
+        let (x, y) = (pixel % 240, pixel / 240)
+        guard (90..<150).contains(x), (30..<130).contains(y) else { return false }
+        return [90, 119, 120, 149].contains(x) || [30, 129].contains(y)
+      })
+    #expect(found == expected)
+  }
+
+  @Test func personsHaveEdgesToo() {
+    let persons = LabelMap(
+      width: 240, height: 160, labels: (0..<240 * 160).map { $0 / 240 < 80 ? 1 : 2 })
+    let found = changed(Overlay.outline(grey, labels: labels, persons: persons, palette: palette))
+    #expect(found.contains(79 * 240 + 100) && found.contains(80 * 240 + 140))
+    #expect(!found.contains(79 * 240 + 10), "the background has none")
+  }
+
+  @Test func namesLieApartAndBesideTheRegions() {
+    var asked: [String] = []
+    let image = Overlay.annotate(
+      grey, labels: labels, persons: nil, names: ["", "left", "right"], palette: palette
+    ) { text in
+      asked.append(text)
+      return Stencil(width: 40, height: 12, coverage: [UInt8](repeating: 0, count: 480))
+    }
+    #expect(asked.sorted() == ["left", "right"])
+    // The plates, whose ground is dark, hold no pixel of the body and are two.
+    let plate = (0..<240 * 160).filter {
+      image.pixels[3 * $0] < 60 && image.pixels[3 * $0 + 1] < 60
+    }
+    #expect(plate.allSatisfy { labels.labels[$0] == 0 } && plate.count > 2 * 400)
+    // The classes' own colours mark them.
+    let swatches = [RGB(200, 0, 0), RGB(0, 100, 0)].map { colour in
+      (0..<240 * 160).count {
+        Array(image.pixels[3 * $0..<3 * $0 + 3]) == [colour.red, colour.green, colour.blue]
+      }
+    }
+    #expect(swatches.allSatisfy { $0 > 30 })
+  }
+
+  @Test func ofTwoPersonsTheNamesBearTheNumber() {
+    let persons = LabelMap(
+      width: 240, height: 160, labels: labels.labels.map { $0 })
+    var asked: [String] = []
+    _ = Overlay.annotate(
+      grey, labels: labels, persons: persons, names: ["", "a", "b"], palette: palette
+    ) { text in
+      asked.append(text)
+      return Stencil(width: 20, height: 10, coverage: [UInt8](repeating: 255, count: 200))
+    }
+    #expect(asked.sorted() == ["a 1", "b 2"])
+  }
+
+  @Test func whatHasNoRoomIsLeftOut() {
+    let tiny = RGBImage(width: 30, height: 20, pixels: [UInt8](repeating: 9, count: 1800))
+    let map = LabelMap(width: 30, height: 20, labels: [UInt8](repeating: 1, count: 600))
+    let image = Overlay.annotate(
+      tiny, labels: map, persons: nil, names: ["", "long"], palette: palette
+    ) { _ in Stencil(width: 40, height: 12, coverage: [UInt8](repeating: 255, count: 480)) }
+    #expect(image == tiny)
+  }
+}

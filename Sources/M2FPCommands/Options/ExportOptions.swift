@@ -1,0 +1,117 @@
+import ArgumentParser
+import Foundation
+import Logging
+import M2FPBatch
+import M2FPCore
+import M2FPExport
+
+/// Options of `parse` that write one thing about all photos.
+struct ExportOptions: ParsableArguments {
+  @Option(
+    name: .customLong("export"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      """
+      Afterwards export all photos, those that were current included. May be repeated. coco \
+      FILE.json: COCO instances, persons and parts; lip DIR: as the LIP and CIHP challenges take it; \
+      yolo DIR: a data set for Ultralytics; labels DIR: plain 8-bit label maps. All but labels tell \
+      persons apart, as --persons does.
+      """, valueName: "format path"))
+  var exports: [ExportArgument] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Afterwards write a page to look through: thumbnails, colour maps, overlays, shares, failures.",
+      valueName: "file.html"))
+  var sheet: String?
+
+  /// Whether persons must be told apart for an export.
+  var needPersons: Bool { requests.contains(where: \.needsPersons) }
+
+  /// What is to be written.
+  var requests: [ExportRequest] {
+    exports.map(\.request) + (sheet.map { [ExportRequest(.sheet, path: $0)] } ?? [])
+  }
+
+  func validate() throws {
+    var paths: Set<String> = []
+    for request in requests where !paths.insert(request.path).inserted {
+      throw ValidationError("Two exports go to \(request.path): give each a path of its own.")
+    }
+  }
+}
+
+/// `coco=FILE.json`; on the command line also as two words.
+struct ExportArgument: ExpressibleByArgument, Equatable {
+  let request: ExportRequest
+
+  static let kinds = ExportRequest.Kind.allCases.filter { $0 != .sheet }
+
+  init?(argument: String) {
+    guard let split = argument.firstIndex(of: "="),
+      let kind = ExportRequest.Kind(rawValue: String(argument[..<split])),
+      Self.kinds.contains(kind), split != argument.index(before: argument.endIndex)
+    else { return nil }
+    request = ExportRequest(kind, path: String(argument[argument.index(after: split)...]))
+  }
+
+  static var allValueStrings: [String] { kinds.map { $0.rawValue + "=PATH" } }
+}
+
+extension M2FPCommand {
+  /// Joins `--export coco FILE.json` to `--export coco=FILE.json`: the argument parser knows no
+  /// option of two words.
+  public static func joiningPairs(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      result.append(argument)
+      if argument == "--" { break }
+      if argument == "--export", rest.count >= 2, let format = rest.first,
+        ExportArgument.kinds.contains(where: { $0.rawValue == format })
+      {
+        rest.removeFirst()
+        result.append("\(format)=\(rest.removeFirst())")
+      }
+    }
+    return result + rest
+  }
+}
+
+/// Writes the exports of a run when it is over.
+final class ExportReporter: Reporter {
+  private let requests: [ExportRequest]
+  private let exporter: Exporter
+  private let files: [PlannedFile]
+  private let logger: Logger
+  private var failures: [String: FileFailure] = [:]
+
+  init(
+    _ requests: [ExportRequest], exporter: Exporter, files: [PlannedFile], logger: Logger
+  ) {
+    self.requests = requests
+    self.exporter = exporter
+    self.files = files
+    self.logger = logger
+  }
+
+  func add(_ outcome: Outcome) {
+    if case .failed(let failure) = outcome.result { failures[outcome.input.path] = failure }
+  }
+
+  func finish(_ summary: BatchSummary) throws {
+    for request in requests {
+      if summary.remaining > 0 {
+        logger.warning(
+          "\(request.path) is not written, as \(summary.remaining) photos are left: run again")
+        continue
+      }
+      let written = try exporter.run(request, files: files, failures: failures)
+      for failure in written.failures { logger.warning("not in \(request.path): \(failure)") }
+      logger.info(
+        """
+        wrote \(request.path) (\(request.kind.rawValue)): \(written.photos) photos\
+        \(written.leftOut > 0 ? ", \(written.leftOut) without results left out" : "")
+        """)
+    }
+  }
+}

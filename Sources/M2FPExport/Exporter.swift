@@ -1,0 +1,208 @@
+import Dispatch
+import Foundation
+import M2FPBatch
+import M2FPCore
+import Synchronization
+
+/// What is exported, and to where.
+public struct ExportRequest: Sendable, Equatable {
+  public enum Kind: String, Sendable, CaseIterable {
+    case coco, lip, yolo, labels
+    /// A page to look through.
+    case sheet
+  }
+
+  public let kind: Kind
+  /// A file (COCO, sheet) or a folder.
+  public let path: String
+
+  public init(_ kind: Kind, path: String) {
+    self.kind = kind
+    self.path = path
+  }
+
+  /// Whether the format tells persons apart.
+  public var needsPersons: Bool { kind == .coco || kind == .lip || kind == .yolo }
+
+  /// Whether `path` is a folder.
+  public var isFolder: Bool { kind == .lip || kind == .yolo || kind == .labels }
+}
+
+/// Exports what a run, and those before it, have left on disk.
+///
+/// Results are read from sidecars and maps, whatever run they come from, a few photos at a time: the
+/// memory needed does not grow with their number.
+public struct Exporter: Sendable {
+  /// What all formats are told.
+  public struct Context: Sendable {
+    /// The classes of the results, the background first.
+    public let classes: [String]
+    /// One colour for each of them.
+    public let palette: [RGB]
+    /// The model's name.
+    public let model: String
+    /// The program's name and version.
+    public let generator: String
+
+    public init(classes: [String], palette: [RGB], model: String, generator: String) {
+      self.classes = classes
+      self.palette = palette
+      self.model = model
+      self.generator = generator
+    }
+  }
+
+  /// What became of an export.
+  public struct Summary: Sendable, Equatable {
+    public var photos = 0
+    /// Photos that have no results, and so are not in it.
+    public var leftOut = 0
+    /// Of those, the ones whose results could not be read or encoded, and why.
+    public var failures: [String] = []
+  }
+
+  private let context: Context
+  private let threads: Int
+
+  /// - Parameters:
+  ///   - context: What all formats are told.
+  ///   - threads: How many photos are read at a time.
+  public init(_ context: Context, threads: Int) {
+    self.context = context
+    self.threads = threads
+  }
+
+  /// Checks, before any work starts, that an export can go where it is wanted.
+  ///
+  /// - Parameters:
+  ///   - requests: The exports.
+  ///   - files: What is to be exported.
+  ///   - inputs: The paths the user named; a folder of label maps among them would be taken for
+  ///     photos the next time.
+  /// - Throws: ``RunFailure`` with the remedy.
+  public static func check(
+    _ requests: [ExportRequest], files: [PlannedFile], inputs: [String]
+  ) throws(RunFailure) {
+    for request in requests where request.isFolder {
+      do throws(FileFailure) {
+        try ExportFolder.checkReplaceable(request.path)
+      } catch {
+        throw RunFailure(.outputNotWritable, error.message + ".")
+      }
+      let target = canonical(request.path) + "/"
+      if let input = inputs.first(where: { target.hasPrefix(canonical($0) + "/") }) {
+        throw RunFailure(
+          .outputNotWritable,
+          "\(request.path) lies in \(input), where it would be taken for photos the next time: "
+            + "export to a folder elsewhere.")
+      }
+    }
+    guard !requests.isEmpty else { return }
+    var names: [String: String] = [:]
+    for file in files where file.input.failure == nil {
+      if let other = names.updateValue(file.input.path, forKey: file.exportName) {
+        throw RunFailure(
+          .outputNotWritable,
+          "\(other) and \(file.input.path) would have one name in the export: name the folder "
+            + "above both, or export them in two runs.")
+      }
+    }
+  }
+
+  private static func canonical(_ path: String) -> String {
+    let path = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    return path == "/" ? "" : path
+  }
+
+  /// Makes one export.
+  ///
+  /// - Parameters:
+  ///   - request: What and where to.
+  ///   - files: The photos, in the order they are to have.
+  ///   - failures: Why photos have no results, by their paths.
+  /// - Returns: How many photos are in it.
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``; nothing is left then.
+  public func run(
+    _ request: ExportRequest, files: [PlannedFile], failures: [String: FileFailure]
+  ) throws(RunFailure) -> Summary {
+    do throws(FileFailure) {
+      switch request.kind {
+      case .coco:
+        return try run(
+          COCOExport(path: request.path, classes: context.classes, model: context.model), files,
+          failures)
+      case .lip:
+        return try run(
+          LIPExport(path: request.path, palette: context.palette), files, failures)
+      case .yolo:
+        return try run(
+          YOLOExport(path: request.path, classes: context.classes), files, failures)
+      case .labels:
+        return try run(
+          LabelsExport(path: request.path, classes: context.classes), files, failures)
+      case .sheet:
+        return try run(
+          SheetExport(path: request.path, context: context), files, failures)
+      }
+    } catch {
+      throw RunFailure(
+        .outputNotWritable, "the export to \(request.path) failed: \(error.message).")
+    }
+  }
+
+  private func run<Format: ExportFormat>(
+    _ format: Format, _ files: [PlannedFile], _ failures: [String: FileFailure]
+  ) throws(FileFailure) -> Summary {
+    let writer = try format.makeWriter()
+    var summary = Summary()
+    // Enough for no thread to wait long for the slowest, and few enough to be held.
+    let chunk = threads * 4
+    for start in stride(from: 0, to: files.count, by: chunk) {
+      let part = files[start..<min(start + chunk, files.count)]
+      for (file, piece) in zip(part, pieces(of: Array(part), failures, format)) {
+        switch piece {
+        case .whole(let piece):
+          try writer.add(piece)
+          summary.photos += 1
+        case .failed(let failure, let piece):
+          if let piece { try writer.add(piece) }
+          summary.leftOut += 1
+          if failures[file.input.path] == nil {
+            summary.failures.append("\(file.input.path): \(failure.message)")
+          }
+        }
+      }
+    }
+    try writer.finish()
+    return summary
+  }
+
+  private enum Made<Piece: Sendable>: Sendable {
+    case whole(Piece)
+    case failed(FileFailure, Piece?)
+  }
+
+  /// Makes the pieces of some photos, in their order.
+  private func pieces<Format: ExportFormat>(
+    of files: [PlannedFile], _ failures: [String: FileFailure], _ format: Format
+  ) -> [Made<Format.Piece>] {
+    let made = Mutex([Made<Format.Piece>?](repeating: nil, count: files.count))
+    let next = Atomic<Int>(0)
+    DispatchQueue.concurrentPerform(iterations: min(threads, files.count)) { _ in
+      while true {
+        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard index < files.count else { return }
+        let file = files[index]
+        let piece: Made<Format.Piece>
+        do throws(FileFailure) {
+          if let failure = failures[file.input.path] { throw failure }
+          piece = .whole(try format.piece(of: FinishedPhoto(file)))
+        } catch {
+          piece = .failed(error, format.piece(of: FailedPhoto(file: file, failure: error)))
+        }
+        made.withLock { $0[index] = piece }
+      }
+    }
+    return made.withLock { $0.compactMap(\.self) }
+  }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import M2FPBatch
+import M2FPCore
+import M2FPImageIO
+
+/// A folder as the LIP and CIHP challenges take it (https://sysu-hcp.net/lip/mparsing_challenge.php):
+///
+/// - `global_parsing/ID.png`: the class of each pixel;
+/// - `instance_parsing/ID.png`: each part of each person with a number of its own, from 1;
+/// - `instance_parsing/ID.txt`: on line n the class and the score of part n.
+struct LIPExport: ExportFormat {
+  let path: String
+  let palette: [RGB]
+
+  /// Pixel values of 8 bits.
+  private static let mostParts = 255
+
+  func piece(of photo: FinishedPhoto) throws(FileFailure) -> ExportFolder.Piece {
+    let name = photo.file.exportName
+    var numbers: [Int: UInt8] = [:]
+    var lines: [String] = []
+    for person in photo.sidecar.persons ?? [] {
+      // By descending score: in a crowd the least sure persons are left out.
+      for part in person.parts where lines.count < Self.mostParts {
+        lines.append("\(part.index) \(String(format: "%.6f", part.score ?? 0))")
+        numbers[person.id << 8 | part.index] = UInt8(lines.count)
+      }
+    }
+    var parts = [UInt8](repeating: 0, count: photo.labels.labels.count)
+    forEachRun(photo.labels, photo.persons) { y, columns, label, person in
+      guard let number = numbers[Int(person) << 8 | Int(label)] else { return }
+      for x in columns { parts[y * photo.labels.width + x] = number }
+    }
+    let map = LabelMap(width: photo.labels.width, height: photo.labels.height, labels: parts)
+    let colours = Palette.persons.colours.prefix(lines.count + 1)
+    return .init(files: [
+      (
+        "global_parsing/\(name).png",
+        .bytes(try PNGEncoder.labelMap(photo.labels, palette: palette).bytes)
+      ),
+      (
+        "instance_parsing/\(name).png",
+        .bytes(try PNGEncoder.labelMap(map, palette: Array(colours)).bytes)
+      ),
+      ("instance_parsing/\(name).txt", .lines(lines)),
+    ])
+  }
+
+  func makeWriter() throws(FileFailure) -> ExportFolder { try ExportFolder(path) }
+}

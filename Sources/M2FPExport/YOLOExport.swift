@@ -1,0 +1,65 @@
+import Foundation
+import M2FPBatch
+import M2FPCore
+import M2FPImageIO
+
+/// A data set for Ultralytics' segmentation models: `labels/NAME.txt` with an object a line, its class
+/// and its polygon, `images/NAME.jpg` linking to the photo, and `data.yaml`.
+///
+/// Classes count from 0 without the background; the last is the whole person. Points are pixel
+/// centres over the photo's size.
+struct YOLOExport: ExportFormat {
+  let path: String
+  let classes: [String]
+
+  func piece(of photo: FinishedPhoto) throws(FileFailure) -> ExportFolder.Piece {
+    let (width, height) = (photo.labels.width, photo.labels.height)
+    var lines: [String] = []
+    func add(_ category: Int, _ box: Instance.Box, _ isInside: (Int) -> Bool) {
+      let points = Polygon.around(box, width: width, isInside)
+      guard points.count >= 3 else { return }
+      let numbers = points.map { point in
+        // Half a pixel in: what is cut to whole pixels again is then the same pixel.
+        let x = (Double(point.x) + 0.5) / Double(width)
+        let y = (Double(point.y) + 0.5) / Double(height)
+        return String(format: "%.7g %.7g", x, y)
+      }
+      lines.append("\(category) " + numbers.joined(separator: " "))
+    }
+    let (labels, persons) = (photo.labels.labels, photo.persons.labels)
+    let objects = Objects(photo)
+    for whole in objects.persons {
+      add(classes.count - 1, whole.mask.imageBox) { persons[$0] == whole.person.id }
+    }
+    for part in objects.parts {
+      add(part.classIndex - 1, part.mask.imageBox) {
+        labels[$0] == part.classIndex && persons[$0] == part.person
+      }
+    }
+    let name = photo.file.exportName
+    let source = URL(fileURLWithPath: photo.file.input.path).standardizedFileURL.path
+    let suffix = photo.sidecar.input.format.fileExtension
+    return .init(files: [
+      ("labels/\(name).txt", .lines(lines)), ("images/\(name).\(suffix)", .link(source)),
+    ])
+  }
+
+  func makeWriter() throws(FileFailure) -> ExportFolder {
+    let folder = try ExportFolder(path)
+    let names = (classes.dropFirst() + ["person"]).enumerated()
+      .map { "  \($0.offset): \(JSONText.of($0.element))" }
+    try folder.add(
+      .init(files: [
+        ("data.yaml", .lines(["path: .", "train: images", "val: images", "names:"] + names))
+      ]))
+    return folder
+  }
+}
+
+extension RunLength {
+  /// The box round the mask.
+  fileprivate var imageBox: Instance.Box {
+    let box = box
+    return Instance.Box(x: box[0], y: box[1], width: box[2], height: box[3])
+  }
+}

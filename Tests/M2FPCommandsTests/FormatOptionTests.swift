@@ -1,0 +1,93 @@
+import Foundation
+import M2FPCommands
+import Testing
+
+/// Persons, pictures and exports, by the binary itself.
+struct FormatOptionTests: EndToEnd {
+  let place: WorkingFolder
+
+  init() throws {
+    place = try WorkingFolder()
+  }
+
+  private func json(_ name: String) throws -> [String: Any] {
+    try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: url(name))) as? [String: Any])
+  }
+
+  @Test func twoPersonsHaveTheirOwnParts() throws {
+    try addPhoto("in/a.png")
+    let result = try parse("in", "--persons", "--person-masks", "all", "--cutout-persons")
+    #expect(result.code == 0, "\(result.error)")
+    let persons = try #require(try json("in/a.m2fp.json")["persons"] as? [[String: Any]])
+    #expect(persons.map { $0["id"] as? Int } == [1, 2])
+    for (id, part) in [(1, "hair"), (2, "face")] {
+      #expect(exists("in/a.m2fp/person-\(id)/\(part).png"))
+      #expect(exists("in/a.m2fp/person-\(id).cutout.png"))
+    }
+    #expect(!exists("in/a.m2fp/person-2/hair.png"), "the other one's hair")
+    // A stricter rule is another option, and leaves nothing of the second person.
+    #expect(
+      try parse("in", "--persons", "--min-person-score", "0.9612", "--person-masks", "all").code
+        == 0)
+    #expect(exists("in/a.m2fp/person-1/hair.png") && !exists("in/a.m2fp/person-2"))
+    #expect(!exists("in/a.m2fp/person-1.cutout.png"))
+    #expect(try parse("in", "--persons", "--min-person-size", "90%").code == 0)
+    #expect((try json("in/a.m2fp.json")["persons"] as? [Any])?.isEmpty == true)
+  }
+
+  @Test func exportsHoldWhatEarlierRunsHaveParsed() throws {
+    try addPhoto("in/a.png")
+    try addPhoto("in/sub/b.png")
+    try write("in/c.jpg", Data("text".utf8))
+    #expect(try parse("in", "--persons").code == 3)
+    let result = try parse(
+      "in", "--persons", "--export", "coco", "out/coco.json", "--export", "labels=out/labels",
+      "--export", "lip", "out/lip", "--export", "yolo", "out/yolo", "--sheet", "out/sheet.html",
+      "--json")
+    #expect(result.code == 3 && result.total("current") == 2)
+    let images = try #require(try json("out/coco.json")["images"] as? [[String: Any]])
+    #expect(images.map { $0["file_name"] as? String } == ["a.png", "sub/b.png"])
+    for name in [
+      "labels/a.png", "labels/sub/b.png", "lip/instance_parsing/sub/b.txt", "yolo/labels/a.txt",
+    ] {
+      #expect(exists("out/" + name))
+    }
+    let sheet = try String(contentsOf: url("out/sheet.html"), encoding: .utf8)
+    #expect(sheet.contains("class=\"failed\"") && sheet.contains("2 persons"))
+  }
+
+  @Test func optionsThatNeedAnotherSaySo() throws {
+    try addPhoto("in/a.png")
+    for (option, needed) in [
+      (["--min-person-score", "0.5"], "--persons"), (["--overlay-names"], "--overlay"),
+      (["--overlay-format", "png"], "--overlay"),
+      (["--overlay", "--overlay-font", "x"], "--overlay-names"),
+    ] {
+      let result = try startParse(["in"] + option).finish()
+      #expect(result.code == 64 && result.error.contains("needs \(needed)"), "\(result.error)")
+    }
+    let cutout = try parse("in", "--cutout", "hiar")
+    #expect(cutout.code == 64 && cutout.error.contains("did you mean 'hair'?"))
+    let remap = try parse("in", "--remap", "pascl")
+    #expect(remap.code == 64 && remap.error.contains("did you mean 'pascal'?"))
+    #expect(try parse("in", "--export", "cocoa", "x.json").code == 64)
+    let among = try parse("in", "--export", "labels", "in/labels")
+    #expect(among.code == 73 && among.error.contains("taken for photos"))
+    #expect(
+      try parse("in", "--remap", "atr", "--masks", "face", "--overlay", "--overlay-names").code == 0
+    )
+    #expect(exists("in/a.m2fp/face.png") && exists("in/a.m2fp.overlay.jpg"))
+  }
+
+  @Test(arguments: [
+    (
+      ["parse", "--export", "coco", "a b.json", "in"], ["parse", "--export", "coco=a b.json", "in"]
+    ),
+    (["parse", "--export", "coco=x", "in"], ["parse", "--export", "coco=x", "in"]),
+    (["parse", "--export", "coco"], ["parse", "--export", "coco"]),
+    (["parse", "--", "--export", "coco", "x"], ["parse", "--", "--export", "coco", "x"]),
+  ]) func anExportIsOfTwoWords(typed: [String], understood: [String]) {
+    #expect(M2FPCommand.joiningPairs(typed) == understood)
+  }
+}

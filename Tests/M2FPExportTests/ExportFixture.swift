@@ -1,0 +1,178 @@
+import Foundation
+import M2FPImageIO
+import Testing
+
+@testable import M2FPBatch
+@testable import M2FPCore
+@testable import M2FPExport
+
+/// A folder of photos with made-up results: patches of classes and persons with ragged edges, holes,
+/// single pixels and several parts, so that every border case of a format occurs.
+final class ExportFixture {
+  let folder: String
+  let files: [PlannedFile]
+  /// `classes[0]` is the background.
+  static let classes = ["Background", "Hat", "Hair", "Face", "Left-arm"]
+  static let palette = [
+    RGB(0, 0, 0), RGB(128, 0, 0), RGB(255, 0, 0), RGB(0, 0, 255), RGB(51, 170, 221),
+  ]
+
+  static let context = Exporter.Context(
+    classes: classes, palette: palette, model: "made-up <&> model", generator: "test")
+
+  /// Writes `count` photos, every other one in a folder of its own.
+  init(count: Int = 6) throws {
+    folder = NSTemporaryDirectory() + "m2fp-export-" + UUID().uuidString
+    let photos = folder + "/photos"
+    try FileManager.default.createDirectory(
+      atPath: photos + "/sub", withIntermediateDirectories: true)
+    for index in 0..<count {
+      let name = index % 2 == 0 ? "a\(index)" : "sub/b\(index)"
+      let image = RGBImage(
+        width: 40 + 13 * index, height: 30 + 7 * index,
+        pixels: (0..<(40 + 13 * index) * (30 + 7 * index) * 3).map {
+          UInt8(truncatingIfNeeded: $0 / 3)
+        })
+      try Self.write(PNGEncoder.rgb(image), photos + "/" + name + ".png")
+    }
+    files = OutputPlan.plan(
+      InputDiscovery.inputs(under: [photos], recursive: true), root: folder + "/out",
+      naming: .stem)
+    for (index, file) in files.enumerated() { try Self.writeResults(file, seed: UInt64(index)) }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  private static func write(_ image: EncodedImage, _ path: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path,
+      withIntermediateDirectories: true)
+    try image.withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: path)) }
+  }
+
+  private static func writeResults(_ file: PlannedFile, seed: UInt64) throws {
+    let data = try Data(contentsOf: URL(fileURLWithPath: file.input.path))
+    let photo = try ImageDecoder.decode([UInt8](data)).image
+    let (width, height) = (photo.width, photo.height)
+    var random = SplitMix(state: seed)
+    var labels = [UInt8](repeating: 0, count: width * height)
+    var persons = labels
+    // Discs, one over another, every third with a hole; then noise.
+    for disc in 0..<14 {
+      let (x, y) = (random.next(width), random.next(height))
+      let radius = 2 + random.next(height / 3)
+      let hole = disc % 3 == 0 ? radius / 2 : -1
+      let (label, person) = (UInt8(random.next(5)), UInt8(disc < 4 ? 0 : 1 + disc % 3))
+      for pixel in labels.indices {
+        let (dx, dy) = (pixel % width - x, pixel / width - y)
+        let distance = dx * dx + dy * dy
+        if distance <= radius * radius && (hole < 0 || distance > hole * hole) {
+          (labels[pixel], persons[pixel]) = (label, person)
+        }
+      }
+    }
+    for pixel in labels.indices where random.next(23) == 0 { labels[pixel] = UInt8(random.next(5)) }
+    let map = LabelMap(width: width, height: height, labels: labels)
+    let personMap = LabelMap(width: width, height: height, labels: persons)
+    let tallies = PartTally.count(
+      labels: map, map: personMap, persons: 3, classes: classes.count)
+    let list = (1...3).map { id in
+      let own = (0..<classes.count).map { tallies[id * classes.count + $0] }
+      var all = own[0]
+      for tally in own.dropFirst() { all.form(union: tally) }
+      return Person(
+        score: 1 - 0.1 * Float(id), parsingScore: 0.5, pixelCount: all.count,
+        box: all.box ?? Instance.Box(x: 0, y: 0, width: 0, height: 0),
+        parts: own.enumerated().dropFirst().compactMap { index, tally in
+          tally.box.map {
+            Person.Part(
+              classIndex: index, score: 0.9 - 0.07 * Float(index), pixelCount: tally.count, box: $0)
+          }
+        })
+    }
+    let result = ParsingResult(
+      labels: map, parts: [], humans: [], persons: Persons(map: personMap, list: list),
+      classPixelCounts: (0..<classes.count).map { index in labels.count { $0 == UInt8(index) } },
+      classScores: [nil, 0.5, 0.5, 0.5, 0.5])
+    let sidecar = Sidecar(
+      source: Sidecar.Source(
+        name: "x", size: data.count, sha256: "", format: .png, orientation: 1, width: width,
+        height: height),
+      model: .init(name: "made-up", sha256: ""),
+      options: Sidecar.Options(
+        maxSide: 0, masks: [], palette: [], overlay: nil, persons: nil, cutout: nil, remap: nil),
+      classes: classes, result: result, outputs: [])
+    try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.map)
+    try write(
+      PNGEncoder.labelMap(personMap, palette: Array(Palette.persons.colours.prefix(4))),
+      file.outputs.persons)
+    try sidecar.encoded().write(to: URL(fileURLWithPath: file.outputs.sidecar))
+  }
+
+  @discardableResult
+  func export(
+    _ kind: ExportRequest.Kind, _ name: String, failures: [String: FileFailure] = [:]
+  ) throws -> Exporter.Summary {
+    try Exporter(Self.context, threads: 2)
+      .run(ExportRequest(kind, path: folder + "/" + name), files: files, failures: failures)
+  }
+
+  /// Runs a script with the readers of the formats: Pillow, NumPy, OpenCV, pycocotools.
+  ///
+  /// The script is given the export and `results()`: for each photo its name, size, class map and
+  /// person map. What it prints is returned.
+  func read(_ name: String, _ script: String) throws -> String {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent().path
+    let python = root + "/.build/test-python/bin/python"
+    if !FileManager.default.isExecutableFile(atPath: python) {
+      let make = Process()
+      make.executableURL = URL(fileURLWithPath: "/usr/bin/make")
+      make.arguments = ["-s", "-C", root, ".build/test-python"]
+      try make.run()
+      make.waitUntilExit()
+      try #require(make.terminationStatus == 0, "make setup-test installs what reads the formats")
+    }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: python)
+    process.arguments = ["-c", Self.prelude + script, folder, folder + "/" + name]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let text = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
+    return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  private static let prelude = """
+    import glob, json, os, sys
+    import numpy as np
+    from PIL import Image
+    folder, export = sys.argv[1:]
+    def pixels(path):
+        return np.array(Image.open(path))
+    def results():
+        for path in sorted(glob.glob(folder + "/out/**/*.m2fp.json", recursive=True)):
+            base = path[:-len(".m2fp.json")]
+            yield (os.path.relpath(base, folder + "/out"), json.load(open(path)),
+                   pixels(base + ".m2fp.png"), pixels(base + ".m2fp.persons.png"))
+    def same(what, one, other):
+        if not np.array_equal(one, other):
+            sys.exit(f"{what}: {np.argwhere(np.asarray(one) != np.asarray(other))[:5]}")
+
+    """
+}
+
+/// A small generator with a seed (Steele, Lea and Flood 2014).
+private struct SplitMix {
+  var state: UInt64
+
+  mutating func next(_ bound: Int) -> Int {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return Int((z ^ (z >> 31)) % UInt64(bound))
+  }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import M2FPCore
+import Testing
+
+@testable import M2FPBatch
+@testable import M2FPExport
+
+@Suite struct ExporterTests {
+  private func tree(_ folder: String) -> [String: Data] {
+    var tree: [String: Data] = [:]
+    for name in (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? [] {
+      tree[name] = FileManager.default.contents(atPath: folder + "/" + name)
+    }
+    return tree
+  }
+
+  private func names(_ folder: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+  }
+
+  @Test func theSameResultsGiveTheSameBytes() throws {
+    let fixture = try ExportFixture(count: 9)
+    for kind in ExportRequest.Kind.allCases {
+      try fixture.export(kind, "one/\(kind.rawValue)")
+      _ = try Exporter(ExportFixture.context, threads: 5)
+        .run(
+          ExportRequest(kind, path: fixture.folder + "/other/\(kind.rawValue)"),
+          files: fixture.files, failures: [:])
+    }
+    let one = tree(fixture.folder + "/one")
+    #expect(one.count > 40)
+    #expect(one == tree(fixture.folder + "/other"))
+    // Nothing of the making is left.
+    #expect(try names(fixture.folder + "/one").count == ExportRequest.Kind.allCases.count)
+  }
+
+  @Test func aPhotoWithoutResultsIsLeftOutAndNamed() throws {
+    let fixture = try ExportFixture(count: 4)
+    try Data("x".utf8).write(to: URL(fileURLWithPath: fixture.files[2].outputs.map))
+    unlink(fixture.files[1].outputs.sidecar)
+    let known = FileFailure(stage: .decode, code: .corrupt, message: "known")
+    let summary = try fixture.export(
+      .labels, "labels", failures: [fixture.files[0].input.path: known])
+    #expect(summary.photos == 1 && summary.leftOut == 3)
+    #expect(summary.failures.count == 2)
+    #expect(summary.failures[0].contains(fixture.files[1].outputs.sidecar))
+    #expect(try names(fixture.folder + "/labels") == [".m2fp-export", "classes.txt", "sub"])
+  }
+
+  @Test func anEarlierExportIsReplacedWhole() throws {
+    let fixture = try ExportFixture(count: 2)
+    try fixture.export(.labels, "labels")
+    let old = fixture.folder + "/labels/left-over.png"
+    try Data().write(to: URL(fileURLWithPath: old))
+    try fixture.export(.labels, "labels")
+    #expect(!FileManager.default.fileExists(atPath: old))
+  }
+
+  @Test func aFolderOfSomethingElseIsLeftAlone() throws {
+    let fixture = try ExportFixture(count: 2)
+    let target = fixture.folder + "/mine"
+    try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+    // An empty folder may be used.
+    try fixture.export(.labels, "mine")
+    try FileManager.default.removeItem(atPath: target + "/.m2fp-export")
+    for kind in [ExportRequest.Kind.labels, .lip, .yolo] {
+      let failure = #expect(throws: RunFailure.self) { try fixture.export(kind, "mine") }
+      #expect(failure?.kind == .outputNotWritable)
+      #expect(failure?.message.contains("no export of m2fp") == true)
+      #expect(throws: RunFailure.self) {
+        try Exporter.check([ExportRequest(kind, path: target)], files: fixture.files, inputs: [])
+      }
+    }
+    #expect(try names(target) == ["a0.png", "classes.txt", "sub"])
+  }
+
+  @Test func leftoversOfAKilledExportGo() throws {
+    let fixture = try ExportFixture(count: 2)
+    let dead = fixture.folder + "/.m2fp-export-dead.tmp"
+    try FileManager.default.createDirectory(atPath: dead, withIntermediateDirectories: true)
+    try Data().write(to: URL(fileURLWithPath: dead + "/.m2fp-export"))
+    try fixture.export(.labels, "labels")
+    #expect(!FileManager.default.fileExists(atPath: dead))
+  }
+
+  @Test func exportsAmongThePhotosAndTwoOfOneNameAreRefused() throws {
+    let fixture = try ExportFixture(count: 2)
+    let photos = fixture.folder + "/photos"
+    let failure = #expect(throws: RunFailure.self) {
+      try Exporter.check(
+        [ExportRequest(.labels, path: photos + "/labels")], files: [], inputs: [photos + "/"])
+    }
+    #expect(failure?.message.contains("taken for photos") == true)
+    try Exporter.check(
+      [ExportRequest(.labels, path: photos + "-labels")], files: fixture.files, inputs: [photos])
+    let twice = fixture.files + fixture.files
+    #expect(throws: RunFailure.self) {
+      try Exporter.check([ExportRequest(.coco, path: "x")], files: twice, inputs: [])
+    }
+  }
+
+  @Test func anExportThatCannotBeWrittenSaysSo() throws {
+    let fixture = try ExportFixture(count: 1)
+    let failure = #expect(throws: RunFailure.self) {
+      try fixture.export(.coco, "photos/a0.png/coco.json")
+    }
+    #expect(failure?.kind == .outputNotWritable)
+  }
+}

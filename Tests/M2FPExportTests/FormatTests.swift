@@ -1,0 +1,183 @@
+import Foundation
+import M2FPCore
+import Testing
+
+@testable import M2FPBatch
+@testable import M2FPExport
+
+/// Each format read back by its own reader.
+@Suite struct FormatTests {
+  @Test func pycocotoolsReadsTheInstances() throws {
+    let fixture = try ExportFixture()
+    #expect(try fixture.export(.coco, "coco.json") == Exporter.Summary(photos: 6))
+    let count = try fixture.read(
+      "coco.json",
+      """
+      import contextlib, io
+      import pycocotools.mask as rle
+      from pycocotools.coco import COCO
+      with contextlib.redirect_stdout(io.StringIO()):
+          coco = COCO(export)
+      same("names", [c["name"] for c in coco.loadCats(coco.getCatIds())],
+           ["Hat", "Hair", "Face", "Left-arm", "person"])
+      person = coco.getCatIds(catNms=["person"])[0]
+      images = {os.path.splitext(i["file_name"])[0]: i for i in coco.loadImgs(coco.getImgIds())}
+      checked = 0
+      for name, sidecar, labels, persons in results():
+          image = images.pop(name)
+          same("size", (image["height"], image["width"]), labels.shape)
+          wanted = {(person, p, 0) for p in np.unique(persons[persons > 0])}
+          wanted |= {(c, p, int(p == 0)) for c, p in np.unique(
+              np.stack([labels[labels > 0], persons[labels > 0]]), axis=1).T}
+          found = set()
+          for note in coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]])):
+              category, owner = note["category_id"], note.get("person_id", 0)
+              found.add((category, owner, note["iscrowd"]))
+              mask = coco.annToMask(note)
+              expected = persons == owner
+              if category != person:
+                  expected = expected & (labels == category)
+              same(f"{name} {category} {owner}", mask, expected)
+              encoded = note["segmentation"]
+              same("area", note["area"], rle.area(encoded))
+              same("box", note["bbox"], rle.toBbox(encoded))
+              if owner > 0 and category == person:
+                  assert note["score"] == sidecar["persons"][owner - 1]["score"]
+              checked += 1
+          same("objects", sorted(found), sorted(wanted))
+      assert not images
+      ids = coco.getAnnIds()
+      same("ids", ids, range(1, len(ids) + 1))
+      print(checked)
+      """)
+    #expect(Int(count) ?? 0 > 60)
+  }
+
+  /// As CIHP's evaluator reads it: line n of the text is the part whose pixels are n.
+  @Test func theChallengeLayoutIsReadAsItsEvaluatorDoes() throws {
+    let fixture = try ExportFixture()
+    #expect(try fixture.export(.lip, "lip") == Exporter.Summary(photos: 6))
+    let count = try fixture.read(
+      "lip",
+      """
+      checked = 0
+      assert sorted(n for n in os.listdir(export) if n[0] != ".") == ["global_parsing", "instance_parsing"]
+      for name, sidecar, labels, persons in results():
+          same(name, pixels(f"{export}/global_parsing/{name}.png"), labels)
+          parts = pixels(f"{export}/instance_parsing/{name}.png")
+          lines = open(f"{export}/instance_parsing/{name}.txt").read().splitlines()
+          same("numbers", np.unique(parts[parts > 0]), np.arange(1, len(lines) + 1))
+          owners = [(p, part) for p in sidecar["persons"] for part in p["parts"]]
+          assert len(owners) == len(lines)
+          for number, (line, (owner, part)) in enumerate(zip(lines, owners), 1):
+              index, score = line.split(" ")
+              assert int(index) == part["index"] and abs(float(score) - part["score"]) < 1e-6
+              same(line, parts == number, (labels == int(index)) & (persons == owner["id"]))
+              checked += 1
+      print(checked)
+      """)
+    #expect(Int(count) ?? 0 > 40)
+  }
+
+  /// As Ultralytics reads it (`polygon2mask`): points times the size, cut to whole pixels, filled.
+  @Test func filledPolygonsAreTheMasks() throws {
+    let fixture = try ExportFixture()
+    #expect(try fixture.export(.yolo, "yolo") == Exporter.Summary(photos: 6))
+    let counts = try fixture.read(
+      "yolo",
+      """
+      import cv2
+      names = [line.split(": ")[1].strip('"') for line in open(export + "/data.yaml").read().splitlines()
+               if line.startswith("  ")]
+      same("names", names, ["Hat", "Hair", "Face", "Left-arm", "person"])
+      exact, joined, holes = 0, 0, 0
+      for name, sidecar, labels, persons in results():
+          link = f"{export}/images/{name}.png"
+          assert os.path.islink(link)
+          same("photo", pixels(link), pixels(f"{folder}/photos/{name}.png"))
+          masks = [(4, persons == p["id"]) for p in sidecar["persons"]]
+          for owner in [1, 2, 3, 0]:
+              masks += [(c - 1, (labels == c) & (persons == owner)) for c in range(1, 5)]
+          masks = [(c, m.astype(np.uint8)) for c, m in masks if m.any()]
+          lines = open(f"{export}/labels/{name}.txt").read().splitlines()
+          assert len(lines) == len(masks), (len(lines), len(masks))
+          for line, (category, mask) in zip(lines, masks):
+              first, *numbers = line.split(" ")
+              assert int(first) == category and len(numbers) >= 6 and len(numbers) % 2 == 0
+              points = np.array(numbers, dtype=np.float32).reshape(-1, 2)
+              assert points.min() >= 0 and points.max() <= 1
+              points = (points * [mask.shape[1], mask.shape[0]]).astype(np.int32)
+              filled = cv2.fillPoly(np.zeros_like(mask), [points], 1)
+              parts = cv2.connectedComponents(mask, connectivity=8)[0] - 1
+              holes += cv2.connectedComponents(1 - np.pad(mask, 1), connectivity=4)[0] > 2
+              assert not (mask & ~filled & 1).any(), f"{name} {line[:20]}: pixels are missing"
+              if parts == 1:
+                  same(f"{name} {line[:20]}", filled, mask)
+                  exact += 1
+              else:
+                  # No more than the lines from part to part, which are a pixel wide.
+                  extra = filled & ~mask & 1
+                  assert extra.sum() <= (parts - 1) * np.hypot(*mask.shape), (name, line[:20])
+                  assert parts > 3 or not cv2.erode(extra, np.ones((3, 3), np.uint8)).any()
+                  joined += 1
+      print(exact, joined, holes)
+      """)
+    let numbers = counts.split(separator: " ").compactMap { Int($0) }
+    try #require(numbers.count == 3)
+    #expect(numbers[0] >= 3 && numbers[1] > 20 && numbers[2] > 20, "\(counts)")
+  }
+
+  @Test func labelMapsArePlain() throws {
+    let fixture = try ExportFixture()
+    #expect(try fixture.export(.labels, "labels") == Exporter.Summary(photos: 6))
+    let count = try fixture.read(
+      "labels",
+      """
+      for number, (name, _, labels, _) in enumerate(results(), 1):
+          image = Image.open(f"{export}/{name}.png")
+          assert image.mode == "L"
+          same(name, np.array(image), labels)
+      assert open(export + "/classes.txt").read().split() == ["Background", "Hat", "Hair", "Face", "Left-arm"]
+      print(number)
+      """)
+    #expect(count == "6")
+  }
+
+  @Test func theSheetStandsAlone() throws {
+    let fixture = try ExportFixture()
+    let failed = fixture.files[1].input.path
+    let failure = FileFailure(stage: .decode, code: .corrupt, message: "<bad> & ugly")
+    #expect(
+      try fixture.export(.sheet, "sheet.html", failures: [failed: failure])
+        == Exporter.Summary(photos: 5, leftOut: 1))
+    let text = try fixture.read(
+      "sheet.html",
+      """
+      import base64, html.parser, io, re
+      text = open(export).read()
+      assert not re.search(r"(?:https?:)?//[a-z]", text.replace("data:", "")), "it wants a network"
+      class Reader(html.parser.HTMLParser):
+          open, articles, options, images, failed, words = [], 0, 0, [], 0, ""
+          def handle_starttag(self, tag, attributes):
+              values = dict(attributes)
+              if tag not in ("meta", "link", "input", "br"): self.open.append(tag)
+              self.articles += tag == "article"
+              self.failed += values.get("class") == "failed"
+              self.options += tag == "option"
+              self.images += re.findall(r"url[(]data:image/([a-z]+);base64,([^)]*)[)]", values.get("style", ""))
+          def handle_endtag(self, tag):
+              assert self.open.pop() == tag, tag
+          def handle_data(self, data): self.words += data
+      reader = Reader()
+      reader.feed(text)
+      assert not reader.open, reader.open
+      assert "<bad> & ugly" in reader.words and "made-up <&> model" in reader.words
+      for kind, data in reader.images:
+          image = Image.open(io.BytesIO(base64.b64decode(data)))
+          assert image.format == kind.upper() and max(image.size) <= 320
+          image.load()
+      print(reader.articles, reader.failed, len(reader.images))
+      """)
+    #expect(text == "6 1 10")
+  }
+}

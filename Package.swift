@@ -67,7 +67,7 @@ let package = Package(
       dependencies: ["M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPImageIO"],
       swiftSettings: swiftSettings),
     .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
-    .target(name: "M2FPCore", swiftSettings: swiftSettings),
+    .target(name: "M2FPCore", dependencies: ["CRowKernels"], swiftSettings: swiftSettings),
     .target(name: "M2FPDigest", dependencies: ["CLibCrypto"], swiftSettings: swiftSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
@@ -79,6 +79,7 @@ let package = Package(
         .unsafeFlags(["-O2"], .when(configuration: .debug)),
       ],
       linkerSettings: ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
+    .target(name: "CRowKernels", cSettings: cSettings),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
     .target(name: "CFont", dependencies: ["CLibFreeType"], cSettings: cSettings),

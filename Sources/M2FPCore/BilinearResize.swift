@@ -1,3 +1,5 @@
+import CRowKernels
+
 /// One axis of a bilinear resize as torch's `interpolate(mode="bilinear", align_corners=False)`
 /// does it: half-pixel centres, no antialiasing, clamped at the borders.
 struct BilinearAxis {
@@ -26,7 +28,7 @@ struct BilinearAxis {
 /// mask cells; as the first step never shrinks, three neighbouring cells are enough. Sums in
 /// another order than the reference's differ by rounding only. With fewer than three cells the
 /// weights past the last are 0.
-struct ResizeChain {
+struct ResizeChain: ~Copyable {
   /// What one image position is made of: `weights` of the cells `base`, `base + 1`, `base + 2`.
   struct Tap {
     let base: Int
@@ -34,7 +36,11 @@ struct ResizeChain {
     let weights: SIMD4<Float>
   }
 
-  private(set) var taps: [Tap] = []
+  /// All taps as the row kernels take them; nil before ``prepare(mask:input:offset:content:image:)``.
+  private(set) var columns: m2fp_columns?
+
+  private var positions = ScratchBuffer<Int32>()
+  private var weights = ScratchBuffer<Float>()
   /// For each mask cell, the first image position that uses this or a later cell.
   private var firstReading: [Int] = []
   /// For each mask cell, the first image position that uses only later cells.
@@ -55,10 +61,14 @@ struct ResizeChain {
     precondition(0 < mask && mask <= input, "masks are smaller than the network's input")
     precondition(0 <= offset && 0 < content && offset + content <= input && 0 < image)
     key = wanted
-    taps.removeAll(keepingCapacity: true)
     firstReading.removeAll(keepingCapacity: true)
     endReading.removeAll(keepingCapacity: true)
-    taps.reserveCapacity(image)
+    // Vectors may be read past the end.
+    let stride = image + Int(M2FP_LANES)
+    let bases = positions.reserve(image + mask)
+    let ends = bases + image
+    let weights = weights.reserve(3 * stride)
+    weights.update(repeating: 0, count: 3 * stride)
     let toInput = BilinearAxis(from: mask, to: input)
     let toImage = BilinearAxis(from: content, to: image)
     for index in 0..<image {
@@ -66,18 +76,52 @@ struct ResizeChain {
       let low = toInput.taps(at: offset + outer.low)
       let high = toInput.taps(at: offset + outer.high)
       let base = max(min(low.low, mask - 3), 0)
-      var weights = SIMD4<Float>()
-      weights[low.low - base] += (1 - outer.weight) * (1 - low.weight)
-      weights[low.high - base] += (1 - outer.weight) * low.weight
-      weights[high.low - base] += outer.weight * (1 - high.weight)
-      weights[high.high - base] += outer.weight * high.weight
-      taps.append(Tap(base: base, weights: weights))
+      func add(_ cell: Int, _ weight: Float) { weights[(cell - base) * stride + index] += weight }
+      add(low.low, (1 - outer.weight) * (1 - low.weight))
+      add(low.high, (1 - outer.weight) * low.weight)
+      add(high.low, outer.weight * (1 - high.weight))
+      add(high.high, outer.weight * high.weight)
+      bases[index] = Int32(base)
+      ends[base] = Int32(index + 1)
       while firstReading.count <= high.high { firstReading.append(index) }
       while endReading.count < low.low { endReading.append(index) }
     }
     while firstReading.count < mask { firstReading.append(image) }
     while endReading.count < mask { endReading.append(image) }
+    columns = m2fp_columns(
+      base: bases, end: ends, weight_0: weights, weight_1: weights + stride,
+      weight_2: weights + 2 * stride)
   }
+
+  /// What an image position is made of.
+  func tap(at index: Int) -> Tap {
+    guard let columns else { preconditionFailure("prepare first") }
+    return Tap(
+      base: Int(columns.base[index]),
+      weights: SIMD4(
+        columns.weight_0[index], columns.weight_1[index], columns.weight_2[index], 0))
+  }
+
+  /// Widens a row of cells to the image positions `range`, relative to `origin`; those from `end` on
+  /// are hugely negative.
+  ///
+  /// - Parameter target: Gets `range`, and up to ``MaskSampler/lanes`` more.
+  func widen(
+    _ cells: UnsafePointer<Float>, origin: Int, range: Range<Int>, end: Int,
+    _ target: UnsafeMutablePointer<Float>
+  ) {
+    guard var columns else { preconditionFailure("prepare first") }
+    let valid = min(range.upperBound, end)
+    m2fp_widen_row(
+      cells, &columns, Int32(origin + range.lowerBound), Int32(origin + valid), Int32(origin),
+      target)
+    for x in max(valid, range.lowerBound)..<max(range.upperBound, valid) {
+      target[x] = Self.farBelow
+    }
+  }
+
+  /// Below every threshold, and finite so that zero times it is 0.
+  private static let farBelow: Float = -1e30
 
   /// The image positions that use one of the mask cells `first...last`.
   func positions(using first: Int, through last: Int) -> Range<Int> {

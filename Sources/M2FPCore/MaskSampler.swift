@@ -1,3 +1,5 @@
+import CRowKernels
+
 /// Brings masks to the image's size, a row at a time and only where they may matter.
 ///
 /// A mask is never held at full size. Its cells are widened to the image's width once each, three
@@ -5,7 +7,7 @@
 /// the largest cell it is made of, so where all cells are at or below a threshold nothing is done.
 struct MaskSampler: ~Copyable {
   /// Pixels a vector holds; rows are handed out in multiples of it.
-  static let lanes = Lanes.scalarCount
+  static let lanes = Int(M2FP_LANES)
   /// The widest strip that ``forEachRow(of:rows:columns:_:)`` takes: what it works on fits the L1
   /// cache.
   static let stripWidth = 1024
@@ -15,7 +17,6 @@ struct MaskSampler: ~Copyable {
   private var maskWidth = 0
   private var maskHeight = 0
   private var widened = ScratchBuffer<Float>()
-  private var row = ScratchBuffer<Float>()
   private var spans = ScratchBuffer<Span>()
 
   /// The mask columns `first...last` of a row that exceed the threshold; none if `first > last`.
@@ -55,8 +56,7 @@ struct MaskSampler: ~Copyable {
     self.maskWidth = maskWidth
     self.maskHeight = maskHeight
     _ = spans.reserve(max(regions, 1) * maskHeight)
-    _ = widened.reserve(Self.widenedRows * Self.stripWidth)
-    _ = row.reserve(Self.stripWidth)
+    _ = widened.reserve(Self.widenedRows * Self.widenedStride)
   }
 
   /// Finds where a mask may exceed `threshold`.
@@ -99,8 +99,9 @@ struct MaskSampler: ~Copyable {
 
   /// Four rows, so that the three that an image row needs never push one another out.
   private static let widenedRows = 4
+  private static let widenedStride = stripWidth + lanes
 
-  /// Computes the rows of a region within a rectangle of the image.
+  /// Walks the rows of a region within a rectangle of the image.
   ///
   /// - Parameters:
   ///   - region: The mask.
@@ -108,71 +109,62 @@ struct MaskSampler: ~Copyable {
   ///   - columns: Columns of the image, at most ``stripWidth``.
   ///   - body: Called for each row that may exceed the region's threshold, top to bottom, with the
   ///     row's number, a range of columns relative to `columns.lowerBound` whose bounds are multiples
-  ///     of ``lanes``, and the values, indexed like the range. Outside of the range the mask does
-  ///     not exceed the threshold. Past the end of `columns` the values are hugely negative.
+  ///     of ``lanes``, and the row, indexed like the range. Outside of the range the mask does not
+  ///     exceed the threshold. Past the end of `columns` the values are hugely negative.
   mutating func forEachRow(
     of region: Region, rows: Range<Int>, columns: Range<Int>,
-    _ body: (_ y: Int, _ range: Range<Int>, _ values: UnsafePointer<Float>) -> Void
+    _ body: (_ y: Int, _ range: Range<Int>, _ row: inout m2fp_row) -> Void
   ) {
     let rows = rows.clamped(to: region.rows)
     if rows.isEmpty || columns.clamped(to: region.columns).isEmpty { return }
     precondition(columns.count <= Self.stripWidth)
     let spans = spans.reserve((region.slot + 1) * maskHeight) + region.slot * maskHeight
-    let widened = widened.reserve(Self.widenedRows * Self.stripWidth)
-    let values = row.reserve(Self.stripWidth)
+    let widened = widened.reserve(Self.widenedRows * Self.widenedStride)
     var present = SIMD4<Int32>(repeating: -1)
 
-    horizontal.taps.withUnsafeBufferPointer { horizontalTaps in
-      for y in rows {
-        let tap = vertical.taps[y]
-        var sources: (Int, Int, Int) = (0, 0, 0)
-        var weights = SIMD4<Float>()
-        var count = 0
-        var span = Span.empty
-        for k in 0..<3 where tap.weights[k] != 0 {
-          let source = Int(tap.base) + k
-          switch count {
-          case 0: sources.0 = source
-          case 1: sources.1 = source
-          default: sources.2 = source
-          }
-          weights[count] = tap.weights[k]
-          count += 1
-          span.formUnion(spans[source])
-        }
-        let range = strip(span, columns)
-        if range.isEmpty { continue }
-
-        func widenedRow(_ source: Int) -> UnsafePointer<Float> {
-          let slot = source % Self.widenedRows
-          let target = widened + slot * Self.stripWidth
-          if present[slot] != Int32(source) {
-            present[slot] = Int32(source)
-            // Wide enough for every image row that may use this one together with its neighbours.
-            var reach = Span.empty
-            for neighbour in max(0, source - 2)...min(maskHeight - 1, source + 2) {
-              reach.formUnion(spans[neighbour])
-            }
-            widenRow(
-              region.logits + source * maskWidth, horizontalTaps, columns, strip(reach, columns),
-              target)
-          }
-          return UnsafePointer(target)
-        }
+    for y in rows {
+      let tap = vertical.tap(at: y)
+      var sources: (Int, Int, Int) = (0, 0, 0)
+      var weights = SIMD4<Float>()
+      var count = 0
+      var span = Span.empty
+      for k in 0..<3 where tap.weights[k] != 0 {
+        let source = tap.base + k
         switch count {
-        case 1:
-          body(y, range, widenedRow(sources.0))
-        case 2:
-          blendRows(
-            widenedRow(sources.0), widenedRow(sources.1), weights[0], weights[1], range, values)
-          body(y, range, values)
-        default:
-          blendRows(
-            widenedRow(sources.0), widenedRow(sources.1), widenedRow(sources.2),
-            weights[0], weights[1], weights[2], range, values)
-          body(y, range, values)
+        case 0: sources.0 = source
+        case 1: sources.1 = source
+        default: sources.2 = source
         }
+        weights[count] = tap.weights[k]
+        count += 1
+        span.formUnion(spans[source])
       }
+      let range = strip(span, columns)
+      if range.isEmpty { continue }
+
+      func widenedRow(_ source: Int) -> UnsafePointer<Float> {
+        let slot = source % Self.widenedRows
+        let target = widened + slot * Self.widenedStride
+        if present[slot] != Int32(source) {
+          present[slot] = Int32(source)
+          // Wide enough for every image row that may use this one together with its neighbours.
+          var reach = Span.empty
+          for neighbour in max(0, source - 2)...min(maskHeight - 1, source + 2) {
+            reach.formUnion(spans[neighbour])
+          }
+          horizontal.widen(
+            region.logits + source * maskWidth, origin: columns.lowerBound,
+            range: strip(reach, columns), end: columns.count, target)
+        }
+        return UnsafePointer(target)
+      }
+      let first = widenedRow(sources.0)
+      // One row is the sum of itself and nothing of itself.
+      var row = m2fp_row(
+        a: first, b: count > 1 ? widenedRow(sources.1) : first,
+        c: count > 2 ? widenedRow(sources.2) : nil, weight_a: weights[0], weight_b: weights[1],
+        weight_c: weights[2])
+      body(y, range, &row)
     }
   }
 
@@ -185,53 +177,5 @@ struct MaskSampler: ~Copyable {
     let start = (used.lowerBound - columns.lowerBound) / Self.lanes * Self.lanes
     let end = (used.upperBound - columns.lowerBound + Self.lanes - 1) / Self.lanes * Self.lanes
     return start..<end
-  }
-}
-
-/// What stands past the end of a row: below every threshold, and finite so that zero times it is 0.
-private let farBelow: Float = -1e30
-
-/// Widens a row of cells to the columns `range`, relative to `columns.lowerBound`; past the end of
-/// `columns` it is hugely negative.
-func widenRow(
-  _ cells: UnsafePointer<Float>, _ taps: UnsafeBufferPointer<ResizeChain.Tap>,
-  _ columns: Range<Int>, _ range: Range<Int>, _ target: UnsafeMutablePointer<Float>
-) {
-  guard let taps = taps.baseAddress.map({ $0 + columns.lowerBound }) else { return }
-  let end = min(range.upperBound, columns.count)
-  var x = range.lowerBound
-  while x < end {
-    let tap = taps[x]
-    let source = cells + Int(tap.base)
-    target[x] = tap.weights[0] * source[0] + tap.weights[1] * source[1] + tap.weights[2] * source[2]
-    x += 1
-  }
-  while x < range.upperBound {
-    target[x] = farBelow
-    x += 1
-  }
-}
-
-private func blendRows(
-  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ wa: Float, _ wb: Float,
-  _ range: Range<Int>, _ target: UnsafeMutablePointer<Float>
-) {
-  var x = range.lowerBound
-  while x < range.upperBound {
-    storeLanes(loadLanes(a + x) * wa + loadLanes(b + x) * wb, target + x)
-    x += MaskSampler.lanes
-  }
-}
-
-private func blendRows(
-  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafePointer<Float>,
-  _ wa: Float, _ wb: Float, _ wc: Float,
-  _ range: Range<Int>, _ target: UnsafeMutablePointer<Float>
-) {
-  var x = range.lowerBound
-  while x < range.upperBound {
-    storeLanes(
-      loadLanes(a + x) * wa + loadLanes(b + x) * wb + loadLanes(c + x) * wc, target + x)
-    x += MaskSampler.lanes
   }
 }

@@ -1,3 +1,5 @@
+import CRowKernels
+
 /// Which of the humans that a network proposes are taken for persons.
 public struct PersonRules: Sendable, Equatable {
   /// The least size of a person.
@@ -117,8 +119,10 @@ extension Persons {
         let id = UInt8(kept.count + 1)
         let logits = maskLogits + human.query * maskSize
         var seen = 0
-        sampler.forEachRow(of: logits, above: 0, width: width) { values, range, offset in
-          seen += claimRow(values, range, id, map + offset)
+        sampler.forEachRow(of: logits, above: 0, width: width) { row, range, offset in
+          seen += Int(
+            m2fp_paint_row(
+              &row, Int32(range.lowerBound), Int32(range.upperBound), id, map + offset))
         }
         let covered = human.pixelCount - seen
         if seen >= least, Float(covered) <= rules.maxOverlap * Float(human.pixelCount) {
@@ -131,13 +135,16 @@ extension Persons {
       }
     }
     var scores = [Float?](repeating: nil, count: (kept.count + 1) * classes)
+    var valueBuffer = ScratchBuffer<Float>()
+    let values = valueBuffer.reserve(MaskSampler.stripWidth + MaskSampler.lanes)
     map.labels.withUnsafeBufferPointer { map in
       guard let map = map.baseAddress, !kept.isEmpty else { return }
       for instance in merged where instance.classIndex != 0 {
-        let threshold = logit(maskThreshold / instance.score)
+        let threshold = logitBounds(maskThreshold / instance.score).low
         sampler.forEachRow(
           of: maskLogits + instance.query * maskSize, above: threshold, width: width
-        ) { values, range, offset in
+        ) { row, range, offset in
+          m2fp_blend_row(&row, Int32(range.lowerBound), Int32(range.upperBound), values)
           // Past the end of a strip there is no pixel, and maybe no byte.
           let end = min(range.upperBound, width * height - offset)
           for x in range.lowerBound..<max(end, range.lowerBound) where values[x] > threshold {
@@ -292,40 +299,22 @@ extension MaskSampler {
   ///   - logits: The mask's cells.
   ///   - threshold: Values up to this are of no interest.
   ///   - width: The image's.
-  ///   - body: Called with the values, the range of indices that may exceed the threshold, and the
-  ///     pixel that index 0 stands for.
+  ///   - body: Called with a row, the range of indices that may exceed the threshold, and the pixel
+  ///     that index 0 stands for.
   fileprivate mutating func forEachRow(
     of logits: UnsafePointer<Float>, above threshold: Float, width: Int,
-    _ body: (_ values: UnsafePointer<Float>, _ range: Range<Int>, _ offset: Int) -> Void
+    _ body: (_ row: inout m2fp_row, _ range: Range<Int>, _ offset: Int) -> Void
   ) {
     let region = region(of: logits, above: threshold, slot: 0)
     var left = region.columns.lowerBound
     while left < region.columns.upperBound {
       let columns = left..<min(left + Self.stripWidth, width)
-      forEachRow(of: region, rows: region.rows, columns: columns) { y, range, values in
-        body(values, range, y * width + left)
+      forEachRow(of: region, rows: region.rows, columns: columns) { y, range, row in
+        body(&row, range, y * width + left)
       }
       left = columns.upperBound
     }
   }
-}
-
-/// Gives the pixels with a logit above zero that are still 0 an id; returns how many they are.
-private func claimRow(
-  _ logits: UnsafePointer<Float>, _ range: Range<Int>, _ id: UInt8,
-  _ map: UnsafeMutablePointer<UInt8>
-) -> Int {
-  var count = 0
-  for x in stride(from: range.lowerBound, to: range.upperBound, by: MaskSampler.lanes) {
-    let positive = loadLanes(logits + x) .> 0
-    if !anyLane(positive) { continue }
-    let ids = loadBytes(map + x)
-    let claimed = SIMD16<UInt8>(truncatingIfNeeded: laneBits(positive)).replacing(
-      with: 0, where: ids .!= 0)
-    storeBytes(ids | (claimed & id), map + x)
-    count += Int(SIMD16<UInt16>(truncatingIfNeeded: claimed & 1).wrappedSum())
-  }
-  return count
 }
 
 /// Sets what has an id to 0 again.

@@ -1,3 +1,5 @@
+import CRowKernels
+
 /// Turns what the network returned into labels, parts and humans at the image's own size.
 ///
 /// It computes what ModelScope's M2FP pipeline computes (there, every one of 100 masks is made at
@@ -57,7 +59,7 @@ public final class Postprocessor {
       let largest = logits.max() ?? 0
       var sum: Float = 0
       for (index, logit) in logits.enumerated() {
-        let value = exponential(logit - largest)
+        let value = m2fp_exp(logit - largest)
         sum += value
         if index < kept { result[query * kept + index] = value }
       }
@@ -106,7 +108,7 @@ public final class Postprocessor {
     /// largest it starts from. The margin covers rounding.
     func bound(_ query: Int) -> Float {
       let cells = UnsafeBufferPointer(start: maskLogits + query * maskSize, count: maskSize)
-      return min(1, 1 / (1 + exponential(-cells.reduce(-.infinity, max))) + 1e-5)
+      return min(1, 1 / (1 + m2fp_exp(-cells.reduce(-.infinity, max))) + 1e-5)
     }
 
     var bounds = [Float?](repeating: nil, count: output.queries)

@@ -1,9 +1,38 @@
+import CRowKernels
+
+/// Logits just below and just above that of `probability` (between 0 and 1): safe bounds for deciding
+/// without computing the logistic function, rounding included.
+func logitBounds(_ probability: Float) -> (low: Float, high: Float) {
+  var (low, high): (Float, Float) = (-80, 80)
+  for _ in 0..<32 {
+    let middle = (low + high) / 2
+    if 1 / (1 + m2fp_exp(-middle)) < probability { low = middle } else { high = middle }
+  }
+  return (low - 1e-3 * max(1, abs(low)), high + 1e-3 * max(1, abs(high)))
+}
+
+/// A map that starts as zeros and that `fill` writes, row kernels' slack at the end included.
+func filledMap(
+  _ width: Int, _ height: Int, _ fill: (UnsafeMutablePointer<UInt8>) -> Void
+) -> LabelMap {
+  let count = width * height
+  let labels = [UInt8](unsafeUninitializedCapacity: count + MaskSampler.lanes) {
+    buffer, initialized in
+    buffer.initialize(repeating: 0)
+    if let start = buffer.baseAddress { fill(start) }
+    initialized = count
+  }
+  return LabelMap(width: width, height: height, labels: labels)
+}
+
 /// Merges instances into a map of classes, tile by tile.
 struct SemanticMerger: ~Copyable {
-  // Three float planes of a tile fit the L2 cache, a row of it the L1 cache.
+  // The planes of a tile fit the L2 cache, a row of them the L1 cache.
   private static let tileWidth = 512
   private static let tileHeight = 64
 
+  private var owners = ScratchBuffer<UInt8>()
+  private var conflicts = ScratchBuffer<UInt8>()
   private var best = ScratchBuffer<Float>()
   private var sums = ScratchBuffer<Float>()
   private var counts = ScratchBuffer<Float>()
@@ -12,9 +41,7 @@ struct SemanticMerger: ~Copyable {
   private struct Layer {
     let region: MaskSampler.Region
     let label: UInt8
-    let score: Float
-    /// Below this logit, probability times score cannot reach the threshold.
-    let logitThreshold: Float
+    let presence: m2fp_presence
   }
 
   /// Makes the map at the image's size.
@@ -38,64 +65,94 @@ struct SemanticMerger: ~Copyable {
     // Within a class by ascending score, the order in which the reference adds.
     var layers: [Layer] = []
     for instance in instances.reversed() {
-      let logitThreshold = logit(maskThreshold / instance.score)
+      let bounds = logitBounds(maskThreshold / instance.score)
       let region = sampler.region(
-        of: maskLogits + instance.query * maskSize, above: logitThreshold, slot: slot)
+        of: maskLogits + instance.query * maskSize, above: bounds.low, slot: slot)
       slot += 1
       if !region.isEmpty {
         layers.append(
           Layer(
-            region: region, label: UInt8(instance.classIndex), score: instance.score,
-            logitThreshold: logitThreshold))
+            region: region, label: UInt8(instance.classIndex),
+            presence: m2fp_presence(
+              score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high)))
       }
     }
     layers.sort { $0.label < $1.label }
 
     return filledMap(width, height) { labels in
       Self.forEachTile(layers.map(\.region), width, height) { rows, columns in
-        mergeTile(layers, rows, columns, maskThreshold, labels, width, &sampler)
+        mergeTile(layers, rows, columns, labels, width, &sampler)
       }
     }
   }
 
+  /// Where the instances present are all of one class, that is the label; only where they are of
+  /// several their means have to be computed.
   private mutating func mergeTile(
-    _ layers: [Layer], _ rows: Range<Int>, _ columns: Range<Int>, _ maskThreshold: Float,
+    _ layers: [Layer], _ rows: Range<Int>, _ columns: Range<Int>,
     _ labels: UnsafeMutablePointer<UInt8>, _ width: Int, _ sampler: inout MaskSampler
   ) {
     let stride = Self.tileWidth
+    let vectors = stride / MaskSampler.lanes
+    let owners = owners.reserve(Self.tileHeight * stride)
+    let conflicts = conflicts.reserve(Self.tileHeight * vectors)
+    owners.update(repeating: UInt8(M2FP_NO_LABEL), count: rows.count * stride)
+    conflicts.update(repeating: 0, count: rows.count * vectors)
+    let here = layers.filter { $0.region.meets(rows, columns) }
+    for layer in here {
+      var presence = layer.presence
+      sampler.forEachRow(of: layer.region, rows: rows, columns: columns) { y, range, row in
+        let index = y - rows.lowerBound
+        m2fp_claim_row(
+          &row, Int32(range.lowerBound), Int32(range.upperBound), &presence, layer.label,
+          owners + index * stride, conflicts + index * vectors)
+      }
+    }
+    settleConflicts(here, rows, columns, owners, conflicts, &sampler)
+    for y in rows {
+      let source = owners + (y - rows.lowerBound) * stride
+      let target = labels + (y * width + columns.lowerBound)
+      for x in 0..<columns.count {
+        target[x] = source[x] == UInt8(M2FP_NO_LABEL) ? 0 : source[x]
+      }
+    }
+  }
+
+  private mutating func settleConflicts(
+    _ layers: [Layer], _ rows: Range<Int>, _ columns: Range<Int>,
+    _ owners: UnsafeMutablePointer<UInt8>, _ conflicts: UnsafePointer<UInt8>,
+    _ sampler: inout MaskSampler
+  ) {
+    let stride = Self.tileWidth
+    let vectors = stride / MaskSampler.lanes
+    func hasConflict(_ index: Int) -> Bool {
+      UnsafeBufferPointer(start: conflicts + index * vectors, count: vectors).contains { $0 != 0 }
+    }
+    let wanted = (0..<rows.count).map(hasConflict)
+    guard let first = wanted.firstIndex(of: true), let last = wanted.lastIndex(of: true) else {
+      return
+    }
+    let rows = rows.lowerBound + first..<rows.lowerBound + last + 1
+    let (owners, conflicts) = (owners + first * stride, conflicts + first * vectors)
     let best = best.reserve(Self.tileHeight * stride)
-    best.update(repeating: 0, count: rows.count * stride)
-    var index = 0
-    while index < layers.count {
-      var end = index + 1
-      while end < layers.count, layers[end].label == layers[index].label { end += 1 }
-      let group = layers[index..<end].filter { $0.region.meets(rows, columns) }
-      index = end
-      if group.count == 1, let layer = group.first {
-        sampler.forEachRow(of: layer.region, rows: rows, columns: columns) { y, range, values in
-          competeRow(
-            values, range, layer.score, layer.logitThreshold, maskThreshold, layer.label,
-            best + (y - rows.lowerBound) * stride, labels + (y * width + columns.lowerBound))
-        }
-      } else if let label = group.first?.label {
-        let sums = sums.reserve(Self.tileHeight * stride)
-        let counts = counts.reserve(Self.tileHeight * stride)
-        sums.update(repeating: 0, count: rows.count * stride)
-        counts.update(repeating: 0, count: rows.count * stride)
-        for layer in group {
-          sampler.forEachRow(of: layer.region, rows: rows, columns: columns) { y, range, values in
-            let offset = (y - rows.lowerBound) * stride
-            accumulateRow(
-              values, range, layer.score, layer.logitThreshold, maskThreshold, sums + offset,
-              counts + offset)
-          }
-        }
-        for y in rows {
-          let offset = (y - rows.lowerBound) * stride
-          competeRow(
-            sums + offset, counts + offset, 0..<columns.count, label, best + offset,
-            labels + (y * width + columns.lowerBound))
-        }
+    let sums = sums.reserve(Self.tileHeight * stride)
+    let counts = counts.reserve(Self.tileHeight * stride)
+    for plane in [best, sums, counts] { plane.update(repeating: 0, count: rows.count * stride) }
+    for (index, layer) in layers.enumerated() {
+      var presence = layer.presence
+      sampler.forEachRow(of: layer.region, rows: rows, columns: columns) { y, range, row in
+        let index = y - rows.lowerBound
+        guard wanted[first + index] else { return }
+        m2fp_accumulate_row(
+          &row, Int32(range.lowerBound), Int32(range.upperBound), &presence,
+          conflicts + index * vectors, sums + index * stride, counts + index * stride)
+      }
+      // Was that the last of its class?
+      if index + 1 < layers.count, layers[index + 1].label == layer.label { continue }
+      for index in 0..<rows.count where wanted[first + index] {
+        m2fp_compete_row(
+          sums + index * stride, counts + index * stride, Int32(stride), layer.label,
+          conflicts + index * vectors, best + index * stride, owners + index * stride)
       }
     }
   }

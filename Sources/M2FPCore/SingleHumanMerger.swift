@@ -1,3 +1,5 @@
+import CRowKernels
+
 /// Merges the queries of a single-human model: for each class the sum over the queries of class
 /// probability × mask probability at the network's size, resized to the image, and of the classes
 /// the one with the highest sum.
@@ -19,7 +21,7 @@ struct SingleHumanMerger: ~Copyable {
   private var contentWinners = ScratchBuffer<UInt8>()
   private var highest = ScratchBuffer<Float>()
   private var winners = ScratchBuffer<UInt8>()
-  private var totals = ScratchBuffer<Lanes>()
+  private var imageRow = ScratchBuffer<Float>()
 
   /// The two columns of the content that a column of the image lies between.
   private struct ColumnTap {
@@ -66,15 +68,16 @@ struct SingleHumanMerger: ~Copyable {
           index < classes ? classProbabilities[query * classes + index] : 0
       }
     }
-    let widened = widenedMasks.reserve(output.queries * Self.heldMaskRows * contentStride)
+    // A widened row may run over into the next by a vector.
+    let widenedStride = contentStride + Self.lanes
+    let widened = widenedMasks.reserve(output.queries * Self.heldMaskRows * widenedStride)
     let probabilities = maskProbabilities.reserve(output.queries * contentStride)
     let rowSums = paddedClasses * contentStride
     let contentSums = contentSums.reserve(2 * rowSums)
     let contentWinners = contentWinners.reserve(contentStride)
     let highest = highest.reserve(2 * imageStride)
     let winners = winners.reserve(2 * imageStride)
-    let totals = totals.reserve(classes)
-    totals.update(repeating: Lanes(), count: classes)
+    let values = imageRow.reserve(imageStride)
 
     var heldMasks = SIMD4<Int>(repeating: -1)
     /// Widens a row of every mask to the content's columns.
@@ -82,16 +85,14 @@ struct SingleHumanMerger: ~Copyable {
       let slot = row % Self.heldMaskRows
       if heldMasks[slot] != row {
         heldMasks[slot] = row
-        maskColumns.taps.withUnsafeBufferPointer { taps in
-          for query in 0..<output.queries {
-            widenRow(
-              maskLogits + (query * output.maskHeight + row) * output.maskWidth, taps,
-              0..<contentWidth, 0..<contentStride,
-              widened + (query * Self.heldMaskRows + slot) * contentStride)
-          }
+        for query in 0..<output.queries {
+          maskColumns.widen(
+            maskLogits + (query * output.maskHeight + row) * output.maskWidth, origin: 0,
+            range: 0..<contentStride, end: contentWidth,
+            widened + (query * Self.heldMaskRows + slot) * widenedStride)
         }
       }
-      return slot * contentStride
+      return slot * widenedStride
     }
 
     var heldRows = SIMD2<Int>(repeating: -1)
@@ -100,22 +101,24 @@ struct SingleHumanMerger: ~Copyable {
       let slot = row % 2
       if heldRows[slot] == row { return slot }
       heldRows[slot] = row
-      let tap = maskRows.taps[row]
-      let offsets = (0..<3).map { tap.weights[$0] == 0 ? nil : maskRow(tap.base + $0) }
+      let tap = maskRows.tap(at: row)
+      let used = (0..<3).filter { tap.weights[$0] != 0 }
+      let offsets = used.map { maskRow(tap.base + $0) }
       for query in 0..<output.queries {
-        let rows = widened + query * Self.heldMaskRows * contentStride
-        for x in stride(from: 0, to: contentStride, by: Self.lanes) {
-          var logit = Lanes()
-          for k in 0..<3 {
-            if let offset = offsets[k] { logit += loadLanes(rows + offset + x) * tap.weights[k] }
-          }
-          storeLanes(logistic(logit), probabilities + query * contentStride + x)
-        }
+        let rows = UnsafePointer(widened + query * Self.heldMaskRows * widenedStride)
+        // One row is the sum of itself and nothing of itself.
+        var blend = m2fp_row(
+          a: rows + offsets[0], b: rows + offsets[used.count > 1 ? 1 : 0],
+          c: used.count > 2 ? rows + offsets[2] : nil, weight_a: tap.weights[used[0]],
+          weight_b: used.count > 1 ? tap.weights[used[1]] : 0,
+          weight_c: used.count > 2 ? tap.weights[used[2]] : 0)
+        m2fp_logistic_row(
+          &blend, 0, Int32(contentStride), probabilities + query * contentStride)
       }
       let sums = contentSums + slot * rowSums
-      sumClasses(
-        probabilities, weights, queries: output.queries, classes: paddedClasses,
-        stride: contentStride, sums)
+      m2fp_sum_classes(
+        probabilities, weights, Int32(output.queries), Int32(paddedClasses), Int32(contentStride),
+        sums)
       for x in stride(from: 0, to: contentStride, by: Self.lanes) {
         storeBytes(
           highestClass(classes) { loadLanes(sums + $0 * contentStride + x) }, contentWinners + x)
@@ -137,23 +140,25 @@ struct SingleHumanMerger: ~Copyable {
       return slot
     }
 
-    var scalarTotals = [Double](repeating: 0, count: classes)
+    var totals = [Double](repeating: 0, count: 256)
     let labels = filledMap(width, height) { labels in
       for y in 0..<height {
         let (lowRow, highRow, weight) = imageRows.taps(at: y)
         let (low, high) = (contentRow(lowRow), contentRow(highRow))
         let (lowSums, highSums) = (contentSums + low * rowSums, contentSums + high * rowSums)
-        for x in stride(from: 0, to: imageStride, by: Self.lanes) {
+        var blend = m2fp_row(
+          a: highest + low * imageStride, b: highest + high * imageStride, c: nil,
+          weight_a: 1 - weight, weight_b: weight, weight_c: 0)
+        m2fp_blend_row(&blend, 0, Int32(imageStride), values)
+        let target = labels + y * width
+        for x in stride(from: 0, to: width, by: Self.lanes) {
           let valid = min(Self.lanes, width - x)
           var winner = loadBytes(winners + low * imageStride + x)
           let highWinner = loadBytes(winners + high * imageStride + x)
-          var value =
-            loadLanes(highest + low * imageStride + x) * (1 - weight)
-            + loadLanes(highest + high * imageStride + x) * weight
           if winner != highWinner {
             for lane in 0..<valid where winner[lane] != highWinner[lane] {
               let tap = imageColumns[x + lane]
-              (value[lane], winner[lane]) = highestClass(classes) { index in
+              (values[x + lane], winner[lane]) = highestClass(classes) { index in
                 let (top, bottom) = (
                   lowSums + index * contentStride, highSums + index * contentStride
                 )
@@ -163,29 +168,20 @@ struct SingleHumanMerger: ~Copyable {
               }
             }
           }
-          let probability = logistic(value)
-          if valid == Self.lanes, winner == SIMD16(repeating: winner[0]) {
-            totals[Int(winner[0])] += probability
-          } else {
-            for lane in 0..<valid {
-              scalarTotals[Int(winner[lane])] += Double(probability[lane])
-            }
-          }
-          let target = labels + (y * width + x)
           if valid == Self.lanes {
-            storeBytes(winner, target)
+            storeBytes(winner, target + x)
           } else {
-            for lane in 0..<valid { target[lane] = winner[lane] }
+            for lane in 0..<valid { target[x + lane] = winner[lane] }
           }
         }
-        for index in 0..<classes {
-          scalarTotals[index] += Double(totals[index].sum())
-          totals[index] = Lanes()
-        }
+        var same = m2fp_row(
+          a: values, b: values, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
+        m2fp_logistic_row(&same, 0, Int32(imageStride), values)
+        m2fp_sum_by_label(values, target, Int32(width), &totals)
       }
     }
     let counts = countLabels(labels, classes: classes)
-    let scores = zip(scalarTotals, counts).map { total, count in
+    let scores = zip(totals, counts).map { total, count in
       // The reference divides by one pixel more.
       count == 0 ? nil : Float(total / Double(count + 1))
     }
@@ -198,35 +194,6 @@ struct SingleHumanMerger: ~Copyable {
 
 private func roundedUp(_ value: Int, to multiple: Int) -> Int {
   (value + multiple - 1) / multiple * multiple
-}
-
-/// `sums[class] = Σ over queries of weights[query][class] × probabilities[query]`, row by row.
-private func sumClasses(
-  _ probabilities: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, queries: Int,
-  classes: Int, stride rowStride: Int, _ sums: UnsafeMutablePointer<Float>
-) {
-  typealias Half = SIMD8<Float>
-  for x in stride(from: 0, to: rowStride, by: Half.scalarCount) {
-    for first in stride(from: 0, to: classes, by: 4) {
-      var (a, b, c, d) = (Half(), Half(), Half(), Half())
-      var source = UnsafeRawPointer(probabilities + x)
-      var weight = weights + first
-      for _ in 0..<queries {
-        let value = source.loadUnaligned(as: Half.self)
-        a += value * weight[0]
-        b += value * weight[1]
-        c += value * weight[2]
-        d += value * weight[3]
-        source += rowStride * MemoryLayout<Float>.stride
-        weight += classes
-      }
-      var target = UnsafeMutableRawPointer(sums + (first * rowStride + x))
-      for value in [a, b, c, d] {
-        target.storeBytes(of: value, as: Half.self)
-        target += rowStride * MemoryLayout<Float>.stride
-      }
-    }
-  }
 }
 
 /// Of each lane the class with the highest value, the lowest of equals.
@@ -257,4 +224,18 @@ private func highestClass(
     if candidate > highest { (highest, winner) = (candidate, index) }
   }
   return (highest, UInt8(winner))
+}
+
+private typealias Lanes = SIMD16<Float>
+
+@inline(__always)
+private func loadLanes(_ source: UnsafePointer<Float>) -> Lanes {
+  UnsafeRawPointer(source).loadUnaligned(as: Lanes.self)
+}
+
+/// Small non-negative whole numbers as bytes.
+@inline(__always)
+private func bytes(_ lanes: Lanes) -> SIMD16<UInt8> {
+  // Adding 2²³ leaves the number in the low bits of the significand.
+  SIMD16<UInt8>(truncatingIfNeeded: unsafeBitCast(lanes + 8_388_608, to: SIMD16<Int32>.self))
 }

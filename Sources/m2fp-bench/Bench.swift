@@ -30,6 +30,10 @@ import M2FPImageIO
     report("merge, 40 masks, persons", large, runs: 10) {
       merge(postprocessor, forty, large, persons: .all).labels.labels.count
     }
+    let mottled = large.fitted()
+    report("merge, 80 mottled masks", large, runs: 5) {
+      merge(postprocessor, mottled, large).labels.labels.count
+    }
     let single = Scene(imageWidth: 3000, imageHeight: 4000, inputWidth: 384, inputHeight: 512)
     let alone = Postprocessor(contract: contract(single, mode: .semantic))
     let person = single.semantic()

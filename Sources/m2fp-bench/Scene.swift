@@ -55,6 +55,50 @@ struct Scene {
     }
   }
 
+  /// What weights without training, whose heads were fitted as Models/parity.py fits them, return:
+  /// each mask is a mixture of eight mottled planes, 80 of them are instances, and together they cover
+  /// the photo some 25 times, nearly everywhere with several classes.
+  func fitted() -> Logits {
+    var generator = Generator()
+    let planes = (0..<8).map { _ in mottled(&generator) }
+    var result = Logits(classes: 22, classLogits: [], maskLogits: [])
+    for query in 0..<100 {
+      let favourite = min(query % 25, 21)
+      let height = generator.uniform(2, 8)
+      for index in 0..<22 { result.classLogits.append(index == favourite ? height : 0) }
+      let weights = planes.map { _ in generator.uniform(-1, 1) }
+      let length = weights.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      let offset = generator.uniform(-5, 1)
+      for cell in 0..<maskWidth * maskHeight {
+        let sum = zip(planes, weights).reduce(0) { $0 + $1.0[cell] * $1.1 }
+        result.maskLogits.append(offset + 4 * sum / length)
+      }
+    }
+    return result
+  }
+
+  /// A plane of mean 0 and variance about 1: values on two lattices, interpolated.
+  private func mottled(_ generator: inout Generator) -> [Float] {
+    var plane = [Float](repeating: 0, count: maskWidth * maskHeight)
+    for (step, amplitude) in [(16, Float(2.2)), (4, 0.9)] {
+      let columns = maskWidth / step + 2
+      let lattice = (0..<columns * (maskHeight / step + 2)).map { _ in
+        generator.uniform(-amplitude, amplitude)
+      }
+      for y in 0..<maskHeight {
+        for x in 0..<maskWidth {
+          let corner = y / step * columns + x / step
+          let u = Float(x % step) / Float(step)
+          let v = Float(y % step) / Float(step)
+          let top = lattice[corner] * (1 - u) + lattice[corner + 1] * u
+          let bottom = lattice[corner + columns] * (1 - u) + lattice[corner + columns + 1] * u
+          plane[y * maskWidth + x] += top * (1 - v) + bottom * v
+        }
+      }
+    }
+    return plane
+  }
+
   private func logits(
     classes: Int, people: Int, partsEach: Int, _ sureOf: (_ query: Int, Int, Int) -> Int
   ) -> Logits {
@@ -96,5 +140,9 @@ private struct Generator {
   mutating func next(_ bound: Int) -> Int {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
     return Int(state >> 33) % bound
+  }
+
+  mutating func uniform(_ low: Float, _ high: Float) -> Float {
+    low + (high - low) * Float(next(1 << 24)) / Float(1 << 24)
   }
 }

@@ -1,0 +1,91 @@
+#include "m2fp_rows.h"
+
+#include <stddef.h>
+
+// The same results whatever the instruction set.
+#pragma STDC FP_CONTRACT OFF
+
+typedef struct kernels {
+  typeof(m2fp_widen_row) *widen_row;
+  typeof(m2fp_tally_row) *tally_row;
+  typeof(m2fp_claim_row) *claim_row;
+  typeof(m2fp_accumulate_row) *accumulate_row;
+  typeof(m2fp_compete_row) *compete_row;
+  typeof(m2fp_paint_row) *paint_row;
+  typeof(m2fp_blend_row) *blend_row;
+  typeof(m2fp_logistic_row) *logistic_row;
+  typeof(m2fp_sum_classes) *sum_classes;
+  typeof(m2fp_sum_by_label) *sum_by_label;
+  typeof(m2fp_exp) *exp;
+} kernels;
+
+// Vectors wider than the registers are passed between functions that are all inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define NAMED(name) plain_##name
+#include "kernels.h"
+#undef NAMED
+
+#ifdef __x86_64__
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v3"))), apply_to = function)
+#define NAMED(name) v3_##name
+#include "kernels.h"
+#undef NAMED
+#pragma clang attribute pop
+#endif
+
+static const kernels *chosen(void) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("x86-64-v3")) return &v3_table;
+#endif
+  return &plain_table;
+}
+
+void m2fp_widen_row(const float *cells, const m2fp_columns *columns, int32_t from, int32_t to,
+                    int32_t origin, float *target) {
+  chosen()->widen_row(cells, columns, from, to, origin, target);
+}
+
+int32_t m2fp_tally_row(const m2fp_row *row, int32_t from, int32_t to, int32_t origin,
+                       m2fp_tally *tally) {
+  return chosen()->tally_row(row, from, to, origin, tally);
+}
+
+void m2fp_claim_row(const m2fp_row *row, int32_t from, int32_t to, const m2fp_presence *presence,
+                    uint8_t label, uint8_t *owners, uint8_t *conflicts) {
+  chosen()->claim_row(row, from, to, presence, label, owners, conflicts);
+}
+
+void m2fp_accumulate_row(const m2fp_row *row, int32_t from, int32_t to,
+                         const m2fp_presence *presence, const uint8_t *conflicts, float *sums,
+                         float *counts) {
+  chosen()->accumulate_row(row, from, to, presence, conflicts, sums, counts);
+}
+
+void m2fp_compete_row(float *sums, float *counts, int32_t to, uint8_t label,
+                      const uint8_t *conflicts, float *best, uint8_t *owners) {
+  chosen()->compete_row(sums, counts, to, label, conflicts, best, owners);
+}
+
+int32_t m2fp_paint_row(const m2fp_row *row, int32_t from, int32_t to, uint8_t id, uint8_t *ids) {
+  return chosen()->paint_row(row, from, to, id, ids);
+}
+
+void m2fp_blend_row(const m2fp_row *row, int32_t from, int32_t to, float *target) {
+  chosen()->blend_row(row, from, to, target);
+}
+
+void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float *target) {
+  chosen()->logistic_row(row, from, to, target);
+}
+
+void m2fp_sum_classes(const float *probabilities, const float *weights, int32_t queries,
+                      int32_t classes, int32_t stride, float *sums) {
+  chosen()->sum_classes(probabilities, weights, queries, classes, stride, sums);
+}
+
+void m2fp_sum_by_label(const float *values, const uint8_t *labels, int32_t count, double *totals) {
+  chosen()->sum_by_label(values, labels, count, totals);
+}
+
+float m2fp_exp(float x) { return chosen()->exp(x); }

@@ -90,7 +90,8 @@ let package = Package(
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .testTarget(
-      name: "M2FPCoreTests", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
+      name: "M2FPCoreTests", dependencies: ["CRowKernels", "M2FPCore"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPEvaluationTests", dependencies: ["M2FPEvaluation", "M2FPCore"],
       swiftSettings: swiftSettings),

@@ -84,8 +84,8 @@ static void NAMED(widen_row)(const float *cells, const m2fp_columns *columns, in
   }
 }
 
-INLINE int32_t NAMED(tally)(const m2fp_row *row, int three, int32_t from, int32_t to,
-                            int32_t origin, m2fp_tally *tally) {
+INLINE void NAMED(tally)(const m2fp_row *row, int three, int32_t from, int32_t to, int32_t origin,
+                         int32_t y, m2fp_tally *tally) {
   HALF complements = 0;
   MASK counts = 0;
   int32_t first = tally->first, last = tally->last;
@@ -110,20 +110,24 @@ INLINE int32_t NAMED(tally)(const m2fp_row *row, int three, int32_t from, int32_
     }
   }
   int32_t count = __builtin_reduce_add(counts);
-  if (count == 0) return 0;
+  if (count == 0) return;
   float total = 0;
   for (int32_t lane = 0; lane < M2FP_LANES / 2; lane++) total += complements[lane];
   tally->count += count;
   tally->complements += (double)total;
   tally->first = first;
   tally->last = last;
-  return count;
+  tally->top = y < tally->top ? y : tally->top;
+  tally->bottom = y > tally->bottom ? y : tally->bottom;
 }
 
-static int32_t NAMED(tally_row)(const m2fp_row *row, int32_t from, int32_t to, int32_t origin,
-                                m2fp_tally *tally) {
-  return row->c == 0 ? NAMED(tally)(row, 0, from, to, origin, tally)
-                     : NAMED(tally)(row, 1, from, to, origin, tally);
+static void NAMED(tally_row)(const m2fp_row *row, int32_t from, int32_t to, int32_t origin,
+                             int32_t y, m2fp_tally *tally) {
+  if (row->c == 0) {
+    NAMED(tally)(row, 0, from, to, origin, y, tally);
+  } else {
+    NAMED(tally)(row, 1, from, to, origin, y, tally);
+  }
 }
 
 INLINE MASK NAMED(is_present)(LANES value, const m2fp_presence *presence) {
@@ -222,9 +226,10 @@ static void NAMED(blend_row)(const m2fp_row *row, int32_t from, int32_t to, floa
   }
 }
 
-static void NAMED(logistic_row)(const m2fp_row *row, int32_t from, int32_t to, float *target) {
+static void NAMED(logistic_row)(const m2fp_row *row, int32_t from, int32_t to, float scale,
+                                float *target) {
   for (int32_t x = from; x < to; x += M2FP_LANES) {
-    *(LANES *)(target + x) = NAMED(logistic)(NAMED(blend)(row, row->c != 0, x));
+    *(LANES *)(target + x) = NAMED(logistic)(NAMED(blend)(row, row->c != 0, x)) * scale;
   }
 }
 
@@ -272,15 +277,3 @@ static void NAMED(sum_by_label)(const float *values, const uint8_t *labels, int3
 }
 
 static float NAMED(exp)(float x) { return NAMED(exponential)((LANES)x)[0]; }
-
-static const kernels NAMED(table) = {
-    NAMED(widen_row),    NAMED(tally_row), NAMED(claim_row),    NAMED(accumulate_row),
-    NAMED(compete_row),  NAMED(paint_row), NAMED(blend_row),    NAMED(logistic_row),
-    NAMED(sum_classes),  NAMED(sum_by_label), NAMED(exp),
-};
-
-#undef LANES
-#undef MASK
-#undef BYTES
-#undef HALF
-#undef INLINE

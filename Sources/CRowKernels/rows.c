@@ -1,6 +1,7 @@
 #include "m2fp_rows.h"
 
 #include <stddef.h>
+#include <string.h>
 
 // The same results whatever the instruction set.
 #pragma STDC FP_CONTRACT OFF
@@ -17,6 +18,8 @@ typedef struct kernels {
   typeof(m2fp_sum_classes) *sum_classes;
   typeof(m2fp_sum_by_label) *sum_by_label;
   typeof(m2fp_exp) *exp;
+  typeof(m2fp_tally_patches) *tally_patches;
+  typeof(m2fp_merge_patches) *merge_patches;
 } kernels;
 
 // Vectors wider than the registers are passed between functions that are all inlined.
@@ -24,18 +27,27 @@ typedef struct kernels {
 
 #define NAMED(name) plain_##name
 #include "kernels.h"
+#include "patch_kernels.h"
+#include "table.h"
 #undef NAMED
 
 #ifdef __x86_64__
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v3"))), apply_to = function)
 #define NAMED(name) v3_##name
 #include "kernels.h"
+#include "patch_kernels.h"
+#include "table.h"
 #undef NAMED
 #pragma clang attribute pop
 #endif
 
+static _Atomic(int) plain_only;
+
+void m2fp_use_plain_kernels(int plain) { plain_only = plain; }
+
 static const kernels *chosen(void) {
 #ifdef __x86_64__
+  if (plain_only) return &plain_table;
   if (__builtin_cpu_supports("x86-64-v3")) return &v3_table;
 #endif
   return &plain_table;
@@ -46,9 +58,9 @@ void m2fp_widen_row(const float *cells, const m2fp_columns *columns, int32_t fro
   chosen()->widen_row(cells, columns, from, to, origin, target);
 }
 
-int32_t m2fp_tally_row(const m2fp_row *row, int32_t from, int32_t to, int32_t origin,
-                       m2fp_tally *tally) {
-  return chosen()->tally_row(row, from, to, origin, tally);
+void m2fp_tally_row(const m2fp_row *row, int32_t from, int32_t to, int32_t origin, int32_t y,
+                    m2fp_tally *tally) {
+  chosen()->tally_row(row, from, to, origin, y, tally);
 }
 
 void m2fp_claim_row(const m2fp_row *row, int32_t from, int32_t to, const m2fp_presence *presence,
@@ -75,8 +87,8 @@ void m2fp_blend_row(const m2fp_row *row, int32_t from, int32_t to, float *target
   chosen()->blend_row(row, from, to, target);
 }
 
-void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float *target) {
-  chosen()->logistic_row(row, from, to, target);
+void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float scale, float *target) {
+  chosen()->logistic_row(row, from, to, scale, target);
 }
 
 void m2fp_sum_classes(const float *probabilities, const float *weights, int32_t queries,
@@ -89,3 +101,14 @@ void m2fp_sum_by_label(const float *values, const uint8_t *labels, int32_t count
 }
 
 float m2fp_exp(float x) { return chosen()->exp(x); }
+
+void m2fp_tally_patches(const m2fp_patches *patches, const m2fp_band *band, const float *top,
+                        const float *bottom, int32_t from, int32_t to, m2fp_tally *tally) {
+  chosen()->tally_patches(patches, band, top, bottom, from, to, tally);
+}
+
+void m2fp_merge_patches(const m2fp_patches *patches, const m2fp_band *band,
+                        const m2fp_layer *layers, int32_t count, int32_t from, int32_t to,
+                        uint8_t *labels, int32_t width) {
+  chosen()->merge_patches(patches, band, layers, count, from, to, labels, width);
+}

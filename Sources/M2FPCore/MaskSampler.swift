@@ -17,6 +17,7 @@ struct MaskSampler: ~Copyable {
   private var maskWidth = 0
   private var maskHeight = 0
   private var widened = ScratchBuffer<Float>()
+  private var narrow = ScratchBuffer<Float>()
   private var spans = ScratchBuffer<Span>()
 
   /// The mask columns `first...last` of a row that exceed the threshold; none if `first > last`.
@@ -166,6 +167,27 @@ struct MaskSampler: ~Copyable {
         weight_c: weights[2])
       body(y, range, &row)
     }
+  }
+
+  /// Computes a stretch of one row of a mask, wherever it may exceed a threshold.
+  ///
+  /// - Parameters:
+  ///   - region: The mask.
+  ///   - y: The row of the image.
+  ///   - columns: The columns of the image.
+  ///   - target: Gets the values, column 0 first, and up to ``lanes`` more than are asked for.
+  mutating func readRow(
+    of region: Region, y: Int, columns: Range<Int>, _ target: UnsafeMutablePointer<Float>
+  ) {
+    let tap = vertical.tap(at: y)
+    let cells = region.logits + tap.base * maskWidth
+    let narrow = narrow.reserve(maskWidth)
+    for x in 0..<maskWidth {
+      narrow[x] =
+        cells[x] * tap.weights.x + cells[maskWidth + x] * tap.weights.y
+        + cells[2 * maskWidth + x] * tap.weights.z
+    }
+    horizontal.widen(narrow, origin: 0, range: columns, end: columns.upperBound, target)
   }
 
   /// The columns of a strip, relative to its start and in whole vectors, that use a span's cells.

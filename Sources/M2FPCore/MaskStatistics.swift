@@ -16,28 +16,39 @@ extension MaskSampler {
     of logits: UnsafePointer<Float>, _ geometry: NetworkGeometry
   ) -> MaskStatistics {
     let region = region(of: logits, above: 0, slot: 0)
-    var tally = m2fp_tally(count: 0, complements: 0, first: .max, last: -1)
-    var (minY, maxY) = (Int.max, -1)
+    var tally = m2fp_tally.empty
     var left = region.columns.lowerBound
     while left < region.columns.upperBound {
       let columns = left..<min(left + Self.stripWidth, geometry.imageWidth)
       forEachRow(of: region, rows: region.rows, columns: columns) { y, range, row in
-        if m2fp_tally_row(
-          &row, Int32(range.lowerBound), Int32(range.upperBound), Int32(left), &tally) > 0
-        {
-          minY = min(minY, y)
-          maxY = max(maxY, y)
-        }
+        m2fp_tally_row(
+          &row, Int32(range.lowerBound), Int32(range.upperBound), Int32(left), Int32(y), &tally)
       }
       left = columns.upperBound
     }
+    return MaskStatistics(tally)
+  }
+}
+
+extension m2fp_tally {
+  /// Of no pixel yet.
+  static var empty: m2fp_tally {
+    m2fp_tally(count: 0, complements: 0, first: .max, last: -1, top: .max, bottom: -1)
+  }
+}
+
+extension MaskStatistics {
+  init(_ tally: m2fp_tally) {
     let count = Double(tally.count)
-    guard count > 0 else { return MaskStatistics(score: 0, pixelCount: 0, box: nil) }
+    guard count > 0 else {
+      self.init(score: 0, pixelCount: 0, box: nil)
+      return
+    }
     // The reference guards its division by 1e-6 more pixels.
-    return MaskStatistics(
+    self.init(
       score: Float((count - tally.complements) / (count + 1e-6)), pixelCount: Int(tally.count),
       box: Instance.Box(
-        x: Int(tally.first), y: minY, width: Int(tally.last - tally.first) + 1,
-        height: maxY - minY + 1))
+        x: Int(tally.first), y: Int(tally.top), width: Int(tally.last - tally.first) + 1,
+        height: Int(tally.bottom - tally.top) + 1))
   }
 }

@@ -9,6 +9,7 @@ public final class Postprocessor {
   private let rules: ModelContract.Postprocess
   private var sampler = MaskSampler()
   private var merger = SemanticMerger()
+  private var patchSampler = PatchSampler()
   private var singleHuman = SingleHumanMerger()
   private var probabilities = ScratchBuffer<Float>()
 
@@ -104,6 +105,17 @@ public final class Postprocessor {
     sampler.prepare(
       maskWidth: output.maskWidth, maskHeight: output.maskHeight, geometry: geometry,
       regions: topK)
+    let inPatches = PatchSampler.suits(geometry, layers: topK)
+    if inPatches {
+      patchSampler.prepare(
+        maskWidth: output.maskWidth, maskHeight: output.maskHeight, geometry: geometry,
+        regions: topK)
+    }
+    func maskStatistics(_ query: Int) -> MaskStatistics {
+      let logits = maskLogits + query * maskSize
+      return inPatches
+        ? patchSampler.statistics(of: logits) : sampler.statistics(of: logits, geometry)
+    }
     /// The most that the mask of a query can score: interpolation makes no value larger than the
     /// largest it starts from. The margin covers rounding.
     func bound(_ query: Int) -> Float {
@@ -124,8 +136,7 @@ public final class Postprocessor {
         isMerged(classIndex, pair.score * best) || isPart(classIndex, pair.score * best)
           || isHuman(classIndex, pair.score * best)
       else { continue }
-      let mask =
-        statistics[query] ?? sampler.statistics(of: maskLogits + query * maskSize, geometry)
+      let mask = statistics[query] ?? maskStatistics(query)
       statistics[query] = mask
       let score = pair.score * mask.score
       let instance = Instance(
@@ -140,9 +151,15 @@ public final class Postprocessor {
     humans.sort { $0.score > $1.score }
     merged.sort { $0.score > $1.score }
 
-    let labels = merger.merge(
-      merged, maskLogits, maskSize, maskThreshold: maskThreshold, geometry: geometry,
-      sampler: &sampler)
+    // By class, and within a class by ascending score, the order in which the reference adds.
+    var layers = Array(merged.reversed())
+    layers.sort { $0.classIndex < $1.classIndex }
+    let labels =
+      inPatches
+      ? patchSampler.merge(layers, maskLogits, maskSize, maskThreshold: maskThreshold)
+      : merger.merge(
+        layers, maskLogits, maskSize, maskThreshold: maskThreshold, geometry: geometry,
+        sampler: &sampler)
     let counts = countLabels(labels, classes: rules.parsingClasses)
     return ParsingResult(
       labels: labels, parts: parts, humans: humans,

@@ -47,8 +47,8 @@ struct SemanticMerger: ~Copyable {
   /// Makes the map at the image's size.
   ///
   /// - Parameters:
-  ///   - instances: Part and background instances to merge, by descending score, each above
-  ///     `maskThreshold`.
+  ///   - instances: Part and background instances to merge, each above `maskThreshold`; those of a
+  ///     class are added in the order in which they come.
   ///   - maskLogits: The masks of all queries.
   ///   - maskSize: Cells a mask.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
@@ -62,9 +62,8 @@ struct SemanticMerger: ~Copyable {
   ) -> LabelMap {
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)
     var slot = 0
-    // Within a class by ascending score, the order in which the reference adds.
     var layers: [Layer] = []
-    for instance in instances.reversed() {
+    for instance in instances {
       let bounds = logitBounds(maskThreshold / instance.score)
       let region = sampler.region(
         of: maskLogits + instance.query * maskSize, above: bounds.low, slot: slot)
@@ -77,8 +76,6 @@ struct SemanticMerger: ~Copyable {
               score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high)))
       }
     }
-    layers.sort { $0.label < $1.label }
-
     return filledMap(width, height) { labels in
       Self.forEachTile(layers.map(\.region), width, height) { rows, columns in
         mergeTile(layers, rows, columns, labels, width, &sampler)

@@ -80,7 +80,7 @@ struct Scene {
   /// A plane of mean 0 and variance about 1: values on two lattices, interpolated.
   private func mottled(_ generator: inout Generator) -> [Float] {
     var plane = [Float](repeating: 0, count: maskWidth * maskHeight)
-    for (step, amplitude) in [(16, Float(2.2)), (4, 0.9)] {
+    for (step, amplitude) in [(32, Float(2.4)), (8, 1.0)] {
       let columns = maskWidth / step + 2
       let lattice = (0..<columns * (maskHeight / step + 2)).map { _ in
         generator.uniform(-amplitude, amplitude)

@@ -1,3 +1,4 @@
+import CRowKernels
 import Foundation
 import M2FPCore
 import Testing
@@ -114,6 +115,13 @@ private let multiGeometries = [
   NetworkGeometry(
     imageWidth: 1, imageHeight: 200, contentWidth: 1, contentHeight: 200, offsetX: 0, offsetY: 0,
     inputWidth: 32, inputHeight: 224),
+  // Several times the content, where patches are settled at once.
+  NetworkGeometry(
+    imageWidth: 211, imageHeight: 166, contentWidth: 61, contentHeight: 48, offsetX: 0, offsetY: 0,
+    inputWidth: 64, inputHeight: 64),
+  NetworkGeometry(
+    imageWidth: 400, imageHeight: 90, contentWidth: 31, contentHeight: 7, offsetX: 0, offsetY: 0,
+    inputWidth: 32, inputHeight: 32),
 ]
 
 private let singleGeometries = [
@@ -137,7 +145,19 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
     maskHeight: geometry.inputHeight / 4)
 }
 
-@Suite struct PostprocessorTests {
+@Suite(.serialized) struct PostprocessorTests {
+  @Test(arguments: multiGeometries) func everyProcessorGivesTheSame(_ geometry: NetworkGeometry) {
+    let postprocessor = Postprocessor(contract: contract(parsingRules))
+    blobs(seed: 4, geometry, classes: 7).withOutput { output in
+      let best = postprocessor.run(output, geometry: geometry, persons: nil)
+      m2fp_use_plain_kernels(1)
+      defer { m2fp_use_plain_kernels(0) }
+      let plain = postprocessor.run(output, geometry: geometry, persons: nil)
+      #expect(best.labels == plain.labels)
+      #expect(best.parts == plain.parts && best.humans == plain.humans)
+    }
+  }
+
   @Test(arguments: multiGeometries) func parsingEqualsTheNaiveVersion(_ geometry: NetworkGeometry) {
     // One postprocessor for all, so that what an image leaves behind would show in the next.
     let postprocessor = Postprocessor(contract: contract(parsingRules))

@@ -12,6 +12,9 @@
 /// Pixels a vector. Buffers of rows hold as many more, which may be written past a row's end.
 enum { M2FP_LANES = 16 };
 
+/// Whether to use the version for any processor instead of the best one; for tests.
+void m2fp_use_plain_kernels(int plain);
+
 /// An image row of a mask: the sum of up to three rows that were already widened.
 typedef struct m2fp_row {
   const float *a;
@@ -44,15 +47,16 @@ typedef struct m2fp_tally {
   int64_t count;
   /// Of one minus the logistic function, off by at most 1e-6 a pixel.
   double complements;
-  /// The columns they lie in; `first` > `last` while there are none.
+  /// The columns and rows they lie in; `first` > `last` while there are none.
   int32_t first;
   int32_t last;
+  int32_t top;
+  int32_t bottom;
 } m2fp_tally;
 
-/// Adds the columns `from` to `to` - 1 of a row, whose column 0 is column `origin` of the image.
-/// Returns how many were above zero.
-int32_t m2fp_tally_row(const m2fp_row *row, int32_t from, int32_t to, int32_t origin,
-                       m2fp_tally *tally);
+/// Adds the columns `from` to `to` - 1 of row `y`, whose column 0 is column `origin` of the image.
+void m2fp_tally_row(const m2fp_row *row, int32_t from, int32_t to, int32_t origin, int32_t y,
+                    m2fp_tally *tally);
 
 /// When an instance is present at a pixel: where logistic(logit) × score > threshold. The bounds
 /// only save time: below the one it certainly is not, above the other it certainly is.
@@ -88,8 +92,8 @@ int32_t m2fp_paint_row(const m2fp_row *row, int32_t from, int32_t to, uint8_t id
 /// Writes a row's pixels.
 void m2fp_blend_row(const m2fp_row *row, int32_t from, int32_t to, float *target);
 
-/// Writes the logistic function of a row's pixels; `target` may be one of its sources.
-void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float *target);
+/// Writes the logistic function of a row's pixels, times `scale`; `target` may be one of its sources.
+void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float scale, float *target);
 
 /// For each class the sum over the queries of weights[query][class] × probabilities[query]: rows of
 /// `stride` (whole vectors) columns, `classes` of them a multiple of 4.
@@ -101,5 +105,65 @@ void m2fp_sum_by_label(const float *values, const uint8_t *labels, int32_t count
 
 /// exp(x) to about 2 units in the last place, for x <= 88; 0 below -87.
 float m2fp_exp(float x);
+
+// Where the image is several times as large as the content of the network's input, most pixels need
+// not be looked at: those between four neighbouring pixels of the content, a patch, have values
+// between those four.
+
+/// The patches of a row. Arrays may be read a vector past their ends.
+typedef struct m2fp_patches {
+  /// The first column of the image of each patch, and of the one that would come next; after that the
+  /// image's width.
+  const int32_t *first;
+  /// Of each column of the image, how far it is from the left side of its patch to the right.
+  const float *position;
+  /// Two places in each patch and their weights, such that a weighted sum over them is the sum over
+  /// the patch's columns (Gauss's rule).
+  const float *node_0;
+  const float *node_1;
+  const float *weight_0;
+  const float *weight_1;
+} m2fp_patches;
+
+/// The rows of the image that a row of patches covers.
+typedef struct m2fp_band {
+  int32_t first;
+  int32_t rows;
+  /// How far each is from the upper side to the lower.
+  const float *position;
+  float node_0;
+  float node_1;
+  float weight_0;
+  float weight_1;
+} m2fp_band;
+
+/// Adds the patches `from` to `to` - 1 between the rows `top` and `bottom` of the content, each of
+/// which has one value more than there are patches. Sums are off by at most 5e-6 a pixel, and
+/// mostly by much less.
+void m2fp_tally_patches(const m2fp_patches *patches, const m2fp_band *band, const float *top,
+                        const float *bottom, int32_t from, int32_t to, m2fp_tally *tally);
+
+/// An instance in a band: its logits in the two rows of the content, logistic(logit) × score there,
+/// and the patches outside of which it is nowhere present.
+typedef struct m2fp_layer {
+  const float *top;
+  const float *bottom;
+  const float *top_value;
+  const float *bottom_value;
+  int32_t from;
+  int32_t to;
+  m2fp_presence presence;
+  uint8_t label;
+} m2fp_layer;
+
+/// The most instances in a band.
+enum { M2FP_MAX_LAYERS = 4096 };
+
+/// Labels the pixels of the patches `from` to `to` - 1: the class with the highest mean of the
+/// instances present there, of equals the lowest, 0 where there are none. `layers` are sorted by
+/// label; `labels` is the band's first row of an image `width` wide.
+void m2fp_merge_patches(const m2fp_patches *patches, const m2fp_band *band,
+                        const m2fp_layer *layers, int32_t count, int32_t from, int32_t to,
+                        uint8_t *labels, int32_t width);
 
 #pragma clang assume_nonnull end

@@ -1,0 +1,170 @@
+import CRowKernels
+
+/// Scores and merges masks for an image several times as large as the content of the network's input.
+///
+/// The image's pixels between four neighbours of the content, a patch, have values between theirs.
+/// So a look at the four settles most patches, and only the others are computed pixel by pixel.
+struct PatchSampler: ~Copyable {
+  /// How many times as large as the content the image must be, along both axes, for this to pay.
+  private static let leastScale = 3
+
+  /// Masks at the content's size.
+  private var content = MaskSampler()
+  private var columns = PatchAxis()
+  private var rows = PatchAxis()
+  private var buffer = ScratchBuffer<Float>()
+  private var geometry = NetworkGeometry(
+    imageWidth: 0, imageHeight: 0, contentWidth: 0, contentHeight: 0, offsetX: 0, offsetY: 0,
+    inputWidth: 0, inputHeight: 0)
+
+  static func suits(_ geometry: NetworkGeometry, layers: Int) -> Bool {
+    leastScale * geometry.contentWidth <= geometry.imageWidth
+      && leastScale * geometry.contentHeight <= geometry.imageHeight
+      && layers <= Int(M2FP_MAX_LAYERS)
+  }
+
+  /// Sets the sizes for the next image, and room for `regions` masks at a time.
+  mutating func prepare(maskWidth: Int, maskHeight: Int, geometry: NetworkGeometry, regions: Int) {
+    content.prepare(
+      maskWidth: maskWidth, maskHeight: maskHeight,
+      geometry: NetworkGeometry(
+        imageWidth: geometry.contentWidth, imageHeight: geometry.contentHeight,
+        contentWidth: geometry.contentWidth, contentHeight: geometry.contentHeight,
+        offsetX: geometry.offsetX, offsetY: geometry.offsetY, inputWidth: geometry.inputWidth,
+        inputHeight: geometry.inputHeight), regions: regions)
+    columns.prepare(content: geometry.contentWidth, image: geometry.imageWidth)
+    rows.prepare(content: geometry.contentHeight, image: geometry.imageHeight)
+    self.geometry = geometry
+  }
+
+  /// Values of one row of the content, the one past its end and vectors' slack included.
+  private var stride: Int { geometry.contentWidth + 1 + 2 * MaskSampler.lanes }
+
+  /// The patches that a mask reaches into, and the columns of the content at their sides.
+  private struct Reach {
+    let patches: Range<Int>
+    let columns: Range<Int>
+    /// Rows of patches.
+    let bands: Range<Int>
+
+    init(_ region: MaskSampler.Region, _ geometry: NetworkGeometry) {
+      let first = max(region.columns.lowerBound - 1, 0)
+      patches = first..<region.columns.upperBound
+      columns = first..<min(region.columns.upperBound + 1, geometry.contentWidth)
+      bands = max(region.rows.lowerBound - 1, 0)..<region.rows.upperBound
+    }
+  }
+
+  /// Writes the logits of row `y` of the content; what lies past its last column is as that is.
+  private mutating func read(
+    _ region: MaskSampler.Region, _ y: Int, _ reach: Reach, _ target: UnsafeMutablePointer<Float>
+  ) {
+    content.readRow(
+      of: region, y: min(y, geometry.contentHeight - 1), columns: reach.columns, target)
+    if reach.columns.upperBound == geometry.contentWidth {
+      target[geometry.contentWidth] = target[geometry.contentWidth - 1]
+    }
+  }
+
+  /// Sums up the pixels of a mask that are above zero. Uses region slot 0.
+  mutating func statistics(of logits: UnsafePointer<Float>) -> MaskStatistics {
+    let region = content.region(of: logits, above: 0, slot: 0)
+    var tally = m2fp_tally.empty
+    if region.isEmpty { return MaskStatistics(tally) }
+    let reach = Reach(region, geometry)
+    var patches = columns.patches
+    let buffer = buffer.reserve(2 * stride)
+    var (top, bottom) = (buffer, buffer + stride)
+    read(region, reach.bands.lowerBound, reach, top)
+    for row in reach.bands {
+      read(region, row + 1, reach, bottom)
+      var band = rows.band(row)
+      m2fp_tally_patches(
+        &patches, &band, top, bottom, Int32(reach.patches.lowerBound),
+        Int32(reach.patches.upperBound), &tally)
+      swap(&top, &bottom)
+    }
+    return MaskStatistics(tally)
+  }
+
+  /// Makes the map of classes as ``SemanticMerger/merge(_:_:_:maskThreshold:geometry:sampler:)`` does.
+  ///
+  /// - Parameters:
+  ///   - instances: Within a class in the order in which they are to be added.
+  ///   - maskLogits: The masks of all queries.
+  ///   - maskSize: Cells a mask.
+  ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
+  mutating func merge(
+    _ instances: [Instance], _ maskLogits: UnsafePointer<Float>, _ maskSize: Int,
+    maskThreshold: Float
+  ) -> LabelMap {
+    let stride = stride
+    let buffer = buffer.reserve(4 * stride * max(instances.count, 1))
+    buffer.update(repeating: 0, count: 4 * stride * instances.count)
+    var layers: [(region: MaskSampler.Region, reach: Reach, layer: m2fp_layer)] = []
+    for instance in instances {
+      let bounds = logitBounds(maskThreshold / instance.score)
+      let region = content.region(
+        of: maskLogits + instance.query * maskSize, above: bounds.low, slot: layers.count)
+      if region.isEmpty { continue }
+      let reach = Reach(region, geometry)
+      let memory = buffer + 4 * stride * layers.count
+      layers.append(
+        (
+          region, reach,
+          m2fp_layer(
+            top: memory, bottom: memory + stride, top_value: memory + 2 * stride,
+            bottom_value: memory + 3 * stride, from: Int32(reach.patches.lowerBound),
+            to: Int32(reach.patches.upperBound),
+            presence: m2fp_presence(
+              score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high),
+            label: UInt8(instance.classIndex))
+        ))
+    }
+
+    var patches = columns.patches
+    var active: [m2fp_layer] = []
+    active.reserveCapacity(layers.count)
+    return filledMap(geometry.imageWidth, geometry.imageHeight) { labels in
+      for row in 0..<geometry.contentHeight {
+        active.removeAll(keepingCapacity: true)
+        var from = Int32.max
+        var to: Int32 = 0
+        for index in layers.indices where layers[index].reach.bands.contains(row) {
+          let (region, reach, _) = layers[index]
+          let memory = buffer + 4 * stride * index
+          // Even rows first, then odd ones.
+          func readRow(_ y: Int) {
+            let logits = memory + y % 2 * stride
+            let values = logits + 2 * stride
+            read(region, y, reach, logits)
+            let start = reach.columns.lowerBound
+            let end =
+              reach.columns.upperBound + (reach.columns.upperBound == geometry.contentWidth ? 1 : 0)
+            var same = m2fp_row(
+              a: logits, b: logits, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
+            m2fp_logistic_row(
+              &same, Int32(start), Int32(end), layers[index].layer.presence.score, values)
+            // Nothing where the mask does not reach.
+            (values + end).update(repeating: 0, count: MaskSampler.lanes)
+          }
+          if row == reach.bands.lowerBound { readRow(row) }
+          readRow(row + 1)
+          let (even, odd) = (memory, memory + stride)
+          layers[index].layer.top = UnsafePointer(row % 2 == 0 ? even : odd)
+          layers[index].layer.bottom = UnsafePointer(row % 2 == 0 ? odd : even)
+          layers[index].layer.top_value = layers[index].layer.top + 2 * stride
+          layers[index].layer.bottom_value = layers[index].layer.bottom + 2 * stride
+          from = min(from, layers[index].layer.from)
+          to = max(to, layers[index].layer.to)
+          active.append(layers[index].layer)
+        }
+        if active.isEmpty { continue }
+        var band = rows.band(row)
+        m2fp_merge_patches(
+          &patches, &band, active, Int32(active.count), from, to,
+          labels + Int(band.first) * geometry.imageWidth, Int32(geometry.imageWidth))
+      }
+    }
+  }
+}

@@ -103,9 +103,7 @@ struct ResizeChain: ~Copyable {
   }
 
   /// Widens a row of cells to the image positions `range`, relative to `origin`; those from `end` on
-  /// are hugely negative.
-  ///
-  /// - Parameter target: Gets `range`, and up to ``MaskSampler/lanes`` more.
+  /// are hugely negative. Writes up to ``MaskSampler/lanes`` values more to `target`.
   func widen(
     _ cells: UnsafePointer<Float>, origin: Int, range: Range<Int>, end: Int,
     _ target: UnsafeMutablePointer<Float>

@@ -17,7 +17,6 @@ struct MaskSampler: ~Copyable {
   private var maskWidth = 0
   private var maskHeight = 0
   private var widened = ScratchBuffer<Float>()
-  private var narrow = ScratchBuffer<Float>()
   private var spans = ScratchBuffer<Span>()
 
   /// The mask columns `first...last` of a row that exceed the threshold; none if `first > last`.
@@ -169,25 +168,61 @@ struct MaskSampler: ~Copyable {
     }
   }
 
+  /// The rows of a mask that ``readRow(of:y:columns:rows:_:)`` has widened last.
+  struct WidenedRows {
+    fileprivate let memory: UnsafeMutablePointer<Float>
+    fileprivate let stride: Int
+    fileprivate var held = SIMD4<Int32>(repeating: -1)
+
+    /// - Parameters:
+    ///   - memory: Room for ``count`` rows.
+    ///   - stride: Values a row: the image's width and ``MaskSampler/lanes`` more.
+    init(_ memory: UnsafeMutablePointer<Float>, stride: Int) {
+      self.memory = memory
+      self.stride = stride
+    }
+
+    static let count = widenedRows
+  }
+
   /// Computes a stretch of one row of a mask, wherever it may exceed a threshold.
   ///
   /// - Parameters:
   ///   - region: The mask.
   ///   - y: The row of the image.
-  ///   - columns: The columns of the image.
+  ///   - columns: The columns of the image, the same for all rows of a mask.
+  ///   - rows: The mask's widened rows.
   ///   - target: Gets the values, column 0 first, and up to ``lanes`` more than are asked for.
-  mutating func readRow(
-    of region: Region, y: Int, columns: Range<Int>, _ target: UnsafeMutablePointer<Float>
+  func readRow(
+    of region: Region, y: Int, columns: Range<Int>, rows: inout WidenedRows,
+    _ target: UnsafeMutablePointer<Float>
   ) {
     let tap = vertical.tap(at: y)
-    let cells = region.logits + tap.base * maskWidth
-    let narrow = narrow.reserve(maskWidth)
-    for x in 0..<maskWidth {
-      narrow[x] =
-        cells[x] * tap.weights.x + cells[maskWidth + x] * tap.weights.y
-        + cells[2 * maskWidth + x] * tap.weights.z
+    var row = m2fp_row(
+      a: UnsafePointer(rows.memory), b: UnsafePointer(rows.memory), c: nil, weight_a: 0,
+      weight_b: 0, weight_c: 0)
+    var count = 0
+    for k in 0..<3 where tap.weights[k] != 0 {
+      let source = tap.base + k
+      let slot = source % Self.widenedRows
+      let widened = rows.memory + slot * rows.stride
+      if rows.held[slot] != Int32(source) {
+        rows.held[slot] = Int32(source)
+        horizontal.widen(
+          region.logits + source * maskWidth, origin: 0, range: columns, end: columns.upperBound,
+          widened)
+      }
+      switch count {
+      case 0:
+        (row.a, row.b, row.weight_a) = (
+          UnsafePointer(widened), UnsafePointer(widened), tap.weights[k]
+        )
+      case 1: (row.b, row.weight_b) = (UnsafePointer(widened), tap.weights[k])
+      default: (row.c, row.weight_c) = (UnsafePointer(widened), tap.weights[k])
+      }
+      count += 1
     }
-    horizontal.widen(narrow, origin: 0, range: columns, end: columns.upperBound, target)
+    m2fp_blend_row(&row, Int32(columns.lowerBound), Int32(columns.upperBound), target)
   }
 
   /// The columns of a strip, relative to its start and in whole vectors, that use a span's cells.

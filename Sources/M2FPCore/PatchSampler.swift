@@ -56,11 +56,13 @@ struct PatchSampler: ~Copyable {
   }
 
   /// Writes the logits of row `y` of the content; what lies past its last column is as that is.
-  private mutating func read(
-    _ region: MaskSampler.Region, _ y: Int, _ reach: Reach, _ target: UnsafeMutablePointer<Float>
+  private func read(
+    _ region: MaskSampler.Region, _ y: Int, _ reach: Reach,
+    _ widened: inout MaskSampler.WidenedRows, _ target: UnsafeMutablePointer<Float>
   ) {
     content.readRow(
-      of: region, y: min(y, geometry.contentHeight - 1), columns: reach.columns, target)
+      of: region, y: min(y, geometry.contentHeight - 1), columns: reach.columns, rows: &widened,
+      target)
     if reach.columns.upperBound == geometry.contentWidth {
       target[geometry.contentWidth] = target[geometry.contentWidth - 1]
     }
@@ -73,11 +75,12 @@ struct PatchSampler: ~Copyable {
     if region.isEmpty { return MaskStatistics(tally) }
     let reach = Reach(region, geometry)
     var patches = columns.patches
-    let buffer = buffer.reserve(2 * stride)
+    let buffer = buffer.reserve((2 + MaskSampler.WidenedRows.count) * stride)
     var (top, bottom) = (buffer, buffer + stride)
-    read(region, reach.bands.lowerBound, reach, top)
+    var widened = MaskSampler.WidenedRows(buffer + 2 * stride, stride: stride)
+    read(region, reach.bands.lowerBound, reach, &widened, top)
     for row in reach.bands {
-      read(region, row + 1, reach, bottom)
+      read(region, row + 1, reach, &widened, bottom)
       var band = rows.band(row)
       m2fp_tally_patches(
         &patches, &band, top, bottom, Int32(reach.patches.lowerBound),
@@ -94,32 +97,34 @@ struct PatchSampler: ~Copyable {
   ///   - maskLogits: The masks of all queries.
   ///   - maskSize: Cells a mask.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
+  /// - Returns: The class of each pixel, 0 where there is none.
   mutating func merge(
     _ instances: [Instance], _ maskLogits: UnsafePointer<Float>, _ maskSize: Int,
     maskThreshold: Float
   ) -> LabelMap {
     let stride = stride
-    let buffer = buffer.reserve(4 * stride * max(instances.count, 1))
-    buffer.update(repeating: 0, count: 4 * stride * instances.count)
-    var layers: [(region: MaskSampler.Region, reach: Reach, layer: m2fp_layer)] = []
+    // Two rows of the content, their values, and the rows that they are made of.
+    let memorySize = (4 + MaskSampler.WidenedRows.count) * stride
+    let buffer = buffer.reserve(memorySize * max(instances.count, 1))
+    buffer.update(repeating: 0, count: memorySize * instances.count)
+    var layers: [Layer] = []
     for instance in instances {
       let bounds = logitBounds(maskThreshold / instance.score)
       let region = content.region(
         of: maskLogits + instance.query * maskSize, above: bounds.low, slot: layers.count)
       if region.isEmpty { continue }
       let reach = Reach(region, geometry)
-      let memory = buffer + 4 * stride * layers.count
+      let memory = buffer + memorySize * layers.count
       layers.append(
-        (
-          region, reach,
-          m2fp_layer(
-            top: memory, bottom: memory + stride, top_value: memory + 2 * stride,
-            bottom_value: memory + 3 * stride, from: Int32(reach.patches.lowerBound),
-            to: Int32(reach.patches.upperBound),
+        Layer(
+          region: region, reach: reach, memory: memory,
+          widened: MaskSampler.WidenedRows(memory + 4 * stride, stride: stride),
+          rows: m2fp_layer(
+            top: memory, bottom: memory, top_value: memory, bottom_value: memory,
+            from: Int32(reach.patches.lowerBound), to: Int32(reach.patches.upperBound),
             presence: m2fp_presence(
               score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high),
-            label: UInt8(instance.classIndex))
-        ))
+            label: UInt8(instance.classIndex))))
     }
 
     var patches = columns.patches
@@ -131,33 +136,16 @@ struct PatchSampler: ~Copyable {
         var from = Int32.max
         var to: Int32 = 0
         for index in layers.indices where layers[index].reach.bands.contains(row) {
-          let (region, reach, _) = layers[index]
-          let memory = buffer + 4 * stride * index
-          // Even rows first, then odd ones.
-          func readRow(_ y: Int) {
-            let logits = memory + y % 2 * stride
-            let values = logits + 2 * stride
-            read(region, y, reach, logits)
-            let start = reach.columns.lowerBound
-            let end =
-              reach.columns.upperBound + (reach.columns.upperBound == geometry.contentWidth ? 1 : 0)
-            var same = m2fp_row(
-              a: logits, b: logits, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
-            m2fp_logistic_row(
-              &same, Int32(start), Int32(end), layers[index].layer.presence.score, values)
-            // Nothing where the mask does not reach.
-            (values + end).update(repeating: 0, count: MaskSampler.lanes)
-          }
-          if row == reach.bands.lowerBound { readRow(row) }
-          readRow(row + 1)
-          let (even, odd) = (memory, memory + stride)
-          layers[index].layer.top = UnsafePointer(row % 2 == 0 ? even : odd)
-          layers[index].layer.bottom = UnsafePointer(row % 2 == 0 ? odd : even)
-          layers[index].layer.top_value = layers[index].layer.top + 2 * stride
-          layers[index].layer.bottom_value = layers[index].layer.bottom + 2 * stride
-          from = min(from, layers[index].layer.from)
-          to = max(to, layers[index].layer.to)
-          active.append(layers[index].layer)
+          if row == layers[index].reach.bands.lowerBound { readRow(row, &layers[index]) }
+          readRow(row + 1, &layers[index])
+          let memory = layers[index].memory
+          layers[index].rows.top = UnsafePointer(memory + row % 2 * stride)
+          layers[index].rows.bottom = UnsafePointer(memory + (row + 1) % 2 * stride)
+          layers[index].rows.top_value = layers[index].rows.top + 2 * stride
+          layers[index].rows.bottom_value = layers[index].rows.bottom + 2 * stride
+          from = min(from, layers[index].rows.from)
+          to = max(to, layers[index].rows.to)
+          active.append(layers[index].rows)
         }
         if active.isEmpty { continue }
         var band = rows.band(row)
@@ -166,5 +154,30 @@ struct PatchSampler: ~Copyable {
           labels + Int(band.first) * geometry.imageWidth, Int32(geometry.imageWidth))
       }
     }
+  }
+
+  /// A merged instance and its memory: the even row of the content, the odd one, and the same for
+  /// their values.
+  private struct Layer {
+    let region: MaskSampler.Region
+    let reach: Reach
+    let memory: UnsafeMutablePointer<Float>
+    var widened: MaskSampler.WidenedRows
+    var rows: m2fp_layer
+  }
+
+  /// Reads a row of the content, logits and values.
+  private func readRow(_ y: Int, _ layer: inout Layer) {
+    let logits = layer.memory + y % 2 * stride
+    let values = logits + 2 * stride
+    let columns = layer.reach.columns
+    read(layer.region, y, layer.reach, &layer.widened, logits)
+    // With the one past the last.
+    let end = columns.upperBound + (columns.upperBound == geometry.contentWidth ? 1 : 0)
+    var same = m2fp_row(a: logits, b: logits, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
+    m2fp_logistic_row(
+      &same, Int32(columns.lowerBound), Int32(end), layer.rows.presence.score, values)
+    // Nothing where the mask does not reach.
+    (values + end).update(repeating: 0, count: MaskSampler.lanes)
   }
 }

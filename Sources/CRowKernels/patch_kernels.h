@@ -34,8 +34,14 @@ INLINE NAMED(columns) NAMED(patch_columns)(const float *top, const float *bottom
   return (NAMED(columns)){left * top[0] + right * top[1], left * bottom[0] + right * bottom[1]};
 }
 
-INLINE HALF NAMED(patch_row)(NAMED(columns) columns, float position) {
-  return columns.top * (1 - position) + columns.bottom * position;
+// Two rows of the image there. Where the second is no more, it is the first again.
+INLINE LANES NAMED(patch_rows)(NAMED(columns) columns, const m2fp_band *band, int32_t row) {
+  float first = band->position[row];
+  float second = band->position[row + 1 < band->rows ? row + 1 : row];
+  LANES rows;
+  rows.lo = columns.top * (1 - first) + columns.bottom * first;
+  rows.hi = columns.top * (1 - second) + columns.bottom * second;
+  return rows;
 }
 
 // Pixel by pixel, a patch that is neither wholly above zero nor smooth enough.
@@ -45,23 +51,32 @@ static void NAMED(tally_patch)(const m2fp_patches *patches, const m2fp_band *ban
   for (int32_t x = patches->first[patch]; x < end; x += HALF_LANES) {
     NAMED(columns) columns =
         NAMED(patch_columns)(top + patch, bottom + patch, patches->position + x);
-    HALF_MASK valid = NAMED(lane_numbers).lo < end - x, anywhere = 0, counts = 0;
+    MASK valid;
+    valid.lo = valid.hi = NAMED(lane_numbers).lo < end - x;
+    MASK counts = 0;
+    HALF_MASK anywhere = 0;
     HALF complements = 0;
-    for (int32_t row = 0; row < band->rows; row++) {
-      HALF value = NAMED(patch_row)(columns, band->position[row]);
-      HALF_MASK positive = (value > 0) & valid;
-      if (__builtin_reduce_or(positive) == 0) continue;
-      LANES both = NAMED(decay)(__builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1,
-                                                        -1, -1, -1, -1, -1, -1));
-      HALF e = (HALF)((HALF_MASK)both.lo & positive);
-      complements += e / (1 + e);
+    for (int32_t row = 0; row < band->rows; row += 2) {
+      LANES value = NAMED(patch_rows)(columns, band, row);
+      if (row + 1 == band->rows) valid.hi = 0;
+      MASK positive = (value > 0) & valid;
+      if (!NAMED(any)(positive)) continue;
+      LANES e = (LANES)((MASK)NAMED(decay)(value) & positive);
+      HALF product = e.lo * e.hi, sum = e.lo + e.hi;
+      complements += (sum + 2 * product) / (1 + sum + product);
       counts -= positive;
-      anywhere |= positive;
+      anywhere |= positive.lo | positive.hi;
       int32_t y = band->first + row;
-      tally->top = y < tally->top ? y : tally->top;
-      tally->bottom = y > tally->bottom ? y : tally->bottom;
+      if (y < tally->top || y + 1 > tally->bottom) {
+        int32_t first = __builtin_reduce_or(positive.lo) != 0 ? y : y + 1;
+        int32_t last = __builtin_reduce_or(positive.hi) != 0 ? y + 1 : y;
+        tally->top = first < tally->top ? first : tally->top;
+        tally->bottom = last > tally->bottom ? last : tally->bottom;
+      }
     }
-    tally->count += __builtin_reduce_add(counts);
+    int32_t count = __builtin_reduce_add(counts);
+    if (count == 0) continue;
+    tally->count += count;
     tally->complements += (double)NAMED(sum_half)(complements);
     if (x < tally->first || x + HALF_LANES - 1 > tally->last) {
       for (int32_t lane = 0; lane < HALF_LANES; lane++) {
@@ -142,32 +157,34 @@ static void NAMED(merge_patch)(const m2fp_patches *patches, const m2fp_band *ban
   for (int32_t x = patches->first[patch]; x < end; x += HALF_LANES) {
     const float *positions = patches->position + x;
     int32_t valid = end - x < HALF_LANES ? end - x : HALF_LANES;
-    for (int32_t row = 0; row < band->rows; row++) {
-      HALF best = 0;
-      HALF_MASK owner = 0;
+    for (int32_t row = 0; row < band->rows; row += 2) {
+      LANES best = 0;
+      MASK owner = 0;
       for (int32_t m = 0; m < count;) {
         uint8_t label = layers[members[m]].label;
-        HALF sum = 0, present_count = 0;
+        LANES sum = 0, present_count = 0;
         for (; m < count && layers[members[m]].label == label; m++) {
           const m2fp_layer *layer = &layers[members[m]];
-          HALF logit = NAMED(patch_row)(
-              NAMED(patch_columns)(layer->top + patch, layer->bottom + patch, positions),
-              band->position[row]);
-          LANES both = NAMED(logistic)(__builtin_shufflevector(
-              logit, logit, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1, -1, -1, -1, -1));
-          HALF value = both.lo * layer->presence.score;
-          HALF_MASK present = value > layer->presence.threshold;
-          sum += (HALF)((HALF_MASK)value & present);
-          present_count -= __builtin_convertvector(present, HALF);
+          LANES logit = NAMED(patch_rows)(
+              NAMED(patch_columns)(layer->top + patch, layer->bottom + patch, positions), band,
+              row);
+          LANES value = NAMED(logistic)(logit) * layer->presence.score;
+          MASK present = value > layer->presence.threshold;
+          sum += (LANES)((MASK)value & present);
+          present_count -= __builtin_convertvector(present, LANES);
         }
-        HALF mean = sum / (present_count < 1 ? (HALF)1 : present_count);
+        LANES mean = sum / (present_count < 1 ? (LANES)1 : present_count);
         // Classes come in ascending order, so that of equals the lowest stays.
-        HALF_MASK better = mean > best;
+        MASK better = mean > best;
         best = better ? mean : best;
-        owner = better ? (HALF_MASK)label : owner;
+        owner = better ? (MASK)label : owner;
       }
+      BYTES bytes = __builtin_convertvector(owner, BYTES);
       uint8_t *at = labels + (size_t)row * width + x;
-      for (int32_t lane = 0; lane < valid; lane++) at[lane] = (uint8_t)owner[lane];
+      for (int32_t lane = 0; lane < valid; lane++) at[lane] = bytes[lane];
+      if (row + 1 == band->rows) break;
+      at += width;
+      for (int32_t lane = 0; lane < valid; lane++) at[lane] = bytes[HALF_LANES + lane];
     }
   }
 }

@@ -208,6 +208,11 @@ static void jpeg_read_pixels(j_decompress_ptr info, jpeg_errors *errors, const u
   jpeg_finish_decompress(info);
 }
 
+// Decoding at a reduced scale (libjpeg's 1/2, 1/4, 1/8, for photos far larger than the network's
+// input) was measured and left out. With the smallest scale that still covers the input, labels agree
+// on 96.7-99.6 % of the pixels (m2fp-tiny, nine real photos); with one that has twice the input's
+// sides, on 99.4 % (the two photos large enough). 99.5 % was asked for. Whole decoding of 12
+// megapixels costs 80 ms, on a thread of its own.
 void m2fp_jpeg_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                       uint8_t *pixels, m2fp_image_result *result) {
   struct jpeg_decompress_struct info = {0};

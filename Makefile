@@ -28,7 +28,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test lint parity eval-parity recipes-check install manual completions uninstall setup setup-test clean
+.PHONY: build demo test lint parity eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -46,6 +46,18 @@ test: setup-test
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests
+
+# Pictures of the HTML sheet at the width of a phone and of a desktop, light and dark, to look at.
+sheet-check: build
+	$(call install,chromium)
+	$(M2FP) parse Examples --no-recursive --out .build/demo --persons --sheet .build/demo/sheet.html
+	for width in 390 1280; do for theme in light dark; do \
+	  chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars \
+	    $$([ $$theme = light ] || echo --force-dark-mode) --window-size=$$width,1400 \
+	    --screenshot=.build/demo/sheet-$$width-$$theme.png "file://$(CURDIR)/.build/demo/sheet.html" \
+	    2>/dev/null || exit 1; \
+	  echo .build/demo/sheet-$$width-$$theme.png; \
+	done; done
 
 parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))

@@ -99,6 +99,7 @@ manual: build
 	mkdir -p .build/man
 	swift package --configuration $(CONFIGURATION) --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build/man
+	test -s .build/man/m2fp.parse.1
 	$(M2FP) help topics --mdoc >>.build/man/m2fp.1
 
 uninstall:

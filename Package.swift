@@ -27,7 +27,10 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "m2fp",
-      dependencies: ["M2FPCommands"],
+      // ArgumentParser: without it here the manual's generator passes the product over.
+      dependencies: [
+        "M2FPCommands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swiftSettings),
     // Times the stages round the network; not installed.
     .executableTarget(

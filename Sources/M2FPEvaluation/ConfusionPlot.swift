@@ -57,7 +57,7 @@ public enum ConfusionPlot {
         if percent > 0 {
           svg += """
             <text x="\(x + cell / 2)" y="\(y + cell / 2 + 4)" text-anchor="middle" \
-            fill="\(share > 0.5 ? "#fff" : "#111")">\(percent)</text>
+            fill="\(share > 0.3 ? "#fff" : "#111")">\(percent)</text>
 
             """
         }

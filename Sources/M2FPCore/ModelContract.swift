@@ -56,32 +56,15 @@ public struct ModelContract: Sendable, Equatable, Codable {
     if classes.count != count { return "\(classes.count) class names for \(count) classes" }
     let slugs = Set(classes.map(ClassNames.slug))
     if slugs.count != count || slugs.contains("") { return "class names that share a file name" }
+    if let long = slugs.first(where: { $0.utf8.count > Self.longestSlug }) {
+      return "a class name of \(long.utf8.count) bytes"
+    }
     if palette.count != count { return "\(palette.count) colours for \(count) classes" }
-    if preprocess.mean.count != 3 || preprocess.std.count != 3 || preprocess.std.contains(0) {
-      return "mean and std are not three usable values each"
-    }
-    if preprocess.divisor < 1 { return "a divisor of \(preprocess.divisor)" }
-    switch preprocess.geometry {
-    case .multi(let shortSide, let maxSide):
-      if shortSide < 1 || maxSide < shortSide { return "a longest side of \(maxSide)" }
-    case .single(let width, let height, _):
-      if width < 1 || height < 1 || width % preprocess.divisor != 0
-        || height % preprocess.divisor != 0
-      {
-        return "an input of \(width)×\(height)"
-      }
-    }
-    if let human = postprocess.humanIndex, human != count { return "a human index of \(human)" }
-    if postprocess.mode == .parsing {
-      if postprocess.humanIndex == nil || postprocess.topK == nil
-        || postprocess.partScoreThreshold == nil || postprocess.humanScoreThreshold == nil
-        || postprocess.semanticScoreThreshold == nil || postprocess.maskThreshold == nil
-      {
-        return "parsing without all of its thresholds"
-      }
-    }
-    return nil
+    return preprocess.inconsistency ?? postprocess.inconsistency
   }
+
+  /// Bytes: with ".png" behind it a slug is a file name.
+  private static let longestSlug = 200
 
   /// How an image becomes the network's input.
   public struct Preprocess: Sendable, Equatable, Codable {
@@ -99,6 +82,45 @@ public struct ModelContract: Sendable, Equatable, Codable {
     public let mean: [Float]
     /// Divides what is left.
     public let std: [Float]
+
+    /// The longest side of a network's input in pixels: its size times three fits 32 bits.
+    static let longestSide = 8192
+
+    /// What cannot be true, or nil.
+    var inconsistency: String? {
+      guard mean.count == 3, std.count == 3, mean.allSatisfy({ abs($0) <= 1000 }),
+        std.allSatisfy({ (0.001...1000).contains($0) })
+      else { return "mean and std are not three usable values each" }
+      if !(1...1024).contains(divisor) { return "a divisor of \(divisor)" }
+      switch geometry {
+      case .multi(let shortSide, let maxSide):
+        if shortSide < 1 || maxSide < shortSide || maxSide > Self.longestSide {
+          return "sides of \(shortSide) to \(maxSide)"
+        }
+      case .single(let width, let height, _):
+        if width < 1 || height < 1 || max(width, height) > Self.longestSide
+          || width % divisor != 0 || height % divisor != 0
+        {
+          return "an input of \(width)×\(height)"
+        }
+      }
+      return nil
+    }
+
+    /// The largest input that any image gets.
+    ///
+    /// - Parameter maxSide: A cap on the long side besides the model's own; 0 for none.
+    /// - Returns: Pixels, padding included.
+    public func largestInput(maxSide: Int) -> Int {
+      func padded(_ side: Int) -> Int { (side + divisor - 1) / divisor * divisor }
+      switch geometry {
+      case .multi(let shortSide, let modelMaxSide):
+        let longSide = maxSide > 0 ? min(maxSide, modelMaxSide) : modelMaxSide
+        return padded(longSide) * padded(min(shortSide, longSide))
+      case .single(let width, let height, _):
+        return width * height
+      }
+    }
 
     public init(geometry: Geometry, divisor: Int, mean: [Float], std: [Float]) {
       self.geometry = geometry
@@ -177,6 +199,23 @@ public struct ModelContract: Sendable, Equatable, Codable {
     public let semanticScoreThreshold: Float?
     /// Mask probability times score above which a pixel counts. Only for ``Mode/parsing``.
     public let maskThreshold: Float?
+
+    /// What cannot be true, or nil.
+    var inconsistency: String? {
+      if let humanIndex, humanIndex != parsingClasses { return "a human index of \(humanIndex)" }
+      guard mode == .parsing else { return nil }
+      let thresholds = [
+        partScoreThreshold, humanScoreThreshold, semanticScoreThreshold, maskThreshold,
+      ]
+      guard humanIndex != nil, let topK, !thresholds.contains(nil) else {
+        return "parsing without all of its thresholds"
+      }
+      if !(1...10_000).contains(topK) { return "the best \(topK) pairs" }
+      if let odd = thresholds.compactMap(\.self).first(where: { !(0...1).contains($0) }) {
+        return "a threshold of \(odd)"
+      }
+      return nil
+    }
 
     public init(
       mode: Mode, parsingClasses: Int, humanIndex: Int? = nil, topK: Int? = nil,

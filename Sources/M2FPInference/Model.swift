@@ -65,7 +65,7 @@ public struct ModelArchive: Sendable {
           "\(path) is an archive without an m2fp contract. Make one with Models/export.py.")
       }
     }
-    contract = try Self.decodeContract(Data(json), path: path)
+    contract = try ModelContract(json: Data(json), path: path)
   }
 
   /// The SHA-256 of the whole archive, in hexadecimal.
@@ -77,52 +77,6 @@ public struct ModelArchive: Sendable {
         .sha256(ofFile: path)
     } catch {
       throw RunFailure(.modelMissing, "cannot read \(path): \(error.localizedDescription)")
-    }
-  }
-
-  /// Reads and checks a contract.
-  static func decodeContract(_ json: Data, path: String) throws(RunFailure) -> ModelContract {
-    // The version first: the rest of an unknown version means nothing to this build.
-    struct Version: Decodable {
-      let formatVersion: Int
-      enum CodingKeys: String, CodingKey { case formatVersion = "format_version" }
-    }
-    let supported = ModelContract.supportedFormatVersion
-    let contract: ModelContract
-    do {
-      let version = try JSONDecoder().decode(Version.self, from: json).formatVersion
-      guard version == supported else {
-        throw RunFailure(
-          .modelContract,
-          "\(path) has a contract of version \(version), and this m2fp reads version \(supported). "
-            + (version > supported
-              ? "Update m2fp, or export the model anew with this version's Models/export.py."
-              : "Export the model anew with this version's Models/export.py."))
-      }
-      contract = try JSONDecoder().decode(ModelContract.self, from: json)
-    } catch let failure as RunFailure {
-      throw failure
-    } catch {
-      throw RunFailure(
-        .modelContract,
-        "the contract in \(path) cannot be read (\(Self.describe(error))). "
-          + "Export the model anew with Models/export.py.")
-    }
-    if let problem = contract.inconsistency {
-      throw RunFailure(
-        .modelContract,
-        "the contract in \(path) contradicts itself: \(problem). "
-          + "Export the model anew with Models/export.py.")
-    }
-    return contract
-  }
-
-  private static func describe(_ error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
-    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-      "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has the wrong type"
-    default: "it is not valid JSON"
     }
   }
 

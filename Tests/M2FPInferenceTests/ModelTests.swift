@@ -121,7 +121,7 @@ struct ModelTests {
       changed[key] = value
       let json = try JSONSerialization.data(withJSONObject: changed)
       let refused = #expect(throws: RunFailure.self) {
-        try ModelArchive.decodeContract(json, path: "x.pt")
+        try ModelContract(json: json, path: "x.pt")
       }
       #expect(refused?.kind == .modelContract)
     }

@@ -1,0 +1,78 @@
+import Foundation
+import M2FPCore
+
+/// A contract that is accepted can be worked with: whatever it says, images of all shapes get a
+/// size in the network, and an output gets its labels.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzContract(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+  let contract: ModelContract
+  do {
+    contract = try ModelContract(json: Data(bytes: bytes, count: count), path: "model.pt")
+  } catch {
+    precondition(error.kind == .modelContract && !error.message.isEmpty)
+    return 0
+  }
+  for (width, height) in [(1, 1), (1, 30_000), (30_000, 1), (640, 480), (10_000, 10_000)] {
+    for maxSide in [0, 800] {
+      let geometry = NetworkGeometry(
+        imageWidth: width, imageHeight: height, preprocess: contract.preprocess, maxSide: maxSide)
+      precondition(geometry.offsetX >= 0 && geometry.offsetY >= 0)
+      precondition(geometry.contentWidth >= 1 && geometry.contentHeight >= 1)
+      precondition(geometry.offsetX + geometry.contentWidth <= geometry.inputWidth)
+      precondition(geometry.offsetY + geometry.contentHeight <= geometry.inputHeight)
+      precondition(geometry.inputWidth % contract.preprocess.divisor == 0)
+      precondition(3 * geometry.inputWidth * geometry.inputHeight < Int(Int32.max))
+    }
+  }
+  _ = Preprocessor(contract.preprocess, maxSide: 800)
+  checkPostprocess(contract)
+  return 0
+}
+
+/// Two queries, each sure of a class, on masks of 8 × 8.
+private func checkPostprocess(_ contract: ModelContract) {
+  let (side, image, queries, classes) = (8, 16, 2, contract.networkClasses)
+  var logits = [Float](repeating: 0, count: queries * classes)
+  logits[1] = 9
+  logits[classes + contract.postprocess.parsingClasses - 1] = 9
+  let masks = (0..<(queries * side * side)).map { Float($0 % 7) - 3 }
+  let geometry = NetworkGeometry(
+    imageWidth: image, imageHeight: image, contentWidth: image, contentHeight: image, offsetX: 0,
+    offsetY: 0, inputWidth: image, inputHeight: image)
+  logits.withUnsafeBufferPointer { logits in
+    masks.withUnsafeBufferPointer { masks in
+      let result = Postprocessor(contract: contract).run(
+        NetworkOutput(
+          queries: queries, classes: classes, maskWidth: side, maskHeight: side,
+          classLogits: logits, maskLogits: masks),
+        geometry: geometry, persons: PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1))
+      precondition(result.labels.labels.allSatisfy { $0 < contract.postprocess.parsingClasses })
+      precondition(result.classPixelCounts.reduce(0, +) == image * image)
+    }
+  }
+}
+
+@_silgen_name("LLVMFuzzerMutate")
+private func mutateBytes(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ capacity: Int) -> Int
+
+/// Changed bytes seldom make another number that is still one: every second time a number is
+/// replaced by one that arithmetic may stumble over.
+@_cdecl("LLVMFuzzerCustomMutator")
+public func mutateContract(
+  _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ capacity: Int, _ seed: UInt32
+) -> Int {
+  let text = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+  let numbers = text.ranges(of: /-?[0-9][0-9.eE+-]*/)
+  guard seed % 2 == 0, !numbers.isEmpty else { return mutateBytes(bytes, count, capacity) }
+  let stumblingBlocks = [
+    "0", "-1", "1", "3", "255", "256", "65536", "2147483647", "4294967296", "9223372036854775807",
+    "-9223372036854775808", "1e300", "-1e300", "1e-40", "0.5",
+  ]
+  let choice = Int(seed / 2)
+  let changed = text.replacingCharacters(
+    in: numbers[choice % numbers.count],
+    with: stumblingBlocks[choice / numbers.count % stumblingBlocks.count])
+  guard changed.utf8.count <= capacity else { return mutateBytes(bytes, count, capacity) }
+  UnsafeMutableBufferPointer(start: bytes, count: capacity).update(fromContentsOf: changed.utf8)
+  return changed.utf8.count
+}

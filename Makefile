@@ -17,6 +17,8 @@ PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev l
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
 # COCO's own reader, which Debian does not have.
 PYCOCOTOOLS := pycocotools==2.0.11
+# promtool, for the metrics; unshare, for full and read-only disks.
+TEST_PACKAGES += prometheus util-linux
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
@@ -28,7 +30,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test lint parity eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
+.PHONY: build demo test fuzz soak chaos memory tsan lint parity eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -43,6 +45,32 @@ demo: build
 test: setup-test
 	swift test
 	$(PYTHON) -m unittest discover -s Models/tests
+	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
+
+# The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
+FUZZ_RUNS ?= 1000000
+SOAK_IMAGES ?= 10000
+CHAOS_ROUNDS ?= 300
+TRIAL_SEED ?= 1
+TRIAL := TRIAL_BINARY=$(CURDIR)/$(M2FP) TRIAL_SEED=$(TRIAL_SEED)
+
+fuzz: setup
+	@$(MAKE) --no-print-directory -f Tests/Fuzz/Makefile FUZZ_RUNS=$(FUZZ_RUNS)
+
+soak: setup-test build
+	$(TRIAL) SOAK_IMAGES=$(SOAK_IMAGES) swift test --filter SoakTests
+
+chaos: setup-test build
+	$(TRIAL) CHAOS_ROUNDS=$(CHAOS_ROUNDS) swift test --filter ChaosTests
+
+# What runs are estimated to need against what they take; for MEMORY_MODELS=a.pt:b.pt.
+MEMORY_MODELS ?= $(CURDIR)/Models/m2fp-tiny.pt
+memory: setup-test build
+	$(TRIAL) MEMORY_MODELS=$(MEMORY_MODELS) swift test --filter MemoryTests
+
+# The threads of the batch layer, round a network that is not there.
+tsan: setup
+	M2FP_BATCH_ONLY=1 swift test --sanitize=thread --scratch-path .build-tsan
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests

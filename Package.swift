@@ -124,3 +124,14 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// `make tsan` builds the batch layer alone: torch's threads are not ours to judge.
+if Context.environment["M2FP_BATCH_ONLY"] != nil {
+  let kept: Set = [
+    "CFont", "CImageCodec", "CLibCrypto", "CLibFreeType", "CLibJPEG", "CLibPNG", "M2FPBatch",
+    "M2FPBatchTests", "M2FPCore", "M2FPDigest", "M2FPImageIO",
+  ]
+  package.products = []
+  package.dependencies = []
+  package.targets.removeAll { !kept.contains($0.name) }
+}

@@ -124,14 +124,7 @@ private struct Tally {
     var summary = counts
     summary.stop = cancellation.reason
     summary.wallSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
-    summary.peakMemory = Self.peakMemory()
+    summary.peakMemory = ProcessMemory.peak()
     return summary
-  }
-
-  /// `VmHWM`: unlike `ru_maxrss` it does not count what a large parent had before `exec`.
-  private static func peakMemory() -> Int {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 1024
   }
 }

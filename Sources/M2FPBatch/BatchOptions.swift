@@ -54,7 +54,7 @@ public struct BatchOptions: Sendable {
   func classes(of contract: ModelContract) -> [String] { remap?.classes ?? contract.classes }
 
   /// Whether outputs need the photo's own pixels.
-  var needPhoto: Bool { overlay != nil || cutout != nil }
+  public var needPhoto: Bool { overlay != nil || cutout != nil }
 
   /// What a sidecar says of them.
   func recorded(contract: ModelContract) -> Sidecar.Options {

@@ -122,7 +122,7 @@ public enum OutputPlan {
   /// Makes `folder` if need be, and tries to write in it.
   ///
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
-  static func checkWritable(_ folder: String) throws(RunFailure) {
+  public static func checkWritable(_ folder: String) throws(RunFailure) {
     do throws(FileFailure) {
       try AtomicFiles.makeFolder(folder)
       var files = AtomicFiles(in: folder)

@@ -22,9 +22,7 @@ public struct ProcessorBudget: Sendable, Equatable {
   public static func current() -> ProcessorBudget {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let allowed = affinity(status: status) ?? ProcessInfo.processInfo.activeProcessorCount
-    let membership = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""
-    return ProcessorBudget(
-      allowed: allowed, quota: quota(membership: membership, root: "/sys/fs/cgroup"))
+    return ProcessorBudget(allowed: allowed, quota: quota(.current()))
   }
 
   /// The number of CPUs in the affinity mask: the bits of `Cpus_allowed` in `/proc/self/status`.
@@ -36,49 +34,22 @@ public struct ProcessorBudget: Sendable, Equatable {
     return bits > 0 ? bits : nil
   }
 
-  /// The tightest CPU quota of the groups in `membership` and of their ancestors.
-  ///
-  /// - Parameters:
-  ///   - membership: The text of `/proc/self/cgroup`: `id:controllers:path` a line; version 2 has
-  ///     no controllers.
-  ///   - root: Where the control group file systems are mounted.
-  /// - Returns: CPUs' worth of time, or nil if there is no limit.
-  static func quota(membership: String, root: String) -> Double? {
-    var quotas: [Double] = []
-    for line in membership.split(separator: "\n") {
-      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard fields.count == 3 else { continue }
-      let isVersion2 = fields[1].isEmpty
-      guard isVersion2 || fields[1].split(separator: ",").contains("cpu") else { continue }
-      var mounts = [root + "/cpu", root + "/" + fields[1]]
-      if isVersion2 { mounts = [root, root + "/unified"] }
-      // Inside a container the path is often not visible below the mount; its root then is ours.
-      var path = fields[2].split(separator: "/")[...]
-      while true {
-        for mount in mounts {
-          let directory = ([mount] + path.map(String.init)).joined(separator: "/")
-          if let quota = isVersion2 ? version2(directory) : version1(directory) {
-            quotas.append(quota)
-          }
-        }
-        if path.popLast() == nil { break }
+  /// CPUs' worth of time that the control groups grant; nil if they set no limit.
+  static func quota(_ groups: ControlGroups) -> Double? {
+    groups.tightest("cpu") { folder, version in
+      switch version {
+      case .one:
+        guard let quota = ControlGroups.read(folder + "/cpu.cfs_quota_us"),
+          let period = ControlGroups.read(folder + "/cpu.cfs_period_us")
+        else { return nil }
+        return ratio(quota, period)
+      case .two:
+        // "quota period" in microseconds, or "max period".
+        let fields = ControlGroups.read(folder + "/cpu.max")?.split(separator: " ") ?? []
+        guard fields.count == 2 else { return nil }
+        return ratio(String(fields[0]), String(fields[1]))
       }
     }
-    return quotas.min()
-  }
-
-  /// `cpu.max`: "quota period" in microseconds, or "max period".
-  private static func version2(_ directory: String) -> Double? {
-    let fields = read(directory + "/cpu.max")?.split(separator: " ") ?? []
-    guard fields.count == 2 else { return nil }
-    return ratio(String(fields[0]), String(fields[1]))
-  }
-
-  private static func version1(_ directory: String) -> Double? {
-    guard let quota = read(directory + "/cpu.cfs_quota_us"),
-      let period = read(directory + "/cpu.cfs_period_us")
-    else { return nil }
-    return ratio(quota, period)
   }
 
   private static func ratio(_ quota: String, _ period: String) -> Double? {
@@ -86,11 +57,6 @@ public struct ProcessorBudget: Sendable, Equatable {
       return nil
     }
     return quota / period
-  }
-
-  private static func read(_ path: String) -> String? {
-    (try? String(contentsOfFile: path, encoding: .utf8))?
-      .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }
 

@@ -47,7 +47,9 @@ enum Console {
   }()
 
   /// Runs the body of a command; turns a ``RunFailure`` into its message and exit code.
-  static func exiting(_ body: () throws -> Void) throws {
+  static func exiting(
+    _ logger: Logger = LogFormat.text.logger(.error), _ body: () throws -> Void
+  ) throws {
     do {
       try body()
       if let code = outputError.withLock({ $0 }) {
@@ -56,23 +58,8 @@ enum Console {
         )
       }
     } catch let failure as RunFailure {
-      writeError("m2fp: error: \(failure.message)\n")
+      logger.error("\(failure.message)")
       throw ExitCode(failure.kind.rawValue)
     }
-  }
-}
-
-/// Sends log messages to standard error as `m2fp: warning: message`.
-struct ConsoleLogHandler: LogHandler {
-  var logLevel = Logger.Level.info
-  var metadata = Logger.Metadata()
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    Console.writeError("m2fp: \(event.level): \(event.message)\n")
   }
 }

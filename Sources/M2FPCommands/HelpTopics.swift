@@ -76,8 +76,8 @@ extension HelpTopic {
         ),
         (
           "75",
-          "Another run holds the lock, --time-limit was up with files left, or too many files hang: "
-            + "run it again."
+          "Another run holds the lock, --time-limit was up with files left, too many files hang, or there "
+            + "is too little memory: run it again."
         ),
         (
           "130, 143",

@@ -83,14 +83,11 @@ struct ParseCommand: ParsableCommand {
   @OptionGroup(title: "Faults and limits")
   var faults: FaultOptions
 
-  @Flag(help: "Print one JSON object for each file and one summary on standard output.")
-  var json = false
+  @OptionGroup(title: "Memory")
+  var memory: MemoryOptions
 
-  @Flag(name: .shortAndLong, help: "Print nothing but failures.")
-  var quiet = false
-
-  @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error.", valueName: "level"))
-  var logLevel: Logger.Level?
+  @OptionGroup(title: "Messages and metrics")
+  var messages: MessageOptions
 
   @OptionGroup var configuration: ConfigurationOptions
 
@@ -111,14 +108,19 @@ struct ParseCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Console.exiting { try parse() }
+    let logger = messages.logger
+    try Console.exiting(logger) {
+      guard let path = messages.metrics, !dryRun else {
+        return try parse(logger, metrics: nil)
+      }
+      let metrics = try RunMetrics(path)
+      try metrics.record { try Console.exiting(logger) { try parse(logger, metrics: metrics) } }
+    }
   }
 
-  private func parse() throws {
-    let level = logLevel ?? (quiet ? .error : .info)
-    let logger = Logger(label: "m2fp") { _ in ConsoleLogHandler(logLevel: level) }
+  private func parse(_ logger: Logger, metrics: RunMetrics?) throws {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
-    let signals = SignalWatch(cancellation)
+    let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
     let archive = try ModelLocator.current().open(model)
     let contract = archive.contract
@@ -161,9 +163,16 @@ struct ParseCommand: ParsableCommand {
     let network = Sidecar.Network(name: archive.contract.model, sha256: try archive.digest())
     let examined = Batch.examine(
       files, options: options, contract: contract, network: network, cancellation: cancellation)
-    let due = examined.count { $0.currency != .current && $0.file.input.failure == nil }
+    let due = examined.filter { $0.currency != .current && $0.file.input.failure == nil }
     let budget = ProcessorBudget.current()
-    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due, budget: budget)
+    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due.count, budget: budget)
+    let fitting = try memory.fittingJobs(
+      options, isFixed: jobs != nil, archive: archive, files: due.map(\.file))
+    if fitting < options.plan.jobs {
+      logger.info("\(fitting) of \(options.plan.jobs) workers fit into memory")
+      options.plan = ThreadPlan(
+        jobs: fitting, threads: threads, files: due.count, budget: budget)
+    }
     if options.plan.jobs * options.plan.threads > budget.usable {
       logger.warning(
         """
@@ -173,7 +182,7 @@ struct ParseCommand: ParsableCommand {
     }
     logger.debug(
       """
-      \(files.count) files, \(due) of them due; \(options.plan.jobs) jobs of \
+      \(files.count) files, \(due.count) of them due; \(options.plan.jobs) jobs of \
       \(options.plan.threads) threads
       """)
     let loader = ModelLoader(archive)
@@ -182,10 +191,7 @@ struct ParseCommand: ParsableCommand {
       () throws(RunFailure) in
       try TorchSession(model: try loader.model(), threads: threads)
     }
-    var reporters: [any Reporter] = [
-      ProgressReporter(total: files.count, quiet: quiet, logger: logger)
-    ]
-    if json { reporters.append(JSONReporter()) }
+    var reporters = messages.reporters(total: files.count, logger: logger)
     if let failureList, !dryRun {
       reporters.append(FailureListReporter(failureList, logger: logger))
     }
@@ -197,6 +203,7 @@ struct ParseCommand: ParsableCommand {
       reporters.append(
         ExportReporter(exports.requests, exporter: exporter, files: files, logger: logger))
     }
+    if let metrics { reporters.append(metrics) }
     let report = { (outcome: Outcome) in
       for reporter in reporters { reporter.add(outcome) }
     }
@@ -209,11 +216,12 @@ struct ParseCommand: ParsableCommand {
       logger.warning("the cache was not filled: \(problem)")
     }
     if let message = ExitStatus.message(summary) {
-      Console.writeError("m2fp: error: \(message)\n")
+      logger.error("\(message)")
     }
     let code = ExitStatus.code(summary, signal: signals.received)
     if summary.hasAbandonedThreads {
       // `exit` would let libtorch pull away what they use.
+      try metrics?.write(exitCode: code)
       locks.removeAll()
       _exit(code)
     }
@@ -222,4 +230,3 @@ struct ParseCommand: ParsableCommand {
 }
 
 extension Naming: ExpressibleByArgument {}
-extension Logger.Level: @retroactive ExpressibleByArgument {}

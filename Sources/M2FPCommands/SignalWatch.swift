@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Logging
 import M2FPBatch
 import Synchronization
 
@@ -10,7 +11,7 @@ final class SignalWatch: Sendable {
   private let first = Mutex<Int32?>(nil)
   nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
 
-  init(_ cancellation: Cancellation) {
+  init(_ cancellation: Cancellation, _ logger: Logger) {
     for number in [SIGINT, SIGTERM] {
       // The default action would end the process before the source hears of it.
       signal(number, SIG_IGN)
@@ -23,7 +24,7 @@ final class SignalWatch: Sendable {
           } ?? false
         if isSecond { _exit(128 + number) }
         cancellation.cancel(.interrupted)
-        Console.writeError("\nm2fp: stopping after the files in hand; once more to stop at once\n")
+        logger.notice("stopping after the files in hand; once more to stop at once")
       }
       source.resume()
       sources.append(source)

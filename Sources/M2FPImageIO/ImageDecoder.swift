@@ -131,6 +131,24 @@ public enum ImageDecoder {
     }
   }
 
+  /// The number of pixels of a file of which only the beginning is known.
+  ///
+  /// - Parameter head: The first bytes of the file.
+  /// - Returns: Nil if `head` does not tell: it ends too early, or begins no picture.
+  public static func pixelCount(head: UnsafeRawBufferPointer) -> Int? {
+    var result = m2fp_image_result()
+    var header = m2fp_image_header()
+    let data = head.bindMemory(to: UInt8.self)
+    guard case .supported(let format) = FileSignature(head), let start = data.baseAddress else {
+      return nil
+    }
+    switch format {
+    case .jpeg: m2fp_jpeg_header(start, data.count, &header, &result)
+    case .png: m2fp_png_header(start, data.count, &header, &result)
+    }
+    return result.status == .ok ? Int(header.width) * Int(header.height) : nil
+  }
+
   private static var empty: FileFailure { failure(.empty, "the file is empty") }
 
   private static func sniff(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> ImageFormat {

@@ -17,13 +17,13 @@ struct ProcessorBudgetTests {
     let root = try TemporaryFolder()
     try root.write("a/cpu.max", "250000 100000\n".utf8)
     try root.write("a/b/cpu.max", "max 100000\n".utf8)
-    #expect(ProcessorBudget.quota(membership: "0::/a/b\n", root: root.path) == 2.5)
+    #expect(ProcessorBudget.quota(.init(membership: "0::/a/b\n", root: root.path)) == 2.5)
   }
 
   @Test func version2InAContainerSeesItsGroupAtTheRoot() throws {
     let root = try TemporaryFolder()
     try root.write("cpu.max", "50000 100000\n".utf8)
-    #expect(ProcessorBudget.quota(membership: "0::/\n", root: root.path) == 0.5)
+    #expect(ProcessorBudget.quota(.init(membership: "0::/\n", root: root.path)) == 0.5)
     #expect(ProcessorBudget(allowed: 8, quota: 0.5).usable == 1)
   }
 
@@ -32,14 +32,14 @@ struct ProcessorBudgetTests {
     try root.write("cpu,cpuacct/job/cpu.cfs_quota_us", "150000\n".utf8)
     try root.write("cpu,cpuacct/job/cpu.cfs_period_us", "100000\n".utf8)
     let membership = "5:memory:/job\n4:cpu,cpuacct:/job\n"
-    #expect(ProcessorBudget.quota(membership: membership, root: root.path) == 1.5)
+    #expect(ProcessorBudget.quota(.init(membership: membership, root: root.path)) == 1.5)
   }
 
   @Test func version1WithoutAQuotaIsMinusOne() throws {
     let root = try TemporaryFolder()
     try root.write("cpu/cpu.cfs_quota_us", "-1\n".utf8)
     try root.write("cpu/cpu.cfs_period_us", "100000\n".utf8)
-    #expect(ProcessorBudget.quota(membership: "4:cpu:/\n", root: root.path) == nil)
+    #expect(ProcessorBudget.quota(.init(membership: "4:cpu:/\n", root: root.path)) == nil)
   }
 
   @Test(arguments: [

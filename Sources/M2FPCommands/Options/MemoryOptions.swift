@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import M2FPBatch
+import M2FPCore
+import M2FPImageIO
+import M2FPInference
+
+/// How much memory a run may take.
+struct MemoryOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Start no more workers than fit into this much memory (800M, 4G); if not even one does, \
+      refuse with 75 and say what is needed. Default: what the control group or the machine has.
+      """, valueName: "size"))
+  var memoryLimit: ByteCount?
+
+  /// How many of the planned workers fit.
+  ///
+  /// - Parameters:
+  ///   - options: What is planned, limits included.
+  ///   - isFixed: Whether the user asked for just as many workers.
+  ///   - archive: The model.
+  ///   - files: Whose headers are looked at only when the largest that the limits let pass do not
+  ///     fit.
+  /// - Returns: At least 1, at most as many as are planned.
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` with the figure.
+  func fittingJobs(
+    _ options: BatchOptions, isFixed: Bool, archive: ModelArchive, files: [PlannedFile]
+  ) throws(RunFailure) -> Int {
+    let limit = memoryLimit?.bytes ?? MemoryBudget.current().usable
+    let wanted = options.plan.jobs
+    func estimate(_ photo: LargestPhoto) -> MemoryEstimate {
+      MemoryEstimate(
+        archiveSize: archive.size,
+        networkPixels: archive.contract.preprocess.largestInput(maxSide: options.maxSide),
+        photo: photo, keepsPhotos: options.needPhoto, persons: options.persons != nil)
+    }
+    let allowed = LargestPhoto(pixels: options.limits.maxPixels, fileSize: options.maxFileSize)
+    if estimate(allowed).total(jobs: wanted) <= limit { return wanted }
+    let need = estimate(.among(files, allowed: allowed))
+    let fitting = (1...wanted).reversed().first { need.total(jobs: $0) <= limit }
+    if let fitting, fitting == wanted || !isFixed { return fitting }
+
+    let jobs = isFixed ? wanted : 1
+    let remedies = [
+      fitting.map { "use --jobs \($0)" },
+      memoryLimit == nil ? "give the process more memory" : "raise --memory-limit",
+      "lower --max-side or --max-pixels",
+    ]
+    throw RunFailure(
+      .temporary,
+      """
+      \(jobs) worker\(jobs == 1 ? "" : "s") need\(jobs == 1 ? "s" : "") about \
+      \(Self.text(need.total(jobs: jobs))) of memory (model \(Self.text(need.model)), network \
+      \(Self.text(jobs * need.network)), photos \(Self.text(need.photos(jobs: jobs)))), and the \
+      limit is \(Self.text(limit)): \(remedies.compactMap(\.self).joined(separator: ", or ")).
+      """)
+  }
+
+  private static func text(_ bytes: Int) -> String {
+    "\((Double(bytes) / 1_048_576).rounded(.up).formatted(.number.grouping(.never))) MiB"
+  }
+}

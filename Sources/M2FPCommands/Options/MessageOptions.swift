@@ -1,0 +1,52 @@
+import ArgumentParser
+import Logging
+
+/// What a run says, to whom, and how.
+struct MessageOptions: ParsableArguments {
+  @Flag(help: "Print one JSON object for each file and one summary on standard output.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but failures.")
+  var quiet = false
+
+  @Option(
+    help: ArgumentHelp(
+      "trace, debug, info, notice, warning or error. Default: info, with --quiet error.",
+      valueName: "level"))
+  var logLevel: Logger.Level?
+
+  @Option(
+    help: ArgumentHelp(
+      "Messages on standard error for people, or as a JSON object a line.", valueName: "text|json"))
+  var logFormat = LogFormat.text
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      When the run ends, however it does, replace this Prometheus textfile (for node_exporter). \
+      Default: none.
+      """, valueName: "file.prom"))
+  var metrics: String?
+
+  func validate() throws {
+    if let metrics, !metrics.hasSuffix(".prom") {
+      throw ValidationError("--metrics takes a file named *.prom: node_exporter reads no other.")
+    }
+  }
+
+  var logger: Logger { logFormat.logger(logLevel ?? (quiet ? .error : .info)) }
+
+  /// Who tells how a run over `total` files goes.
+  func reporters(total: Int, logger: Logger) -> [any Reporter] {
+    var reporters: [any Reporter] = [
+      logFormat == .json
+        ? LogReporter(logger: logger)
+        : ProgressReporter(total: total, quiet: quiet, logger: logger)
+    ]
+    if json { reporters.append(JSONReporter()) }
+    if logger.logLevel <= .debug { reporters.append(MemoryReporter(logger: logger)) }
+    return reporters
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,65 @@
+import Foundation
+import M2FPCore
+import M2FPImageIO
+import Testing
+
+@testable import M2FPBatch
+
+struct LargestPhotoTests {
+  private let folder: TemporaryFolder
+  private let allowed = LargestPhoto(pixels: 1_000_000, fileSize: 1 << 20)
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  private func largest() -> LargestPhoto {
+    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
+    return LargestPhoto.among(
+      OutputPlan.plan(inputs, root: nil, naming: .full), allowed: allowed)
+  }
+
+  /// Noise, so that files are about as long as their pixels.
+  private func image(_ width: Int, _ height: Int) -> RGBImage {
+    var state: UInt32 = 1
+    return RGBImage(
+      width: width, height: height,
+      pixels: (0..<width * height * 3).map { _ in
+        state = state &* 1_664_525 &+ 1_013_904_223
+        return UInt8(state >> 24)
+      })
+  }
+
+  @Test func headersTell() throws {
+    let png = try PNGEncoder.rgb(image(30, 40)).withUnsafeBytes { Array($0) }
+    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
+    try folder.write("a.png", png)
+    try folder.write("b.jpg", jpeg)
+    try folder.write("c.jpg", "no photo".utf8)
+    try folder.write("d.jpg", [UInt8]())
+    #expect(largest() == LargestPhoto(pixels: 3000, fileSize: max(png.count, jpeg.count)))
+  }
+
+  @Test func aLargeFileIsKnownByItsBeginning() throws {
+    let png = try PNGEncoder.rgb(image(400, 300)).withUnsafeBytes { Array($0) }
+    try #require(png.count > 1 << 16)
+    try folder.write("a.png", png)
+    #expect(largest() == LargestPhoto(pixels: 120_000, fileSize: png.count))
+  }
+
+  @Test func aHeaderThatComesLateCountsAsTheLargestAllowed() throws {
+    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
+    let comment: [UInt8] = [0xFF, 0xFE, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 0xFFFD)
+    let late = jpeg.prefix(2) + comment + comment + jpeg.dropFirst(2)
+    try folder.write("a.jpg", late)
+    #expect(largest() == LargestPhoto(pixels: allowed.pixels, fileSize: late.count))
+  }
+
+  @Test func whatIsTooLargeIsNeverHeld() throws {
+    let large = RGBImage(
+      width: 1001, height: 1000, pixels: [UInt8](repeating: 0, count: 3_003_000))
+    try folder.write("a.png", PNGEncoder.rgb(large).withUnsafeBytes { Array($0) })
+    try folder.write("b.jpg", [UInt8](repeating: 0xFF, count: 2 << 20))
+    #expect(largest() == LargestPhoto(pixels: 0, fileSize: 0))
+  }
+}

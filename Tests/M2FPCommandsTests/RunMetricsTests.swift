@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import M2FPBatch
+import M2FPCore
+import Testing
+
+@testable import M2FPCommands
+
+struct RunMetricsTests {
+  private let folder = NSTemporaryDirectory() + "m2fp-metrics-" + UUID().uuidString
+
+  private func value(_ name: String) throws -> String? {
+    let text = try String(contentsOfFile: folder + "/night.prom", encoding: .utf8)
+    return text.split(separator: "\n").first { $0.hasPrefix(name) }?
+      .split(separator: " ").last.map(String.init)
+  }
+
+  @Test func theLastSuccessSurvivesAFailedRun() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try RunMetrics(folder + "/night.prom").write(
+      exitCode: 0, now: Date(timeIntervalSince1970: 1000))
+    try RunMetrics(folder + "/night.prom").write(
+      exitCode: 3, now: Date(timeIntervalSince1970: 2000))
+    #expect(try value("m2fp_last_success_timestamp_seconds{") == "1000")
+    #expect(try value("m2fp_last_run_timestamp_seconds{") == "2000")
+    #expect(try value("m2fp_last_run_exit_code{") == "3")
+    try RunMetrics(folder + "/night.prom").write(
+      exitCode: 0, now: Date(timeIntervalSince1970: 3000))
+    #expect(try value("m2fp_last_success_timestamp_seconds{") == "3000")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["night.prom"])
+  }
+
+  @Test func anyEndIsRecorded() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let metrics = try RunMetrics(folder + "/night.prom")
+    #expect(throws: ExitCode.self) { try metrics.record { throw ExitCode(130) } }
+    #expect(try value("m2fp_last_run_exit_code{") == "130")
+    #expect(throws: ValidationError.self) { try metrics.record { throw ValidationError("x") } }
+    #expect(try value("m2fp_last_run_exit_code{") == "64")
+    #expect(try value("m2fp_last_success_timestamp_seconds{") == "0")
+  }
+
+  @Test func aHistogramIsCumulative() {
+    var histogram = Histogram()
+    for time in [0.0005, 0.001, 0.02, 100] { histogram.add(time) }
+    var text = PrometheusText(labels: [])
+    text.histograms("x_seconds", "Help.", by: "stage", [("read", histogram)])
+    #expect(text.text.contains("# TYPE x_seconds histogram\n"))
+    #expect(text.text.contains("x_seconds_bucket{stage=\"read\",le=\"0.001\"} 2\n"))
+    #expect(text.text.contains("x_seconds_bucket{stage=\"read\",le=\"60\"} 3\n"))
+    #expect(text.text.contains("x_seconds_bucket{stage=\"read\",le=\"+Inf\"} 4\n"))
+    #expect(text.text.contains("x_seconds_count{stage=\"read\"} 4\n"))
+  }
+
+  @Test func labelValuesAreEscaped() {
+    #expect(PrometheusText.escaped("a\\b\"c\nd") == "a\\\\b\\\"c\\nd")
+    #expect(PrometheusText.number(3) == "3" && PrometheusText.number(0.25) == "0.25")
+  }
+}

@@ -192,6 +192,7 @@ struct ParseCommand: ParsableCommand {
       try TorchSession(model: try loader.model(), threads: threads)
     }
     var reporters = messages.reporters(total: files.count, logger: logger)
+    if let metrics { reporters.append(metrics) }
     if let failureList, !dryRun {
       reporters.append(FailureListReporter(failureList, logger: logger))
     }
@@ -203,7 +204,6 @@ struct ParseCommand: ParsableCommand {
       reporters.append(
         ExportReporter(exports.requests, exporter: exporter, files: files, logger: logger))
     }
-    if let metrics { reporters.append(metrics) }
     let report = { (outcome: Outcome) in
       for reporter in reporters { reporter.add(outcome) }
     }

@@ -41,6 +41,7 @@ LOG_EVERY = 25
 RESCAN_EVERY = 100
 CLIP = 1.0
 LARGEST_DECAY = 0.9995
+LONGEST_STEP = 120.0  # seconds; what is beyond is time in which the process or the machine stood still
 
 
 class Trainer(nn.Module):
@@ -368,7 +369,7 @@ def main() -> None:
             sums[name] = sums.get(name, 0.0) + value.item() / LOG_EVERY
         # Time spent validating counts: the other processes went on learning.
         now = time.monotonic()
-        trained, clock = trained + now - clock, now
+        trained, clock = trained + min(now - clock, LONGEST_STEP), now
         if learner.steps % LOG_EVERY == 0:
             row = {"minutes": trained / 60, "step": step, "images": images}
             row |= {"rate": factor.item(), **sums}

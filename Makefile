@@ -128,7 +128,8 @@ manual: build
 	swift package --configuration $(CONFIGURATION) --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build/man
 	test -s .build/man/m2fp.parse.1
-	$(M2FP) help topics --mdoc >>.build/man/m2fp.1
+	# The generator ends its pages without a line feed.
+	(echo; $(M2FP) help topics --mdoc) >>.build/man/m2fp.1
 
 uninstall:
 	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1

@@ -127,10 +127,13 @@ let package = Package(
 
 // `make tsan` builds the batch layer alone: torch's threads are not ours to judge.
 if Context.environment["M2FP_BATCH_ONLY"] != nil {
-  let kept: Set = [
-    "CFont", "CImageCodec", "CLibCrypto", "CLibFreeType", "CLibJPEG", "CLibPNG", "M2FPBatch",
-    "M2FPBatchTests", "M2FPCore", "M2FPDigest", "M2FPImageIO",
-  ]
+  func needed(by name: String) -> Set<String> {
+    let target = package.targets.first { $0.name == name }
+    return (target?.dependencies ?? []).reduce(into: [name]) { names, dependency in
+      if case .byNameItem(let name, _) = dependency { names.formUnion(needed(by: name)) }
+    }
+  }
+  let kept = needed(by: "M2FPBatchTests")
   package.products = []
   package.dependencies = []
   package.targets.removeAll { !kept.contains($0.name) }

@@ -67,7 +67,7 @@ struct EvalCommand: ParsableCommand {
     let foundTree = try LabelTree(predictions)
     // With no person in any prediction the measure is not taken, rather than 0.
     let takesPersons = truthTree.hasPersons && foundTree.hasPersons
-    let takesParts = truthTree.hasParts && (foundTree.hasParts || foundTree.hasPersons)
+    let takesParts = truthTree.hasParts && foundTree.hasParts
 
     let images = truthTree.names
     let results = concurrentMap(images) { name -> Result<ImageFigures, LabelFileError> in

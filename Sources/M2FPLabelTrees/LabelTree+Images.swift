@@ -23,11 +23,19 @@ extension LabelTree {
     try map(at: files(of: name).labels)
   }
 
-  /// An image of the tree, taken for the truth.
+  /// An image of the tree, taken for the truth. What are predictions by their layout can be the
+  /// truth, too, for others: their scores do not count.
   ///
   /// Of a map of persons every value is one, but for 0 and ``Confusion/ignored``.
   public func truth(of name: String) throws(LabelFileError) -> TrueImage {
     let files = try files(of: name)
+    switch layout {
+    case .m2fp, .challenge, .published:
+      let found = try found(in: name)
+      return TrueImage(labels: found.labels, parts: found.parts, persons: found.persons)
+    case .cihp, .lip, .plain:
+      break
+    }
     var parts: Regions?
     if let path = files.parts, let list = files.partList {
       // Each line is "part class person".

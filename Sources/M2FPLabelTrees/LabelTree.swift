@@ -38,8 +38,10 @@ public struct LabelTree: Sendable {
 
   /// The names of all images, sorted.
   public var names: [String] { files.keys.sorted() }
-  /// Whether parts are told apart by person in any image.
-  public var hasParts: Bool { files.values.contains { $0.parts != nil } }
+  /// Whether parts are told apart by person in any image; m2fp's own follow from the persons.
+  public var hasParts: Bool {
+    layout == .m2fp ? hasPersons : files.values.contains { $0.parts != nil }
+  }
   /// Whether persons are told apart in any image.
   public var hasPersons: Bool { files.values.contains { $0.persons != nil } }
 

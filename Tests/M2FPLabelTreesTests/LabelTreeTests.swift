@@ -63,6 +63,8 @@ final class LabelTreeTests {
       try tree.found(in: "a").parts?.regions == [
         .init(id: 1, classIndex: 2, score: 0.75), .init(id: 2, classIndex: 13, score: 0.5),
       ])
+    let truth = try tree.truth(of: "a").parts?.regions
+    #expect(truth?.map(\.classIndex) == [2, 13], "a line is a class and a score here too")
   }
 
   @Test func publishedEvaluator() throws {

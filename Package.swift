@@ -34,7 +34,8 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
-      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO"], swiftSettings: swiftSettings),
+      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference"],
+      swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
       dependencies: [

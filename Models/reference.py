@@ -37,12 +37,26 @@ STUBS = ("modelscope.msdatasets", "pandas", "yapf", "mmcv._ext")
 MARKER = "m2fp-reference"
 
 
+def install(folder: Path) -> Path:
+    """Make a virtual environment that has ModelScope in ``folder``, unless it is there already.
+
+    Torch, torchvision, numpy and Pillow are the system's. Returns its Python.
+    """
+    python = folder / "bin" / "python"
+    if not (folder / MARKER).exists():
+        print("Installing ModelScope into a throw-away environment", flush=True)
+        venv = [sys.executable, "-m", "venv", "--system-site-packages", folder]
+        subprocess.run(venv, check=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--ignore-installed", *REQUIREMENTS], check=True)
+        (folder / MARKER).touch()
+    return python
+
+
 def enter_environment(folder: Path | None = None) -> None:
     """Run this script again in a virtual environment that has ModelScope.
 
     Returns inside the environment; the outer process ends here with the inner one's exit code.
-    Torch, torchvision, numpy and Pillow are the system's.
-
     Parameters
     ----------
     folder : Path or None
@@ -53,14 +67,7 @@ def enter_environment(folder: Path | None = None) -> None:
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="m2fp-")))
-        python = folder / "bin" / "python"
-        if not (folder / MARKER).exists():
-            print("Installing ModelScope into a throw-away environment", flush=True)
-            venv = [sys.executable, "-m", "venv", "--system-site-packages", folder]
-            subprocess.run(venv, check=True)
-            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--no-deps", "--ignore-installed", *REQUIREMENTS], check=True)
-            (folder / MARKER).touch()
+        python = install(folder)
         # ModelScope writes an index of its modules into its cache folder.
         environment = os.environ | {"MODELSCOPE_CACHE": str(folder / "cache")}
         sys.exit(subprocess.run([python, *sys.argv], env=environment).returncode)

@@ -120,6 +120,61 @@ def make_small_m2fp() -> model.M2FP:
     return network
 
 
+class LayerKinds(nn.Module):
+    """Every kind of layer that the shim replaces by a kernel of its own, and those it must leave.
+
+    Each gives one mask: odd and even widths, strides, paddings, activations, residuals that match
+    and that broadcast, values used twice.
+    """
+
+    CONVOLUTIONS = (
+        # outputs, kernel, stride, padding, groups, bias
+        (32, 3, 1, 1, 1, True),  # Winograd
+        (40, 3, 1, 1, 1, False),  # Winograd
+        (24, 3, 1, 0, 1, True),
+        (33, 3, 2, 1, 1, True),
+        (17, 1, 1, 0, 1, True),
+        (5, 1, 2, 0, 1, False),
+        (16, 5, 2, 2, 1, True),
+        (32, 3, 1, 1, 32, True),  # depthwise
+        (32, 5, 2, 2, 32, False),  # depthwise
+        (32, 3, 1, 1, 4, True),  # grouped: torch's
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 3, stride=2, padding=1)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(32, outputs, kernel, stride, padding, groups=groups, bias=bias)
+            for outputs, kernel, stride, padding, groups, bias in self.CONVOLUTIONS
+        )
+        self.dilated = nn.Conv2d(32, 32, 3, padding=2, dilation=2)
+        self.first = nn.Linear(32, 70)
+        self.second = nn.Linear(70, 32, bias=False)
+        self.row = nn.Parameter(torch.randn(32))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.relu(self.stem(image))
+        maps = [layer(x) for layer in self.layers]
+        maps += [F.relu6(3 * layer(x)) for layer in self.layers[:2]]
+        maps += [F.relu6(layer(x)) for layer in self.layers[4:9]]
+        maps.append(torch.relu(self.layers[0](x) + x))
+        maps.append(torch.relu(x + self.layers[0](x[:, :, :, 1:-1])[:, :, :1, :1]))
+        maps.append(self.layers[7](x) + self.layers[0](x))
+        maps.append(torch.add(self.layers[0](x), x, alpha=2))
+        twice = self.layers[1](x)
+        maps.append(torch.relu(twice) + twice)
+        maps.append(self.dilated(x))
+        tokens = x.flatten(2).transpose(1, 2)
+        mixed = tokens + self.second(torch.relu(self.first(tokens)))
+        mixed = self.second(self.first(mixed)) + self.row
+        maps.append(mixed.transpose(1, 2).unflatten(2, x.shape[-2:]))
+        size = [side // 4 for side in image.shape[-2:]]
+        masks = [F.interpolate(m.mean(1, keepdim=True), size=size, mode="bilinear") for m in maps]
+        masks = torch.cat(masks, dim=1)
+        return masks.mean((2, 3))[:, :, None].expand(-1, -1, 22) + 0.0, masks
+
+
 def counting_image(height: int, width: int) -> Tensor:
     """An image (1, 3, height, width) that needs no file: value i is (i * 7919 % 1009) / 504 - 1."""
     count = 3 * height * width
@@ -150,13 +205,17 @@ def main() -> None:
     small = make_small_m2fp()
     archive.prepare(small, half=True)
     save("random", archive.freeze(small, half=True), contracts["cihp"])
+    torch.manual_seed(0)
+    layers = LayerKinds().eval()
+    save("layers", archive.freeze(layers), contracts["cihp"])
     sizes = [(96, 128), (160, 64)]
     for height, width in sizes:
-        with torch.no_grad():
-            outputs = small(counting_image(height, width))
-        for name, x in zip(("logits", "masks"), outputs):
-            file = FOLDER / f"random-{height}x{width}.{name}.f32"
-            file.write_bytes(x.numpy().astype("<f4").tobytes())
+        for model_name, network in (("random", small), ("layers", layers)):
+            with torch.no_grad():
+                outputs = network(counting_image(height, width))
+            for name, x in zip(("logits", "masks"), outputs):
+                file = FOLDER / f"{model_name}-{height}x{width}.{name}.f32"
+                file.write_bytes(x.numpy().astype("<f4").tobytes())
     index = {"queries": 10, "network_classes": 22, "sizes": sizes}
     (FOLDER / "random.json").write_text(json.dumps(index) + "\n")
 

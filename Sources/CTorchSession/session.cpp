@@ -1,6 +1,7 @@
 // The only file that runs torch. What may be called from which thread: m2fp_torch.h.
 #include "m2fp_torch_session.h"
 
+#include "block_pool.h"
 #include "fuse_operators.h"
 
 #include <ATen/Parallel.h>
@@ -84,6 +85,7 @@ bool guarded(m2fp_torch_error* error, m2fp_torch_status otherwise, Body body) no
 void configure_process() {
   static std::once_flag once;
   std::call_once(once, [] {
+    m2fp::install_block_pool();
     at::set_num_interop_threads(1);
     // The profiling executor specialises a graph for the shapes it has seen, which costs seconds
     // for every new photo size. The network gains nothing from it.
@@ -145,6 +147,7 @@ m2fp_model* model_load(const char* path, m2fp_torch_error* error) {
     m2fp::fuse_operators(graph);
     widen_half_constants(graph->block());
     model = new m2fp_model{std::move(module)};
+    m2fp::trim_block_pool();
   });
   return model;
 }
@@ -168,6 +171,8 @@ float* session_input(
   guarded(error, M2FP_TORCH_FAILED, [&] {
     const size_t count = size_t{3} * static_cast<size_t>(height) * static_cast<size_t>(width);
     if (session->input.size() < count) session->input.resize(count);
+    // Another size needs blocks of other sizes: over a folder of mixed sizes memory would creep.
+    if (height != session->height || width != session->width) m2fp::trim_block_pool();
     session->height = height;
     session->width = width;
     input = session->input.data();

@@ -48,6 +48,9 @@ struct ParseCommand: ParsableCommand {
     completion: .classList)
   var masks = "all"
 
+  @OptionGroup
+  var precision: PrecisionOption
+
   @OptionGroup(title: "Persons")
   var personOptions: PersonOptions
 

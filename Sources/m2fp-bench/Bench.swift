@@ -6,6 +6,22 @@ import M2FPImageIO
 /// on one thread, so it is processor time that is shown: on a busy machine, too, it tells the truth.
 @main struct Bench {
   static func main() throws {
+    let arguments = CommandLine.arguments.dropFirst()
+    if arguments.isEmpty { return try stages() }
+    guard arguments.count == 5, arguments[1] == "network", let width = Int(arguments[3]),
+      let height = Int(arguments[4]), let threads = Int(arguments[5])
+    else {
+      print(
+        """
+        usage: m2fp-bench                                       the stages round the network
+               m2fp-bench network ARCHIVE WIDTH HEIGHT THREADS  a run for each line on stdin
+        """)
+      exit(64)
+    }
+    try NetworkBench(archive: arguments[2], width: width, height: height, threads: threads).serve()
+  }
+
+  private static func stages() throws {
     print("| stage | image | best CPU ms | median CPU ms |")
     print("|---|---|---:|---:|")
     let small = Scene(imageWidth: 512, imageHeight: 512, inputWidth: 640, inputHeight: 640)

@@ -122,6 +122,21 @@ final class ExportFixture {
   /// The script is given the export and `results()`: for each photo its name, size, class map and
   /// person map. What it prints is returned.
   func read(_ name: String, _ script: String) throws -> String {
+    let python = try Self.python.get()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: python)
+    process.arguments = ["-c", Self.prelude + script, folder, folder + "/" + name]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let text = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
+    return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// Made once, by whichever test comes first.
+  private static let python = Result {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent().path
     let python = root + "/.build/test-python/bin/python"
@@ -133,16 +148,7 @@ final class ExportFixture {
       make.waitUntilExit()
       try #require(make.terminationStatus == 0, "make setup-test installs what reads the formats")
     }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = ["-c", Self.prelude + script, folder, folder + "/" + name]
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let text = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    return python
   }
 
   private static let prelude = """

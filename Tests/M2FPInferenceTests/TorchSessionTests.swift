@@ -33,6 +33,26 @@ struct TorchSessionTests {
     }
   }
 
+  @Test(arguments: [1, 2])
+  func everyKindOfLayerComputesWhatPyTorchsDoes(threads: Int) throws {
+    let model = try Model(ModelArchive(path: Fixtures.path("layers.pt")))
+    let session = try TorchSession(model: model, threads: threads)
+    for (height, width) in [(96, 128), (160, 64)] {
+      let masks = try floats("layers-\(height)x\(width).masks.f32")
+      let worst = try session.run(width: width, height: height, fill: fill) { output in
+        #expect(output.maskLogits.count == masks.count)
+        let area = output.maskWidth * output.maskHeight
+        return (0..<output.queries).map { query in
+          let range = query * area..<(query + 1) * area
+          return zip(masks[range], output.maskLogits[range]).map { abs($0 - $1) }.reduce(0, max)
+        }
+      }
+      for (layer, difference) in worst.enumerated() {
+        #expect(difference < 1e-5, "layer \(layer)")
+      }
+    }
+  }
+
   @Test func sessionsOnManyThreadsShareOneModel() throws {
     let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
     let expected = try floats("random-96x128.logits.f32")

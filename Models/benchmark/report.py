@@ -1,0 +1,140 @@
+"""Markdown and a plot from a benchmark's results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+NAMES = {
+    "m2fp": "m2fp",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "modelscope": "ModelScope on Debian's torch",
+}
+
+# Of m2fp-r101 at 512x512, mask features resized once a level: convolutions 121, linear layers 54,
+# products of masks and attention 3.
+COUNTED_GFLOP = 178
+
+
+def cpu_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return "unknown CPU"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    line = lambda cells: "| " + " | ".join(cells) + " |"  # noqa: E731
+    ruler = "|" + "|".join(["---"] + ["---:"] * (len(header) - 1)) + "|"
+    return "\n".join([line(header), ruler, *map(line, rows)]) + "\n"
+
+
+def network_section(results: dict) -> str:
+    network, throughput = results["network"], results.get("throughput")
+    header = ["m2fp-r101, 512×512, float32", "1 thread, s", "ratio", "2 threads, s", "ratio"]
+    header += ["images/s, both cores", "ratio"] if throughput else []
+    header += ["peak memory, MB"]
+    ours = {threads: network[threads]["m2fp"]["seconds"] for threads in ("1", "2")}
+    rows = []
+    for key, name in NAMES.items():
+        row = [name]
+        for threads in ("1", "2"):
+            seconds = network[threads][key]["seconds"]
+            row += [f"{seconds:.2f}", f"{seconds / ours[threads]:.2f}"]
+        if throughput:
+            row += [f"{throughput[key]:.2f}", f"{throughput['m2fp'] / throughput[key]:.2f}"]
+        row.append(f"{network['1'][key]['memory'] / 1e6:.0f}")
+        rows.append(row)
+    text = "## The network alone\n\n" + table(header, rows)
+    text += (
+        "\nRatio: how many times m2fp is faster. Images/s: the better of two processes of one"
+        " thread and one of two.\n"
+    )
+    rate = COUNTED_GFLOP / ours["1"]
+    text += (
+        f"\nm2fp on one thread: {COUNTED_GFLOP} GFLOP, as a direct computation counts them, at"
+        f" {rate:.0f} GFLOP/s. That is {rate / network['peak']:.0%} of the machine's kernel peak,"
+        f" {network['peak']:.0f}: the better of a matrix product (OpenBLAS) and a convolution"
+        " (oneDNN) in this run.\n"
+    )
+    return text
+
+
+def folder_section(results: dict) -> str:
+    folder = results["folder"]
+    fastest = folder["m2fp, both cores"]["rate"]
+    rows = []
+    for name, run in folder.items():
+        stages = run["stages"]
+        post = f"{stages['merge'] * 1e3:.0f}" if stages.get("merge") else ""
+        rows.append([
+            name, str(run["images"]), f"{run['rate']:.2f}", f"{fastest / run['rate']:.2f}", post,
+            f"{run['memory'] / 1e6:.0f}" if run["memory"] else "",
+        ])  # fmt: skip
+    header = ["JPEGs of 0.3 to 12 megapixels to PNGs", "photos", "images/s", "ratio"]
+    header += ["postprocess, ms an image", "peak memory, MB"]
+    text = "## Whole folder\n\n" + table(header, rows)
+    stages = folder["m2fp, one worker"]["stages"]
+    parts = ", ".join(f"{name} {seconds * 1e3:.0f}" for name, seconds in stages.items())
+    return text + f"\nm2fp's stages on one worker, ms an image: {parts}.\n"
+
+
+def plot(results: dict) -> str:
+    """An SVG of bars: seconds of the network on one thread and on two."""
+    network = results["network"]
+    bars = [
+        (f"{name}, {threads}", network[threads][key]["seconds"], key)
+        for threads in ("1", "2")
+        for key, name in NAMES.items()
+    ]
+    longest = max(seconds for _, seconds, _ in bars)
+    height = 30 * len(bars) + 60
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}"'
+        ' font-family="sans-serif" font-size="14">',
+        f'<rect width="760" height="{height}" fill="white"/>',
+        '<text x="16" y="26" font-size="16">Seconds an image (m2fp-r101, 512×512), by threads</text>',
+    ]
+    for index, (name, seconds, key) in enumerate(bars):
+        y = 46 + 30 * index + (8 if index >= len(NAMES) else 0)
+        width = 420 * seconds / longest
+        colour = "#d9480f" if key == "m2fp" else "#868e96"
+        lines += [
+            f'<text x="268" y="{y + 15}" text-anchor="end">{name}</text>',
+            f'<rect x="276" y="{y}" width="{width:.0f}" height="20" fill="{colour}"/>',
+            f'<text x="{282 + width:.0f}" y="{y + 15}">{seconds:.2f}</text>',
+        ]
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def write(results: dict, folder: Path) -> None:
+    """Write README.md, and network.svg if the network was measured."""
+    machine = results["machine"]
+    text = "# Benchmark\n\n"
+    text += (
+        f"`make bench` on {machine['cpus']} CPUs ({machine['cpu']}), {machine['date']}"
+        f"{', the quick form' if machine['quick'] else ''}; others used {machine['busy']} CPUs"
+        " when"
+        " it began. Medians of runs that take turns.\n\n"
+    )
+    if "network" in results:
+        (folder / "network.svg").write_text(plot(results))
+        text += "![Seconds an image](network.svg)\n\n" + network_section(results) + "\n"
+    if "folder" in results:
+        text += folder_section(results) + "\n"
+    if "startup" in results:
+        rows = [[name, f"{seconds:.2f}"] for name, seconds in results["startup"].items()]
+        text += "## From the command to its end\n\n" + table(["warm caches", "s"], rows) + "\n"
+    if "tiny" in results:
+        tiny = results["tiny"]
+        summary = tiny["folder"]
+        rows = [
+            ["network, 448×448, 1 thread, ms", f"{tiny['1']['seconds'] * 1e3:.0f}"],
+            ["network, 448×448, 2 threads, ms", f"{tiny['2']['seconds'] * 1e3:.0f}"],
+            ["the folder, both cores, images/s", f"{summary['parsed'] / summary['seconds']:.1f}"],
+        ]
+        text += "## m2fp-tiny\n\n" + table(["what", "figure"], rows)
+    notes = folder / "notes.md"
+    if notes.exists():
+        text += "\n" + notes.read_text()
+    (folder / "README.md").write_text(text)

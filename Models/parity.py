@@ -40,7 +40,7 @@ SINGLE = ("narrow", "small-grey", "two-people")
 
 
 def make_photos(folder: Path) -> list[Path]:
-    """Eight photos of different size, orientation and format, from the two in Examples/."""
+    """Nine photos of different size, orientation and format, from the two in Examples/."""
     portrait = Image.open(ROOT / "Examples" / "eileen-collins.png").convert("RGB")
     officer = Image.open(ROOT / "Examples" / "grace-hopper.jpg").convert("RGB")
     side_by_side = Image.new("RGB", (900, 480), (90, 110, 130))
@@ -61,6 +61,10 @@ def make_photos(folder: Path) -> list[Path]:
     lying = side_by_side.transpose(Image.ROTATE_90)
     lying.save(folder / "turned-right.jpg", quality=92, exif=turned(6))
     officer.transpose(Image.ROTATE_180).save(folder / "upside-down.jpg", quality=92, exif=turned(3))
+    # More than three times the network's input, from where on masks are read patch by patch.
+    officer.resize((2000, 2000 * officer.height // officer.width), Image.BICUBIC).save(
+        folder / "large.jpg", quality=92
+    )
     # Not smaller: a score averages over the pixels above zero, so in a mask of a thousand pixels
     # one that rounding moves across zero is worth 1e-4.
     portrait.convert("L").resize((320, 400), Image.BICUBIC).save(folder / "small-grey.png")

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Measure a model on held-out renders and on real photos.
+r"""Measure a model on held-out renders and on real photos.
 
 The same figures come from a network run here (--archive, --checkpoint) or from what `m2fp parse`
 wrote (--predictions). For the latter:
 
     python3 Models/evaluate.py --gather [--scenes SHARDS]
-    m2fp parse DATA --out PREDICTIONS --masks none --persons
+    m2fp parse DATA --out PREDICTIONS --masks none --persons \
+      --min-person-score 0 --min-person-size 1 --max-person-overlap 1
     python3 Models/evaluate.py --predictions PREDICTIONS [--scenes SHARDS]
 
-where DATA is the folder of --data. Without --persons the measures of instances are left out.
+where DATA is the folder of --data. Persons are counted as upstream's evaluator does, so the command
+is told to leave none out. Without --persons the measures of instances are left out.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ __attribute__((constructor)) static void set_environment(void) {
   setenv("LRU_CACHE_CAPACITY", "256", 0);
 }
 
-typedef const m2fp_torch_api *(*get_api)(void);
+typedef const m2fp_torch_api *(*get_api)(size_t size);
 
 static const char *const kLibrary = "libM2FPTorch.so";
 // From the executable's folder: where the package manager builds, and where `make install` installs.
@@ -45,13 +45,20 @@ const m2fp_torch_api *m2fp_torch_open(m2fp_torch_error *error) {
     // A C function's address out of dlsym's void *, the way POSIX spells it.
     get_api function = NULL;
     if (library) *(void **)&function = dlsym(library, "m2fp_torch_get_api");
-    if (function) {
+    if (!function) {
+      snprintf(error->message, sizeof error->message, "%s", dlerror());
+      return NULL;
+    }
+    const m2fp_torch_api *const api = function(sizeof *api);
+    if (api) {
       error->status = M2FP_TORCH_OK;
       error->message[0] = '\0';
-      return function();
+    } else {
+      snprintf(
+          error->message, sizeof error->message, "%.*s belongs to another version of m2fp",
+          (int)sizeof path, path);
     }
-    snprintf(error->message, sizeof error->message, "%s", dlerror());
-    return NULL;
+    return api;
   }
   snprintf(
       error->message, sizeof error->message, "%s is neither in %.200s nor in %.200s/%s", kLibrary,

@@ -256,4 +256,6 @@ constexpr m2fp_torch_api kAPI{
 
 }  // namespace
 
-const m2fp_torch_api* m2fp_torch_get_api(void) { return &kAPI; }
+const m2fp_torch_api* m2fp_torch_get_api(size_t size) {
+  return size == sizeof kAPI ? &kAPI : nullptr;
+}

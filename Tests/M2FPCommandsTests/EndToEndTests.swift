@@ -59,6 +59,24 @@ struct EndToEndTests: EndToEnd {
     #expect(doctor.code == 1 && doctor.output.contains("cannot load libtorch"))
   }
 
+  @Test func aLibraryOfAnotherVersionIsRefused() throws {
+    try addPhoto("in/a.png")
+    try FileManager.default.copyItem(at: Self.binary, to: url("m2fp"))
+    let source = url("other.c")
+    try "const void *m2fp_torch_get_api(unsigned long size) { return 0; }\n"
+      .write(to: source, atomically: true, encoding: .utf8)
+    let compiler = Process()
+    compiler.executableURL = URL(filePath: "/usr/bin/env")
+    compiler.arguments = [
+      "clang", "-shared", "-fPIC", "-o", url("libM2FPTorch.so").path, source.path,
+    ]
+    try compiler.run()
+    compiler.waitUntilExit()
+    try #require(compiler.terminationStatus == 0)
+    let result = try run("parse", "in", "--model", Self.model, binary: url("m2fp"))
+    #expect(result.code == 72 && result.error.contains("another version of m2fp"))
+  }
+
   @Test func everyBadInputIsNamedAndTheRestIsParsed() throws {
     try addPhoto("in/good.png")
     let bad = Self.fixtures + "/images/bad"

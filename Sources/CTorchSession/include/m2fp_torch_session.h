@@ -8,8 +8,9 @@
 extern "C" {
 #endif
 
-/// The shim's functions. Any thread.
-const m2fp_torch_api *_Nonnull m2fp_torch_get_api(void);
+/// The shim's functions, or null if the caller's table is not of this size: then it was built with
+/// another version of the header, and a call through it would go astray. Any thread.
+const m2fp_torch_api *_Nullable m2fp_torch_get_api(size_t size);
 
 #ifdef __cplusplus
 }

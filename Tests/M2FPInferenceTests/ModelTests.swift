@@ -126,4 +126,15 @@ struct ModelTests {
       #expect(refused?.kind == .modelContract)
     }
   }
+
+  /// `make fuzz` found that padding to a multiple of 2⁶³ − 1 trapped.
+  @Test func issue5ADivisorBeyondArithmeticIsRefused() throws {
+    let seeds = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Fuzz/seeds/contract")
+    let json = try Data(contentsOf: seeds.appendingPathComponent("divisor-beyond-arithmetic.json"))
+    let refused = #expect(throws: RunFailure.self) { try ModelContract(json: json, path: "x.pt") }
+    #expect(refused?.message.contains("a divisor of 9223372036854775807") == true)
+    let sound = try Data(contentsOf: seeds.appendingPathComponent("multi.json"))
+    #expect(throws: Never.self) { try ModelContract(json: sound, path: "x.pt") }
+  }
 }

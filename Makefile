@@ -30,7 +30,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test fuzz soak chaos memory tsan lint parity bench eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
+.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -71,6 +71,11 @@ memory: setup-test build
 # The threads of the batch layer, round a network that is not there.
 tsan: setup
 	M2FP_BATCH_ONLY=1 swift test --sanitize=thread --scratch-path .build-tsan
+
+# Shared blocks of cached results, on file systems that have them; as root.
+reflink: build
+	$(call install,btrfs-progs e2fsprogs mount xfsprogs)
+	M2FP=$(CURDIR)/$(M2FP) Tests/reflink.sh
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests

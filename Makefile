@@ -139,6 +139,10 @@ manual: build
 	swift package --configuration $(CONFIGURATION) --allow-writing-to-package-directory \
 	  generate-manual --multi-page --output-directory .build/man
 	test -s .build/man/m2fp.parse.1
+	# It knows neither paragraphs nor tables in the text of a command.
+	for page in .build/man/*.1; do awk '/^  / && !table { print ".Bd -literal"; table = 1 } \
+	  !/^  / && table { print ".Ed"; table = 0 } /^$$/ { print ".Pp"; next } 1' $$page >$$page.new \
+	  && mv $$page.new $$page || exit 1; done
 	# The generator ends its pages without a line feed.
 	(echo; $(M2FP) help topics --mdoc) >>.build/man/m2fp.1
 

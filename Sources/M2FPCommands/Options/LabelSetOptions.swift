@@ -6,8 +6,8 @@ import M2FPCore
 struct LabelSetOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Turn the classes into another set's: atr, pascal, or a JSON file {\"classes\": […], "
-        + "\"map\": {\"Coat\": \"Upper-clothes\", …}}. Default: the model's own classes.",
+      "Turn the classes into another set's: atr, pascal, or a JSON file {\"classes\": [...], "
+        + "\"map\": {\"Coat\": \"Upper-clothes\", ...}}. Default: the model's own classes.",
       valueName: "atr|pascal|file"), completion: .file(extensions: ["json"]))
   var remap: String?
 

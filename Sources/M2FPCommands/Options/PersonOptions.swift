@@ -31,7 +31,7 @@ struct PersonOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Masks for each person, photo.m2fp/person-1/hair.png: all, none, or class names. "
-        + "Default: none.", valueName: "all|none|a,b,…"), completion: .classList)
+        + "Default: none.", valueName: "all|none|a,b,..."), completion: .classList)
   var personMasks: String?
 
   func validate() throws {

@@ -31,12 +31,12 @@ struct PictureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Also write photo.m2fp.cutout.png: the photo where it shows these classes, transparent "
-        + "elsewhere. 'all' means every class but the background.", valueName: "all|a,b,…"))
+        + "elsewhere. 'all' means every class but the background.", valueName: "all|a,b,..."))
   var cutout: String?
 
   @Flag(
     help: """
-      Cut out each person by itself: photo.m2fp/person-1.cutout.png, …; without --cutout, whole \
+      Cut out each person by itself: photo.m2fp/person-1.cutout.png, ...; without --cutout, whole \
       persons. Tells persons apart as --persons does.
       """)
   var cutoutPersons = false

@@ -91,8 +91,8 @@ struct CompareCommand: ParsableCommand {
     } else {
       printTable(rows, below: below)
     }
-    if below > 0 { throw ExitCode(4) }
-    if !failures.isEmpty { throw ExitCode(3) }
+    if below > 0 { throw ExitCode(ExitStatus.someDiffer) }
+    if !failures.isEmpty { throw ExitCode(ExitStatus.someFailed) }
   }
 
   /// Equal pixels of all pixels.

@@ -50,16 +50,19 @@ enum Console {
   static func exiting(
     _ logger: Logger = LogFormat.text.logger(.error), _ body: () throws -> Void
   ) throws {
+    var code: Int32 = 0
     do {
       try body()
-      if let code = outputError.withLock({ $0 }) {
-        throw RunFailure(
-          .outputNotWritable, "cannot write to standard output: \(String(cString: strerror(code)))."
-        )
-      }
+    } catch let exit as ExitCode {
+      code = exit.rawValue
     } catch let failure as RunFailure {
       logger.error("\(failure.message)")
-      throw ExitCode(failure.kind.rawValue)
+      code = failure.kind.rawValue
     }
+    if let reason = outputError.withLock({ $0.take() }) {
+      logger.error("cannot write to standard output: \(String(cString: strerror(reason))).")
+      code = ExitStatus.code(code, then: RunFailure.Kind.outputNotWritable.rawValue)
+    }
+    if code != 0 { throw ExitCode(code) }
   }
 }

@@ -119,7 +119,7 @@ struct EvalCommand: ParsableCommand {
       }
       if let plot { Console.writeLine("confusion matrix: \(plot)") }
     }
-    if !failures.isEmpty { throw ExitCode(3) }
+    if !failures.isEmpty { throw ExitCode(ExitStatus.someFailed) }
   }
 
   private func writePlot(_ confusion: Confusion, _ names: [String], to path: String) throws {

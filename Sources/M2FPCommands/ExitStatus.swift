@@ -4,6 +4,7 @@ import M2FPCore
 /// The exit codes of a run that got as far as to parse; the README's table lists them all.
 enum ExitStatus {
   static let someFailed: Int32 = 3
+  static let someDiffer: Int32 = 4
   static let outOfTime: Int32 = 75
 
   /// - Parameters:
@@ -15,6 +16,13 @@ enum ExitStatus {
     if let signal { return 128 + signal }
     if summary.stop == .timeLimit && summary.remaining > 0 { return outOfTime }
     return summary.failed > 0 ? someFailed : 0
+  }
+
+  /// The exit code where two apply: the first, unless it says that the command did all it should and
+  /// only tells what came of it. A later run comes to those results again; that an export is missing
+  /// nothing else would say.
+  static func code(_ first: Int32, then second: Int32) -> Int32 {
+    [0, someFailed, someDiffer].contains(first) && second != 0 ? second : first
   }
 
   /// What to say about a run that ended early; nil if it did not, or if that was said already.

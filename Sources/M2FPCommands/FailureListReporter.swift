@@ -1,5 +1,6 @@
 import Logging
 import M2FPBatch
+import M2FPCore
 
 /// Keeps the list of `--failed-to`.
 final class FailureListReporter: Reporter {
@@ -15,7 +16,7 @@ final class FailureListReporter: Reporter {
     if case .failed = outcome.result { list.add(outcome.input) }
   }
 
-  func finish(_ summary: BatchSummary) throws {
+  func finish(_ summary: BatchSummary) throws(RunFailure) {
     for path in try list.write() {
       logger.warning(
         "\(path.debugDescription) holds a line feed and is not in the list: add -0 to end paths with a zero byte"

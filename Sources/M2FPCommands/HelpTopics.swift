@@ -41,6 +41,44 @@ extension HelpTopic {
           "With --cutout-persons: the same for each person."
         ),
       ]),
+      .paragraph("What is written once for all photos, wherever the option says:"),
+      .list([
+        (
+          "--export coco FILE.json",
+          "COCO instances: persons and parts as compressed RLE; a part bears its person's id."
+        ),
+        (
+          "--export lip DIR",
+          "global_parsing, instance_parsing and scores, as the LIP and CIHP challenges take them."
+        ),
+        (
+          "--export yolo DIR",
+          "labels/NAME.txt with polygons, images/NAME.jpg linking to the photo, data.yaml."
+        ),
+        ("--export labels DIR", "8-bit grey PNGs: pixel value = class."),
+        (
+          "--sheet FILE.html",
+          "One page to look through that needs nothing else: photos, colour maps, overlays, shares, "
+            + "failures."
+        ),
+        (
+          "--metrics FILE.prom",
+          "A Prometheus textfile: times of the last run and success, files by result, seconds by "
+            + "stage, memory, exit code."
+        ),
+        (
+          "--failed-to FILE",
+          "The photos that failed, for --files-from."
+        ),
+        (
+          "--cache DIR",
+          "v1/KK/KEY.entry, one for each result: shared by any number of runs; 'm2fp cache' tends it."
+        ),
+      ]),
+      .paragraph(
+        "--export and --sheet take in all photos of the run, those that were current included, and "
+          + "wait for a run that leaves none for the next. A folder appears whole in place of an "
+          + "earlier export, and of nothing else."),
       .paragraph(
         "With --naming full the names begin with the whole file name (photo.jpg.m2fp.png), so that "
           + "a.jpg and a.png can lie side by side."),
@@ -72,7 +110,9 @@ extension HelpTopic {
         ("72", "libtorch, or m2fp's library over it, cannot be loaded."),
         (
           "73",
-          "Nothing can be written where the outputs belong, or to standard output; the disk is full."
+          "Nothing can be written where the outputs belong, or to standard output; the disk is full; "
+            + "an export, sheet, list or metrics file could not be written (also where photos failed: "
+            + "the next run says so)."
         ),
         (
           "75",
@@ -84,7 +124,10 @@ extension HelpTopic {
           "Interrupted (SIGINT), terminated (SIGTERM). What is written is whole; the same command "
             + "goes on from there. A second signal stops at once."
         ),
-      ])
+      ]),
+      .paragraph(
+        "Where several apply, it is what ended the run early; else 73; else 3 or 4. Every failure is "
+          + "named all the same, and counted in --json, --metrics and --failed-to."),
     ])
 
   static let models = HelpTopic(

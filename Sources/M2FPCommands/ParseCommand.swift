@@ -15,7 +15,7 @@ struct ParseCommand: ParsableCommand {
     discussion: """
       Next to photo.jpg, or under --out with the same tree:
         photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
-        photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, …
+        photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
         photo.m2fp.json   what was found, with which model and options
         photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
       A photo whose outputs are current is skipped. Inputs are never modified.
@@ -44,7 +44,7 @@ struct ParseCommand: ParsableCommand {
   var threads: Int?
 
   @Option(
-    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,…"),
+    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,..."),
     completion: .classList)
   var masks = "all"
 
@@ -117,7 +117,9 @@ struct ParseCommand: ParsableCommand {
         return try parse(logger, metrics: nil)
       }
       let metrics = try RunMetrics(path)
-      try metrics.record { try Console.exiting(logger) { try parse(logger, metrics: metrics) } }
+      try metrics.record(logger) {
+        try Console.exiting(logger) { try parse(logger, metrics: metrics) }
+      }
     }
   }
 
@@ -204,8 +206,9 @@ struct ParseCommand: ParsableCommand {
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
           generator: "m2fp \(Version.current)"), threads: budget.usable)
-      reporters.append(
-        ExportReporter(exports.requests, exporter: exporter, files: files, logger: logger))
+      reporters += exports.requests.map {
+        ExportReporter($0, exporter: exporter, files: files, logger: logger)
+      }
     }
     let report = { (outcome: Outcome) in
       for reporter in reporters { reporter.add(outcome) }
@@ -214,14 +217,24 @@ struct ParseCommand: ParsableCommand {
       dryRun
       ? batch.rehearse(examined, cancellation: cancellation, report: report)
       : batch.run(examined, cancellation: cancellation, report: report)
-    for reporter in reporters { try reporter.finish(summary) }
+    var unwritten: [RunFailure] = []
+    for reporter in reporters {
+      do throws(RunFailure) {
+        try reporter.finish(summary)
+      } catch {
+        unwritten.append(error)
+      }
+    }
     if let problem = options.cache?.problem {
       logger.warning("the cache was not filled: \(problem)")
     }
     if let message = ExitStatus.message(summary) {
       logger.error("\(message)")
     }
-    let code = ExitStatus.code(summary, signal: signals.received)
+    for failure in unwritten { logger.error("\(failure.message)") }
+    let code = unwritten.reduce(ExitStatus.code(summary, signal: signals.received)) {
+      ExitStatus.code($0, then: $1.kind.rawValue)
+    }
     if summary.hasAbandonedThreads {
       // `exit` would let libtorch pull away what they use.
       try metrics?.write(exitCode: code)

@@ -6,7 +6,7 @@ import M2FPCore
 /// Tells someone how a run goes. Called on one thread.
 protocol Reporter {
   func add(_ outcome: Outcome)
-  func finish(_ summary: BatchSummary) throws
+  func finish(_ summary: BatchSummary) throws(RunFailure)
 }
 
 /// For people, on standard error: a progress bar on a terminal, a line for each file elsewhere.

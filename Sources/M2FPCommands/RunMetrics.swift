@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 import M2FPBatch
 import M2FPCore
 
@@ -34,14 +35,19 @@ final class RunMetrics: Reporter {
 
   /// Runs the body of a command, and writes the file with what came of it.
   ///
-  /// - Throws: What `body` throws; else ``RunFailure`` when the file cannot be written.
-  func record(_ body: () throws -> Void) throws {
+  /// - Throws: What `body` throws; `ExitCode` when the file cannot be written and that counts more.
+  func record(_ logger: Logger, _ body: () throws -> Void) throws {
     let result = Result { try body() }
     var code: Int32 = 0
     if case .failure(let error) = result { code = ParseCommand.exitCode(for: error).rawValue }
-    let written = Result { try write(exitCode: code) }
+    do throws(RunFailure) {
+      try write(exitCode: code)
+    } catch {
+      logger.error("\(error.message)")
+      let both = ExitStatus.code(code, then: error.kind.rawValue)
+      if both != code { throw ExitCode(both) }
+    }
     try result.get()
-    try written.get()
   }
 
   /// Replaces the file.

@@ -57,6 +57,25 @@ struct FormatOptionTests: EndToEnd {
     #expect(sheet.contains("class=\"failed\"") && sheet.contains("2 persons"))
   }
 
+  /// Under a limit that the sheet exceeds, and nothing else.
+  @Test func anExportThatFailsTakesNothingElseAlong() throws {
+    for name in ["1", "2", "3", "4"] { try addPhoto("in/\(name).png") }
+    try write("in/b.png", Data("text".utf8))
+    let arguments = """
+      in --sheet sheet.html --export coco coco.json --failed-to failed.txt --metrics m2fp.prom
+      """
+    let limited = try shell(
+      "trap '' XFSZ; ulimit -f 24; exec \"$M2FP\" parse --model \"$MODEL\" \(arguments)")
+    #expect(limited.code == 73 && limited.error.contains("sheet.html failed"), "\(limited.error)")
+    #expect(!exists("sheet.html") && exists("coco.json"))
+    #expect(try String(contentsOf: url("failed.txt"), encoding: .utf8) == "in/./b.png\n")
+    let metrics = try String(contentsOf: url("m2fp.prom"), encoding: .utf8)
+    #expect(metrics.contains("m2fp_last_run_exit_code{task=\"m2fp\"} 73"))
+    #expect(metrics.contains("result=\"failed\"} 1"))
+    let again = try shell("exec \"$M2FP\" parse --model \"$MODEL\" \(arguments)")
+    #expect(again.code == 3 && exists("sheet.html"), "\(again.error)")
+  }
+
   @Test func optionsThatNeedAnotherSaySo() throws {
     try addPhoto("in/a.png")
     for (option, needed) in [

@@ -63,6 +63,37 @@ struct NativeTests: EndToEnd {
     #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
   }
 
+  /// The file's values that do not go with what is typed count for nothing; what is typed does.
+  @Test(arguments: [
+    ("keep-going = true", ["--fail-fast"], 1), ("max-errors = 2", ["--fail-fast"], 1),
+    ("fail-fast = true", ["--keep-going"], 3), ("fail-fast = true", ["--max-errors", "2"], 2),
+    ("fail-fast = true", ["--no-fail-fast"], 3), ("max-errors = 2", ["--keep-going"], 3),
+    ("cache = \"file-in-the-way\"", ["--no-cache"], 3), ("no-cache = true", ["--cache", "c"], 3),
+    ("log-level = \"debug\"", ["--quiet"], 3), ("quiet = true", ["--log-level", "info"], 3),
+    ("overlay = true\noverlay-names = true\noverlay-font = \"x\"", ["--no-overlay"], 3),
+    ("overlay-opacity = 0.3", [], 3), ("min-person-score = 0.3\nperson-masks = \"hair\"", [], 3),
+    ("persons = true\nmax-person-overlap = 0.3", ["--no-persons"], 3),
+    ("min-person-size = 10", ["--export", "labels", "labels"], 3),
+  ])
+  func noDefaultContradictsWhatIsTyped(_ file: String, _ typed: [String], _ failed: Int) throws {
+    for name in ["1", "2", "3"] { try write("no photo", to: "in/\(name).png") }
+    try write("", to: "file-in-the-way")
+    try write("[parse]\nmodel = \"\(Self.model)\"\njobs = 1\n" + file, to: "m2fp.toml")
+    let result = try run(["parse", "in", "--json"] + typed)
+    #expect(result.code == 3 && result.total("failed") == failed, "\(result.error)")
+    #expect(!typed.contains("--quiet") || !result.error.contains("debug"))
+  }
+
+  @Test func aDefaultThatNeedsAnotherOptionWaitsForIt() throws {
+    try addPhoto("in/a.png")
+    try write(
+      "[parse]\nmodel = \"\(Self.model)\"\noverlay-format = \"png\"\nmin-person-size = \"90%\"",
+      to: "m2fp.toml")
+    #expect(try run("parse", "in", "--overlay", "--export", "coco", "c.json").code == 0)
+    #expect(exists("in/a.m2fp.overlay.png"))
+    #expect(!(try String(contentsOf: url("c.json"), encoding: .utf8)).contains("person_id"))
+  }
+
   @Test(arguments: [
     (["prase", "x"], "did you mean 'm2fp parse'?"),
     (["parse", "x", "--maks", "hair"], "--masks"),

@@ -33,9 +33,12 @@ struct RunMetricsTests {
   @Test func anyEndIsRecorded() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let metrics = try RunMetrics(folder + "/night.prom")
-    #expect(throws: ExitCode.self) { try metrics.record { throw ExitCode(130) } }
+    let logger = try MessageOptions.parse([]).logger
+    #expect(throws: ExitCode.self) { try metrics.record(logger) { throw ExitCode(130) } }
     #expect(try value("m2fp_last_run_exit_code{") == "130")
-    #expect(throws: ValidationError.self) { try metrics.record { throw ValidationError("x") } }
+    #expect(throws: ValidationError.self) {
+      try metrics.record(logger) { throw ValidationError("x") }
+    }
     #expect(try value("m2fp_last_run_exit_code{") == "64")
     #expect(try value("m2fp_last_success_timestamp_seconds{") == "0")
   }

@@ -53,16 +53,16 @@ struct CommandOptions {
   private init(_ root: Tool.Command) {
     commands = (root.subcommands ?? []).map { command in
       let arguments = (command.arguments ?? []).filter { $0.kind != "positional" }
-      let longNames = Set(arguments.compactMap(\.longName))
+      let flags = Set(arguments.filter { $0.kind == "flag" }.compactMap(\.longName))
       let options = arguments.compactMap { argument -> Option? in
         guard let name = argument.longName, !Self.notDefaults.contains(name) else { return nil }
         // The other half of a flag that can be undone.
-        if name.hasPrefix("no-"), longNames.contains(String(name.dropFirst(3))) { return nil }
+        if name.hasPrefix("no-"), flags.contains(String(name.dropFirst(3))) { return nil }
         let isFlag = argument.kind == "flag"
         return Option(
           name: name,
           spellings: Set(argument.spellings + (isFlag ? ["--no-" + name] : [])),
-          isFlag: isFlag, isInvertible: longNames.contains("no-" + name),
+          isFlag: isFlag, isInvertible: isFlag && flags.contains("no-" + name),
           isRepeating: argument.isRepeating,
           defaultValue: isFlag
             ? (argument.defaultValue == "--" + name ? "true" : "false") : argument.defaultValue,

@@ -100,22 +100,27 @@ struct ConfigurationFile {
   func value(of option: String, in command: String) -> Value? { values[command]?[option] }
 
   /// A command's arguments with the file's values in front, without those of options that the
-  /// command line names itself.
+  /// command line names itself, or that do not go with it (``OptionRelations``).
   func arguments(for command: CommandOptions.Command, with arguments: [String]) -> [String] {
     let typed = arguments.prefix { $0 != "--" }
-    let defaults = command.options.flatMap { option -> [String] in
-      guard let value = value(of: option.name, in: command.name),
-        !typed.contains(where: { option.isNamed(by: $0) })
-      else { return [] }
-      switch value {
-      case .flag(true): return ["--" + option.name]
-      case .flag(false): return option.isInvertible ? ["--no-" + option.name] : []
-      case .texts(let texts): return texts.map { "--\(option.name)=\($0)" }
+    let named = command.options.filter { option in typed.contains { option.isNamed(by: $0) } }
+      .map(\.name)
+    var defaults: [String: [String]] = [:]
+    for option in command.options where !named.contains(option.name) {
+      switch value(of: option.name, in: command.name) {
+      case .flag(true)?: defaults[option.name] = ["--" + option.name]
+      case .flag(false)? where option.isInvertible:
+        defaults[option.name] = ["--no-" + option.name]
+      case .texts(let texts)?: defaults[option.name] = texts.map { "--\(option.name)=\($0)" }
+      case .flag(false)?, nil: break
       }
     }
+    let counting = OptionRelations.counting(
+      defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }))
     // What undoes a flag of the file has done its work: the parser does not know it.
     let undone = command.options.filter { $0.isFlag && !$0.isInvertible }.map { "--no-" + $0.name }
-    return defaults + typed.filter { !undone.contains($0) } + arguments.dropFirst(typed.count)
+    return command.options.flatMap { counting[$0.name] ?? [] }
+      + typed.filter { !undone.contains($0) } + arguments.dropFirst(typed.count)
   }
 
   private static func value(

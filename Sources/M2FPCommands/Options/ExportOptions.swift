@@ -55,6 +55,7 @@ struct ExportArgument: ExpressibleByArgument, Equatable {
   }
 
   static var allValueStrings: [String] { kinds.map { $0.rawValue + "=PATH" } }
+  static var defaultCompletionKind: CompletionKind { .list(kinds.map(\.rawValue)) }
 }
 
 extension M2FPCommand {
@@ -77,18 +78,16 @@ extension M2FPCommand {
   }
 }
 
-/// Writes the exports of a run when it is over.
+/// Writes one export of a run when it is over.
 final class ExportReporter: Reporter {
-  private let requests: [ExportRequest]
+  private let request: ExportRequest
   private let exporter: Exporter
   private let files: [PlannedFile]
   private let logger: Logger
   private var failures: [String: FileFailure] = [:]
 
-  init(
-    _ requests: [ExportRequest], exporter: Exporter, files: [PlannedFile], logger: Logger
-  ) {
-    self.requests = requests
+  init(_ request: ExportRequest, exporter: Exporter, files: [PlannedFile], logger: Logger) {
+    self.request = request
     self.exporter = exporter
     self.files = files
     self.logger = logger
@@ -98,20 +97,18 @@ final class ExportReporter: Reporter {
     if case .failed(let failure) = outcome.result { failures[outcome.input.path] = failure }
   }
 
-  func finish(_ summary: BatchSummary) throws {
-    for request in requests {
-      if summary.remaining > 0 {
-        logger.warning(
-          "\(request.path) is not written, as \(summary.remaining) photos are left: run again")
-        continue
-      }
-      let written = try exporter.run(request, files: files, failures: failures)
-      for failure in written.failures { logger.warning("not in \(request.path): \(failure)") }
-      logger.info(
-        """
-        wrote \(request.path) (\(request.kind.rawValue)): \(written.photos) photos\
-        \(written.leftOut > 0 ? ", \(written.leftOut) without results left out" : "")
-        """)
+  func finish(_ summary: BatchSummary) throws(RunFailure) {
+    if summary.remaining > 0 {
+      logger.warning(
+        "\(request.path) is not written, as \(summary.remaining) photos are left: run again")
+      return
     }
+    let written = try exporter.run(request, files: files, failures: failures)
+    for failure in written.failures { logger.warning("not in \(request.path): \(failure)") }
+    logger.info(
+      """
+      wrote \(request.path) (\(request.kind.rawValue)): \(written.photos) photos\
+      \(written.leftOut > 0 ? ", \(written.leftOut) without results left out" : "")
+      """)
   }
 }

@@ -8,14 +8,14 @@ struct FaultOptions: ParsableArguments {
 
     static func help(for value: OnFailure) -> ArgumentHelp? {
       switch value {
-      case .keepGoing: "Go on after files that fail (default)."
+      case .keepGoing: "Go on after files that fail."
       case .failFast: "Stop at the first file that fails; the files in hand are finished."
       }
     }
   }
 
   @Flag(exclusivity: .exclusive)
-  var onFailure: OnFailure?
+  var onFailure = OnFailure.keepGoing
 
   @Option(
     help: ArgumentHelp("Stop when this many files have failed. Default: never.", valueName: "n"))
@@ -52,10 +52,8 @@ struct FaultOptions: ParsableArguments {
     if let maxErrors, maxErrors < 1 {
       throw ValidationError("--max-errors is at least 1; to go on whatever fails, leave it out.")
     }
-    if maxErrors != nil && onFailure != nil {
-      throw ValidationError(
-        "--max-errors says when to stop: leave out --\(onFailure == .failFast ? "fail-fast" : "keep-going")."
-      )
+    if maxErrors != nil && onFailure == .failFast {
+      throw ValidationError("--max-errors says when to stop: leave out --fail-fast.")
     }
   }
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from synthetic.classes import Scene
 
 
-def sample(seed: int, width: int, height: int, split: str = "train") -> Scene:
+def sample(
+    seed: int, width: int, height: int, split: str = "train", people_free: bool = False
+) -> Scene:
     """See `synthetic.scene.sample`."""
     from synthetic import scene
 
-    return scene.sample(seed, width, height, split)
+    return scene.sample(seed, width, height, split, people_free)

@@ -37,6 +37,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--shard", type=int, default=240, help="scenes a shard")
     parser.add_argument("--split", choices=("train", "heldout"), default="train")
+    parser.add_argument(
+        "--people-free", action="store_true", help="leave the people out: what is not a person"
+    )
     options = parser.parse_args()
     low, high = (int(v) for v in options.size.split(".."))
     if not 32 <= low <= high:
@@ -49,9 +52,11 @@ def main() -> None:
             continue
         seeds = range(start, min(start + options.shard, options.seed + options.count))
         began = time.monotonic()
-        shards.write(
-            path, seeds, (synthetic.sample(s, *size_of(s, low, high), options.split) for s in seeds)
+        scenes = (
+            synthetic.sample(s, *size_of(s, low, high), options.split, options.people_free)
+            for s in seeds
         )
+        shards.write(path, seeds, scenes)
         print(f"{path.name}: {len(seeds) / (time.monotonic() - began):.1f} images/s", flush=True)
 
 

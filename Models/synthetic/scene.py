@@ -26,16 +26,20 @@ def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray,
     return labels.astype(np.uint8), table[persons]
 
 
-def sample(seed: int, width: int, height: int, split: str = "train") -> Scene:
+def sample(
+    seed: int, width: int, height: int, split: str = "train", people_free: bool = False
+) -> Scene:
     """The scene of a seed; the same arguments give the same bytes on the same machine.
 
-    The splits share neither people nor photos. Raises `body.AssetsMissing` until `build_assets.py`
-    has run.
+    The splits share neither people nor photos. `people_free` leaves the people out. Raises
+    `body.AssetsMissing` until `build_assets.py` has run.
     """
     domain = SPLITS.index(split)
     rng = np.random.default_rng((domain, seed))
     bank = photos.bank(split)
     layout, count = camera.sample_layout(rng)
+    if people_free:
+        count = 0
     cast = rng.choice(CAST, count, replace=False)
     people = [person.cached((1 + domain, seed // NEIGHBOURS, int(i))) for i in cast]
 

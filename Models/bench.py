@@ -35,7 +35,7 @@ from m2fp.model import M2FP
 from reference import MARKER, install
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("network", "throughput", "folder", "startup", "tiny")
+PARTS = ("network", "throughput", "folder", "busy", "growth", "startup", "tiny")
 PEERS = ("onnxruntime", "openvino")
 PEER_REQUIREMENTS = ("onnxruntime", "openvino", "numpy")
 SIZE = 512
@@ -88,9 +88,10 @@ class Bench:
         self.work = arguments.work
         self.m2fp = arguments.binaries / "m2fp"
         self.m2fp_bench = arguments.binaries / "m2fp-bench"
-        self.runs = 3 if arguments.quick else 7
+        self.runs = 3 if arguments.quick else 5
         self.photo_count = 8 if arguments.quick else 50
         self.reference_photos = 3 if arguments.quick else 10
+        self.growth_photos = 200 if arguments.quick else 1000
         self.checkpoint = self.work / "m2fp-r101.pth"
         self.archive = self.work / "m2fp-r101.pt"
         self.onnx = self.work / "m2fp-r101.onnx"
@@ -315,7 +316,7 @@ def measure_folder(bench: Bench) -> dict:
             for stage in ("decode", "resize", "infer", "merge", "encode", "write")
         }
         result[name] = {
-            "images": count, "rate": count / seconds, "stages": stages,
+            "images": count, "seconds": seconds, "rate": count / seconds, "stages": stages,
             "memory": run["summary"].get("peak_memory", run["summary"].get("peakMemory", 0)),
         }  # fmt: skip
     worker = bench.peer("modelscope", os.cpu_count() or 1)
@@ -334,25 +335,77 @@ def measure_folder(bench: Bench) -> dict:
     return result
 
 
+def measure_busy(bench: Bench) -> dict:
+    """Images/s with both cores, alone and beside a process that keeps one core busy."""
+    photos = sorted(bench.photos.iterdir())
+    with tempfile.TemporaryDirectory(dir=bench.work) as name:
+        few = Path(name)
+        for photo in photos[:: max(1, len(photos) // 6)]:
+            os.link(photo, few / photo.name)
+        rates = {}
+        for name, others in (("alone", 0), ("beside a busy process", 1)):
+            spinners = [
+                subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others)
+            ]
+            try:
+                summary = parse_with_m2fp(bench, few, bench.archive)["summary"]
+            finally:
+                for spinner in spinners:
+                    spinner.kill()
+                    spinner.wait()
+            rates[name] = summary["parsed"] / summary["seconds"]
+    return rates
+
+
+def measure_growth(bench: Bench) -> dict:
+    """Resident memory over many photos that are all of different sizes, one worker, m2fp-r101.
+
+    With a small --max-side: the number of sizes is what makes caches grow.
+    """
+    with tempfile.TemporaryDirectory(dir=bench.work) as name:
+        generator = np.random.default_rng(0)
+        portrait = Image.open(ROOT / "Examples" / "grace-hopper.jpg").convert("RGB")
+        (Path(name) / "photos").mkdir()
+        for index in range(bench.growth_photos):
+            size = tuple(generator.integers(64, 400, 2).tolist())
+            portrait.resize(size).save(Path(name) / "photos" / f"{index:04}.jpg")
+        command = [bench.m2fp, "parse", f"{name}/photos", "--model", bench.archive]
+        command += ["--out", f"{name}/out", "--jobs", "1", "--threads", "1", "--masks", "none"]
+        command += ["--max-side", "96", "--quiet", "--log-level", "debug", "--log-format", "json"]
+        done = subprocess.run(
+            [str(x) for x in command], check=True, capture_output=True, text=True
+        )
+    lines = [json.loads(x) for x in done.stderr.splitlines() if x.startswith("{")]
+    resident = [int(x["resident"]) for x in lines if "resident" in x]
+    return {"photos": len(resident), "image 50": max(resident[:50]), "last": max(resident[50:])}
+
+
 def measure_startup(bench: Bench) -> dict:
-    """Seconds from the command to its end, on warm caches."""
+    """Seconds from the command to its first result, on warm caches."""
     photo = ROOT / "Examples" / "grace-hopper.jpg"
 
     def command(*arguments) -> float:
         times = []
         for _ in range(bench.runs):
             with tempfile.TemporaryDirectory(dir=bench.work) as out:
-                line = [str(x) for x in (bench.m2fp, *arguments)]
-                line = [x.replace("OUT", out) for x in line]
+                line = [str(x).replace("OUT", out) for x in (bench.m2fp, *arguments)]
                 start = time.perf_counter()
-                subprocess.run(line, check=True, capture_output=True)
+                process = subprocess.Popen(
+                    line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                )
+                # `parse --json` prints it once the photo's outputs are written.
+                process.stdout.readline()
                 times.append(time.perf_counter() - start)
+                process.communicate()
+                if process.returncode:
+                    raise SystemExit(f"bench: {line} failed")
         return statistics.median(times)
 
+    parse = ("parse", photo, "--json", "--out", "OUT")
     return {
         "m2fp --version": command("--version"),
-        "m2fp-tiny, one photo": command("parse", photo, "--out", "OUT"),
-        "m2fp-r101, one photo": command("parse", photo, "--model", bench.archive, "--out", "OUT"),
+        "m2fp-tiny, one photo": command(*parse),
+        "m2fp-r101, one photo": command(*parse, "--model", bench.archive),
     }
 
 
@@ -387,6 +440,8 @@ def main() -> int:
         "network": measure_network,
         "throughput": lambda b: measure_throughput(b, results.get("network")),
         "folder": measure_folder,
+        "busy": measure_busy,
+        "growth": measure_growth,
         "startup": measure_startup,
         "tiny": measure_tiny,
     }

@@ -76,7 +76,25 @@ def folder_section(results: dict) -> str:
     text = "## Whole folder\n\n" + table(header, rows)
     stages = folder["m2fp, one worker"]["stages"]
     parts = ", ".join(f"{name} {seconds * 1e3:.0f}" for name, seconds in stages.items())
-    return text + f"\nm2fp's stages on one worker, ms an image: {parts}.\n"
+    text += f"\nm2fp's stages on one worker, ms an image: {parts}."
+    # Decoding, resizing, encoding and writing are other threads' work.
+    seconds = folder["m2fp, one worker"]["seconds"]
+    outside = 1 - stages["infer"] * folder["m2fp, one worker"]["images"] / seconds
+    text += f" Of the wall time {outside:.1%} lies outside the network.\n"
+    if "busy" in results:
+        alone, beside = results["busy"]["alone"], results["busy"]["beside a busy process"]
+        text += (
+            f"\nBeside a process that keeps one core busy: {beside:.2f} images/s instead of"
+            f" {alone:.2f} ({beside / alone:.0%}).\n"
+        )
+    if "growth" in results:
+        growth = results["growth"]
+        text += (
+            f"\nResident after {growth['photos']} photos of as many sizes (m2fp-r101, one worker,"
+            f" `--max-side 96`): at most {growth['last'] / 1e6:.0f} MB, after 50"
+            f" {growth['image 50'] / 1e6:.0f} MB.\n"
+        )
+    return text
 
 
 def plot(results: dict) -> str:
@@ -124,7 +142,7 @@ def write(results: dict, folder: Path) -> None:
         text += folder_section(results) + "\n"
     if "startup" in results:
         rows = [[name, f"{seconds:.2f}"] for name, seconds in results["startup"].items()]
-        text += "## From the command to its end\n\n" + table(["warm caches", "s"], rows) + "\n"
+        text += "## From the command to its first result\n\n" + table(["warm caches", "s"], rows) + "\n"
     if "tiny" in results:
         tiny = results["tiny"]
         summary = tiny["folder"]

@@ -1,16 +1,18 @@
 // Multi-scale deformable attention as one fused operator, `m2fp::deformable_attention`
 // (Deformable DETR, arXiv 2010.04159, eq. 3). Models/m2fp/deformable_attention.py documents the
 // schema and holds the reference in plain operators, which writes every sampled value to memory
-// several times over; here a sample lives in registers.
+// several times over; here a sum lives in registers.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/parallel.h"
+#include "kernels/vector.h"
 
 namespace {
 
@@ -35,14 +37,46 @@ struct Problem {
 };
 
 constexpr int64_t kMaxSamples = 64;
+constexpr int64_t kMaxDim = 256;
 
-// Adds weight * token to the accumulator.
+// The sum of weighted tokens of `Dim` values; 0 for any number.
 template <int Dim>
-[[gnu::always_inline]] inline void accumulate(
-    float* __restrict sum, const float* __restrict token, float weight, int64_t dim) {
-  const int64_t n = Dim > 0 ? Dim : dim;
-  for (int64_t c = 0; c < n; ++c) sum[c] += weight * token[c];
-}
+struct Sum {
+  float values[Dim > 0 ? Dim : kMaxDim];
+  int64_t dim;
+
+  [[gnu::always_inline]] void clear() { std::fill_n(values, Dim > 0 ? Dim : dim, 0.0f); }
+  [[gnu::always_inline]] void add(const float* token, float weight) {
+    for (int64_t c = 0; c < (Dim > 0 ? Dim : dim); ++c) values[c] += weight * token[c];
+  }
+  [[gnu::always_inline]] void store_to(float* output) const {
+    std::copy_n(values, Dim > 0 ? Dim : dim, output);
+  }
+};
+
+// In registers.
+template <int Dim>
+struct VectorSum {
+  m2fp::Vector values[Dim / m2fp::kLanes];
+  int64_t dim;
+
+  [[gnu::always_inline]] void clear() {
+    for (m2fp::Vector& value : values) value = m2fp::Vector{};
+  }
+  [[gnu::always_inline]] void add(const float* token, float weight) {
+    for (int64_t v = 0; v < Dim / m2fp::kLanes; ++v) {
+      values[v] += weight * m2fp::load(token + v * m2fp::kLanes);
+    }
+  }
+  [[gnu::always_inline]] void store_to(float* output) const {
+    for (int64_t v = 0; v < Dim / m2fp::kLanes; ++v) {
+      m2fp::store(output + v * m2fp::kLanes, values[v]);
+    }
+  }
+};
+
+template <int Dim>
+using SumOf = std::conditional_t<(Dim > 0 && Dim % m2fp::kLanes == 0), VectorSum<Dim>, Sum<Dim>>;
 
 template <int Dim>
 [[gnu::always_inline]] inline void attend(const Problem& p, int64_t begin, int64_t end) {
@@ -50,7 +84,8 @@ template <int Dim>
   const int64_t samples = p.level_count * p.points;
   const int64_t stride = p.heads * dim;
   float weights[kMaxSamples];
-  float sum[Dim > 0 ? Dim : 256];
+  SumOf<Dim> sum;
+  sum.dim = dim;
   for (int64_t s = begin; s < end; ++s) {
     const float x = p.reference_points[2 * s];
     const float y = p.reference_points[2 * s + 1];
@@ -62,7 +97,7 @@ template <int Dim>
       float total = 0;
       for (int64_t i = 0; i < samples; ++i) total += weights[i] = std::exp(logits[i] - maximum);
       const float scale = 1 / total;
-      std::fill_n(sum, dim, 0.0f);
+      sum.clear();
       for (int64_t l = 0; l < p.level_count; ++l) {
         const Level level = p.levels[l];
         const float* tokens = p.value + level.start * stride + h * dim;
@@ -83,16 +118,16 @@ template <int Dim>
           const float* next = row + level.width * stride;
           const bool has_left = x0 >= 0, has_right = x0 + 1 < level.width;
           if (y0 >= 0) {
-            if (has_left) accumulate<Dim>(sum, row, w * (1 - wx) * (1 - wy), dim);
-            if (has_right) accumulate<Dim>(sum, row + stride, w * wx * (1 - wy), dim);
+            if (has_left) sum.add(row, w * (1 - wx) * (1 - wy));
+            if (has_right) sum.add(row + stride, w * wx * (1 - wy));
           }
           if (y0 + 1 < level.height) {
-            if (has_left) accumulate<Dim>(sum, next, w * (1 - wx) * wy, dim);
-            if (has_right) accumulate<Dim>(sum, next + stride, w * wx * wy, dim);
+            if (has_left) sum.add(next, w * (1 - wx) * wy);
+            if (has_right) sum.add(next + stride, w * wx * wy);
           }
         }
       }
-      std::copy_n(sum, dim, p.output + s * stride + h * dim);
+      sum.store_to(p.output + s * stride + h * dim);
     }
   }
 }
@@ -133,7 +168,7 @@ at::Tensor deformable_attention(
   const int64_t batch = value.size(0), tokens = value.size(1);
   const int64_t heads = value.size(2), dim = value.size(3);
   const int64_t level_count = sampling_offsets.size(3), points = sampling_offsets.size(4);
-  TORCH_CHECK(level_count * points <= kMaxSamples && dim <= 256, "too many samples or channels a head");
+  TORCH_CHECK(level_count * points <= kMaxSamples && dim <= kMaxDim, "too many samples or channels a head");
   TORCH_CHECK(
       sampling_offsets.sizes() == at::IntArrayRef({batch, tokens, heads, level_count, points, 2}) &&
           attention_logits.sizes() == at::IntArrayRef({batch, tokens, heads, level_count * points}) &&

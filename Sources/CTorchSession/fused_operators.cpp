@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/convolution.h"
+#include "profile.h"
 
 namespace {
 
@@ -92,6 +93,7 @@ at::Tensor convolution(
   const auto format = at::MemoryFormat::ChannelsLast;
   const at::Tensor x = input.contiguous(format);
   const int64_t out_height = c.output_size(height), out_width = c.output_size(width);
+  m2fp::note_product(c, batch * out_height * out_width);
   return fused(
       {batch, c.outputs, out_height, out_width}, format, x, bias, residual,
       static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
@@ -114,6 +116,7 @@ at::Tensor linear(
   const Convolution c{input.size(-1), outputs, 1, 1, 0, 1};
   check(c, input, weights, bias);
   const at::Tensor x = input.contiguous();
+  m2fp::note_product(c, x.numel() / c.inputs);
   std::vector<int64_t> sizes = input.sizes().vec();
   sizes.back() = outputs;
   return fused(

@@ -3,6 +3,7 @@
 
 #include "block_pool.h"
 #include "fuse_operators.h"
+#include "profile.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -208,6 +209,13 @@ bool session_run(m2fp_session* session, m2fp_output* output, m2fp_torch_error* e
   });
 }
 
+bool session_profile(
+    m2fp_session* session, m2fp_profile_sink sink, void* context, m2fp_torch_error* error) {
+  m2fp_output output;
+  const m2fp::Profile profile(sink, context);
+  return session_run(session, &output, error);
+}
+
 void session_destroy(m2fp_session* session) { delete session; }
 
 void describe_runtime(m2fp_runtime_info* info) {
@@ -251,7 +259,7 @@ void describe_runtime(m2fp_runtime_info* info) {
 
 constexpr m2fp_torch_api kAPI{
     model_load,  model_destroy,   session_create,   session_input,
-    session_run, session_destroy, describe_runtime,
+    session_run, session_destroy, describe_runtime, session_profile,
 };
 
 }  // namespace

@@ -68,6 +68,27 @@ public final class TorchSession: NetworkSession {
           start: output.mask_logits, count: queries * maskWidth * maskHeight)))
   }
 
+  /// An operator of a run: its name and sizes, its floating-point operations as a direct computation
+  /// counts them (0 where nobody counted), and the seconds of this thread's processor time it took.
+  public typealias Call = (what: String, operations: Double, seconds: Double)
+
+  /// Runs the network on the last input again and reports where the time goes.
+  public func profile() throws(FileFailure) -> [Call] {
+    precondition(pthread_equal(thread, pthread_self()) != 0, "a session left its thread")
+    var error = m2fp_torch_error()
+    var calls: [Call] = []
+    let isDone = withUnsafeMutablePointer(to: &calls) { calls in
+      model.torch.session_profile(
+        handle,
+        { calls, what, operations, seconds in
+          calls?.assumingMemoryBound(to: [Call].self).pointee
+            .append((String(cString: what), operations, seconds))
+        }, calls, &error)
+    }
+    guard isDone else { throw Self.failure(error) }
+    return calls
+  }
+
   private static func failure(_ error: m2fp_torch_error) -> FileFailure {
     switch error.status {
     case .outOfMemory:

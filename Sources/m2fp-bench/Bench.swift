@@ -8,17 +8,23 @@ import M2FPImageIO
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.isEmpty { return try stages() }
-    guard arguments.count == 5, arguments[1] == "network", let width = Int(arguments[3]),
-      let height = Int(arguments[4]), let threads = Int(arguments[5])
-    else {
+    let words = Array(arguments)
+    let sizes = words.dropFirst(2).compactMap(Int.init)
+    switch (words[0], sizes.count, words.count) {
+    case ("network", 3, 5):
+      try NetworkBench(archive: words[1], width: sizes[0], height: sizes[1], threads: sizes[2])
+        .serve()
+    case ("profile", 2, 4):
+      try NetworkBench(archive: words[1], width: sizes[0], height: sizes[1], threads: 1).profile()
+    default:
       print(
         """
         usage: m2fp-bench                                       the stages round the network
                m2fp-bench network ARCHIVE WIDTH HEIGHT THREADS  a run for each line on stdin
+               m2fp-bench profile ARCHIVE WIDTH HEIGHT          where a run's time goes
         """)
       exit(64)
     }
-    try NetworkBench(archive: arguments[2], width: width, height: height, threads: threads).serve()
   }
 
   private static func stages() throws {

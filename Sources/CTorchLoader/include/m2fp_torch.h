@@ -72,6 +72,12 @@ typedef struct {
   char blas_config[128];
 } m2fp_runtime_info;
 
+/// Is told of an operator of a run, in the order they end: its name with its sizes, its floating-point
+/// operations as a direct computation counts them (0 where nobody counted), and the seconds that it
+/// took of the calling thread's processor time.
+typedef void (*m2fp_profile_sink)(
+    void *_Nullable context, const char *what, double operations, double seconds);
+
 /// What the shim does.
 typedef struct {
   /// Loads the archive at `path`. Half-precision constants are widened to single precision.
@@ -99,6 +105,11 @@ typedef struct {
 
   /// Fills `info`. Any thread.
   void (*_Nonnull describe_runtime)(m2fp_runtime_info *info);
+
+  /// Like session_run, telling `sink` where the time goes. Session's thread.
+  bool (*_Nonnull session_profile)(
+      m2fp_session *session, m2fp_profile_sink sink, void *_Nullable context,
+      m2fp_torch_error *error);
 } m2fp_torch_api;
 
 /// Opens the shim, libM2FPTorch.so, which lies beside the running executable or in ../lib/m2fp from

@@ -105,8 +105,8 @@ Method method(const Convolution& c) {
   if (c.groups == 1) {
     // Below this the transforms cost more than the multiplications that they save.
     constexpr int64_t kLeast = 32;
-    // Weights grow fourfold: beyond this, where there are few tiles to share them, reading them
-    // costs most of what the multiplications save.
+    // Weights grow fourfold: beyond this, where there are few tiles to share them, transforming and
+    // reading them costs most of what the multiplications save.
     constexpr int64_t kMost = 256 * 256;
     const bool fits = c.kernel == 3 && c.stride == 1 && c.padding == 1 && c.inputs >= kLeast &&
                       c.outputs >= kLeast && c.inputs * c.outputs <= kMost &&

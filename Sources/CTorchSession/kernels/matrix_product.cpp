@@ -62,6 +62,11 @@ struct Step {
 [[gnu::always_inline]] inline void run_step(
     const Step& step, const float* bias, const float* residual, Activation activation, float* c,
     int64_t stride) {
+  // The sums take long enough for these lines to come from memory.
+  for (int64_t r = 0; r < kRows; ++r) {
+    __builtin_prefetch(c + r * stride, 1);
+    if (step.is_last && residual) __builtin_prefetch(residual + r * stride);
+  }
   Tile tile{};
   if (!step.is_first) {
     for (int64_t r = 0; r < kRows; ++r) {

@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kOut = 4;
 constexpr int64_t kIn = 6;
 constexpr int64_t kPoints = kIn * kIn;
+constexpr int64_t kTaps = 9;
 
 // Transformed tiles that are held at once, in values: they stay in the last-level cache.
 constexpr int64_t kWorkspace = 1 << 20;
@@ -39,6 +40,36 @@ constexpr int64_t kWorkspace = 1 << 20;
   t[step] = b + 2.0f * d;
   t[2 * step] = a + 4.0f * c;
   t[3 * step] = b + 8.0f * d + m[5 * step];
+}
+
+// g -> G g, three values a step apart to six.
+[[gnu::always_inline]] inline void transform_filter(
+    const Vector* g, int64_t step, Vector* t, int64_t to_step) {
+  const Vector g0 = g[0], g1 = g[step], g2 = g[2 * step];
+  const Vector even = (g0 + g2) * (-1.0f / 6), odd = g1 * (1.0f / 6);
+  const Vector a = g0 * (1.0f / 24) + g2 * (1.0f / 6), b = g1 * (1.0f / 12);
+  t[0] = g0 * 0.25f;
+  t[to_step] = even - odd;
+  t[2 * to_step] = even + odd;
+  t[3 * to_step] = a + b;
+  t[4 * to_step] = a - b;
+  t[5 * to_step] = g2;
+}
+
+// Transforms `count` groups of kColumns filters of nine values: U = G g G^T.
+//
+// output: a plane of `plane` values for each of the 36 places.
+[[gnu::always_inline]] inline void transform_filters(
+    const float* filters, int64_t count, float* output, int64_t plane) {
+  for (int64_t i = 0; i < count; ++i, filters += kTaps * kColumns, output += kColumns) {
+    for (int64_t lane = 0; lane < kColumns; lane += kLanes) {
+      Vector g[kTaps], rows[kIn * 3], u[kPoints];
+      for (int64_t tap = 0; tap < kTaps; ++tap) g[tap] = load(filters + tap * kColumns + lane);
+      for (int64_t x = 0; x < 3; ++x) transform_filter(g + x, 3, rows + x, 3);
+      for (int64_t y = 0; y < kIn; ++y) transform_filter(rows + 3 * y, 1, u + y * kIn, 1);
+      for (int64_t p = 0; p < kPoints; ++p) store(output + p * plane + lane, u[p]);
+    }
+  }
 }
 
 // Transforms one input tile for all channels.
@@ -94,35 +125,21 @@ struct Result {
 }  // namespace
 
 int64_t winograd_packed_size(const Convolution& convolution) {
-  return kPoints * panels(convolution.outputs) * kColumns * convolution.inputs;
+  return panels(convolution.outputs) * kColumns * convolution.inputs * kTaps;
 }
 
 void winograd_pack_weights(
     const Convolution& convolution, const float* weights, const int64_t* strides, float* packed) {
-  // U = G g G^T, in double precision: it is done once.
-  static constexpr double G[kIn][3] = {
-      {1.0 / 4, 0, 0},
-      {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-      {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-      {1.0 / 24, 1.0 / 12, 1.0 / 6},
-      {1.0 / 24, -1.0 / 12, 1.0 / 6},
-      {0, 0, 1},
-  };
-  const int64_t size = winograd_packed_size(convolution) / kPoints;
-  for (int64_t i = 0; i < kIn; ++i) {
-    for (int64_t j = 0; j < kIn; ++j) {
-      const auto element = [&](int64_t k, int64_t n) {
-        double sum = 0;
-        for (int64_t y = 0; y < 3; ++y) {
-          for (int64_t x = 0; x < 3; ++x) {
-            const int64_t at =
-                n * strides[0] + k * strides[1] + y * strides[2] + x * strides[3];
-            sum += G[i][y] * weights[at] * G[j][x];
-          }
+  for (int64_t panel = 0; panel < panels(convolution.outputs); ++panel) {
+    for (int64_t k = 0; k < convolution.inputs; ++k) {
+      for (int64_t tap = 0; tap < kTaps; ++tap) {
+        for (int64_t c = 0; c < kColumns; ++c) {
+          const int64_t n = panel * kColumns + c;
+          const int64_t at =
+              n * strides[0] + k * strides[1] + tap / 3 * strides[2] + tap % 3 * strides[3];
+          *packed++ = n < convolution.outputs ? weights[at] : 0.0f;
         }
-        return static_cast<float>(sum);
-      };
-      pack(convolution.inputs, convolution.outputs, element, packed + (i * kIn + j) * size);
+      }
     }
   }
 }
@@ -133,7 +150,20 @@ void winograd_convolve(
   const int64_t inputs = convolution.inputs, outputs = convolution.outputs;
   const int64_t tiles_across = (width + kOut - 1) / kOut;
   const int64_t tiles = tiles_across * ((height + kOut - 1) / kOut);
-  const int64_t size = winograd_packed_size(convolution) / kPoints;
+  // The weights grow fourfold. Transformed anew each time, at 2 % of the products' cost, they take
+  // memory for one layer only.
+  const int64_t size = panels(outputs) * kColumns * inputs;
+  // A cache line more: else all 36 planes begin in the same cache set.
+  const int64_t plane = size + 16;
+  static thread_local std::vector<float> filters;
+  if (static_cast<int64_t>(filters.size()) < kPoints * plane) filters.resize(kPoints * plane);
+  float* const transformed_filters = filters.data();
+  parallel_for(size / kColumns, 64, [&](int64_t begin, int64_t end) {
+    run_on_this_cpu<transform_filters>(
+        packed + begin * kColumns * kTaps, end - begin, transformed_filters + begin * kColumns,
+        plane);
+  });
+
   // What fits the workspace, in chunks of about the same size.
   const int64_t most = std::clamp<int64_t>(
       kWorkspace / (kPoints * (inputs + outputs)) / kRows * kRows, kRows, kBlockRows);
@@ -173,7 +203,7 @@ void winograd_convolve(
           rows[t] = transformed + i * input_plane + std::min(t, count - 1) * inputs;
         }
         const Product product{
-            rows, count, 1, inputs, packed + i * size, outputs, products + i * output_plane,
+            rows, count, 1, inputs, transformed_filters + i * plane, outputs, products + i * output_plane,
             outputs, {}};
         multiply(product, 0, panels(outputs));
       }

@@ -35,11 +35,12 @@ from m2fp.model import M2FP
 from reference import MARKER, install
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("network", "throughput", "folder", "busy", "growth", "startup", "tiny")
+PARTS = ("network", "throughput", "profile", "folder", "busy", "growth", "stages", "startup", "tiny")
 PEERS = ("onnxruntime", "openvino")
 PEER_REQUIREMENTS = ("onnxruntime", "openvino", "numpy")
 SIZE = 512
 BUSY_CPUS = 0.15
+PROFILE_ROWS = 30
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -380,6 +381,20 @@ def measure_growth(bench: Bench) -> dict:
     return {"photos": len(resident), "image 50": max(resident[:50]), "last": max(resident[50:])}
 
 
+def measure_profile(bench: Bench) -> str:
+    """Where the network's time goes on one thread: a Markdown table of what takes most, and all."""
+    command = [bench.m2fp_bench, "profile", bench.archive, str(SIZE), str(SIZE)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    lines = done.stdout.splitlines(keepends=True)
+    return "".join(lines[: 2 + PROFILE_ROWS] + lines[-1:])
+
+
+def measure_stages(bench: Bench) -> str:
+    """The stages round the network, one by one; a Markdown table."""
+    done = subprocess.run([bench.m2fp_bench], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
 def measure_startup(bench: Bench) -> dict:
     """Seconds from the command to its first result, on warm caches."""
     photo = ROOT / "Examples" / "grace-hopper.jpg"
@@ -435,23 +450,25 @@ def main() -> int:
     with contextlib.suppress(OSError, ValueError):
         # Parts that are not measured now keep their figures.
         results = json.loads(results_file.read_text())
-    busy = check_idle(arguments.busy)
     measures = {
         "network": measure_network,
         "throughput": lambda b: measure_throughput(b, results.get("network")),
         "folder": measure_folder,
         "busy": measure_busy,
         "growth": measure_growth,
+        "profile": measure_profile,
+        "stages": measure_stages,
         "startup": measure_startup,
         "tiny": measure_tiny,
     }
     for part in PARTS:
         if part in parts:
             print(f"Measuring: {part}", flush=True)
+            results.setdefault("others", {})[part] = round(check_idle(arguments.busy), 2)
             results[part] = measures[part](bench)
     results["machine"] = {
         "cpu": report.cpu_name(), "cpus": os.cpu_count(), "system": platform.platform(),
-        "busy": round(busy, 2), "date": time.strftime("%Y-%m-%d"), "quick": arguments.quick,
+        "date": time.strftime("%Y-%m-%d"), "quick": arguments.quick,
     }  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
     results_file.write_text(json.dumps(results, indent=1) + "\n")

@@ -131,15 +131,24 @@ def write(results: dict, folder: Path) -> None:
     text = "# Benchmark\n\n"
     text += (
         f"`make bench` on {machine['cpus']} CPUs ({machine['cpu']}), {machine['date']}"
-        f"{', the quick form' if machine['quick'] else ''}; others used {machine['busy']} CPUs"
-        " when"
-        " it began. Medians of runs that take turns.\n\n"
+        f"{', the quick form' if machine['quick'] else ''}. Medians of runs that take turns. CPUs that"
+        " others used when a part began: "
+        + ", ".join(f"{part} {busy:.2f}" for part, busy in results["others"].items())
+        + ".\n\n"
     )
     if "network" in results:
         (folder / "network.svg").write_text(plot(results))
         text += "![Seconds an image](network.svg)\n\n" + network_section(results) + "\n"
+    if "profile" in results:
+        text += (
+            "## Where the network's time goes\n\n"
+            "m2fp-r101, 512×512, one thread, processor time; rates as a direct computation counts.\n\n"
+            f"{results['profile']}\n"
+        )
     if "folder" in results:
         text += folder_section(results) + "\n"
+    if "stages" in results:
+        text += "## The stages round the network\n\n" + results["stages"] + "\n"
     if "startup" in results:
         rows = [[name, f"{seconds:.2f}"] for name, seconds in results["startup"].items()]
         text += "## From the command to its first result\n\n" + table(["warm caches", "s"], rows) + "\n"

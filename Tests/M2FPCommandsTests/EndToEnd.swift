@@ -132,10 +132,9 @@ extension EndToEnd {
   }
 
   /// Runs a shell script; `$M2FP` and `$MODEL` are the binary and the fixture model.
-  func shell(_ script: String, with program: [String] = []) throws -> Finished {
-    let words = program + ["sh", "-euc", script]
-    return try Running(
-      URL(fileURLWithPath: "/usr/bin/env"), words, folder: folder,
+  func shell(_ script: String) throws -> Finished {
+    try Running(
+      URL(fileURLWithPath: "/bin/sh"), ["-euc", script], folder: folder,
       environment: ["M2FP": Self.binary.path, "MODEL": Self.model]
     ).finish()
   }

@@ -43,27 +43,6 @@ struct FaultTests: EndToEnd {
     withExtendedLifetime(locks) {}
   }
 
-  @Test func killedAtAnyMomentARunGoesOnToTheSameTree() throws {
-    for index in 0..<12 { try addPhoto("in/\(index).png", width: 200 + index, height: 200) }
-    #expect(try parse("in", "--out", "whole").code == 0)
-    var kept = 0
-    for round in 1...3 {
-      let running = try startParse(["in", "--out", "out", "--jobs", "2"])
-      while running.process.isRunning, try sidecars() < round * 3 { usleep(2000) }
-      kill(running.process.processIdentifier, SIGKILL)
-      _ = try running.finish()
-      #expect(try sidecars() >= kept, "what is done is not undone")
-      kept = try sidecars()
-    }
-    let last = try parse("in", "--out", "out", "--json")
-    #expect(last.code == 0 && last.total("current") ?? 0 >= kept)
-    #expect(try tree("out") == tree("whole"), "nothing half, nothing temporary, no lock")
-  }
-
-  private func sidecars() throws -> Int {
-    (try? tree("out").keys.count { $0.hasSuffix(".m2fp.json") }) ?? 0
-  }
-
   /// Standard output is a pipe that nobody empties, so that the run cannot end.
   @Test(.timeLimit(.minutes(2))) func aSecondSignalStopsAtOnce() throws {
     for index in 0..<80 { try write("in/\(index).png", Data("text".utf8)) }
@@ -95,35 +74,5 @@ struct FaultTests: EndToEnd {
     process.terminate()
     process.waitUntilExit()
     #expect(process.terminationReason == .exit && process.terminationStatus == 128 + SIGTERM)
-  }
-
-  /// On a file system of its own that is soon full, and then made larger.
-  @Test func aFullDiskEndsTheRunAndLosesNothing() throws {
-    for index in 0..<12 { try addPhoto("in/\(index).png", width: 200 + index, height: 200) }
-    #expect(try parse("in", "--out", "whole").code == 0)
-    let namespace = ["unshare", "--mount"] + (getuid() == 0 ? [] : ["--map-root-user"])
-    let result = try shell(
-      """
-      mkdir small full after
-      mount -t tmpfs -o size=96k tmpfs small
-      code=0; "$M2FP" parse --model "$MODEL" in --out small || code=$?
-      cp -a small/. full
-      mount -o remount,size=10m small
-      "$M2FP" parse --model "$MODEL" in --out small
-      cp -a small/. after
-      exit $code
-      """, with: namespace)
-    #expect(result.code == 73, "\(result.error)")
-    #expect(
-      result.error.contains("No space left on device")
-        && result.error.contains("disk-full") == false)
-    let (full, whole) = (try tree("full"), try tree("whole"))
-    #expect(full.count < whole.count)
-    for (name, contents) in full { #expect(whole[name] == contents, "\(name) is whole") }
-    for name in full.keys where name.hasSuffix(".json") {
-      let outputs = Sidecar.read(folder + "/full/" + name)?.outputs.map(\.path) ?? []
-      #expect(!outputs.isEmpty && outputs.allSatisfy { full[$0] != nil })
-    }
-    #expect(try tree("after") == whole)
   }
 }

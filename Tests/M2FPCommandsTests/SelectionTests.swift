@@ -9,20 +9,6 @@ struct SelectionTests: EndToEnd {
     place = try WorkingFolder()
   }
 
-  @Test func shardsAtOnceMakeTheWholeAndNoMore() throws {
-    for index in 0..<16 { try addPhoto("in/\(index % 3)/\(index).png", width: 120 + index) }
-    let shards = try (1...3).map {
-      try startParse(["in", "--out", "out", "--shard", "\($0)/3", "--json"])
-    }
-    let results = try shards.map { try $0.finish() }
-    #expect(results.allSatisfy { $0.code == 0 }, "\(results.map(\.error))")
-    let files = results.flatMap { $0.lines.compactMap { $0["file"] as? String } }
-    #expect(files.count == 16 && Set(files).count == 16)
-    #expect(results.allSatisfy { $0.total("parsed") ?? 0 > 0 })
-    #expect(try parse("in", "--out", "whole").code == 0)
-    #expect(try tree("out") == tree("whole"), "without a lock or a temporary file")
-  }
-
   @Test func slurmTellsTheShard() throws {
     for index in 0..<8 { try addPhoto("in/\(index).png", width: 50) }
     var count = 0

@@ -147,7 +147,8 @@ struct ParseCommand: ParsableCommand {
     }
     defer { locks.removeAll() }
     let files = try selected.plan(out: out, naming: naming)
-    try Exporter.check(exports.requests, files: files, inputs: selection.paths)
+    try Exporter.check(
+      exports.requests, files: files, inputs: selection.paths, probing: !dryRun)
 
     var options = BatchOptions()
     options.maxSide = maxSide

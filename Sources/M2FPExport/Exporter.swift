@@ -79,10 +79,20 @@ public struct Exporter: Sendable {
   ///   - files: What is to be exported.
   ///   - inputs: The paths the user named; a folder of label maps among them would be taken for
   ///     photos the next time.
+  ///   - probing: Whether to try to write there, and make the folders for it.
   /// - Throws: ``RunFailure`` with the remedy.
   public static func check(
-    _ requests: [ExportRequest], files: [PlannedFile], inputs: [String]
+    _ requests: [ExportRequest], files: [PlannedFile], inputs: [String], probing: Bool
   ) throws(RunFailure) {
+    for request in requests {
+      var status = stat()
+      if !request.isFolder, stat(request.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+        throw RunFailure(
+          .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another."
+        )
+      }
+      if probing { try OutputPlan.checkWritable(StreamedFile.folder(request.path)) }
+    }
     for request in requests where request.isFolder {
       do throws(FileFailure) {
         try ExportFolder.checkReplaceable(request.path)

@@ -1,6 +1,7 @@
 import Foundation
-import M2FPCommands
 import Testing
+
+@testable import M2FPCommands
 
 /// Persons, pictures and exports, by the binary itself.
 struct FormatOptionTests: EndToEnd {
@@ -93,10 +94,32 @@ struct FormatOptionTests: EndToEnd {
     #expect(try parse("in", "--export", "cocoa", "x.json").code == 64)
     let among = try parse("in", "--export", "labels", "in/labels")
     #expect(among.code == 73 && among.error.contains("taken for photos"))
+    for sheet in ["in", "in/a.png/sheet.html"] {
+      let result = try parse("in", "--sheet", sheet)
+      #expect(result.code == 73 && !exists("in/a.m2fp.json"), "before any work: \(result.error)")
+    }
     #expect(
       try parse("in", "--remap", "atr", "--masks", "face", "--overlay", "--overlay-names").code == 0
     )
     #expect(exists("in/a.m2fp/face.png") && exists("in/a.m2fp.overlay.jpg"))
+  }
+
+  @Test func aRemapMayBeInTOML() throws {
+    let pascal = try #require(LabelSetOptions.builtIn["pascal"])
+    let table = try #require(
+      try JSONSerialization.jsonObject(with: Data(pascal)) as? [String: Any])
+    let map = try #require(table["map"] as? [String: String])
+    let classes = try #require(table["classes"] as? [String])
+    let toml =
+      "classes = \(classes)\n[map]\n" + map.map { "\"\($0)\" = \"\($1)\"\n" }.joined()
+    try write("pascal.toml", Data(toml.utf8))
+    func list(_ remap: String) throws -> Finished {
+      try run("classes", "--model", Self.model, "--remap", remap)
+    }
+    let (ours, built) = (try list("pascal.toml"), try list("pascal"))
+    #expect(ours.code == 0 && ours.output == built.output, "\(ours.error)")
+    try write("pascal.toml", Data("classes = [".utf8))
+    #expect(try list("pascal.toml").error.contains("pascal.toml, line 1"))
   }
 
   @Test(arguments: [

@@ -68,7 +68,8 @@ import Testing
       #expect(failure?.kind == .outputNotWritable)
       #expect(failure?.message.contains("no export of m2fp") == true)
       #expect(throws: RunFailure.self) {
-        try Exporter.check([ExportRequest(kind, path: target)], files: fixture.files, inputs: [])
+        try Exporter.check(
+          [ExportRequest(kind, path: target)], files: fixture.files, inputs: [], probing: false)
       }
     }
     #expect(try names(target) == ["a0.png", "classes.txt", "sub"])
@@ -88,14 +89,17 @@ import Testing
     let photos = fixture.folder + "/photos"
     let failure = #expect(throws: RunFailure.self) {
       try Exporter.check(
-        [ExportRequest(.labels, path: photos + "/labels")], files: [], inputs: [photos + "/"])
+        [ExportRequest(.labels, path: photos + "/labels")], files: [], inputs: [photos + "/"],
+        probing: false)
     }
     #expect(failure?.message.contains("taken for photos") == true)
     try Exporter.check(
-      [ExportRequest(.labels, path: photos + "-labels")], files: fixture.files, inputs: [photos])
+      [ExportRequest(.labels, path: photos + "-labels")], files: fixture.files, inputs: [photos],
+      probing: false)
     let twice = fixture.files + fixture.files
     #expect(throws: RunFailure.self) {
-      try Exporter.check([ExportRequest(.coco, path: "x")], files: twice, inputs: [])
+      try Exporter.check(
+        [ExportRequest(.coco, path: "x")], files: twice, inputs: [], probing: false)
     }
   }
 

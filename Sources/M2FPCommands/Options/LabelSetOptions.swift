@@ -1,14 +1,16 @@
 import ArgumentParser
 import Foundation
 import M2FPCore
+import TOMLKit
 
 /// Options about the classes that outputs are in, and their colours.
 struct LabelSetOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Turn the classes into another set's: atr, pascal, or a JSON file {\"classes\": [...], "
-        + "\"map\": {\"Coat\": \"Upper-clothes\", ...}}. Default: the model's own classes.",
-      valueName: "atr|pascal|file"), completion: .file(extensions: ["json"]))
+      """
+      Turn the classes into another set's: atr, pascal, or a JSON file {"classes": [...], "map": \
+      {"Coat": "Upper-clothes", ...}}, or the same in a TOML file. Default: the model's own classes.
+      """, valueName: "atr|pascal|file"), completion: .file(extensions: ["json", "toml"]))
   var remap: String?
 
   @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"), completion: .file())
@@ -19,6 +21,16 @@ struct LabelSetOptions: ParsableArguments {
     "atr": PackageResources.atr_json, "pascal": PackageResources.pascal_json,
   ]
 
+  private static func json(toml: Data, path: String) throws -> Data {
+    do {
+      return Data(
+        try TOMLTable(string: String(decoding: toml, as: UTF8.self)).convert(to: .json).utf8)
+    } catch let error as TOMLParseError {
+      throw ValidationError(
+        "--remap \(path), line \(error.source.begin.line): \(error.description)")
+    }
+  }
+
   /// The table that `--remap` means; nil for none.
   ///
   /// - Throws: `ValidationError` for one that cannot be read, or does not fit the model.
@@ -28,7 +40,7 @@ struct LabelSetOptions: ParsableArguments {
     if let builtIn = Self.builtIn[remap] {
       json = Data(builtIn)
     } else if let data = FileManager.default.contents(atPath: remap) {
-      json = data
+      json = remap.hasSuffix(".toml") ? try Self.json(toml: data, path: remap) : data
     } else {
       let hint = ClassNames.nearest(to: remap, in: Self.builtIn.keys.sorted())
       throw ValidationError(

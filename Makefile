@@ -30,7 +30,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check
+.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check pictures
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -46,6 +46,8 @@ test: setup-test
 	swift test
 	$(PYTHON) -m unittest discover -s Models/tests
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
+	$(MAKE) --no-print-directory tsan \
+	  TSAN_TESTS="--filter 'BoundedQueueTests|BatchTests/|manyRunsShareACache|copiesSideBySide'"
 
 # The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
 FUZZ_RUNS ?= 1000000
@@ -68,9 +70,9 @@ MEMORY_MODELS ?= $(CURDIR)/Models/m2fp-tiny.pt
 memory: setup-test build
 	$(TRIAL) MEMORY_MODELS=$(MEMORY_MODELS) swift test --filter MemoryTests
 
-# The threads of the batch layer, round a network that is not there.
+# The threads of the batch layer, round a network that is not there; TSAN_TESTS=--filter … for some.
 tsan: setup
-	M2FP_BATCH_ONLY=1 swift test --sanitize=thread --scratch-path .build-tsan
+	M2FP_BATCH_ONLY=1 swift test --sanitize=thread --scratch-path .build-tsan $(TSAN_TESTS)
 
 # Shared blocks of cached results, on file systems that have them; as root.
 reflink: build
@@ -91,6 +93,22 @@ sheet-check: build
 	    2>/dev/null || exit 1; \
 	  echo .build/demo/sheet-$$width-$$theme.png; \
 	done; done
+
+# The README's pictures, as the default model gives them.
+pictures: build
+	$(call install,imagemagick)
+	$(M2FP) parse Examples --no-recursive --out .build/pictures --force --persons --overlay
+	cd Examples && convert -background white -gravity center \
+	  $(foreach photo,eileen-collins.png grace-hopper.jpg two-portraits.jpg,\
+	    \( $(photo) ../.build/pictures/$(basename $(photo)).m2fp.png \
+	    ../.build/pictures/$(basename $(photo)).m2fp.overlay.jpg -resize x240 +smush 6 \)) \
+	  -smush 6 +dither -colors 128 pictures/results.png
+	$(M2FP) parse Examples/two-portraits.jpg --out .build/pictures --force --persons --overlay \
+	  --overlay-names --overlay-outlines
+	cd Examples && convert -background white two-portraits.jpg \
+	  ../.build/pictures/two-portraits.m2fp.overlay.jpg \
+	  ../.build/pictures/two-portraits.m2fp.persons.png -resize x300 +smush 6 -quality 90 \
+	  pictures/persons.jpg
 
 parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))

@@ -119,6 +119,14 @@ struct EndToEndTests: EndToEnd {
     #expect(try run("parse", "a.png", "--model", models + "mismatched-contract.pt").code == 3)
   }
 
+  @Test(arguments: [("half", "no half-precision kernels"), ("int8", "not offered")])
+  func precisionsThatAreNotOfferedSayWhy(name: String, reason: String) throws {
+    try addPhoto("a.png")
+    let result = try run("parse", "a.png", "--model", Self.model, "--precision", name)
+    #expect(result.code == 64 && result.error.contains(reason), "\(result.error)")
+    #expect(try run("parse", "a.png", "--model", Self.model, "--precision", "float32").code == 0)
+  }
+
   @Test func aFolderWithoutPhotosIsNoInput() throws {
     #expect(mkdir(folder + "/empty", 0o700) == 0)
     let result = try run("parse", "empty", "--model", Self.model)

@@ -16,7 +16,9 @@ constexpr int64_t kPoints = kIn * kIn;
 constexpr int64_t kTaps = 9;
 
 // Transformed tiles that are held at once, in values: they stay in the last-level cache.
-constexpr int64_t kWorkspace = 1 << 20;
+constexpr int64_t kWorkspace = 5 << 18;
+// Transformed filters that are held at once, in values: they stay in the second-level cache.
+constexpr int64_t kFilterSpace = 3 << 15;
 
 // d -> B^T d, for six values a step apart.
 [[gnu::always_inline]] inline void transform_input(const Vector* d, int64_t step, Vector* t) {
@@ -42,32 +44,32 @@ constexpr int64_t kWorkspace = 1 << 20;
   t[3 * step] = b + 8.0f * d + m[5 * step];
 }
 
-// g -> G g, three values a step apart to six.
-[[gnu::always_inline]] inline void transform_filter(
-    const Vector* g, int64_t step, Vector* t, int64_t to_step) {
-  const Vector g0 = g[0], g1 = g[step], g2 = g[2 * step];
-  const Vector even = (g0 + g2) * (-1.0f / 6), odd = g1 * (1.0f / 6);
-  const Vector a = g0 * (1.0f / 24) + g2 * (1.0f / 6), b = g1 * (1.0f / 12);
-  t[0] = g0 * 0.25f;
-  t[to_step] = even - odd;
-  t[2 * to_step] = even + odd;
-  t[3 * to_step] = a + b;
-  t[4 * to_step] = a - b;
-  t[5 * to_step] = g2;
-}
+constexpr float G[kIn][3] = {
+    {1.0f / 4, 0, 0},
+    {-1.0f / 6, -1.0f / 6, -1.0f / 6},
+    {-1.0f / 6, 1.0f / 6, -1.0f / 6},
+    {1.0f / 24, 1.0f / 12, 1.0f / 6},
+    {1.0f / 24, -1.0f / 12, 1.0f / 6},
+    {0, 0, 1},
+};
 
-// Transforms `count` groups of kColumns filters of nine values: U = G g G^T.
+// Row y of U = G g G^T for `count` groups of kColumns filters of nine values.
 //
-// output: a plane of `plane` values for each of the 36 places.
+// output: a plane of `plane` values for each of the row's six places.
 [[gnu::always_inline]] inline void transform_filters(
-    const float* filters, int64_t count, float* output, int64_t plane) {
+    const float* filters, int64_t count, int64_t y, float* output, int64_t plane) {
   for (int64_t i = 0; i < count; ++i, filters += kTaps * kColumns, output += kColumns) {
     for (int64_t lane = 0; lane < kColumns; lane += kLanes) {
-      Vector g[kTaps], rows[kIn * 3], u[kPoints];
-      for (int64_t tap = 0; tap < kTaps; ++tap) g[tap] = load(filters + tap * kColumns + lane);
-      for (int64_t x = 0; x < 3; ++x) transform_filter(g + x, 3, rows + x, 3);
-      for (int64_t y = 0; y < kIn; ++y) transform_filter(rows + 3 * y, 1, u + y * kIn, 1);
-      for (int64_t p = 0; p < kPoints; ++p) store(output + p * plane + lane, u[p]);
+      Vector row[3];
+      for (int64_t x = 0; x < 3; ++x) {
+        const float* const g = filters + x * kColumns + lane;
+        row[x] = G[y][0] * load(g) + G[y][1] * load(g + 3 * kColumns) +
+                 G[y][2] * load(g + 6 * kColumns);
+      }
+      for (int64_t x = 0; x < kIn; ++x) {
+        const Vector u = G[x][0] * row[0] + G[x][1] * row[1] + G[x][2] * row[2];
+        store(output + x * plane + lane, u);
+      }
     }
   }
 }
@@ -150,30 +152,27 @@ void winograd_convolve(
   const int64_t inputs = convolution.inputs, outputs = convolution.outputs;
   const int64_t tiles_across = (width + kOut - 1) / kOut;
   const int64_t tiles = tiles_across * ((height + kOut - 1) / kOut);
-  // The weights grow fourfold. Transformed anew each time, at 2 % of the products' cost, they take
-  // memory for one layer only.
-  const int64_t size = panels(outputs) * kColumns * inputs;
-  // A cache line more: else all 36 planes begin in the same cache set.
-  const int64_t plane = size + 16;
-  static thread_local std::vector<float> filters;
-  if (static_cast<int64_t>(filters.size()) < kPoints * plane) filters.resize(kPoints * plane);
-  float* const transformed_filters = filters.data();
-  parallel_for(size / kColumns, 64, [&](int64_t begin, int64_t end) {
-    run_on_this_cpu<transform_filters>(
-        packed + begin * kColumns * kTaps, end - begin, transformed_filters + begin * kColumns,
-        plane);
-  });
-
   // What fits the workspace, in chunks of about the same size.
   const int64_t most = std::clamp<int64_t>(
       kWorkspace / (kPoints * (inputs + outputs)) / kRows * kRows, kRows, kBlockRows);
 
+  // The weights would grow fourfold. Transformed anew when they are used, a row of places and some
+  // panels at once, they stay in the second-level cache, at 2 % of the products' cost.
+  const int64_t all_panels = panels(outputs);
+  const int64_t most_panels =
+      std::clamp<int64_t>(kFilterSpace / (kIn * kColumns * inputs), 1, all_panels);
+  // A cache line more than the filters need: else all planes begin in the same cache set.
+  const int64_t filter_plane = most_panels * kColumns * inputs + 16;
+
   parallel_for(tiles, kRows, [&](int64_t begin, int64_t end) {
     const int64_t chunks = (end - begin + most - 1) / most;
-    const int64_t chunk = (end - begin + chunks - 1) / chunks;
+    const int64_t chunk = ((end - begin + chunks - 1) / chunks + kRows - 1) / kRows * kRows;
     // A cache line more than the tiles need: else all 36 planes begin in the same cache set.
     const int64_t input_plane = chunk * inputs + 16, output_plane = chunk * outputs + 16;
-    static thread_local std::vector<float> workspace;
+    static thread_local std::vector<float> workspace, filters;
+    if (static_cast<int64_t>(filters.size()) < kIn * filter_plane) {
+      filters.resize(kIn * filter_plane);
+    }
     const int64_t needed = kPoints * (input_plane + output_plane) + inputs;
     if (static_cast<int64_t>(workspace.size()) < needed) workspace.resize(needed);
     float* const transformed = workspace.data();
@@ -196,16 +195,25 @@ void winograd_convolve(
             static_cast<const float* const*>(pixels), inputs, transformed + t * inputs,
             input_plane);
       }
-      for (int64_t i = 0; i < kPoints; ++i) {
-        const float* rows[kBlockRows];
-        const int64_t padded = (count + kRows - 1) / kRows * kRows;
-        for (int64_t t = 0; t < padded; ++t) {
-          rows[t] = transformed + i * input_plane + std::min(t, count - 1) * inputs;
+      for (int64_t panel = 0; panel < all_panels; panel += most_panels) {
+        const int64_t some = std::min(most_panels, all_panels - panel);
+        for (int64_t i = 0; i < kPoints; ++i) {
+          if (i % kIn == 0) {
+            run_on_this_cpu<transform_filters>(
+                packed + panel * kColumns * inputs * kTaps, some * inputs, i / kIn, filters.data(),
+                filter_plane);
+          }
+          const float* rows[kBlockRows];
+          const int64_t padded = (count + kRows - 1) / kRows * kRows;
+          for (int64_t t = 0; t < padded; ++t) {
+            rows[t] = transformed + i * input_plane + std::min(t, count - 1) * inputs;
+          }
+          const Product product{
+              rows, count, 1, inputs, filters.data() + i % kIn * filter_plane,
+              outputs - panel * kColumns, products + i * output_plane + panel * kColumns, outputs,
+              {}};
+          multiply(product, 0, some);
         }
-        const Product product{
-            rows, count, 1, inputs, transformed_filters + i * plane, outputs, products + i * output_plane,
-            outputs, {}};
-        multiply(product, 0, panels(outputs));
       }
       for (int64_t t = 0; t < count; ++t) {
         const int64_t y = (first + t) / tiles_across * kOut;

@@ -125,6 +125,8 @@ public enum OutputPlan {
   public static func checkWritable(_ folder: String) throws(RunFailure) {
     do throws(FileFailure) {
       try AtomicFiles.makeFolder(folder)
+      // A run that was killed right here, where no output may ever go.
+      AtomicFiles.removeLeftovers(in: folder)
       var files = AtomicFiles(in: folder)
       // Dropped without a commit: the temporary file goes again.
       try files.write(UnsafeRawBufferPointer(start: nil, count: 0), to: Paths.join(folder, "test"))

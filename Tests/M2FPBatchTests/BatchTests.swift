@@ -227,6 +227,16 @@ struct BatchTests: BatchFixture {
     #expect(try folder.tree()[".m2fp-killed.tmp"] == nil)
   }
 
+  /// `make chaos` found it: the run was killed while it tried whether the root can be written.
+  @Test func issue5ALeftoverInARootWithoutOutputsGoes() throws {
+    try addImage("sub/a.png")
+    try folder.write(".m2fp-killed.tmp", [1])
+    var options = options()
+    options.outputRoot = folder.path
+    try run(options)
+    #expect(try folder.tree()[".m2fp-killed.tmp"] == nil)
+  }
+
   @Test func whereAllIsCurrentNothingIsWrittenNotEvenToProbe() throws {
     try addImage("a.png")
     try run()

@@ -79,7 +79,7 @@ struct ResultCacheTests: BatchFixture {
     let counter = Counter()
     let hang = DispatchSemaphore(value: 0)
     var options = try cached()
-    options.timeout = .milliseconds(200)
+    options.timeout = .seconds(2)
     let (summary, _) = try run(options) { () throws(RunFailure) in
       FakeSession { if counter.increment() == 1 { hang.wait() } }
     }

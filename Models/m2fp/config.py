@@ -95,7 +95,8 @@ CONFIGS = {
             mean=(0.0, 0.0, 0.0),
             std=(255.0, 255.0, 255.0),
             human_score_threshold=0.3,
-            mask_threshold=0.35,
+            semantic_score_threshold=0.55,
+            mask_threshold=0.3,
             licence="Apache-2.0 AND CC0-1.0",
         ),
     )

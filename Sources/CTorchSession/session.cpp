@@ -26,6 +26,9 @@
 #include <utility>
 #include <vector>
 
+// libgomp's; <omp.h> comes with a compiler that has OpenMP.
+extern "C" void omp_set_num_threads(int threads);
+
 struct m2fp_model {
   torch::jit::Module module;
 };
@@ -159,7 +162,10 @@ m2fp_session* session_create(
     const m2fp_model* model, int32_t threads, m2fp_torch_error* error) {
   m2fp_session* session = nullptr;
   guarded(error, M2FP_TORCH_FAILED, [&] {
-    at::set_num_threads(threads);
+    // at::set_num_threads without the threads that it starts and ends for XNNPACK, which serves no
+    // operator here. Once torch has set its own default for this thread, the count stays ours.
+    at::get_num_threads();
+    omp_set_num_threads(threads);
     limit_posix_openblas(threads);
     session = new m2fp_session{model->module, {}, 0, 0, {}, {}};
   });

@@ -71,10 +71,13 @@ public struct Batch: Sendable {
   /// - Parameters:
   ///   - files: What was examined.
   ///   - cancellation: Looked at before each file is begun.
+  ///   - meanwhile: Called on the calling thread while the first files are read, if there are any to
+  ///     be parsed.
   ///   - report: Called once a file, on the calling thread, in the order of completion.
   /// - Returns: The run's totals, and why it ended early if it did.
   public func run(
-    _ files: [ExaminedFile], cancellation: Cancellation, report: (Outcome) -> Void
+    _ files: [ExaminedFile], cancellation: Cancellation, meanwhile: () -> Void = {},
+    report: (Outcome) -> Void
   ) -> BatchSummary {
     var tally = Tally(files: files.count)
     func take(_ outcome: Outcome) {
@@ -91,12 +94,11 @@ public struct Batch: Sendable {
     var crew = Crew(
       files: due, onlyFolder: pipeline.options.outputRoot ?? onlyFolder, pipeline: pipeline,
       jobs: plan.jobs, cancellation: cancellation, makeSession: makeSession)
+    meanwhile()
     while let outcome = crew.next() { take(outcome) }
-    let hasAbandonedThreads = crew.join()
+    crew.join()
     pipeline.options.cache?.pruneStored()
-    var summary = tally.summary(cancellation)
-    summary.hasAbandonedThreads = hasAbandonedThreads
-    return summary
+    return tally.summary(cancellation)
   }
 }
 

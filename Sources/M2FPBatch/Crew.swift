@@ -84,12 +84,8 @@ struct Crew: ~Copyable {
     return nil
   }
 
-  /// Waits for all threads that were not abandoned: a worker that outlived the run would race with
-  /// the teardown of libtorch at exit.
-  ///
-  /// - Returns: Whether there are abandoned ones, so that the process must end without teardown.
-  consuming func join() -> Bool {
+  /// Waits for all threads that were not abandoned.
+  consuming func join() {
     for member in members { member.thread.join() }
-    return abandoned > 0
   }
 }

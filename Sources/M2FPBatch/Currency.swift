@@ -22,6 +22,11 @@ public enum Currency: Sendable, Equatable {
   /// They are so if the input, whose time has changed, still has this SHA-256.
   case touched(sha256: String)
   case stale(Staleness)
+
+  /// Whether a run gives other outputs for certain.
+  public var isStale: Bool {
+    if case .stale = self { true } else { false }
+  }
 }
 
 /// A planned file, with what its outputs are worth.

@@ -56,9 +56,6 @@ public struct BatchSummary: Sendable, Equatable {
   public var wallSeconds = 0.0
   /// Why the run was stopped, if it was.
   public var stop: Cancellation.Reason?
-  /// Whether threads that took longer than the timeout may be running still: the process then must
-  /// end by `_exit`, since libtorch's teardown would pull away what they use.
-  public var hasAbandonedThreads = false
   /// The process's peak resident memory in bytes.
   public var peakMemory = 0
 

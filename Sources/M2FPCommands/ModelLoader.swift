@@ -2,7 +2,7 @@ import M2FPCore
 import M2FPInference
 import Synchronization
 
-/// Loads a model when the first worker asks for it, once for all of them.
+/// Loads a model when it is first asked for, once for all workers.
 final class ModelLoader: Sendable {
   private let archive: ModelArchive
   private let loaded = Mutex<Model?>(nil)

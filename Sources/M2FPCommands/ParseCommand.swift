@@ -217,7 +217,14 @@ struct ParseCommand: ParsableCommand {
     let summary =
       dryRun
       ? batch.rehearse(examined, cancellation: cancellation, report: report)
-      : batch.run(examined, cancellation: cancellation, report: report)
+      : batch.run(
+        examined, cancellation: cancellation,
+        meanwhile: {
+          // Faster here than on a worker: what is allocated on the process's first thread does not
+          // take a system call a page. Where it may not be needed, the first worker loads it.
+          let isNeeded = options.cache == nil && due.contains { $0.currency.isStale }
+          if isNeeded { _ = try? loader.model() }
+        }, report: report)
     var unwritten: [RunFailure] = []
     for reporter in reporters {
       do throws(RunFailure) {
@@ -235,12 +242,6 @@ struct ParseCommand: ParsableCommand {
     for failure in unwritten { logger.error("\(failure.message)") }
     let code = unwritten.reduce(ExitStatus.code(summary, signal: signals.received)) {
       ExitStatus.code($0, then: $1.kind.rawValue)
-    }
-    if summary.hasAbandonedThreads {
-      // `exit` would let libtorch pull away what they use.
-      try metrics?.write(exitCode: code)
-      locks.removeAll()
-      _exit(code)
     }
     if code != 0 { throw ExitCode(code) }
   }

@@ -35,7 +35,10 @@ from m2fp.model import M2FP
 from reference import MARKER, install
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("network", "throughput", "profile", "folder", "busy", "growth", "stages", "startup", "tiny")
+PARTS = (
+    "network", "throughput", "profile", "precision", "folder", "busy", "growth", "stages", "startup",
+    "tiny",
+)  # fmt: skip
 PEERS = ("onnxruntime", "openvino")
 PEER_REQUIREMENTS = ("onnxruntime", "openvino", "numpy")
 SIZE = 512
@@ -123,8 +126,10 @@ class Bench:
         if not self.photos.exists():
             make_photos(self.photos, self.photo_count)
 
-    def ours(self, model: Path, width: int, height: int, threads: int) -> Worker:
-        return Worker([self.m2fp_bench, "network", model, width, height, threads])
+    def ours(
+        self, model: Path, width: int, height: int, threads: int, precision: str = "float32"
+    ) -> Worker:
+        return Worker([self.m2fp_bench, "network", precision, model, width, height, threads])
 
     def peer(self, kind: str, threads: int, file: Path | None = None, size: int = SIZE) -> Worker:
         environment = self.work / ("modelscope" if kind == "modelscope" else "peers")
@@ -136,7 +141,10 @@ class Bench:
         )
 
     def contenders(self, threads: int) -> dict[str, Worker]:
-        workers = {"m2fp": self.ours(self.archive, SIZE, SIZE, threads)}
+        workers = {
+            "m2fp": self.ours(self.archive, SIZE, SIZE, threads),
+            "m2fp-int16": self.ours(self.archive, SIZE, SIZE, threads, "int16"),
+        }
         for kind in (*PEERS, "modelscope"):
             workers[kind] = self.peer(kind, threads)
         return workers
@@ -383,10 +391,34 @@ def measure_growth(bench: Bench) -> dict:
 
 def measure_profile(bench: Bench) -> str:
     """Where the network's time goes on one thread: a Markdown table of what takes most, and all."""
-    command = [bench.m2fp_bench, "profile", bench.archive, str(SIZE), str(SIZE)]
+    command = [bench.m2fp_bench, "profile", "float32", bench.archive, str(SIZE), str(SIZE)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     lines = done.stdout.splitlines(keepends=True)
     return "".join(lines[: 2 + PROFILE_ROWS] + lines[-1:])
+
+
+def measure_precision(bench: Bench) -> dict:
+    """How far the labels of int16 are those of float32, by model: the figures of `m2fp compare`."""
+    result = {}
+    photos = sorted(bench.photos.iterdir())
+    few = photos[:: max(1, len(photos) // 8)][:8]
+    for model, chosen in ((bench.archive, few), (ROOT / "Models" / "m2fp-tiny.pt", photos)):
+        with tempfile.TemporaryDirectory(dir=bench.work) as folder:
+            for precision in ("float32", "int16"):
+                command = [bench.m2fp, "parse", *chosen, "--model", model, "--masks", "none"]
+                command += ["--quiet", "--precision", precision, "--out", f"{folder}/{precision}"]
+                subprocess.run([str(x) for x in command], check=True)
+            command = [bench.m2fp, "compare", f"{folder}/float32", f"{folder}/int16", "--json"]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+        compared = json.loads(done.stdout)
+        files = compared["files"]
+        result[model.stem] = {
+            "photos": len(files),
+            "agreement": compared["agreement"],
+            "least": min(file["agreement"] for file in files),
+            "mean_iou": statistics.mean(file["mean_iou"] for file in files),
+        }
+    return result
 
 
 def measure_stages(bench: Bench) -> str:
@@ -457,6 +489,7 @@ def main() -> int:
         "busy": measure_busy,
         "growth": measure_growth,
         "profile": measure_profile,
+        "precision": measure_precision,
         "stages": measure_stages,
         "startup": measure_startup,
         "tiny": measure_tiny,

@@ -139,6 +139,8 @@ class LayerKinds(nn.Module):
         (32, 3, 1, 1, 32, True),  # depthwise
         (32, 5, 2, 2, 32, False),  # depthwise
         (32, 3, 1, 1, 4, True),  # grouped: torch's
+        (40, 1, 1, 0, 1, True),
+        (34, 1, 2, 0, 1, False),
     )
 
     def __init__(self):
@@ -152,6 +154,7 @@ class LayerKinds(nn.Module):
         self.first = nn.Linear(32, 70)
         self.second = nn.Linear(70, 32, bias=False)
         self.row = nn.Parameter(torch.randn(32))
+        self.deep = nn.Linear(17 * 32, 34)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.relu(self.stem(image))
@@ -169,6 +172,8 @@ class LayerKinds(nn.Module):
         mixed = tokens + self.second(torch.relu(self.first(tokens)))
         mixed = self.second(self.first(mixed)) + self.row
         maps.append(mixed.transpose(1, 2).unflatten(2, x.shape[-2:]))
+        deep = torch.relu(self.deep(tokens.repeat(1, 1, 17)))
+        maps.append(deep.transpose(1, 2).unflatten(2, x.shape[-2:]))
         size = [side // 4 for side in image.shape[-2:]]
         masks = [F.interpolate(m.mean(1, keepdim=True), size=size, mode="bilinear") for m in maps]
         masks = torch.cat(masks, dim=1)

@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/convolution.h"
-
 namespace m2fp {
 namespace {
 
@@ -19,9 +17,10 @@ using torch::jit::Value;
 
 const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
-// Of both: input, weights, bias, residual, shape or outputs, activation.
-constexpr size_t kResidual = 3;
-constexpr size_t kActivation = 5;
+// Of both: input, weights, scales, bias, residual, shape or outputs, activation.
+constexpr size_t kResidual = 4;
+constexpr size_t kShape = 5;
+constexpr size_t kActivation = 6;
 
 // The constant float tensor that `value` is, in single precision; undefined if it is none.
 at::Tensor constant_tensor(Value* value) {
@@ -63,15 +62,22 @@ at::Tensor padded_bias(const at::Tensor& bias, int64_t outputs) {
 
 // Puts one of our operators in the place of `node`, and drops its weights if nothing else uses them.
 void replace(
-    Node* node, Symbol kind, const Convolution& convolution, const at::Tensor& weights,
-    const at::Tensor& bias) {
+    Node* node, Symbol kind, const Convolution& convolution, Precision precision,
+    const at::Tensor& weights, const at::Tensor& bias) {
   torch::jit::Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
-  at::Tensor packed = at::empty({packed_size(convolution)}, at::kFloat);
+  const Method method = m2fp::method(convolution, precision);
+  const bool in_integers = method == Method::int16_product;
+  const at::Tensor packed =
+      at::empty({packed_size(convolution, method)}, in_integers ? at::kShort : at::kFloat);
+  const at::Tensor scales =
+      in_integers ? at::empty({panels(convolution.outputs) * kColumns}, at::kFloat) : at::Tensor();
   const int64_t strides[4] = {
       weights.stride(0), weights.stride(1), weights.dim() == 4 ? weights.stride(2) : 0,
       weights.dim() == 4 ? weights.stride(3) : 0};
-  pack_weights(convolution, weights.data_ptr<float>(), strides, packed.data_ptr<float>());
+  pack_weights(
+      convolution, method, weights.data_ptr<float>(), strides,
+      {packed.data_ptr(), in_integers ? scales.data_ptr<float>() : nullptr});
   Value* const none = graph.insertConstant(c10::IValue());
   Value* const sizes =
       kind == kLinear
@@ -82,6 +88,7 @@ void replace(
   Node* const fused = graph.create(
       kind,
       {node->input(0), graph.insertConstant(packed),
+       in_integers ? graph.insertConstant(scales) : none,
        bias.defined() ? graph.insertConstant(padded_bias(bias, convolution.outputs)) : none, none,
        sizes, graph.insertConstant(static_cast<int64_t>(Activation::none))});
   graph.insertNode(fused);
@@ -93,7 +100,7 @@ void replace(
 
 // aten::_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding,
 // groups, …), of images.
-void replace_convolution(Node* node) {
+void replace_convolution(Node* node, Precision precision) {
   const at::Tensor weights = constant_tensor(node->input(1));
   const at::Tensor bias = constant_tensor(node->input(2));
   const auto transposed = torch::jit::constant_as<bool>(node->input(6));
@@ -110,12 +117,12 @@ void replace_convolution(Node* node) {
                         convolution.kernel > 0 && convolution.stride > 0 &&
                         convolution.padding >= 0 && convolution.padding < convolution.kernel &&
                         (!bias.defined() || bias.sizes() == at::IntArrayRef({weights.size(0)}));
-  if (!is_sound || method(convolution) == Method::none) return;
-  replace(node, kConvolution, convolution, weights, bias);
+  if (!is_sound || method(convolution, precision) == Method::none) return;
+  replace(node, kConvolution, convolution, precision, weights, bias);
 }
 
 // aten::linear(input, weight, bias)
-void replace_linear(Node* node) {
+void replace_linear(Node* node, Precision precision) {
   const at::Tensor weights = constant_tensor(node->input(1));
   const at::Tensor bias = constant_tensor(node->input(2));
   if (!weights.defined() || weights.dim() != 2 || weights.numel() == 0 ||
@@ -124,7 +131,7 @@ void replace_linear(Node* node) {
     return;
   }
   const Convolution convolution{weights.size(1), weights.size(0), 1, 1, 0, 1};
-  replace(node, kLinear, convolution, weights, bias);
+  replace(node, kLinear, convolution, precision, weights, bias);
 }
 
 // Whether `value` comes from one of our operators that can still take something in.
@@ -139,7 +146,7 @@ bool is_open(Value* value, size_t argument) {
   }
   if (argument != kResidual) return true;
   const bool is_depthwise =
-      node->kind() == kConvolution && torch::jit::toIValue(node->input(4))->toIntVector()[5] > 1;
+      node->kind() == kConvolution && torch::jit::toIValue(node->input(kShape))->toIntVector()[5] > 1;
   return is_none(node->input(kResidual)) && !is_depthwise;
 }
 
@@ -169,10 +176,10 @@ void absorb_activation(Node* node, Activation activation) {
   absorb(node, node->input(0), kActivation, which);
 }
 
-void fuse_block(torch::jit::Block* block) {
+void fuse_block(torch::jit::Block* block, Precision precision) {
   std::vector<Node*> nodes(block->nodes().begin(), block->nodes().end());
   for (Node* node : nodes) {
-    for (torch::jit::Block* inner : node->blocks()) fuse_block(inner);
+    for (torch::jit::Block* inner : node->blocks()) fuse_block(inner, precision);
   }
   // Constants may go with the nodes that use them; layers, additions and activations do not.
   const auto is_layer = [](const Node* node) {
@@ -189,9 +196,9 @@ void fuse_block(torch::jit::Block* block) {
   }
   for (Node* node : layers) {
     if (node->kind() == torch::jit::aten::linear) {
-      replace_linear(node);
+      replace_linear(node, precision);
     } else {
-      replace_convolution(node);
+      replace_convolution(node, precision);
     }
   }
   for (Node* node : followers) {
@@ -207,8 +214,8 @@ void fuse_block(torch::jit::Block* block) {
 
 }  // namespace
 
-void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph) {
-  fuse_block(graph->block());
+void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph, Precision precision) {
+  fuse_block(graph->block(), precision);
   torch::jit::EliminateDeadCode(graph);
 }
 

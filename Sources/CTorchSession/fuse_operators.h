@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "kernels/convolution.h"
+
 namespace torch::jit {
 struct Graph;
 }
@@ -12,6 +14,6 @@ namespace m2fp {
 // Replaces convolutions and linear layers with constant weights by `m2fp::convolution` and
 // `m2fp::linear` with packed weights, and takes the additions and activations after them in. What
 // our kernels do not compute stays as it is. Weights may be in half precision.
-void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph);
+void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph, Precision precision);
 
 }  // namespace m2fp

@@ -20,23 +20,36 @@ const float* values(const c10::optional<at::Tensor>& tensor) {
   return tensor && tensor->defined() ? tensor->data_ptr<float>() : nullptr;
 }
 
-void check(
+// A layer's weights as fuse_operators.cpp packed them, and the method that they were packed for.
+struct Layer {
+  m2fp::Method method;
+  m2fp::PackedWeights packed;
+};
+
+Layer checked_layer(
     const Convolution& c, const at::Tensor& input, const at::Tensor& weights,
-    const c10::optional<at::Tensor>& bias) {
+    const c10::optional<at::Tensor>& scales, const c10::optional<at::Tensor>& bias) {
   constexpr int64_t kMost = 1 << 16;
   TORCH_CHECK(
       c.inputs > 0 && c.inputs <= kMost && c.outputs > 0 && c.outputs <= kMost && c.kernel > 0 &&
           c.kernel <= 64 && c.stride > 0 && c.padding >= 0 && c.padding < c.kernel,
       "no such convolution");
   TORCH_CHECK(input.scalar_type() == at::kFloat, "the input is not float32");
+  const bool has_scales = scales && scales->defined();
+  const m2fp::Method method =
+      m2fp::method(c, has_scales ? m2fp::Precision::int16 : m2fp::Precision::float32);
+  const bool in_integers = method == m2fp::Method::int16_product;
+  const auto is_column_vector = [&](const at::Tensor& tensor) {
+    return tensor.is_contiguous() && tensor.scalar_type() == at::kFloat &&
+           tensor.numel() == m2fp::panels(c.outputs) * m2fp::kColumns;
+  };
   TORCH_CHECK(
-      weights.scalar_type() == at::kFloat && weights.is_contiguous() &&
-          method(c) != m2fp::Method::none && weights.numel() == packed_size(c),
+      weights.scalar_type() == (in_integers ? at::kShort : at::kFloat) && weights.is_contiguous() &&
+          method != m2fp::Method::none && weights.numel() == packed_size(c, method) &&
+          in_integers == has_scales && (!has_scales || is_column_vector(*scales)),
       "the weights are not packed for this convolution");
-  TORCH_CHECK(
-      !values(bias) || (bias->is_contiguous() && bias->scalar_type() == at::kFloat &&
-                        bias->numel() == m2fp::panels(c.outputs) * m2fp::kColumns),
-      "the bias is not packed for this convolution");
+  TORCH_CHECK(!values(bias) || is_column_vector(*bias), "the bias is not packed");
+  return {method, {weights.data_ptr(), has_scales ? scales->data_ptr<float>() : nullptr}};
 }
 
 // Whether the kernel can add `residual` to an output of `sizes` value by value: the shapes agree but
@@ -80,11 +93,12 @@ at::Tensor fused(
 }
 
 at::Tensor convolution(
-    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& bias,
-    const c10::optional<at::Tensor>& residual, at::IntArrayRef shape, int64_t activation) {
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
+    const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
+    at::IntArrayRef shape, int64_t activation) {
   TORCH_CHECK(shape.size() == 6 && input.dim() == 4, "a convolution of images has six sizes");
   const Convolution c{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]};
-  check(c, input, weights, bias);
+  const Layer layer = checked_layer(c, input, weights, scales, bias);
   const int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
   TORCH_CHECK(
       input.size(1) == c.inputs && height + 2 * c.padding >= c.kernel &&
@@ -93,7 +107,7 @@ at::Tensor convolution(
   const auto format = at::MemoryFormat::ChannelsLast;
   const at::Tensor x = input.contiguous(format);
   const int64_t out_height = c.output_size(height), out_width = c.output_size(width);
-  m2fp::note_product(c, batch * out_height * out_width);
+  m2fp::note_product(c, layer.method, batch * out_height * out_width);
   return fused(
       {batch, c.outputs, out_height, out_width}, format, x, bias, residual,
       static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
@@ -101,7 +115,7 @@ at::Tensor convolution(
         const int64_t out_step = out_height * out_width * c.outputs;
         for (int64_t b = 0; b < batch; ++b) {
           convolve(
-              c, x.data_ptr<float>() + b * in_step, height, width, weights.data_ptr<float>(),
+              c, layer.method, x.data_ptr<float>() + b * in_step, height, width, layer.packed,
               epilogue, output.data_ptr<float>() + b * out_step);
           if (epilogue.residual) epilogue.residual += out_step;
         }
@@ -109,21 +123,22 @@ at::Tensor convolution(
 }
 
 at::Tensor linear(
-    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& bias,
-    const c10::optional<at::Tensor>& residual, int64_t outputs, int64_t activation) {
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
+    const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
+    int64_t outputs, int64_t activation) {
   TORCH_CHECK(input.dim() >= 1, "a linear layer needs an axis");
   // A row of pixels.
   const Convolution c{input.size(-1), outputs, 1, 1, 0, 1};
-  check(c, input, weights, bias);
+  const Layer layer = checked_layer(c, input, weights, scales, bias);
   const at::Tensor x = input.contiguous();
-  m2fp::note_product(c, x.numel() / c.inputs);
+  m2fp::note_product(c, layer.method, x.numel() / c.inputs);
   std::vector<int64_t> sizes = input.sizes().vec();
   sizes.back() = outputs;
   return fused(
       sizes, at::MemoryFormat::Contiguous, x, bias, residual, static_cast<Activation>(activation),
       [&](const Epilogue& epilogue, at::Tensor& output) {
         convolve(
-            c, x.data_ptr<float>(), 1, x.numel() / c.inputs, weights.data_ptr<float>(), epilogue,
+            c, layer.method, x.data_ptr<float>(), 1, x.numel() / c.inputs, layer.packed, epilogue,
             output.data_ptr<float>());
       });
 }
@@ -132,11 +147,11 @@ at::Tensor linear(
 
 TORCH_LIBRARY_FRAGMENT(m2fp, library) {
   library.def(
-      "convolution(Tensor input, Tensor weights, Tensor? bias, Tensor? residual, int[] shape, "
-      "int activation) -> Tensor");
+      "convolution(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
+      "int[] shape, int activation) -> Tensor");
   library.def(
-      "linear(Tensor input, Tensor weights, Tensor? bias, Tensor? residual, int outputs, "
-      "int activation) -> Tensor");
+      "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
+      "int outputs, int activation) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(m2fp, CPU, library) {

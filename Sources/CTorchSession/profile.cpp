@@ -30,12 +30,13 @@ double processor_time() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-std::string describe(const Convolution& c) {
-  static constexpr const char* kMethods[] = {"product", "Winograd", "depthwise", "torch"};
+std::string describe(const Convolution& c, Method method) {
+  static constexpr const char* kMethods[] = {
+      "product", "int16 product", "Winograd", "depthwise", "torch"};
   const std::string side = std::to_string(c.kernel);
   return side + "x" + side + (c.stride > 1 ? "/" + std::to_string(c.stride) : "") + " " +
          std::to_string(c.inputs) + " to " + std::to_string(c.outputs) + ", " +
-         kMethods[static_cast<int>(method(c))];
+         kMethods[static_cast<int>(method)];
 }
 
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction&) {
@@ -71,10 +72,10 @@ Profile::~Profile() {
   sink_of_thread = nullptr;
 }
 
-void note_product(const Convolution& convolution, int64_t pixels) {
+void note_product(const Convolution& convolution, Method method, int64_t pixels) {
   if (!sink_of_thread) return;
   const Convolution& c = convolution;
-  noted = " " + describe(c);
+  noted = " " + describe(c, method);
   operations = 2.0 * static_cast<double>(pixels * c.outputs * c.taps() * c.inputs / c.groups);
 }
 

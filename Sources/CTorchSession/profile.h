@@ -20,6 +20,6 @@ class Profile {
 };
 
 // What an operator of ours computes, and for how many pixels, if its thread is profiled.
-void note_product(const Convolution& convolution, int64_t pixels);
+void note_product(const Convolution& convolution, Method method, int64_t pixels);
 
 }  // namespace m2fp

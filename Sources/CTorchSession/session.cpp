@@ -139,7 +139,8 @@ at::Tensor tensor_output(const c10::IValue& value, int64_t dimensions, const cha
   return tensor;
 }
 
-m2fp_model* model_load(const char* path, m2fp_torch_error* error) {
+m2fp_model* model_load(
+    const char* path, m2fp_precision precision, m2fp_torch_error* error) {
   m2fp_model* model = nullptr;
   guarded(error, M2FP_TORCH_UNREADABLE_MODEL, [&] {
     configure_process();
@@ -148,7 +149,8 @@ m2fp_model* model_load(const char* path, m2fp_torch_error* error) {
     module.eval();
     if (module.hasattr("training")) module = torch::jit::freeze(module);
     const auto graph = module.get_method("forward").graph();
-    m2fp::fuse_operators(graph);
+    m2fp::fuse_operators(
+        graph, precision == M2FP_PRECISION_INT16 ? m2fp::Precision::int16 : m2fp::Precision::float32);
     widen_half_constants(graph->block());
     model = new m2fp_model{std::move(module)};
     m2fp::trim_block_pool();

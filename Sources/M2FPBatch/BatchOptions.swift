@@ -5,6 +5,8 @@ import M2FPImageIO
 public struct BatchOptions: Sendable {
   /// Cap on the long side of the network's input, 0 for none beyond the model's own.
   public var maxSide = 800
+  /// What the sessions compute in.
+  public var precision = Precision.float32
   /// Indices of the classes that get a mask where they are present.
   public var maskClasses: Set<Int> = []
   /// One colour a class.
@@ -63,7 +65,8 @@ public struct BatchOptions: Sendable {
       indices.sorted().map { ClassNames.slug(classes[$0]) }
     }
     return Sidecar.Options(
-      maxSide: maxSide, masks: slugs(maskClasses), palette: palette.map(\.hex),
+      maxSide: maxSide, precision: precision == .float32 ? nil : precision,
+      masks: slugs(maskClasses), palette: palette.map(\.hex),
       overlay: overlay.map {
         Sidecar.Options.Overlay(
           format: $0.format, opacity: $0.opacity, outlines: $0.outlines, names: $0.font != nil)

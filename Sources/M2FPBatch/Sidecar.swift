@@ -37,6 +37,8 @@ public struct Sidecar: Sendable, Equatable, Codable {
   public struct Options: Sendable, Equatable, Codable {
     /// 0 for no cap beyond the model's own.
     public let maxSide: Int
+    /// None for float32.
+    public let precision: Precision?
     /// The slugs of the classes that get masks.
     public let masks: [String]
     /// The colours, `#rrggbb`, in the order of the classes.
@@ -93,7 +95,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
     enum CodingKeys: String, CodingKey {
       case maxSide = "max_side"
-      case masks, palette, overlay, persons, cutout, remap
+      case precision, masks, palette, overlay, persons, cutout, remap
     }
   }
 

@@ -49,7 +49,7 @@ struct ParseCommand: ParsableCommand {
   var masks = "all"
 
   @OptionGroup
-  var precision: PrecisionOption
+  var arithmetic: PrecisionOption
 
   @OptionGroup(title: "Persons")
   var personOptions: PersonOptions
@@ -152,6 +152,7 @@ struct ParseCommand: ParsableCommand {
 
     var options = BatchOptions()
     options.maxSide = maxSide
+    options.precision = arithmetic.precision
     options.maskClasses = maskClasses
     options.palette = colours
     options.remap = remap
@@ -191,7 +192,7 @@ struct ParseCommand: ParsableCommand {
       \(files.count) files, \(due.count) of them due; \(options.plan.jobs) jobs of \
       \(options.plan.threads) threads
       """)
-    let loader = ModelLoader(archive)
+    let loader = ModelLoader(archive, precision: arithmetic.precision)
     let threads = options.plan.threads
     let batch = Batch(options: options, contract: archive.contract, network: network) {
       () throws(RunFailure) in

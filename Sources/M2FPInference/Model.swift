@@ -10,14 +10,14 @@ public final class Model: Sendable {
   // Immutable after load; the shim allows its use from any thread.
   nonisolated(unsafe) let handle: OpaquePointer
 
-  /// Loads the network of `archive`.
+  /// Loads the network of `archive`, with its weights packed for `precision`.
   ///
   /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelContract`` when torch cannot load it,
   ///   of kind ``RunFailure/Kind/libraryMissing`` when torch itself cannot be loaded.
-  public init(_ archive: ModelArchive) throws(RunFailure) {
+  public init(_ archive: ModelArchive, precision: Precision = .float32) throws(RunFailure) {
     let torch = try TorchLibrary.api()
     var error = m2fp_torch_error()
-    guard let handle = torch.model_load(archive.path, &error) else {
+    guard let handle = torch.model_load(archive.path, TorchPrecision(precision), &error) else {
       throw error.status == .outOfMemory
         ? RunFailure(.internal, "not enough memory to load \(archive.path).")
         : ModelArchive.unusable(archive.path, error.text)
@@ -28,6 +28,15 @@ public final class Model: Sendable {
   }
 
   deinit { torch.model_destroy(handle) }
+}
+
+extension TorchPrecision {
+  fileprivate init(_ precision: Precision) {
+    switch precision {
+    case .float32: self = .float32
+    case .int16: self = .int16
+    }
+  }
 }
 
 /// A model archive that has been looked at but not loaded.

@@ -9,19 +9,27 @@ import M2FPImageIO
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.isEmpty { return try stages() }
     let words = Array(arguments)
-    let sizes = words.dropFirst(2).compactMap(Int.init)
-    switch (words[0], sizes.count, words.count) {
-    case ("network", 3, 5):
-      try NetworkBench(archive: words[1], width: sizes[0], height: sizes[1], threads: sizes[2])
-        .serve()
-    case ("profile", 2, 4):
-      try NetworkBench(archive: words[1], width: sizes[0], height: sizes[1], threads: 1).profile()
+    let sizes = words.dropFirst(3).compactMap(Int.init)
+    let precision = words.count > 1 ? Precision(rawValue: words[1]) : nil
+    switch (words[0], precision, sizes.count, words.count) {
+    case ("network", let precision?, 3, 6):
+      try NetworkBench(
+        archive: words[2], precision: precision, width: sizes[0], height: sizes[1],
+        threads: sizes[2]
+      ).serve()
+    case ("profile", let precision?, 2, 5):
+      try NetworkBench(
+        archive: words[2], precision: precision, width: sizes[0], height: sizes[1], threads: 1
+      ).profile()
     default:
       print(
         """
-        usage: m2fp-bench                                       the stages round the network
-               m2fp-bench network ARCHIVE WIDTH HEIGHT THREADS  a run for each line on stdin
-               m2fp-bench profile ARCHIVE WIDTH HEIGHT          where a run's time goes
+        usage: m2fp-bench
+                 the stages round the network
+               m2fp-bench network PRECISION ARCHIVE WIDTH HEIGHT THREADS
+                 a run for each line on stdin
+               m2fp-bench profile PRECISION ARCHIVE WIDTH HEIGHT
+                 where a run's time goes
         """)
       exit(64)
     }

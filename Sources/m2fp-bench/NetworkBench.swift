@@ -8,8 +8,11 @@ struct NetworkBench {
   let width: Int
   let height: Int
 
-  init(archive: String, width: Int, height: Int, threads: Int) throws {
-    session = try TorchSession(model: Model(ModelArchive(path: archive)), threads: threads)
+  init(
+    archive: String, precision: Precision, width: Int, height: Int, threads: Int
+  ) throws {
+    session = try TorchSession(
+      model: Model(ModelArchive(path: archive), precision: precision), threads: threads)
     self.width = width
     self.height = height
   }

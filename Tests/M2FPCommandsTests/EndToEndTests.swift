@@ -127,6 +127,18 @@ struct EndToEndTests: EndToEnd {
     #expect(try run("parse", "a.png", "--model", Self.model, "--precision", "float32").code == 0)
   }
 
+  @Test func anotherPrecisionParsesAgain() throws {
+    try addPhoto("a.png")
+    func parsed(_ options: String...) throws -> Int? {
+      try run(["parse", "a.png", "--model", Self.model, "--json"] + options).total("parsed")
+    }
+    #expect(try parsed() == 1)
+    #expect(try parsed("--precision", "float32") == 0)
+    #expect(try parsed("--precision", "int16") == 1)
+    #expect(try parsed("--precision", "int16") == 0)
+    #expect(try parsed() == 1)
+  }
+
   @Test func aFolderWithoutPhotosIsNoInput() throws {
     #expect(mkdir(folder + "/empty", 0o700) == 0)
     let result = try run("parse", "empty", "--model", Self.model)

@@ -100,7 +100,8 @@ final class ExportFixture {
         height: height),
       model: .init(name: "made-up", sha256: ""),
       options: Sidecar.Options(
-        maxSide: 0, masks: [], palette: [], overlay: nil, persons: nil, cutout: nil, remap: nil),
+        maxSide: 0, precision: nil, masks: [], palette: [], overlay: nil, persons: nil, cutout: nil,
+        remap: nil),
       classes: classes, result: result, outputs: [])
     try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.map)
     try write(

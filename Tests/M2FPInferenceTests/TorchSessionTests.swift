@@ -53,6 +53,28 @@ struct TorchSessionTests {
     }
   }
 
+  @Test(arguments: [1, 2])
+  func int16StaysNearPyTorchsResults(threads: Int) throws {
+    let archive = try ModelArchive(path: Fixtures.path("layers.pt"))
+    let exact = try TorchSession(model: Model(archive), threads: threads)
+    let session = try TorchSession(model: Model(archive, precision: .int16), threads: threads)
+    for (height, width) in [(96, 128), (160, 64)] {
+      func masks(_ session: TorchSession) throws -> [ArraySlice<Float>] {
+        try session.run(width: width, height: height, fill: fill) { output in
+          let area = output.maskWidth * output.maskHeight
+          let values = Array(output.maskLogits)
+          return (0..<output.queries).map { values[$0 * area..<($0 + 1) * area] }
+        }
+      }
+      let result = try masks(session)
+      // Four masks come from layers that qualify.
+      #expect(zip(try masks(exact), result).count { $0 != $1 } == 4)
+      let expected = try floats("layers-\(height)x\(width).masks.f32")
+      let worst = zip(expected, result.joined()).map { abs($0 - $1) }.reduce(0, max)
+      #expect(worst < 1e-3)
+    }
+  }
+
   @Test func sessionsOnManyThreadsShareOneModel() throws {
     let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
     let expected = try floats("random-96x128.logits.f32")

@@ -34,6 +34,14 @@ enum __attribute__((enum_extensibility(closed))) M2FP_SWIFT_NAME("TorchStatus") 
   M2FP_TORCH_FAILED M2FP_SWIFT_NAME("failed"),
 };
 
+/// The arithmetic of a network's products.
+enum __attribute__((enum_extensibility(closed))) M2FP_SWIFT_NAME("TorchPrecision") m2fp_precision {
+  /// Single precision throughout.
+  M2FP_PRECISION_FLOAT32 M2FP_SWIFT_NAME("float32") = 0,
+  /// Integers of 16 bits in linear layers and 1x1 convolutions, single precision elsewhere.
+  M2FP_PRECISION_INT16 M2FP_SWIFT_NAME("int16"),
+};
+
 /// An error as a value: the caller owns it, there is nothing to free.
 typedef struct {
   enum m2fp_torch_status status;
@@ -82,7 +90,8 @@ typedef void (*m2fp_profile_sink)(
 typedef struct {
   /// Loads the archive at `path`. Half-precision constants are widened to single precision.
   /// Null on failure. Any thread.
-  m2fp_model *_Nullable (*_Nonnull model_load)(const char *path, m2fp_torch_error *error);
+  m2fp_model *_Nullable (*_Nonnull model_load)(
+      const char *path, enum m2fp_precision precision, m2fp_torch_error *error);
 
   /// Releases a model. No session may be left that uses it. Null is accepted.
   void (*_Nonnull model_destroy)(m2fp_model *_Nullable model);

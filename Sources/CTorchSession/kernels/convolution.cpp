@@ -1,9 +1,12 @@
 #include "convolution.h"
 
 #include <algorithm>
+#include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "instruction_set.h"
+#include "int16_product.h"
 #include "parallel.h"
 #include "vector.h"
 #include "winograd.h"
@@ -18,19 +21,17 @@ const float* zeros(int64_t count) {
   return buffer.data();
 }
 
-void multiply_pixels(
-    const Convolution& convolution, const float* input, int64_t height, int64_t width,
-    const float* packed, const Epilogue& epilogue, float* output) {
-  const int64_t across = convolution.output_size(width);
-  const int64_t pixels = across * convolution.output_size(height);
-  const int64_t taps = convolution.taps(), groups = (pixels + kRows - 1) / kRows;
-  const int64_t all_panels = panels(convolution.outputs);
-
-  const auto block = [&](int64_t first, int64_t count, int64_t first_panel, int64_t last_panel) {
+// The rows of a block of pixels that several panels are multiplied with: where each row's parts lie
+// in the image, or integers made from them.
+class BlockRows {
+ public:
+  void point(
+      const Convolution& convolution, const float* input, int64_t height, int64_t width,
+      int64_t first, int64_t count) {
     const float* const padding = zeros(convolution.inputs);
-    static thread_local std::vector<const float*> parts;
-    parts.resize((count + kRows - 1) / kRows * kRows * taps);
-    for (size_t i = 0; i < parts.size(); ++i) {
+    const int64_t taps = convolution.taps(), across = convolution.output_size(width);
+    parts_.resize((count + kRows - 1) / kRows * kRows * taps);
+    for (size_t i = 0; i < parts_.size(); ++i) {
       const int64_t row = static_cast<int64_t>(i) / (kRows * taps) * kRows + i % kRows;
       const int64_t tap = static_cast<int64_t>(i) / kRows % taps;
       const int64_t pixel = first + std::min(row, count - 1);
@@ -39,13 +40,57 @@ void multiply_pixels(
       const int64_t x =
           pixel % across * convolution.stride - convolution.padding + tap % convolution.kernel;
       const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      parts[i] = inside ? input + (y * width + x) * convolution.inputs : padding;
+      parts_[i] = inside ? input + (y * width + x) * convolution.inputs : padding;
     }
-    Epilogue here = epilogue;
-    if (here.residual) here.residual += first * convolution.outputs;
-    const Product product{
-        parts.data(), count, taps, convolution.inputs, packed, convolution.outputs,
-        output + first * convolution.outputs, convolution.outputs, here};
+  }
+
+  // Of rows of one part.
+  void quantise(int64_t depth) {
+    integers_.resize(parts_.size() * depth);
+    integer_parts_.resize(parts_.size());
+    scales_.resize(parts_.size());
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      int16_t* const row = integers_.data() + i * depth;
+      scales_[i] = quantise_row(parts_[i], depth, row);
+      integer_parts_[i] = row;
+    }
+  }
+
+  const float* const* parts() const { return parts_.data(); }
+  const int16_t* const* integer_parts() const { return integer_parts_.data(); }
+  const float* scales() const { return scales_.data(); }
+
+ private:
+  std::vector<const float*> parts_;
+  std::vector<const int16_t*> integer_parts_;
+  std::vector<int16_t> integers_;
+  std::vector<float> scales_;
+};
+
+template <typename Value>
+void multiply_pixels(
+    const Convolution& convolution, const float* input, int64_t height, int64_t width,
+    const PackedWeights& packed, const Epilogue& epilogue, float* output) {
+  const int64_t pixels = convolution.output_size(width) * convolution.output_size(height);
+  const int64_t groups = (pixels + kRows - 1) / kRows;
+  const int64_t all_panels = panels(convolution.outputs);
+
+  const auto block = [&](int64_t first, int64_t count, int64_t first_panel, int64_t last_panel) {
+    static thread_local BlockRows rows;
+    rows.point(convolution, input, height, width, first, count);
+    Product<Value> product{
+        nullptr, count, convolution.taps(), convolution.inputs,
+        static_cast<const Value*>(packed.values), convolution.outputs,
+        output + first * convolution.outputs, convolution.outputs, epilogue};
+    if (epilogue.residual) product.epilogue.residual += first * convolution.outputs;
+    if constexpr (std::is_same_v<Value, int16_t>) {
+      rows.quantise(convolution.inputs);
+      product.parts = rows.integer_parts();
+      product.row_scales = rows.scales();
+      product.column_scales = packed.scales;
+    } else {
+      product.parts = rows.parts();
+    }
     multiply(product, first_panel, last_panel);
   };
 
@@ -59,6 +104,25 @@ void multiply_pixels(
       block(pixel, count, few ? begin : 0, few ? end : all_panels);
     }
   });
+}
+
+// Of a 1x1 convolution.
+void pack_integers(
+    const Convolution& c, const float* weights, const int64_t* s, const PackedWeights& packed) {
+  std::fill_n(packed.scales, panels(c.outputs) * kColumns, 1.0f);
+  for (int64_t n = 0; n < c.outputs; ++n) {
+    float largest = 0;
+    for (int64_t i = 0; i < c.inputs; ++i) {
+      largest = std::max(largest, std::abs(weights[n * s[0] + i * s[1]]));
+    }
+    packed.scales[n] = int16_scale(largest, kLargestOfColumn);
+  }
+  pack(
+      c.inputs, c.outputs,
+      [&](int64_t k, int64_t n) {
+        return static_cast<int16_t>(std::lrint(weights[n * s[0] + k * s[1]] / packed.scales[n]));
+      },
+      static_cast<int16_t*>(packed.values));
 }
 
 struct Row {
@@ -101,7 +165,7 @@ struct Row {
 
 }  // namespace
 
-Method method(const Convolution& c) {
+Method method(const Convolution& c, Precision precision) {
   if (c.groups == 1) {
     // Below this the transforms cost more than the multiplications that they save.
     constexpr int64_t kLeast = 32;
@@ -111,23 +175,32 @@ Method method(const Convolution& c) {
     const bool fits = c.kernel == 3 && c.stride == 1 && c.padding == 1 && c.inputs >= kLeast &&
                       c.outputs >= kLeast && c.inputs * c.outputs <= kMost &&
                       c.inputs % kLanes == 0 && c.outputs % kLanes == 0;
-    return fits ? Method::winograd : Method::product;
+    if (fits) return Method::winograd;
+    // With fewer columns making integers of the rows costs what it saves.
+    constexpr int64_t kLeastColumns = 32;
+    const bool in_integers = precision == Precision::int16 && c.kernel == 1 &&
+                             c.inputs % kInt16Lanes == 0 && c.outputs >= kLeastColumns;
+    return in_integers ? Method::int16_product : Method::product;
   }
   const bool is_depthwise = c.groups == c.inputs && c.groups == c.outputs && c.inputs % kLanes == 0;
   return is_depthwise ? Method::depthwise : Method::none;
 }
 
-int64_t packed_size(const Convolution& c) {
-  switch (method(c)) {
-    case Method::product: return panels(c.outputs) * kColumns * c.taps() * c.inputs;
+int64_t packed_size(const Convolution& c, Method method) {
+  switch (method) {
+    case Method::product:
+    case Method::int16_product: return panels(c.outputs) * kColumns * c.taps() * c.inputs;
     case Method::winograd: return winograd_packed_size(c);
     case Method::depthwise: return c.taps() * c.inputs;
     case Method::none: return 0;
   }
 }
 
-void pack_weights(const Convolution& c, const float* weights, const int64_t* s, float* packed) {
-  switch (method(c)) {
+void pack_weights(
+    const Convolution& c, Method method, const float* weights, const int64_t* s,
+    const PackedWeights& packed) {
+  float* values = static_cast<float*>(packed.values);
+  switch (method) {
     case Method::product:
       pack(
           c.taps() * c.inputs, c.outputs,
@@ -136,13 +209,14 @@ void pack_weights(const Convolution& c, const float* weights, const int64_t* s, 
             return weights
                 [n * s[0] + i * s[1] + tap / c.kernel * s[2] + tap % c.kernel * s[3]];
           },
-          packed);
+          values);
       break;
-    case Method::winograd: winograd_pack_weights(c, weights, s, packed); break;
+    case Method::int16_product: pack_integers(c, weights, s, packed); break;
+    case Method::winograd: winograd_pack_weights(c, weights, s, values); break;
     case Method::depthwise:
       for (int64_t tap = 0; tap < c.taps(); ++tap) {
         for (int64_t i = 0; i < c.inputs; ++i) {
-          *packed++ = weights[i * s[0] + tap / c.kernel * s[2] + tap % c.kernel * s[3]];
+          *values++ = weights[i * s[0] + tap / c.kernel * s[2] + tap % c.kernel * s[3]];
         }
       }
       break;
@@ -151,20 +225,24 @@ void pack_weights(const Convolution& c, const float* weights, const int64_t* s, 
 }
 
 void convolve(
-    const Convolution& c, const float* input, int64_t height, int64_t width, const float* packed,
-    const Epilogue& epilogue, float* output) {
-  switch (method(c)) {
+    const Convolution& c, Method method, const float* input, int64_t height, int64_t width,
+    const PackedWeights& packed, const Epilogue& epilogue, float* output) {
+  const float* const values = static_cast<const float*>(packed.values);
+  switch (method) {
     case Method::product:
-      multiply_pixels(c, input, height, width, packed, epilogue, output);
+      multiply_pixels<float>(c, input, height, width, packed, epilogue, output);
+      break;
+    case Method::int16_product:
+      multiply_pixels<int16_t>(c, input, height, width, packed, epilogue, output);
       break;
     case Method::winograd:
-      winograd_convolve(c, input, height, width, packed, epilogue, output);
+      winograd_convolve(c, input, height, width, values, epilogue, output);
       break;
     case Method::depthwise: {
       const int64_t across = c.output_size(width);
       parallel_for(c.output_size(height), 1, [&](int64_t begin, int64_t end) {
         for (int64_t y = begin; y < end; ++y) {
-          const Row row{&c, input, height, width, packed, epilogue.bias,
+          const Row row{&c, input, height, width, values, epilogue.bias,
                         epilogue.activation, y, output + y * across * c.outputs};
           run_on_this_cpu<filter_row>(&row);
         }

@@ -22,10 +22,14 @@ struct Convolution {
   int64_t output_size(int64_t size) const { return (size + 2 * padding - kernel) / stride + 1; }
 };
 
+enum class Precision { float32, int16 };
+
 // How a convolution is computed, which decides how its weights are packed.
 enum class Method {
   // As a matrix product with a row for each output pixel.
   product,
+  // The same in integers of 16 bits.
+  int16_product,
   // By Winograd's algorithm F(4x4, 3x3): a quarter of the multiplications.
   winograd,
   depthwise,
@@ -33,20 +37,30 @@ enum class Method {
   none,
 };
 
-Method method(const Convolution& convolution);
+// The method for a precision, which float32 is where integers do not pay.
+Method method(const Convolution& convolution, Precision precision);
 
-// Values in the packed weights of a convolution that has a method.
-int64_t packed_size(const Convolution& convolution);
+// Weights of a convolution that has a method, packed for it.
+struct PackedWeights {
+  // float32; int16_t for Method::int16_product.
+  void* values;
+  // For integers: what one is worth in each output channel, padded to whole panels.
+  float* scales;
+};
+
+// How many values there are.
+int64_t packed_size(const Convolution& convolution, Method method);
 
 // Packs weights (outputs, inputs / groups, kernel, kernel), the order of the last axes being given by
 // their strides: weights[o * stride[0] + i * stride[1] + y * stride[2] + x * stride[3]].
 void pack_weights(
-    const Convolution& convolution, const float* weights, const int64_t* strides, float* packed);
+    const Convolution& convolution, Method method, const float* weights, const int64_t* strides,
+    const PackedWeights& packed);
 
 // input (height, width, inputs) to output (output_size(height), output_size(width), outputs), on the
 // calling thread's intra-op threads. The bias is padded to whole panels.
 void convolve(
-    const Convolution& convolution, const float* input, int64_t height, int64_t width,
-    const float* packed, const Epilogue& epilogue, float* output);
+    const Convolution& convolution, Method method, const float* input, int64_t height,
+    int64_t width, const PackedWeights& packed, const Epilogue& epilogue, float* output);
 
 }  // namespace m2fp

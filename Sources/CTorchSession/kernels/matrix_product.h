@@ -1,5 +1,8 @@
 // The matrix product under every convolution and linear layer: C = activation(A B + bias +
-// residual), float32, with B packed once.
+// residual), with B packed once.
+//
+// A and B are float32, or integers of 16 bits (int16_product.h): twice as many in a vector. C is
+// float32.
 //
 // A is given row by row through pointers, and a row may consist of several parts ("taps"). So a 1x1
 // convolution of any stride, a convolution over 3x3 taps and a linear layer are the same product,
@@ -28,41 +31,52 @@ constexpr int64_t kColumns = 16;
 
 constexpr int64_t panels(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
 
+// Values of a column that lie side by side in packed B: as many as one lane of a vector takes.
+template <typename Value>
+constexpr int64_t kDepthStep = sizeof(float) / sizeof(Value);
+
 // Packed B: panels of kColumns columns, each of depth x kColumns values, the last filled up with
-// zeros. `element(k, n)` is B's.
-template <typename Element>
-void pack(int64_t depth, int64_t columns, Element element, float* packed) {
+// zeros. `element(k, n)` is B's. The depth is a multiple of kDepthStep.
+template <typename Value, typename Element>
+void pack(int64_t depth, int64_t columns, Element element, Value* packed) {
   for (int64_t panel = 0; panel < panels(columns); ++panel) {
-    for (int64_t k = 0; k < depth; ++k) {
+    for (int64_t k = 0; k < depth; k += kDepthStep<Value>) {
       for (int64_t c = 0; c < kColumns; ++c) {
         const int64_t n = panel * kColumns + c;
-        *packed++ = n < columns ? element(k, n) : 0.0f;
+        for (int64_t i = k; i < k + kDepthStep<Value>; ++i) {
+          *packed++ = n < columns ? element(i, n) : Value{0};
+        }
       }
     }
   }
 }
 
+template <typename Value>
 struct Product {
   // Of each group of kRows rows of A, its parts: parts[(group * taps + tap) * kRows + row], each the
   // address of `depth` values. Rows beyond `rows` repeat some other row.
-  const float* const* parts;
+  const Value* const* parts;
   int64_t rows;
   int64_t taps;
   int64_t depth;
   // taps * depth rows and `columns` columns, packed.
-  const float* packed;
+  const Value* packed;
   int64_t columns;
   // rows x columns, with `stride` values from one row to the next.
   float* c;
   int64_t stride;
   Epilogue epilogue;
+  // Of integers: what one is worth in each row of A and in each column of B.
+  const float* row_scales = nullptr;
+  const float* column_scales = nullptr;
 };
 
 // Rows of a product that are worth one call: the part of A that they span stays in the second-level
 // cache. A multiple of kRows.
 constexpr int64_t kBlockRows = 96;
 
-// Computes panels [first, last) of C on the calling thread.
-void multiply(const Product& product, int64_t first, int64_t last);
+// Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
+template <typename Value>
+void multiply(const Product<Value>& product, int64_t first, int64_t last);
 
 }  // namespace m2fp

@@ -208,7 +208,7 @@ void winograd_convolve(
           for (int64_t t = 0; t < padded; ++t) {
             rows[t] = transformed + i * input_plane + std::min(t, count - 1) * inputs;
           }
-          const Product product{
+          const Product<float> product{
               rows, count, 1, inputs, filters.data() + i % kIn * filter_plane,
               outputs - panel * kColumns, products + i * output_plane + panel * kColumns, outputs,
               {}};

@@ -29,6 +29,7 @@ from m2fp.config import CONFIGS
 from m2fp.contract import make_contract
 from m2fp.criterion import Criterion, sample
 from m2fp.model import M2FP
+from m2fp.muon import Muon, is_matrix
 from m2fp.pixel_decoder import LEVELS
 from m2fp.postprocess import parse
 from m2fp.preprocess import prepare
@@ -41,7 +42,8 @@ LOG_EVERY = 25
 RESCAN_EVERY = 100
 CLIP = 1.0
 LARGEST_DECAY = 0.9995
-LONGEST_STEP = 120.0  # seconds; what is beyond is time in which the process or the machine stood still
+# Seconds; what is beyond is time in which the process or the machine stood still.
+LONGEST_STEP = 120.0
 
 
 class Trainer(nn.Module):
@@ -149,26 +151,38 @@ def learning_rate(step: int, progress: float) -> float:
     return min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
 
 
-def make_optimiser(
+def make_optimisers(
     trainer: Trainer, rate: float, encoder_share: float
-) -> torch.optim.Optimizer:
-    """AdamW: the pretrained encoder at a share of the rate, its first stages not at all.
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices and AdamW for the rest; the pretrained encoder at a share of the rate.
 
-    Edges and textures of real photos are what those stages know and renders could only spoil.
+    The encoder's first stages do not learn: edges and textures of real photos are what they know,
+    and renders could only spoil it.
     """
     encoder = trainer.model.backbone
     for module in (encoder.stem, encoder.stem_depthwise, encoder.stem_project, encoder.stage2):
         module.requires_grad_(False)
     if encoder_share == 0:
         encoder.requires_grad_(False)
-    trained = [p for p in encoder.parameters() if p.requires_grad]
     known = {id(p) for p in encoder.parameters()}
-    others = [p for p in trainer.parameters() if id(p) not in known]
-    groups = [
-        {"params": others, "lr": rate, "full_rate": rate},
-        {"params": trained, "lr": rate, "full_rate": rate * encoder_share},
+    trained = [p for p in trainer.parameters() if p.requires_grad]
+
+    def groups(matrices: bool) -> list[dict]:
+        chosen = [p for p in trained if is_matrix(p) == matrices]
+        shares = (
+            ([p for p in chosen if id(p) not in known], 1.0),
+            ([p for p in chosen if id(p) in known], encoder_share),
+        )
+        return [
+            {"params": params, "lr": rate, "full_rate": rate * share}
+            for params, share in shares
+            if params
+        ]
+
+    return [
+        Muon(groups(matrices=True)),
+        torch.optim.AdamW(groups(matrices=False), weight_decay=0.02),
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.02)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -234,7 +248,7 @@ class Learner:
         self.trainer = trainer
         self.arguments = arguments
         self.device = next(trainer.parameters()).device
-        self.optimiser = make_optimiser(trainer, arguments.rate, arguments.encoder_share)
+        self.optimisers = make_optimisers(trainer, arguments.rate, arguments.encoder_share)
         self.renders = Renders(arguments.renders)
         self.rng = np.random.default_rng(seed)
         self.steps = 0
@@ -244,42 +258,43 @@ class Learner:
         if self.steps % RESCAN_EVERY == 0:
             self.renders.rescan()
         self.steps += 1
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["full_rate"] * factor
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["full_rate"] * factor
         batch = self.renders.batch(self.rng, self.arguments.pixels, self.arguments.points)
         losses = self.trainer(to_device(batch, self.device))
-        self.optimiser.zero_grad(set_to_none=True)
+        self.trainer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         nn.utils.clip_grad_norm_(self.trainer.parameters(), CLIP)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         return losses, len(batch.images)
 
-    def load_optimiser(self, state: dict) -> None:
-        groups = self.optimiser.param_groups
-        if [len(group["params"]) for group in groups] != [
-            len(group["params"]) for group in state["param_groups"]
-        ]:
-            print("other weights are trained than before: the optimiser starts anew", flush=True)
+    def load_optimisers(self, states: list[dict]) -> None:
+        sizes = [[len(group["params"]) for group in o.param_groups] for o in self.optimisers]
+        if sizes != [[len(group["params"]) for group in state["param_groups"]] for state in states]:
+            print("other weights are trained than before: the optimisers start anew", flush=True)
             return
-        rates = [group["full_rate"] for group in groups]
-        # A copy: each process has moments of its own, though the state came in shared memory.
-        self.optimiser.load_state_dict(copy.deepcopy(state))
-        for group, rate in zip(self.optimiser.param_groups, rates):
-            group["full_rate"] = rate
+        for optimiser, state in zip(self.optimisers, states):
+            rates = [group["full_rate"] for group in optimiser.param_groups]
+            # A copy: each process has moments of its own, though the state came in shared memory.
+            optimiser.load_state_dict(copy.deepcopy(state))
+            for group, rate in zip(optimiser.param_groups, rates):
+                group["full_rate"] = rate
 
 
 def help_learning(
     trainer: Trainer,
     arguments: argparse.Namespace,
     seed: tuple[int, ...],
-    optimiser: dict | None,
+    optimisers: list[dict] | None,
     factor: Tensor,
     counts: Tensor,
 ) -> None:
     """A further process: learn, at the rate that the first process writes, while that lives."""
     learner = Learner(trainer, arguments, seed)
-    if optimiser is not None:
-        learner.load_optimiser(optimiser)
+    if optimisers is not None:
+        learner.load_optimisers(optimisers)
     parent = os.getppid()
     while os.getppid() == parent:
         counts += torch.tensor((1, learner.learn(factor.item())[1]))
@@ -297,7 +312,7 @@ def main() -> None:
     # A place in the ranking of peaks says nothing yet about a person.
     nn.init.zeros_(model.sem_seg_head.predictor.query_embed.weight[model.config.num_queries :])
     trainer = Trainer(model).to(device, memory_format=torch.channels_last)
-    state = {"step": 0, "images": 0, "trained": 0.0, "optimiser": None}
+    state = {"step": 0, "images": 0, "trained": 0.0, "optimisers": None}
     if resume.exists():
         state = torch.load(resume, map_location=device)
         trainer.load_state_dict(state["trainer"])
@@ -316,11 +331,12 @@ def main() -> None:
     counts = torch.zeros(arguments.workers, 2, dtype=torch.int64).share_memory_()
     seeds = [(arguments.seed, state["step"], worker) for worker in range(arguments.workers)]
     learner = Learner(trainer, arguments, seeds[0])
-    if state["optimiser"] is not None:
-        learner.load_optimiser(state["optimiser"])
+    if state["optimisers"] is not None:
+        learner.load_optimisers(state["optimisers"])
     context = torch.multiprocessing.get_context("spawn")
     for worker in range(1, arguments.workers):
-        parameters = (trainer, arguments, seeds[worker], state["optimiser"], factor, counts[worker])
+        shared = factor, counts[worker]
+        parameters = (trainer, arguments, seeds[worker], state["optimisers"], *shared)
         context.Process(target=help_learning, args=parameters, daemon=True).start()
     print(
         f"step {state['step']}, {state['trained'] / 60:.1f} minutes, {len(learner.renders)}"
@@ -346,7 +362,7 @@ def main() -> None:
             content = {
                 "trainer": trainer.state_dict(),
                 "average": average.model.state_dict(),
-                "optimiser": learner.optimiser.state_dict(),
+                "optimisers": [o.state_dict() for o in learner.optimisers],
                 "step": step,
                 "images": images,
                 "trained": trained,

@@ -1,8 +1,7 @@
 // The kernels that look at whole patches, after those of kernels.h and with its macros.
 
 #define HALF_LANES (M2FP_LANES / 2)
-typedef int32_t NAMED(half_mask) __attribute__((ext_vector_type(HALF_LANES)));
-#define HALF_MASK NAMED(half_mask)
+typedef _Bool NAMED(flags) __attribute__((ext_vector_type(M2FP_LANES)));
 
 static const MASK NAMED(lane_numbers) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -44,61 +43,106 @@ INLINE LANES NAMED(patch_rows)(NAMED(columns) columns, const m2fp_band *band, in
   return rows;
 }
 
-// Pixel by pixel, a patch that is neither wholly above zero nor smooth enough.
-static void NAMED(tally_patch)(const m2fp_patches *patches, const m2fp_band *band, const float *top,
-                               const float *bottom, int32_t patch, m2fp_tally *tally) {
-  int32_t end = patches->first[patch + 1];
-  for (int32_t x = patches->first[patch]; x < end; x += HALF_LANES) {
-    NAMED(columns) columns =
-        NAMED(patch_columns)(top + patch, bottom + patch, patches->position + x);
-    MASK valid;
-    valid.lo = valid.hi = NAMED(lane_numbers).lo < end - x;
-    MASK counts = 0;
-    HALF_MASK anywhere = 0;
-    HALF complements = 0;
-    for (int32_t row = 0; row < band->rows; row += 2) {
-      LANES value = NAMED(patch_rows)(columns, band, row);
-      if (row + 1 == band->rows) valid.hi = 0;
-      MASK positive = (value > 0) & valid;
-      if (!NAMED(any)(positive)) continue;
-      LANES e = (LANES)((MASK)NAMED(decay)(value) & positive);
-      HALF product = e.lo * e.hi, sum = e.lo + e.hi;
-      complements += (sum + 2 * product) / (1 + sum + product);
-      counts -= positive;
-      anywhere |= positive.lo | positive.hi;
-      int32_t y = band->first + row;
-      if (y < tally->top || y + 1 > tally->bottom) {
-        int32_t first = __builtin_reduce_or(positive.lo) != 0 ? y : y + 1;
-        int32_t last = __builtin_reduce_or(positive.hi) != 0 ? y + 1 : y;
-        tally->top = first < tally->top ? first : tally->top;
-        tally->bottom = last > tally->bottom ? last : tally->bottom;
-      }
-    }
-    int32_t count = __builtin_reduce_add(counts);
-    if (count == 0) continue;
-    tally->count += count;
-    tally->complements += (double)NAMED(sum_half)(complements);
-    if (x < tally->first || x + HALF_LANES - 1 > tally->last) {
-      for (int32_t lane = 0; lane < HALF_LANES; lane++) {
-        if (!anywhere[lane]) continue;
-        tally->first = x + lane < tally->first ? x + lane : tally->first;
-        tally->last = x + lane > tally->last ? x + lane : tally->last;
-      }
-    }
-  }
+// Patches of one row that are neither wholly above zero nor smooth enough, in ascending order.
+typedef struct NAMED(rough_patches) {
+  int32_t numbers[2 * M2FP_LANES];
+  int32_t count;
+} NAMED(rough_patches);
+
+// A bit for each lane.
+INLINE uint32_t NAMED(bits)(MASK mask) {
+  NAMED(flags) flags = __builtin_convertvector(mask, NAMED(flags));
+  uint16_t bits;
+  memcpy(&bits, &flags, sizeof bits);
+  return bits;
 }
 
+INLINE LANES NAMED(gather)(const float *values, const int32_t *places) {
+  float result[M2FP_LANES];
+#pragma clang loop unroll(full)
+  for (int32_t lane = 0; lane < M2FP_LANES; lane++) result[lane] = values[places[lane]];
+  return NAMED(load)(result);
+}
+
+// Pixel by pixel, up to a vector of rough patches at a time, each in a lane of its own.
+static void NAMED(tally_rough)(const m2fp_patches *patches, const m2fp_band *band, const float *top,
+                               const float *bottom, const int32_t *numbers, int32_t patch_count,
+                               m2fp_tally *tally) {
+  int32_t first[M2FP_LANES], widths[M2FP_LANES];
+  for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+    first[lane] = patches->first[numbers[lane]];
+    widths[lane] = patches->first[numbers[lane] + 1] - first[lane];
+  }
+  MASK width = *(const MASK *)widths & (NAMED(lane_numbers) < patch_count);
+  int32_t widest = __builtin_reduce_max(width);
+  LANES top_left = NAMED(gather)(top, numbers), top_right = NAMED(gather)(top + 1, numbers);
+  LANES bottom_left = NAMED(gather)(bottom, numbers);
+  LANES bottom_right = NAMED(gather)(bottom + 1, numbers);
+  // No column of them lies outside of the box so far, which needs no look at each then.
+  int32_t end = first[patch_count - 1] + widths[patch_count - 1];
+  int is_boxed = first[0] >= tally->first && end - 1 <= tally->last;
+  LANES complements = 0;
+  MASK counts = 0;
+  for (int32_t column = 0; column < widest; column++) {
+    MASK valid = column < width;
+    LANES right = NAMED(gather)(patches->position + column, first), left = 1 - right;
+    LANES upper = left * top_left + right * top_right;
+    LANES lower = left * bottom_left + right * bottom_right;
+    MASK anywhere = 0;
+    for (int32_t row = 0; row < band->rows; row += 2) {
+      // Two rows, as one division serves both. Where the second is no more, it is the first again.
+      int has_second = row + 1 < band->rows;
+      float v0 = band->position[row], v1 = band->position[row + has_second];
+      LANES value0 = upper * (1 - v0) + lower * v0, value1 = upper * (1 - v1) + lower * v1;
+      MASK positive0 = (value0 > 0) & valid, positive1 = (value1 > 0) & valid & -has_second;
+      LANES e0 = (LANES)((MASK)NAMED(decay)(value0) & positive0);
+      LANES e1 = (LANES)((MASK)NAMED(decay)(value1) & positive1);
+      LANES product = e0 * e1, sum = e0 + e1;
+      complements += (sum + 2 * product) / (1 + sum + product);
+      counts -= positive0 + positive1;
+      anywhere |= positive0 | positive1;
+      int32_t y = band->first + row;
+      if (y < tally->top || y + has_second > tally->bottom) {
+        int any0 = NAMED(any)(positive0), any1 = NAMED(any)(positive1);
+        if (!any0 && !any1) continue;
+        int32_t highest = any0 ? y : y + 1, lowest = any1 ? y + 1 : y;
+        tally->top = highest < tally->top ? highest : tally->top;
+        tally->bottom = lowest > tally->bottom ? lowest : tally->bottom;
+      }
+    }
+    if (is_boxed) continue;
+    for (int32_t lane = 0; lane < patch_count; lane++) {
+      if (!anywhere[lane]) continue;
+      int32_t x = first[lane] + column;
+      tally->first = x < tally->first ? x : tally->first;
+      tally->last = x > tally->last ? x : tally->last;
+    }
+  }
+  tally->count += __builtin_reduce_add(counts);
+  tally->complements += (double)NAMED(sum_half)(complements.lo + complements.hi);
+}
+
+// A sum of fractions, not yet divided.
+typedef struct NAMED(fraction) {
+  LANES numerator;
+  LANES denominator;
+} NAMED(fraction);
+
 // The weighted sum of one minus the logistic function at two places, which is e / (1 + e) with
-// e = exp(-x). One division serves both.
-INLINE LANES NAMED(complements)(LANES x, float weight_x, LANES y, float weight_y) {
+// e = exp(-x).
+INLINE NAMED(fraction) NAMED(complements)(LANES x, float weight_x, LANES y, float weight_y) {
   LANES e = NAMED(decay)(x), f = NAMED(decay)(y);
   LANES product = e * f;
-  return (e * weight_x + f * weight_y + product * (weight_x + weight_y)) / (1 + e + f + product);
+  return (NAMED(fraction)){e * weight_x + f * weight_y + product * (weight_x + weight_y),
+                           1 + e + f + product};
 }
 
 static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *band,
                                  const float *top, const float *bottom, int32_t from, int32_t to,
                                  m2fp_tally *tally) {
+  NAMED(rough_patches) rough = {.count = 0};
+  LANES sums = 0;
+  MASK columns = 0;
   for (int32_t i = from; i < to; i += M2FP_LANES) {
     LANES low, high;
     NAMED(extremes)(top + i, bottom + i, &low, &high);
@@ -110,8 +154,7 @@ static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *b
     MASK smooth = (spread < 0.51f) | (spread < 0.304f + low * (0.076f + low * 0.0095f));
     MASK inside = some & (low > 0) & smooth;
     MASK widths = *(const MASK *)(patches->first + i + 1) - *(const MASK *)(patches->first + i);
-    int32_t columns = __builtin_reduce_add(widths & inside);
-    if (columns > 0) {
+    if (NAMED(any)(widths & inside)) {
       LANES u0 = NAMED(load)(patches->node_0 + i), u1 = NAMED(load)(patches->node_1 + i);
       LANES a = NAMED(load)(top + i), b = NAMED(load)(top + i + 1) - a;
       LANES c = NAMED(load)(bottom + i), d = NAMED(load)(bottom + i + 1) - c;
@@ -119,13 +162,14 @@ static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *b
       LANES down0 = c + d * u0 - top0, down1 = c + d * u1 - top1;
       float v0 = band->node_0, v1 = band->node_1;
       float w0 = band->weight_0, w1 = band->weight_1;
-      LANES sum0 = NAMED(complements)(top0 + down0 * v0, w0, top0 + down0 * v1, w1);
-      LANES sum1 = NAMED(complements)(top1 + down1 * v0, w0, top1 + down1 * v1, w1);
-      LANES sum = sum0 * NAMED(load)(patches->weight_0 + i) +
-                  sum1 * NAMED(load)(patches->weight_1 + i);
-      sum = (LANES)((MASK)sum & inside);
-      tally->complements += (double)NAMED(sum_half)(sum.lo + sum.hi);
-      tally->count += (int64_t)columns * band->rows;
+      NAMED(fraction) p = NAMED(complements)(top0 + down0 * v0, w0, top0 + down0 * v1, w1);
+      NAMED(fraction) q = NAMED(complements)(top1 + down1 * v0, w0, top1 + down1 * v1, w1);
+      // One division serves all four places.
+      LANES sum = (p.numerator * NAMED(load)(patches->weight_0 + i) * q.denominator +
+                   q.numerator * NAMED(load)(patches->weight_1 + i) * p.denominator) /
+                  (p.denominator * q.denominator);
+      sums += (LANES)((MASK)sum & inside);
+      columns += widths & inside;
       int32_t last = band->first + band->rows - 1;
       tally->top = band->first < tally->top ? band->first : tally->top;
       tally->bottom = last > tally->bottom ? last : tally->bottom;
@@ -138,11 +182,20 @@ static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *b
         }
       }
     }
-    MASK unsure = some & ~inside;
-    if (!NAMED(any)(unsure)) continue;
-    for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
-      if (unsure[lane]) NAMED(tally_patch)(patches, band, top, bottom, i + lane, tally);
+    MASK others = some & ~inside;
+    for (uint32_t bits = NAMED(bits)(others); bits != 0; bits &= bits - 1) {
+      rough.numbers[rough.count++] = i + __builtin_ctz(bits);
     }
+    if (rough.count < M2FP_LANES) continue;
+    NAMED(tally_rough)(patches, band, top, bottom, rough.numbers, M2FP_LANES, tally);
+    rough.count -= M2FP_LANES;
+    memcpy(rough.numbers, rough.numbers + M2FP_LANES, M2FP_LANES * sizeof *rough.numbers);
+  }
+  tally->complements += (double)NAMED(sum_half)(sums.lo + sums.hi);
+  tally->count += (int64_t)__builtin_reduce_add(columns) * band->rows;
+  if (rough.count > 0) {
+    for (int32_t lane = rough.count; lane < M2FP_LANES; lane++) rough.numbers[lane] = from;
+    NAMED(tally_rough)(patches, band, top, bottom, rough.numbers, rough.count, tally);
   }
 }
 
@@ -275,5 +328,4 @@ static void NAMED(merge_patches)(const m2fp_patches *patches, const m2fp_band *b
 }
 
 #undef HALF_LANES
-#undef HALF_MASK
 #undef MARGIN

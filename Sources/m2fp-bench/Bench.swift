@@ -21,6 +21,8 @@ import M2FPImageIO
       try NetworkBench(
         archive: words[2], precision: precision, width: sizes[0], height: sizes[1], threads: 1
       ).profile()
+    case ("postprocess", _, _, 3...):
+      try PostprocessBench(archive: words[1]).run(Array(words.dropFirst(2)))
     default:
       print(
         """
@@ -30,65 +32,68 @@ import M2FPImageIO
                  a run for each line on stdin
                m2fp-bench profile PRECISION ARCHIVE WIDTH HEIGHT
                  where a run's time goes
+               m2fp-bench postprocess ARCHIVE PHOTO ...
+                 what follows the network
         """)
       exit(64)
     }
   }
 
   private static func stages() throws {
-    print("| stage | image | best CPU ms | median CPU ms |")
-    print("|---|---|---:|---:|")
+    printHeader()
     let small = Scene(imageWidth: 512, imageHeight: 512, inputWidth: 640, inputHeight: 640)
     let large = Scene(imageWidth: 4000, imageHeight: 3000, inputWidth: 800, inputHeight: 608)
 
     let twenty = small.parsing(people: 2, partsEach: 9)
     let postprocessor = Postprocessor(contract: contract(small, mode: .parsing))
     var result = merge(postprocessor, twenty, small)
-    report("merge and colour, 20 masks", small, runs: 50) {
+    report("merge and colour, 20 masks", small.geometry, runs: 50) {
       result = merge(postprocessor, twenty, small)
       return Overlay.blend(small.image, labels: result.labels, palette: Palette.cihp.colours)
         .pixels.count
     }
-    report("merge, 20 masks", small, runs: 50) {
+    report("merge, 20 masks", small.geometry, runs: 50) {
       merge(postprocessor, twenty, small).labels.labels.count
     }
     let forty = large.parsing(people: 4, partsEach: 9)
-    report("merge, 40 masks", large, runs: 10) {
+    report("merge, 40 masks", large.geometry, runs: 10) {
       result = merge(postprocessor, forty, large)
       return result.labels.labels.count
     }
-    report("merge, 40 masks, persons", large, runs: 10) {
+    report("merge, 40 masks, persons", large.geometry, runs: 10) {
       merge(postprocessor, forty, large, persons: .all).labels.labels.count
     }
     let mottled = large.fitted()
-    report("merge, 80 mottled masks", large, runs: 5) {
+    report("merge, 80 mottled masks", large.geometry, runs: 5) {
       merge(postprocessor, mottled, large).labels.labels.count
     }
     let single = Scene(imageWidth: 3000, imageHeight: 4000, inputWidth: 384, inputHeight: 512)
     let alone = Postprocessor(contract: contract(single, mode: .semantic))
     let person = single.semantic()
-    report("merge, single-human", single, runs: 5) {
+    report("merge, single-human", single.geometry, runs: 5) {
       merge(alone, person, single).labels.labels.count
     }
 
-    report("overlay", large, runs: 10) {
+    report("overlay", large.geometry, runs: 10) {
       Overlay.blend(large.image, labels: result.labels, palette: Palette.cihp.colours).pixels.count
     }
     let resizer = Resizer()
-    report("resize to 800 × 600", large, runs: 10) {
+    report("resize to 800 × 600", large.geometry, runs: 10) {
       resizer.withResized(large.image, width: 800, height: 600) { Int($0[0]) }
     }
     let jpeg = try JPEGEncoder.rgb(large.image)
-    try report("decode JPEG", large, runs: 5) {
+    try report("decode JPEG", large.geometry, runs: 5) {
       try jpeg.withUnsafeBytes { bytes in try ImageDecoder.decode(bytes).image.pixels.count }
     }
-    try report("encode colour map", large, runs: 5) {
+    try report("encode colour map", large.geometry, runs: 5) {
       try PNGEncoder.labelMap(result.labels, palette: Palette.cihp.colours).count
     }
-    try report("encode a mask", large, runs: 5) {
+    try report("encode a mask", large.geometry, runs: 5) {
       try PNGEncoder.mask(of: 5, in: result.labels).count
     }
-    try report("encode overlay as JPEG", large, runs: 5) { try JPEGEncoder.rgb(large.image).count }
+    try report("encode overlay as JPEG", large.geometry, runs: 5) {
+      try JPEGEncoder.rgb(large.image).count
+    }
   }
 
   private static func contract(
@@ -121,8 +126,14 @@ import M2FPImageIO
     }
   }
 
-  private static func report(
-    _ stage: String, _ scene: Scene, runs: Int, _ body: () throws -> Int
+  static func printHeader() {
+    print("| stage | image | best CPU ms | median CPU ms |")
+    print("|---|---|---:|---:|")
+  }
+
+  /// Runs `body` once and then `runs` times, and prints a row with the processor time that it takes.
+  static func report(
+    _ stage: String, _ geometry: NetworkGeometry, runs: Int, _ body: () throws -> Int
   ) rethrows {
     var checksum = try body()
     var times: [Double] = []
@@ -134,7 +145,7 @@ import M2FPImageIO
     // Used, so that the work cannot be left out.
     precondition(checksum > 0)
     times.sort()
-    let size = "\(scene.geometry.imageWidth) × \(scene.geometry.imageHeight)"
+    let size = "\(geometry.imageWidth) × \(geometry.imageHeight)"
     print("| \(stage) | \(size) | \(rounded(times[0])) | \(rounded(times[runs / 2])) |")
   }
 

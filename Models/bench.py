@@ -40,6 +40,8 @@ PARTS = (
     "tiny",
 )  # fmt: skip
 PEERS = ("onnxruntime", "openvino")
+# Environments with ModelScope's code, and whether they have PyPI's current torch or Debian's.
+MODELSCOPES = {"modelscope": False, "modelscope-current": True}
 PEER_REQUIREMENTS = ("onnxruntime", "openvino", "numpy")
 SIZE = 512
 BUSY_CPUS = 0.15
@@ -111,7 +113,8 @@ class Bench:
             pip = [peers / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, *PEER_REQUIREMENTS], check=True)
             (peers / MARKER).touch()
-        install(self.work / "modelscope")
+        for name, own_torch in MODELSCOPES.items():
+            install(self.work / name, own_torch=own_torch)
         config = for_dataset(CONFIGS["m2fp-r101"], "cihp")
         if not self.checkpoint.exists():
             with tempfile.TemporaryDirectory() as folder:
@@ -132,9 +135,11 @@ class Bench:
         return Worker([self.m2fp_bench, "network", precision, model, width, height, threads])
 
     def peer(self, kind: str, threads: int, file: Path | None = None, size: int = SIZE) -> Worker:
-        environment = self.work / ("modelscope" if kind == "modelscope" else "peers")
-        file = file or (self.checkpoint if kind == "modelscope" else self.onnx)
-        command = [environment / "bin" / "python", "-m", "benchmark.worker", kind, file]
+        is_modelscope = kind in MODELSCOPES
+        environment = self.work / (kind if is_modelscope else "peers")
+        file = file or (self.checkpoint if is_modelscope else self.onnx)
+        worker = "modelscope" if is_modelscope else kind
+        command = [environment / "bin" / "python", "-m", "benchmark.worker", worker, file]
         return Worker(
             [*command, size, size, threads],
             {"OMP_NUM_THREADS": str(threads), "MODELSCOPE_CACHE": str(environment / "cache")},
@@ -145,7 +150,7 @@ class Bench:
             "m2fp": self.ours(self.archive, SIZE, SIZE, threads),
             "m2fp-int16": self.ours(self.archive, SIZE, SIZE, threads, "int16"),
         }
-        for kind in (*PEERS, "modelscope"):
+        for kind in (*PEERS, *MODELSCOPES):
             workers[kind] = self.peer(kind, threads)
         return workers
 

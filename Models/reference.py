@@ -30,6 +30,8 @@ REQUIREMENTS = (
     *("PyYAML", "python-dateutil", "astunparse"),
     *("requests", "urllib3", "idna", "certifi", "charset-normalizer"),
 )
+# OpenCV is the one of numpy 1.
+TORCH_REQUIREMENTS = ("torch", "torchvision", "numpy<2", "pillow", "setuptools<81")
 # Imported on the way and never used by this model: data sets, tables, a formatter, CUDA kernels.
 STUBS = ("modelscope.msdatasets", "pandas", "yapf", "mmcv._ext")
 
@@ -37,17 +39,20 @@ STUBS = ("modelscope.msdatasets", "pandas", "yapf", "mmcv._ext")
 MARKER = "m2fp-reference"
 
 
-def install(folder: Path) -> Path:
+def install(folder: Path, own_torch: bool = False) -> Path:
     """Make a virtual environment that has ModelScope in ``folder``, unless it is there already.
 
-    Torch, torchvision, numpy and Pillow are the system's. Returns its Python.
+    Torch, torchvision, numpy and Pillow are the system's, or with ``own_torch`` PyPI's current ones,
+    6 GB. Returns its Python.
     """
     python = folder / "bin" / "python"
     if not (folder / MARKER).exists():
         print("Installing ModelScope into a throw-away environment", flush=True)
-        venv = [sys.executable, "-m", "venv", "--system-site-packages", folder]
-        subprocess.run(venv, check=True)
+        venv = [sys.executable, "-m", "venv", *([] if own_torch else ["--system-site-packages"])]
+        subprocess.run([*venv, folder], check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        if own_torch:
+            subprocess.run([*pip, *TORCH_REQUIREMENTS], check=True)
         subprocess.run([*pip, "--no-deps", "--ignore-installed", *REQUIREMENTS], check=True)
         (folder / MARKER).touch()
     return python

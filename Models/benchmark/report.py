@@ -10,6 +10,7 @@ NAMES = {
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
     "modelscope": "ModelScope on Debian's torch",
+    "modelscope-current": "ModelScope on PyPI's torch",
 }
 
 # Of m2fp-r101 at 512x512, mask features resized once a level: convolutions 121, linear layers 54,
@@ -30,24 +31,31 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join([line(header), ruler, *map(line, rows)]) + "\n"
 
 
+def measured(network: dict) -> dict[str, str]:
+    """The contenders that there are figures of, with their names."""
+    return {key: name for key, name in NAMES.items() if key in network["1"]}
+
+
 def network_section(results: dict) -> str:
     network, throughput = results["network"], results.get("throughput")
     header = ["m2fp-r101, 512×512", "1 thread, s", "ratio", "2 threads, s", "ratio"]
     header += ["images/s, both cores", "ratio"] if throughput else []
     header += ["peak memory, MB"]
     ours = {threads: network[threads]["m2fp"]["seconds"] for threads in ("1", "2")}
+    names = measured(network)
     rows = []
-    for key, name in NAMES.items():
+    for key, name in names.items():
         row = [name]
         for threads in ("1", "2"):
             seconds = network[threads][key]["seconds"]
             row += [f"{seconds:.2f}", f"{seconds / ours[threads]:.2f}"]
         if throughput:
-            row += [f"{throughput[key]:.2f}", f"{throughput['m2fp'] / throughput[key]:.2f}"]
+            rate = throughput.get(key)
+            row += [f"{rate:.2f}", f"{throughput['m2fp'] / rate:.2f}"] if rate else ["", ""]
         row.append(f"{network['1'][key]['memory'] / 1e6:.0f}")
         rows.append(row)
     text = "## The network alone\n\n" + table(header, rows)
-    peers = [key for key in NAMES if not key.startswith("m2fp")]
+    peers = [key for key in names if not key.startswith("m2fp")]
     fastest = min(network["1"][key]["seconds"] for key in peers)
     text += (
         "\nRatio: how many times m2fp is faster, all but the second line in float32. Images/s: the"
@@ -78,6 +86,25 @@ def precision_table(precision: dict) -> str:
     ]  # fmt: skip
     header = ["int16 beside float32", "photos", "pixels of the same class", "least of a photo"]
     return table([*header, "mIoU"], rows)
+
+
+def profile_table(profile: str, peak: float | None) -> str:
+    """``m2fp-bench profile``'s table with shares: of the whole time, and of the machine's peak.
+
+    Parameters
+    ----------
+    profile : str
+        Rows of operator, calls, milliseconds and GFLOP/s (empty where nobody counted); the last row
+        sums up.
+    peak : float or None
+        The machine's kernel peak in GFLOP/s.
+    """
+    header, _, *rows = ([cell.strip() for cell in x.split("|")[1:-1]] for x in profile.splitlines())
+    whole = float(rows[-1][2])
+    for row in rows:
+        share = f"{float(row[3]) / peak:.0%}" if row[3] and peak else ""
+        row += [f"{float(row[2]) / whole:.1%}", share]
+    return table([*header, "of the time", "of the peak"], rows)
 
 
 def folder_section(results: dict) -> str:
@@ -123,7 +150,7 @@ def plot(results: dict) -> str:
     bars = [
         (f"{name}, {threads}", network[threads][key]["seconds"], key)
         for threads in ("1", "2")
-        for key, name in NAMES.items()
+        for key, name in measured(network).items()
     ]
     longest = max(seconds for _, seconds, _ in bars)
     height = 30 * len(bars) + 60
@@ -134,7 +161,7 @@ def plot(results: dict) -> str:
         '<text x="16" y="26" font-size="16">Seconds an image (m2fp-r101, 512×512), by threads</text>',
     ]
     for index, (name, seconds, key) in enumerate(bars):
-        y = 46 + 30 * index + (8 if index >= len(NAMES) else 0)
+        y = 46 + 30 * index + (8 if index >= len(bars) // 2 else 0)
         width = 420 * seconds / longest
         colour = "#d9480f" if key.startswith("m2fp") else "#868e96"
         lines += [
@@ -163,7 +190,7 @@ def write(results: dict, folder: Path) -> None:
         text += (
             "## Where the network's time goes\n\n"
             "m2fp-r101, 512×512, one thread, processor time; rates as a direct computation counts.\n\n"
-            f"{results['profile']}\n"
+            f"{profile_table(results['profile'], results.get('network', {}).get('peak'))}\n"
         )
     if "folder" in results:
         text += folder_section(results) + "\n"

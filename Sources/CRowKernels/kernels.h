@@ -226,10 +226,12 @@ static void NAMED(blend_row)(const m2fp_row *row, int32_t from, int32_t to, floa
   }
 }
 
-static void NAMED(logistic_row)(const m2fp_row *row, int32_t from, int32_t to, float scale,
-                                float *target) {
+static void NAMED(logistic_row)(const m2fp_row *row, int32_t from, int32_t to, float low,
+                                float scale, float *target) {
   for (int32_t x = from; x < to; x += M2FP_LANES) {
-    *(LANES *)(target + x) = NAMED(logistic)(NAMED(blend)(row, row->c != 0, x)) * scale;
+    LANES value = NAMED(blend)(row, row->c != 0, x);
+    *(LANES *)(target + x) =
+        NAMED(any)(value > low) ? NAMED(logistic)(value) * scale : (LANES)0;
   }
 }
 

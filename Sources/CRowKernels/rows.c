@@ -87,8 +87,9 @@ void m2fp_blend_row(const m2fp_row *row, int32_t from, int32_t to, float *target
   chosen()->blend_row(row, from, to, target);
 }
 
-void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float scale, float *target) {
-  chosen()->logistic_row(row, from, to, scale, target);
+void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float low, float scale,
+                       float *target) {
+  chosen()->logistic_row(row, from, to, low, scale, target);
 }
 
 void m2fp_sum_classes(const float *probabilities, const float *weights, int32_t queries,

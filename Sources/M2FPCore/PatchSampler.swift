@@ -176,7 +176,8 @@ struct PatchSampler: ~Copyable {
     let end = columns.upperBound + (columns.upperBound == geometry.contentWidth ? 1 : 0)
     var same = m2fp_row(a: logits, b: logits, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
     m2fp_logistic_row(
-      &same, Int32(columns.lowerBound), Int32(end), layer.rows.presence.score, values)
+      &same, Int32(columns.lowerBound), Int32(end), layer.rows.presence.low,
+      layer.rows.presence.score, values)
     // Nothing where the mask does not reach.
     (values + end).update(repeating: 0, count: MaskSampler.lanes)
   }

@@ -113,7 +113,7 @@ struct SingleHumanMerger: ~Copyable {
           weight_b: used.count > 1 ? tap.weights[used[1]] : 0,
           weight_c: used.count > 2 ? tap.weights[used[2]] : 0)
         m2fp_logistic_row(
-          &blend, 0, Int32(contentStride), 1, probabilities + query * contentStride)
+          &blend, 0, Int32(contentStride), -.infinity, 1, probabilities + query * contentStride)
       }
       let sums = contentSums + slot * rowSums
       m2fp_sum_classes(
@@ -176,7 +176,7 @@ struct SingleHumanMerger: ~Copyable {
         }
         var same = m2fp_row(
           a: values, b: values, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
-        m2fp_logistic_row(&same, 0, Int32(imageStride), 1, values)
+        m2fp_logistic_row(&same, 0, Int32(imageStride), -.infinity, 1, values)
         m2fp_sum_by_label(values, target, Int32(width), &totals)
       }
     }

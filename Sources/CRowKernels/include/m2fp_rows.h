@@ -92,8 +92,10 @@ int32_t m2fp_paint_row(const m2fp_row *row, int32_t from, int32_t to, uint8_t id
 /// Writes a row's pixels.
 void m2fp_blend_row(const m2fp_row *row, int32_t from, int32_t to, float *target);
 
-/// Writes the logistic function of a row's pixels, times `scale`; `target` may be one of its sources.
-void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float scale, float *target);
+/// Writes the logistic function of a row's pixels, times `scale`, or 0 for pixels that are not above
+/// `low`; `target` may be one of its sources.
+void m2fp_logistic_row(const m2fp_row *row, int32_t from, int32_t to, float low, float scale,
+                       float *target);
 
 /// For each class the sum over the queries of weights[query][class] × probabilities[query]: rows of
 /// `stride` (whole vectors) columns, `classes` of them a multiple of 4.

@@ -499,18 +499,18 @@ def main() -> int:
         "startup": measure_startup,
         "tiny": measure_tiny,
     }
-    for part in PARTS:
-        if part in parts:
-            print(f"Measuring: {part}", flush=True)
-            results.setdefault("others", {})[part] = round(check_idle(arguments.busy), 2)
-            results[part] = measures[part](bench)
     results["machine"] = {
         "cpu": report.cpu_name(), "cpus": os.cpu_count(), "system": platform.platform(),
         "date": time.strftime("%Y-%m-%d"), "quick": arguments.quick,
     }  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
-    results_file.write_text(json.dumps(results, indent=1) + "\n")
-    report.write(results, arguments.out)
+    for part in (part for part in PARTS if part in parts):
+        print(f"Measuring: {part}", flush=True)
+        results.setdefault("others", {})[part] = round(check_idle(arguments.busy), 2)
+        results[part] = measures[part](bench)
+        # After each part: what was measured is kept though a later one may not start.
+        results_file.write_text(json.dumps(results, indent=1) + "\n")
+        report.write(results, arguments.out)
     print((arguments.out / "README.md").read_text())
     return 0
 

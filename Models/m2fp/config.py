@@ -96,7 +96,7 @@ CONFIGS = {
             std=(255.0, 255.0, 255.0),
             human_score_threshold=0.3,
             semantic_score_threshold=0.55,
-            mask_threshold=0.3,
+            mask_threshold=0.25,
             licence="Apache-2.0 AND CC0-1.0",
         ),
     )

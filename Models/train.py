@@ -203,7 +203,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
     parser.add_argument("--points", type=int, default=2048, help="at which masks are compared")
-    parser.add_argument("--rate", type=float, default=4e-4, help="full learning rate")
+    parser.add_argument("--rate", type=float, default=6e-4, help="full learning rate")
     parser.add_argument(
         "--encoder-share",
         type=float,

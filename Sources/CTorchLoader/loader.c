@@ -20,7 +20,7 @@ __attribute__((constructor)) static void set_environment(void) {
   setenv("LRU_CACHE_CAPACITY", "256", 0);
 }
 
-typedef const m2fp_torch_api *(*get_api)(size_t size);
+typedef const m2fp_torch_api *(*get_api)(size_t version);
 
 static const char *const kLibrary = "libM2FPTorch.so";
 // From the executable's folder: where the package manager builds, and where `make install` installs.
@@ -58,7 +58,7 @@ const m2fp_torch_api *m2fp_torch_open(m2fp_torch_error *error) {
       snprintf(error->message, sizeof error->message, "%s", dlerror());
       return NULL;
     }
-    const m2fp_torch_api *const api = function(sizeof *api);
+    const m2fp_torch_api *const api = function(M2FP_TORCH_API_VERSION);
     if (api) {
       error->status = M2FP_TORCH_OK;
       error->message[0] = '\0';

@@ -272,6 +272,6 @@ constexpr m2fp_torch_api kAPI{
 
 }  // namespace
 
-const m2fp_torch_api* m2fp_torch_get_api(size_t size) {
-  return size == sizeof kAPI ? &kAPI : nullptr;
+const m2fp_torch_api* m2fp_torch_get_api(size_t version) {
+  return version == M2FP_TORCH_API_VERSION ? &kAPI : nullptr;
 }

@@ -63,7 +63,7 @@ struct EndToEndTests: EndToEnd {
     try addPhoto("in/a.png")
     try FileManager.default.copyItem(at: Self.binary, to: url("m2fp"))
     let source = url("other.c")
-    try "const void *m2fp_torch_get_api(unsigned long size) { return 0; }\n"
+    try "const void *m2fp_torch_get_api(unsigned long version) { return 0; }\n"
       .write(to: source, atomically: true, encoding: .utf8)
     let compiler = Process()
     compiler.executableURL = URL(filePath: "/usr/bin/env")

@@ -86,6 +86,10 @@ typedef struct {
 typedef void (*m2fp_profile_sink)(
     void *_Nullable context, const char *what, double operations, double seconds);
 
+/// Raised with every change of the table below or of a type in it. Libraries before version 2 went by
+/// the table's size, which is no small number.
+#define M2FP_TORCH_API_VERSION 2
+
 /// What the shim does.
 typedef struct {
   /// Loads the archive at `path`. Half-precision constants are widened to single precision.

@@ -195,7 +195,8 @@ def write(results: dict, folder: Path) -> None:
     if "folder" in results:
         text += folder_section(results) + "\n"
     if "stages" in results:
-        text += "## The stages round the network\n\n" + results["stages"] + "\n"
+        text += "## The stages round the network\n\n" + results["stages"]
+        text += "\nOn one thread the processor's time, on more the clock's.\n\n"
     if "startup" in results:
         rows = [[name, f"{seconds:.2f}"] for name, seconds in results["startup"].items()]
         text += "## From the command to its first result\n\n" + table(["warm caches", "s"], rows) + "\n"

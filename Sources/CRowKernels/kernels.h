@@ -12,6 +12,8 @@ typedef float NAMED(half) __attribute__((ext_vector_type(M2FP_LANES / 2), aligne
 #define HALF NAMED(half)
 #define INLINE static inline __attribute__((always_inline))
 
+static const MASK NAMED(lane_numbers) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 INLINE LANES NAMED(load)(const float *at) { return *(const LANES *)at; }
 
 INLINE int NAMED(any)(MASK mask) { return __builtin_reduce_or(mask) != 0; }
@@ -206,18 +208,53 @@ static void NAMED(compete_row)(float *sums, float *counts, int32_t to, uint8_t l
   }
 }
 
+// The first `count` bytes of a vector.
+INLINE BYTES NAMED(load_bytes)(const uint8_t *at, int32_t count) {
+  if (count >= M2FP_LANES) return *(const BYTES *)at;
+  BYTES bytes = 0;
+  memcpy(&bytes, at, (size_t)count);
+  return bytes;
+}
+
+// Of each pixel whether it lies before `to`.
+INLINE MASK NAMED(before)(int32_t to, int32_t x) {
+  return NAMED(lane_numbers) < to - x;
+}
+
 static int32_t NAMED(paint_row)(const m2fp_row *row, int32_t from, int32_t to, uint8_t id,
                                 uint8_t *ids) {
   int32_t count = 0;
   for (int32_t x = from; x < to; x += M2FP_LANES) {
-    MASK positive = NAMED(blend)(row, row->c != 0, x) > 0;
+    MASK positive = (NAMED(blend)(row, row->c != 0, x) > 0) & NAMED(before)(to, x);
     if (!NAMED(any)(positive)) continue;
-    BYTES old = *(BYTES *)(ids + x);
+    BYTES old = NAMED(load_bytes)(ids + x, to - x);
     BYTES painted = __builtin_convertvector(positive, BYTES) & (BYTES)(old == 0);
-    *(BYTES *)(ids + x) = old | (painted & id);
+    BYTES bytes = old | (painted & id);
+    if (to - x >= M2FP_LANES) {
+      *(BYTES *)(ids + x) = bytes;
+    } else {
+      memcpy(ids + x, &bytes, (size_t)(to - x));
+    }
     count += __builtin_reduce_add(painted & 1);
   }
   return count;
+}
+
+static void NAMED(reach_row)(const m2fp_row *row, int32_t from, int32_t to, float threshold,
+                             const uint8_t *ids, uint8_t *reached) {
+  for (int32_t x = from; x < to; x += M2FP_LANES) {
+    MASK above = (NAMED(blend)(row, row->c != 0, x) > threshold) & NAMED(before)(to, x);
+    if (!NAMED(any)(above)) continue;
+    BYTES where = __builtin_convertvector(above, BYTES);
+    BYTES here = NAMED(load_bytes)(ids + x, to - x) & where;
+    // Neighbours are mostly alike: where all have the largest id there is, that is all.
+    uint8_t largest = __builtin_reduce_max(here);
+    reached[largest] = 1;
+    if (!__builtin_reduce_or(where & (BYTES)(here != largest))) continue;
+    for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+      if (above[lane]) reached[here[lane]] = 1;
+    }
+  }
 }
 
 static void NAMED(blend_row)(const m2fp_row *row, int32_t from, int32_t to, float *target) {
@@ -276,6 +313,39 @@ static void NAMED(sum_by_label)(const float *values, const uint8_t *labels, int3
     }
     for (int32_t lane = 0; lane < M2FP_LANES; lane++) totals[label] += (double)sum[lane];
   }
+}
+
+static float NAMED(max)(const float *values, int32_t count) {
+  float largest = values[0];
+  int32_t x = 0;
+  if (count >= M2FP_LANES) {
+    LANES highest = NAMED(load)(values);
+    for (; x + M2FP_LANES <= count; x += M2FP_LANES) {
+      LANES value = NAMED(load)(values + x);
+      highest = value > highest ? value : highest;
+    }
+    for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+      largest = highest[lane] > largest ? highest[lane] : largest;
+    }
+  }
+  for (; x < count; x++) largest = values[x] > largest ? values[x] : largest;
+  return largest;
+}
+
+static m2fp_span NAMED(find_span)(const float *values, int32_t count, float threshold) {
+  int32_t first = 0, end = count;
+  while (first + M2FP_LANES <= count &&
+         !NAMED(any)(NAMED(load)(values + first) > threshold)) {
+    first += M2FP_LANES;
+  }
+  while (first < count && !(values[first] > threshold)) first++;
+  if (first == count) return (m2fp_span){INT32_MAX, -1};
+  while (end - M2FP_LANES > first &&
+         !NAMED(any)(NAMED(load)(values + end - M2FP_LANES) > threshold)) {
+    end -= M2FP_LANES;
+  }
+  while (!(values[end - 1] > threshold)) end--;
+  return (m2fp_span){first, end - 1};
 }
 
 static float NAMED(exp)(float x) { return NAMED(exponential)((LANES)x)[0]; }

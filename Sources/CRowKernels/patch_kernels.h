@@ -3,8 +3,6 @@
 #define HALF_LANES (M2FP_LANES / 2)
 typedef _Bool NAMED(flags) __attribute__((ext_vector_type(M2FP_LANES)));
 
-static const MASK NAMED(lane_numbers) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
 INLINE float NAMED(sum_half)(HALF values) {
   float sum = 0;
   for (int32_t lane = 0; lane < HALF_LANES; lane++) sum += values[lane];

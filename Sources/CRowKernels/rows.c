@@ -13,10 +13,13 @@ typedef struct kernels {
   typeof(m2fp_accumulate_row) *accumulate_row;
   typeof(m2fp_compete_row) *compete_row;
   typeof(m2fp_paint_row) *paint_row;
+  typeof(m2fp_reach_row) *reach_row;
   typeof(m2fp_blend_row) *blend_row;
   typeof(m2fp_logistic_row) *logistic_row;
   typeof(m2fp_sum_classes) *sum_classes;
   typeof(m2fp_sum_by_label) *sum_by_label;
+  typeof(m2fp_max) *max;
+  typeof(m2fp_find_span) *find_span;
   typeof(m2fp_exp) *exp;
   typeof(m2fp_tally_patches) *tally_patches;
   typeof(m2fp_merge_patches) *merge_patches;
@@ -83,6 +86,11 @@ int32_t m2fp_paint_row(const m2fp_row *row, int32_t from, int32_t to, uint8_t id
   return chosen()->paint_row(row, from, to, id, ids);
 }
 
+void m2fp_reach_row(const m2fp_row *row, int32_t from, int32_t to, float threshold,
+                    const uint8_t *ids, uint8_t *reached) {
+  chosen()->reach_row(row, from, to, threshold, ids, reached);
+}
+
 void m2fp_blend_row(const m2fp_row *row, int32_t from, int32_t to, float *target) {
   chosen()->blend_row(row, from, to, target);
 }
@@ -99,6 +107,12 @@ void m2fp_sum_classes(const float *probabilities, const float *weights, int32_t 
 
 void m2fp_sum_by_label(const float *values, const uint8_t *labels, int32_t count, double *totals) {
   chosen()->sum_by_label(values, labels, count, totals);
+}
+
+float m2fp_max(const float *values, int32_t count) { return chosen()->max(values, count); }
+
+m2fp_span m2fp_find_span(const float *values, int32_t count, float threshold) {
+  return chosen()->find_span(values, count, threshold);
 }
 
 float m2fp_exp(float x) { return chosen()->exp(x); }

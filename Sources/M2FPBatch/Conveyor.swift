@@ -108,7 +108,8 @@ final class Conveyor: Sendable {
 
   private func parseFiles(_ hand: Hand) -> Bool {
     let preprocessor = pipeline.makePreprocessor()
-    let postprocessor = Postprocessor(contract: pipeline.contract)
+    let postprocessor = Postprocessor(
+      contract: pipeline.contract, threads: pipeline.options.plan.threads)
     // Made for the first image: a run in which all is current loads no network.
     var session: (any NetworkSession)?
     while let next = loaded.pop() {

@@ -107,7 +107,7 @@ struct DoctorCommand: ParsableCommand {
     let preprocessor = Preprocessor(archive.contract.preprocess, maxSide: 0)
     let geometry = preprocessor.geometry(width: width, height: height)
     let content = preprocessor.content(of: pattern, geometry: geometry)
-    let postprocessor = Postprocessor(contract: archive.contract)
+    let postprocessor = Postprocessor(contract: archive.contract, threads: threads)
     let start = DispatchTime.now().uptimeNanoseconds
     let isSound: Bool
     do throws(FileFailure) {

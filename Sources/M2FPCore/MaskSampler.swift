@@ -17,18 +17,8 @@ struct MaskSampler: ~Copyable {
   private var maskWidth = 0
   private var maskHeight = 0
   private var widened = ScratchBuffer<Float>()
-  private var spans = ScratchBuffer<Span>()
-
-  /// The mask columns `first...last` of a row that exceed the threshold; none if `first > last`.
-  private struct Span {
-    var first: Int32
-    var last: Int32
-    static let empty = Span(first: .max, last: -1)
-    mutating func formUnion(_ other: Span) {
-      first = min(first, other.first)
-      last = max(last, other.last)
-    }
-  }
+  /// For each row of a mask, the columns that exceed its region's threshold.
+  private var spans = ScratchBuffer<m2fp_span>()
 
   /// A mask, and the part of the image outside of which it is at or below a threshold.
   struct Region {
@@ -45,16 +35,17 @@ struct MaskSampler: ~Copyable {
   }
 
   /// Sets the sizes for the next image, and room for `regions` regions at a time.
-  mutating func prepare(maskWidth: Int, maskHeight: Int, geometry: NetworkGeometry, regions: Int) {
-    precondition(3 <= maskWidth && 3 <= maskHeight, "masks are at least 3 × 3")
+  mutating func prepare(_ masks: Masks, regions: Int) {
+    precondition(3 <= masks.width && 3 <= masks.height, "masks are at least 3 × 3")
+    let geometry = masks.geometry
     horizontal.prepare(
-      mask: maskWidth, input: geometry.inputWidth, offset: geometry.offsetX,
+      mask: masks.width, input: geometry.inputWidth, offset: geometry.offsetX,
       content: geometry.contentWidth, image: geometry.imageWidth)
     vertical.prepare(
-      mask: maskHeight, input: geometry.inputHeight, offset: geometry.offsetY,
+      mask: masks.height, input: geometry.inputHeight, offset: geometry.offsetY,
       content: geometry.contentHeight, image: geometry.imageHeight)
-    self.maskWidth = maskWidth
-    self.maskHeight = maskHeight
+    maskWidth = masks.width
+    maskHeight = masks.height
     _ = spans.reserve(max(regions, 1) * maskHeight)
     _ = widened.reserve(Self.widenedRows * Self.widenedStride)
   }
@@ -70,23 +61,16 @@ struct MaskSampler: ~Copyable {
     of logits: UnsafePointer<Float>, above threshold: Float, slot: Int
   ) -> Region {
     let spans = spans.reserve((slot + 1) * maskHeight) + slot * maskHeight
-    var all = Span.empty
+    var all = m2fp_span.empty
     var firstRow = Int.max
     var lastRow = -1
     for y in 0..<maskHeight {
-      let cells = logits + y * maskWidth
-      var span = Span.empty
-      var x = 0
-      while x < maskWidth, cells[x] <= threshold { x += 1 }
-      if x < maskWidth {
-        var last = maskWidth - 1
-        while cells[last] <= threshold { last -= 1 }
-        span = Span(first: Int32(x), last: Int32(last))
+      spans[y] = m2fp_find_span(logits + y * maskWidth, Int32(maskWidth), threshold)
+      if spans[y].last >= 0 {
         firstRow = min(firstRow, y)
         lastRow = y
-        all.formUnion(span)
+        all.formUnion(spans[y])
       }
-      spans[y] = span
     }
     guard lastRow >= 0 else {
       return Region(logits: logits, slot: slot, rows: 0..<0, columns: 0..<0)
@@ -127,7 +111,7 @@ struct MaskSampler: ~Copyable {
       var sources: (Int, Int, Int) = (0, 0, 0)
       var weights = SIMD4<Float>()
       var count = 0
-      var span = Span.empty
+      var span = m2fp_span.empty
       for k in 0..<3 where tap.weights[k] != 0 {
         let source = tap.base + k
         switch count {
@@ -148,7 +132,7 @@ struct MaskSampler: ~Copyable {
         if present[slot] != Int32(source) {
           present[slot] = Int32(source)
           // Wide enough for every image row that may use this one together with its neighbours.
-          var reach = Span.empty
+          var reach = m2fp_span.empty
           for neighbour in max(0, source - 2)...min(maskHeight - 1, source + 2) {
             reach.formUnion(spans[neighbour])
           }
@@ -226,7 +210,7 @@ struct MaskSampler: ~Copyable {
   }
 
   /// The columns of a strip, relative to its start and in whole vectors, that use a span's cells.
-  private func strip(_ span: Span, _ columns: Range<Int>) -> Range<Int> {
+  private func strip(_ span: m2fp_span, _ columns: Range<Int>) -> Range<Int> {
     if span.last < 0 { return 0..<0 }
     let used = horizontal.positions(using: Int(span.first), through: Int(span.last))
       .clamped(to: columns)
@@ -234,5 +218,14 @@ struct MaskSampler: ~Copyable {
     let start = (used.lowerBound - columns.lowerBound) / Self.lanes * Self.lanes
     let end = (used.upperBound - columns.lowerBound + Self.lanes - 1) / Self.lanes * Self.lanes
     return start..<end
+  }
+}
+
+extension m2fp_span {
+  fileprivate static let empty = m2fp_span(first: .max, last: -1)
+
+  fileprivate mutating func formUnion(_ other: m2fp_span) {
+    first = min(first, other.first)
+    last = max(last, other.last)
   }
 }

@@ -12,14 +12,12 @@ struct MaskStatistics: Equatable {
 
 extension MaskSampler {
   /// Walks a mask's pixels once and sums up those above zero. Uses region slot 0.
-  mutating func statistics(
-    of logits: UnsafePointer<Float>, _ geometry: NetworkGeometry
-  ) -> MaskStatistics {
+  mutating func statistics(of logits: UnsafePointer<Float>, imageWidth: Int) -> MaskStatistics {
     let region = region(of: logits, above: 0, slot: 0)
     var tally = m2fp_tally.empty
     var left = region.columns.lowerBound
     while left < region.columns.upperBound {
-      let columns = left..<min(left + Self.stripWidth, geometry.imageWidth)
+      let columns = left..<min(left + Self.stripWidth, imageWidth)
       forEachRow(of: region, rows: region.rows, columns: columns) { y, range, row in
         m2fp_tally_row(
           &row, Int32(range.lowerBound), Int32(range.upperBound), Int32(left), Int32(y), &tally)

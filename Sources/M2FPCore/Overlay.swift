@@ -25,8 +25,9 @@ public enum Overlay {
           let label = labels[index]
           // Neighbours are mostly alike: 16 at a time where they are.
           if index + 16 <= labels.count,
-            labels.loadUnaligned(fromByteOffset: index, as: SIMD16<UInt8>.self)
-              == SIMD16(repeating: label)
+            areEqual(
+              labels.loadUnaligned(fromByteOffset: index, as: SIMD16<UInt8>.self),
+              SIMD16(repeating: label))
           {
             if label != 0 { blends[Int(label)].apply(to: pixels + 3 * index, share) }
             index += 16
@@ -91,7 +92,7 @@ extension Overlay {
             var x = isVertical ? 1 : 0
             while x < width {
               // Neighbours are mostly alike: 16 at a time where they are.
-              if x + 16 <= width, loadBytes(row + x) == loadBytes(row + x - distance) {
+              if x + 16 <= width, areEqual(loadBytes(row + x), loadBytes(row + x - distance)) {
                 x += 16
               } else {
                 if row[x] != row[x - distance] { body(y * width + x, isVertical) }

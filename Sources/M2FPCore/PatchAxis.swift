@@ -15,9 +15,12 @@ struct PatchAxis: ~Copyable {
 
   private var firstBuffer = ScratchBuffer<Int32>()
   private var floats = ScratchBuffer<Float>()
+  private var sizes = (content: 0, image: 0)
 
   /// Fills the tables for `content` positions, resized to `image`.
   mutating func prepare(content: Int, image: Int) {
+    if sizes == (content, image) { return }
+    sizes = (content, image)
     // Vectors may be read past the end.
     stride = content + MaskSampler.lanes
     let first = firstBuffer.reserve(stride + 1)

@@ -24,17 +24,17 @@ struct PatchSampler: ~Copyable {
   }
 
   /// Sets the sizes for the next image, and room for `regions` masks at a time.
-  mutating func prepare(maskWidth: Int, maskHeight: Int, geometry: NetworkGeometry, regions: Int) {
-    content.prepare(
-      maskWidth: maskWidth, maskHeight: maskHeight,
-      geometry: NetworkGeometry(
-        imageWidth: geometry.contentWidth, imageHeight: geometry.contentHeight,
-        contentWidth: geometry.contentWidth, contentHeight: geometry.contentHeight,
-        offsetX: geometry.offsetX, offsetY: geometry.offsetY, inputWidth: geometry.inputWidth,
-        inputHeight: geometry.inputHeight), regions: regions)
+  mutating func prepare(_ masks: Masks, regions: Int) {
+    geometry = masks.geometry
+    var small = masks
+    small.geometry = NetworkGeometry(
+      imageWidth: geometry.contentWidth, imageHeight: geometry.contentHeight,
+      contentWidth: geometry.contentWidth, contentHeight: geometry.contentHeight,
+      offsetX: geometry.offsetX, offsetY: geometry.offsetY, inputWidth: geometry.inputWidth,
+      inputHeight: geometry.inputHeight)
+    content.prepare(small, regions: regions)
     columns.prepare(content: geometry.contentWidth, image: geometry.imageWidth)
     rows.prepare(content: geometry.contentHeight, image: geometry.imageHeight)
-    self.geometry = geometry
   }
 
   /// Values of one row of the content, the one past its end and vectors' slack included.
@@ -90,18 +90,23 @@ struct PatchSampler: ~Copyable {
     return MaskStatistics(tally)
   }
 
-  /// Makes the map of classes as ``SemanticMerger/merge(_:_:_:maskThreshold:geometry:sampler:)`` does.
+  /// Rows of patches that a thread takes at a time: so many that reading one row of the content more
+  /// for each share costs little.
+  static let bandsAShare = 32
+
+  /// Makes shares of the map of classes, as
+  /// ``SemanticMerger/merge(_:_:maskThreshold:rows:sampler:labels:)`` does.
   ///
   /// - Parameters:
   ///   - instances: Within a class in the order in which they are to be added.
-  ///   - maskLogits: The masks of all queries.
-  ///   - maskSize: Cells a mask.
+  ///   - masks: The masks of all queries.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
-  /// - Returns: The class of each pixel, 0 where there is none.
+  ///   - bands: The rows of patches to do, which are as many as rows of the content.
+  ///   - labels: The whole map, zeros. Gets the class of each pixel.
   mutating func merge(
-    _ instances: [Instance], _ maskLogits: UnsafePointer<Float>, _ maskSize: Int,
-    maskThreshold: Float
-  ) -> LabelMap {
+    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, bands: Shares,
+    labels: UnsafeMutablePointer<UInt8>
+  ) {
     let stride = stride
     // Two rows of the content, their values, and the rows that they are made of.
     let memorySize = (4 + MaskSampler.WidenedRows.count) * stride
@@ -111,7 +116,7 @@ struct PatchSampler: ~Copyable {
     for instance in instances {
       let bounds = logitBounds(maskThreshold / instance.score)
       let region = content.region(
-        of: maskLogits + instance.query * maskSize, above: bounds.low, slot: layers.count)
+        of: masks[instance.query], above: bounds.low, slot: layers.count)
       if region.isEmpty { continue }
       let reach = Reach(region, geometry)
       let memory = buffer + memorySize * layers.count
@@ -130,29 +135,26 @@ struct PatchSampler: ~Copyable {
     var patches = columns.patches
     var active: [m2fp_layer] = []
     active.reserveCapacity(layers.count)
-    return filledMap(geometry.imageWidth, geometry.imageHeight) { labels in
-      for row in 0..<geometry.contentHeight {
-        active.removeAll(keepingCapacity: true)
-        var from = Int32.max
-        var to: Int32 = 0
-        for index in layers.indices where layers[index].reach.bands.contains(row) {
-          if row == layers[index].reach.bands.lowerBound { readRow(row, &layers[index]) }
-          readRow(row + 1, &layers[index])
-          let memory = layers[index].memory
-          layers[index].rows.top = UnsafePointer(memory + row % 2 * stride)
-          layers[index].rows.bottom = UnsafePointer(memory + (row + 1) % 2 * stride)
-          layers[index].rows.top_value = layers[index].rows.top + 2 * stride
-          layers[index].rows.bottom_value = layers[index].rows.bottom + 2 * stride
-          from = min(from, layers[index].rows.from)
-          to = max(to, layers[index].rows.to)
-          active.append(layers[index].rows)
-        }
-        if active.isEmpty { continue }
-        var band = rows.band(row)
-        m2fp_merge_patches(
-          &patches, &band, active, Int32(active.count), from, to,
-          labels + Int(band.first) * geometry.imageWidth, Int32(geometry.imageWidth))
+    for row in bands.joined() {
+      active.removeAll(keepingCapacity: true)
+      var from = Int32.max
+      var to: Int32 = 0
+      for index in layers.indices where layers[index].reach.bands.contains(row) {
+        for y in max(row, layers[index].unread)...row + 1 { readRow(y, &layers[index]) }
+        let memory = layers[index].memory
+        layers[index].rows.top = UnsafePointer(memory + row % 2 * stride)
+        layers[index].rows.bottom = UnsafePointer(memory + (row + 1) % 2 * stride)
+        layers[index].rows.top_value = layers[index].rows.top + 2 * stride
+        layers[index].rows.bottom_value = layers[index].rows.bottom + 2 * stride
+        from = min(from, layers[index].rows.from)
+        to = max(to, layers[index].rows.to)
+        active.append(layers[index].rows)
       }
+      if active.isEmpty { continue }
+      var band = rows.band(row)
+      m2fp_merge_patches(
+        &patches, &band, active, Int32(active.count), from, to,
+        labels + Int(band.first) * geometry.imageWidth, Int32(geometry.imageWidth))
     }
   }
 
@@ -164,6 +166,8 @@ struct PatchSampler: ~Copyable {
     let memory: UnsafeMutablePointer<Float>
     var widened: MaskSampler.WidenedRows
     var rows: m2fp_layer
+    /// The row of the content after the last that was read.
+    var unread = 0
   }
 
   /// Reads a row of the content, logits and values.
@@ -180,5 +184,6 @@ struct PatchSampler: ~Copyable {
       layer.rows.presence.score, values)
     // Nothing where the mask does not reach.
     (values + end).update(repeating: 0, count: MaskSampler.lanes)
+    layer.unread = y + 1
   }
 }

@@ -1,4 +1,5 @@
 import CRowKernels
+import Synchronization
 
 /// Which of the humans that a network proposes are taken for persons.
 public struct PersonRules: Sendable, Equatable {
@@ -99,94 +100,107 @@ extension Persons {
   ///   - merged: The instances that `labels` was merged from, by descending score.
   ///   - labels: The class map.
   ///   - classes: How many classes there are.
-  ///   - maskLogits: The masks of all queries.
-  ///   - maskSize: Cells a mask.
+  ///   - masks: The masks of all queries.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
   ///   - rules: Which humans to keep.
-  ///   - sampler: Prepared for these masks.
+  ///   - team: The threads.
   /// - Returns: The persons, best first.
   static func assemble(
-    humans: [Instance], merged: [Instance], labels: LabelMap, classes: Int,
-    maskLogits: UnsafePointer<Float>, maskSize: Int, maskThreshold: Float, rules: PersonRules,
-    sampler: inout MaskSampler
+    humans: [Instance], merged: [Instance], labels: LabelMap, classes: Int, masks: Masks,
+    maskThreshold: Float, rules: PersonRules, team: Team<PostprocessMemory>
   ) -> Persons {
     let (width, height) = (labels.width, labels.height)
     let least = rules.minSize.pixels(of: width * height)
     var kept: [Instance] = []
-    let map = filledMap(width, height) { map in
+    let map = team.filledMap(width, height) { map in
+      /// Walks the rows of a human on all threads.
+      func forEachRow(
+        of human: Instance,
+        _ body: (_ row: inout m2fp_row, _ range: Range<Int>, _ offset: Int) -> Void
+      ) {
+        team.divide(height, sharesOf: 64) { memory, rows in
+          memory.sampler.prepare(masks, regions: 1)
+          memory.sampler.forEachRow(
+            of: masks[human.query], above: 0, rows: rows, width: width, body)
+        }
+      }
       // The best first, each under those before it: what is seen of it is known at once.
       for human in humans where human.score >= rules.minScore && kept.count < 255 {
         let id = UInt8(kept.count + 1)
-        let logits = maskLogits + human.query * maskSize
-        var seen = 0
-        sampler.forEachRow(of: logits, above: 0, width: width) { row, range, offset in
-          seen += Int(
-            m2fp_paint_row(
-              &row, Int32(range.lowerBound), Int32(range.upperBound), id, map + offset))
+        let seenPixels = Atomic<Int>(0)
+        forEachRow(of: human) { row, range, offset in
+          let count = m2fp_paint_row(
+            &row, Int32(range.lowerBound), Int32(range.upperBound), id, map + offset)
+          seenPixels.wrappingAdd(Int(count), ordering: .relaxed)
         }
+        let seen = seenPixels.load(ordering: .relaxed)
         let covered = human.pixelCount - seen
         if seen >= least, Float(covered) <= rules.maxOverlap * Float(human.pixelCount) {
           kept.append(human)
         } else {
-          sampler.forEachRow(of: logits, above: 0, width: width) { _, range, offset in
-            disclaimRow(range, id, map + offset)
-          }
+          forEachRow(of: human) { _, range, offset in disclaimRow(range, id, map + offset) }
         }
       }
     }
-    var scores = [Float?](repeating: nil, count: (kept.count + 1) * classes)
-    var valueBuffer = ScratchBuffer<Float>()
-    let values = valueBuffer.reserve(MaskSampler.stripWidth + MaskSampler.lanes)
-    map.labels.withUnsafeBufferPointer { map in
-      guard let map = map.baseAddress, !kept.isEmpty else { return }
-      for instance in merged where instance.classIndex != 0 {
-        let threshold = logitBounds(maskThreshold / instance.score).low
-        sampler.forEachRow(
-          of: maskLogits + instance.query * maskSize, above: threshold, width: width
-        ) { row, range, offset in
-          m2fp_blend_row(&row, Int32(range.lowerBound), Int32(range.upperBound), values)
-          // Past the end of a strip there is no pixel, and maybe no byte.
-          let end = min(range.upperBound, width * height - offset)
-          for x in range.lowerBound..<max(end, range.lowerBound) where values[x] > threshold {
-            let index = Int(map[offset + x]) * classes + instance.classIndex
-            // By descending score: the first to come is the best.
-            if scores[index] == nil { scores[index] = instance.score }
+    let scores = Mutex([Float?](repeating: nil, count: (kept.count + 1) * classes))
+    map.labels.withUnsafeBufferPointer { ids in
+      guard let ids = ids.baseAddress, !kept.isEmpty else { return }
+      let parts = merged.filter { $0.classIndex != 0 }
+      team.divide(parts.count, sharesOf: 1) { memory, shares in
+        memory.sampler.prepare(masks, regions: 1)
+        for part in shares.joined().lazy.map({ parts[$0] }) {
+          // For each id, whether the part reaches into it.
+          var reached = [UInt8](repeating: 0, count: 256)
+          let threshold = logitBounds(maskThreshold / part.score).low
+          memory.sampler.forEachRow(
+            of: masks[part.query], above: threshold, rows: CollectionOfOne(0..<height), width: width
+          ) { row, range, offset in
+            m2fp_reach_row(
+              &row, Int32(range.lowerBound), Int32(range.upperBound), threshold, ids + offset,
+              &reached)
+          }
+          scores.withLock { scores in
+            for id in 0...kept.count where reached[id] != 0 {
+              let index = id * classes + part.classIndex
+              scores[index] = max(scores[index] ?? 0, part.score)
+            }
           }
         }
       }
     }
     let tallies = PartTally.count(labels: labels, map: map, persons: kept.count, classes: classes)
+    let best = scores.withLock(\.self)
     return Persons(
       map: map,
       list: kept.enumerated().compactMap { index, human in
         let first = (index + 1) * classes
         return Person(
           score: human.score, tallies: tallies[first..<first + classes],
-          scores: scores[first..<first + classes])
+          scores: best[first..<first + classes])
       })
   }
 
   /// Everything that a single-human model has labelled, as one person.
   static func single(
-    labels: LabelMap, classScores: [Float?], rules: PersonRules
+    labels: LabelMap, classScores: [Float?], rules: PersonRules, team: Team<PostprocessMemory>
   ) -> Persons {
     let classes = classScores.count
-    let none = LabelMap(
-      width: labels.width, height: labels.height,
-      labels: [UInt8](repeating: 0, count: labels.labels.count))
+    var none: Persons {
+      Persons(map: team.filledMap(labels.width, labels.height) { _ in }, list: [])
+    }
     let map = LabelMap(
       width: labels.width, height: labels.height,
       labels: labels.labels.map { $0 == 0 ? 0 : 1 })
     let tallies = PartTally.count(labels: labels, map: map, persons: 1, classes: classes)
     let scores = classScores.dropFirst().compactMap(\.self)
-    guard !scores.isEmpty else { return Persons(map: none, list: []) }
+    guard !scores.isEmpty else { return none }
     let score = scores.reduce(0, +) / Float(scores.count)
     guard
       let person = Person(
         score: score, tallies: tallies[classes...], scores: classScores[...], isSingle: true),
       person.pixelCount >= rules.minSize.pixels(of: labels.labels.count),
       score >= rules.minScore
-    else { return Persons(map: none, list: []) }
+    else { return none }
     return Persons(map: map, list: [person])
   }
 }
@@ -278,8 +292,8 @@ package func forEachRun(
           var end = start + 1
           // Neighbours are mostly alike: 16 at a time where they are.
           while end + 16 <= one.width,
-            loadBytes(ones + end) == SIMD16(repeating: a),
-            loadBytes(others + end) == SIMD16(repeating: b)
+            areEqual(loadBytes(ones + end), SIMD16(repeating: a)),
+            areEqual(loadBytes(others + end), SIMD16(repeating: b))
           {
             end += 16
           }
@@ -293,34 +307,36 @@ package func forEachRun(
 }
 
 extension MaskSampler {
-  /// Computes all rows of a mask that may exceed `threshold`, strip by strip. Uses region slot 0.
+  /// Computes rows of a mask that may exceed `threshold`, strip by strip. Uses region slot 0.
   ///
   /// - Parameters:
   ///   - logits: The mask's cells.
   ///   - threshold: Values up to this are of no interest.
+  ///   - rows: Which rows of the image to look at.
   ///   - width: The image's.
   ///   - body: Called with a row, the range of indices that may exceed the threshold, and the pixel
   ///     that index 0 stands for.
   fileprivate mutating func forEachRow(
-    of logits: UnsafePointer<Float>, above threshold: Float, width: Int,
-    _ body: (_ row: inout m2fp_row, _ range: Range<Int>, _ offset: Int) -> Void
+    of logits: UnsafePointer<Float>, above threshold: Float, rows: some Sequence<Range<Int>>,
+    width: Int, _ body: (_ row: inout m2fp_row, _ range: Range<Int>, _ offset: Int) -> Void
   ) {
     let region = region(of: logits, above: threshold, slot: 0)
-    var left = region.columns.lowerBound
-    while left < region.columns.upperBound {
-      let columns = left..<min(left + Self.stripWidth, width)
-      forEachRow(of: region, rows: region.rows, columns: columns) { y, range, row in
-        body(&row, range, y * width + left)
+    for rows in rows {
+      var left = region.columns.lowerBound
+      while left < region.columns.upperBound {
+        let columns = left..<min(left + Self.stripWidth, width)
+        forEachRow(of: region, rows: rows, columns: columns) { y, range, row in
+          // Past the end there are other threads' pixels.
+          body(&row, range.clamped(to: 0..<columns.count), y * width + left)
+        }
+        left = columns.upperBound
       }
-      left = columns.upperBound
     }
   }
 }
 
 /// Sets what has an id to 0 again.
-private func disclaimRow(_ range: Range<Int>, _ id: UInt8, _ map: UnsafeMutablePointer<UInt8>) {
-  for x in stride(from: range.lowerBound, to: range.upperBound, by: MaskSampler.lanes) {
-    let ids = loadBytes(map + x)
-    storeBytes(ids.replacing(with: 0, where: ids .== SIMD16(repeating: id)), map + x)
-  }
+private func disclaimRow(_ range: Range<Int>, _ id: UInt8, _ ids: UnsafeMutablePointer<UInt8>) {
+  // Written whatever it is, which the compiler does by the vector.
+  for x in range { ids[x] = ids[x] == id ? 0 : ids[x] }
 }

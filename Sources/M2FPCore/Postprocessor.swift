@@ -3,22 +3,23 @@ import CRowKernels
 /// Turns what the network returned into labels, parts and humans at the image's own size.
 ///
 /// It computes what ModelScope's M2FP pipeline computes (there, every one of 100 masks is made at
-/// full size first). One postprocessor serves one worker; it keeps its scratch memory, a few MB,
-/// between images.
+/// full size first). One postprocessor serves one worker; it keeps its scratch memory, a few MB for
+/// each thread, between images.
 public final class Postprocessor {
   private let rules: ModelContract.Postprocess
-  private var sampler = MaskSampler()
-  private var merger = SemanticMerger()
-  private var patchSampler = PatchSampler()
-  private var singleHuman = SingleHumanMerger()
+  private let team: Team<PostprocessMemory>
   private var probabilities = ScratchBuffer<Float>()
 
   /// Makes one for a model.
   ///
-  /// - Parameter contract: The model's contract. In mode `parsing` all of its thresholds and
-  ///   `topK` must be there.
-  public init(contract: ModelContract) {
+  /// - Parameters:
+  ///   - contract: The model's contract. In mode `parsing` all of its thresholds and `topK` must be
+  ///     there.
+  ///   - threads: How many threads share the work, the caller's included. Results do not depend on
+  ///     it.
+  public init(contract: ModelContract, threads: Int) {
     rules = contract.postprocess
+    team = Team(threads: threads) { PostprocessMemory() }
   }
 
   /// Reads one image's output.
@@ -39,14 +40,18 @@ public final class Postprocessor {
     guard let maskLogits = output.maskLogits.baseAddress else {
       preconditionFailure("a network has queries")
     }
+    let masks = Masks(
+      logits: maskLogits, width: output.maskWidth, height: output.maskHeight, geometry: geometry)
     let probabilities = classProbabilities(output)
     switch rules.mode {
     case .semantic:
-      return singleHuman.merge(
-        output, maskLogits, probabilities, classes: rules.parsingClasses, geometry: geometry,
-        persons: persons)
+      return SingleHumanMerger.parse(
+        masks, probabilities, queries: output.queries, classes: rules.parsingClasses,
+        persons: persons, team: team)
     case .parsing:
-      return parse(output, maskLogits, probabilities, geometry, persons: persons)
+      return parse(
+        masks, probabilities, queries: output.queries, classes: output.classes - 1,
+        persons: persons)
     }
   }
 
@@ -70,8 +75,8 @@ public final class Postprocessor {
   }
 
   private func parse(
-    _ output: NetworkOutput, _ maskLogits: UnsafePointer<Float>,
-    _ probabilities: UnsafePointer<Float>, _ geometry: NetworkGeometry, persons: PersonRules?
+    _ masks: Masks, _ probabilities: UnsafePointer<Float>, queries: Int, classes: Int,
+    persons: PersonRules?
   ) -> ParsingResult {
     guard let topK = rules.topK, let partThreshold = rules.partScoreThreshold,
       let humanThreshold = rules.humanScoreThreshold,
@@ -93,51 +98,49 @@ public final class Postprocessor {
 
     // The best `topK` pairs, equal ones by index; pairs below every threshold never matter, and
     // leaving them out first does not change which of the others are among the best.
-    let classes = output.classes - 1
     let lowest = min(partThreshold, humanThreshold, semanticThreshold)
     var pairs: [(index: Int, score: Float)] = []
-    for index in 0..<output.queries * classes where probabilities[index] >= lowest {
+    for index in 0..<queries * classes where probabilities[index] >= lowest {
       pairs.append((index, probabilities[index]))
     }
     pairs.sort { $0.score != $1.score ? $0.score > $1.score : $0.index < $1.index }
 
-    let maskSize = output.maskWidth * output.maskHeight
-    sampler.prepare(
-      maskWidth: output.maskWidth, maskHeight: output.maskHeight, geometry: geometry,
-      regions: topK)
-    let inPatches = PatchSampler.suits(geometry, layers: topK)
-    if inPatches {
-      patchSampler.prepare(
-        maskWidth: output.maskWidth, maskHeight: output.maskHeight, geometry: geometry,
-        regions: topK)
-    }
-    func maskStatistics(_ query: Int) -> MaskStatistics {
-      let logits = maskLogits + query * maskSize
-      return inPatches
-        ? patchSampler.statistics(of: logits) : sampler.statistics(of: logits, geometry)
-    }
     /// The most that the mask of a query can score: interpolation makes no value larger than the
     /// largest it starts from. The margin covers rounding.
     func bound(_ query: Int) -> Float {
-      let cells = UnsafeBufferPointer(start: maskLogits + query * maskSize, count: maskSize)
-      return min(1, 1 / (1 + m2fp_exp(-cells.reduce(-.infinity, max))) + 1e-5)
+      min(1, 1 / (1 + m2fp_exp(-m2fp_max(masks[query], Int32(masks.size)))) + 1e-5)
     }
-
-    var bounds = [Float?](repeating: nil, count: output.queries)
-    var statistics = [MaskStatistics?](repeating: nil, count: output.queries)
-    var parts: [Instance] = []
-    var humans: [Instance] = []
-    var merged: [Instance] = []
-    for pair in pairs.prefix(topK) {
+    var bounds: [Int: Float] = [:]
+    let promising = pairs.prefix(topK).filter { pair in
       let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
       let best = bounds[query] ?? bound(query)
       bounds[query] = best
-      guard
-        isMerged(classIndex, pair.score * best) || isPart(classIndex, pair.score * best)
-          || isHuman(classIndex, pair.score * best)
-      else { continue }
-      let mask = statistics[query] ?? maskStatistics(query)
-      statistics[query] = mask
+      let score = pair.score * best
+      return isMerged(classIndex, score) || isPart(classIndex, score) || isHuman(classIndex, score)
+    }
+
+    let inPatches = PatchSampler.suits(masks.geometry, layers: topK)
+    let wanted = Set(promising.map { $0.index / classes }).sorted()
+    let statistics = Dictionary(
+      uniqueKeysWithValues: zip(
+        wanted,
+        team.map(wanted) { memory, query in
+          if inPatches {
+            memory.patchSampler.prepare(masks, regions: topK)
+            return memory.patchSampler.statistics(of: masks[query])
+          } else {
+            memory.sampler.prepare(masks, regions: topK)
+            return memory.sampler.statistics(
+              of: masks[query], imageWidth: masks.geometry.imageWidth)
+          }
+        }))
+
+    var parts: [Instance] = []
+    var humans: [Instance] = []
+    var merged: [Instance] = []
+    for pair in promising {
+      let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
+      guard let mask = statistics[query] else { continue }
       let score = pair.score * mask.score
       let instance = Instance(
         query: query, classIndex: classIndex, classScore: pair.score, score: score,
@@ -154,20 +157,31 @@ public final class Postprocessor {
     // By class, and within a class by ascending score, the order in which the reference adds.
     var layers = Array(merged.reversed())
     layers.sort { $0.classIndex < $1.classIndex }
-    let labels =
-      inPatches
-      ? patchSampler.merge(layers, maskLogits, maskSize, maskThreshold: maskThreshold)
-      : merger.merge(
-        layers, maskLogits, maskSize, maskThreshold: maskThreshold, geometry: geometry,
-        sampler: &sampler)
-    let counts = countLabels(labels, classes: rules.parsingClasses)
+    let (width, height) = (masks.geometry.imageWidth, masks.geometry.imageHeight)
+    let labels = team.filledMap(width, height) { labels in
+      if inPatches {
+        team.divide(masks.geometry.contentHeight, sharesOf: PatchSampler.bandsAShare) {
+          memory, bands in
+          memory.patchSampler.prepare(masks, regions: topK)
+          memory.patchSampler.merge(
+            layers, masks, maskThreshold: maskThreshold, bands: bands, labels: labels)
+        }
+      } else {
+        team.divide(height, sharesOf: SemanticMerger.tileHeight) { memory, rows in
+          memory.sampler.prepare(masks, regions: topK)
+          memory.merger.merge(
+            layers, masks, maskThreshold: maskThreshold, rows: rows, sampler: &memory.sampler,
+            labels: labels)
+        }
+      }
+    }
+    let counts = team.countLabels(labels, classes: rules.parsingClasses)
     return ParsingResult(
       labels: labels, parts: parts, humans: humans,
       persons: persons.map {
         Persons.assemble(
           humans: humans, merged: merged, labels: labels, classes: rules.parsingClasses,
-          maskLogits: maskLogits, maskSize: maskSize, maskThreshold: maskThreshold, rules: $0,
-          sampler: &sampler)
+          masks: masks, maskThreshold: maskThreshold, rules: $0, team: team)
       }, classPixelCounts: counts,
       classScores: (0..<rules.parsingClasses).map { classIndex in
         counts[classIndex] == 0 ? nil : merged.first { $0.classIndex == classIndex }?.score
@@ -175,26 +189,10 @@ public final class Postprocessor {
   }
 }
 
-/// How many pixels have each class.
-func countLabels(_ map: LabelMap, classes: Int) -> [Int] {
-  // Four counters for each label, so that neighbours that are alike do not wait for one another.
-  var counters = [Int](repeating: 0, count: 4 * 256)
-  counters.withUnsafeMutableBufferPointer { counters in
-    map.labels.withUnsafeBytes { labels in
-      // Neighbours are mostly alike: eight at a time where they are.
-      let words = labels.count / 8
-      for word in 0..<words {
-        let value = labels.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self)
-        if value == (value & 0xFF) &* 0x0101_0101_0101_0101 {
-          counters[4 * Int(value & 0xFF)] += 8
-        } else {
-          for byte in 0..<8 {
-            counters[4 * Int(truncatingIfNeeded: value >> (8 * byte) & 0xFF) + byte % 4] += 1
-          }
-        }
-      }
-      for byte in words * 8..<labels.count { counters[4 * Int(labels[byte])] += 1 }
-    }
-  }
-  return (0..<classes).map { counters[4 * $0..<4 * $0 + 4].reduce(0, +) }
+/// What one thread of a postprocess works in; its memory is kept between images.
+final class PostprocessMemory {
+  var sampler = MaskSampler()
+  var merger = SemanticMerger()
+  var patchSampler = PatchSampler()
+  var singleHuman = SingleHumanMerger()
 }

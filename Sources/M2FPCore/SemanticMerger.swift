@@ -11,25 +11,11 @@ func logitBounds(_ probability: Float) -> (low: Float, high: Float) {
   return (low - 1e-3 * max(1, abs(low)), high + 1e-3 * max(1, abs(high)))
 }
 
-/// A map that starts as zeros and that `fill` writes, row kernels' slack at the end included.
-func filledMap(
-  _ width: Int, _ height: Int, _ fill: (UnsafeMutablePointer<UInt8>) -> Void
-) -> LabelMap {
-  let count = width * height
-  let labels = [UInt8](unsafeUninitializedCapacity: count + MaskSampler.lanes) {
-    buffer, initialized in
-    buffer.initialize(repeating: 0)
-    if let start = buffer.baseAddress { fill(start) }
-    initialized = count
-  }
-  return LabelMap(width: width, height: height, labels: labels)
-}
-
 /// Merges instances into a map of classes, tile by tile.
 struct SemanticMerger: ~Copyable {
   // The planes of a tile fit the L2 cache, a row of them the L1 cache.
   private static let tileWidth = 512
-  private static let tileHeight = 64
+  static let tileHeight = 64
 
   private var owners = ScratchBuffer<UInt8>()
   private var conflicts = ScratchBuffer<UInt8>()
@@ -44,29 +30,29 @@ struct SemanticMerger: ~Copyable {
     let presence: m2fp_presence
   }
 
-  /// Makes the map at the image's size.
+  /// Makes shares of the map at the image's size: of each pixel the class with the highest mean of
+  /// probability × score over the class's instances there, the lowest of equals, and 0 where there are
+  /// none.
   ///
   /// - Parameters:
   ///   - instances: Part and background instances to merge, each above `maskThreshold`; those of a
   ///     class are added in the order in which they come.
-  ///   - maskLogits: The masks of all queries.
-  ///   - maskSize: Cells a mask.
+  ///   - masks: The masks of all queries.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
-  ///   - geometry: Gives the image's size.
+  ///   - rows: The image's rows to do, in multiples of ``tileHeight``.
   ///   - sampler: Prepared for these masks, with room for all instances.
-  /// - Returns: For each pixel the class with the highest mean of probability × score over the
-  ///   class's instances there, the lowest of equals, and 0 where there are none.
+  ///   - labels: The whole map, zeros. Gets the classes.
   mutating func merge(
-    _ instances: [Instance], _ maskLogits: UnsafePointer<Float>, _ maskSize: Int,
-    maskThreshold: Float, geometry: NetworkGeometry, sampler: inout MaskSampler
-  ) -> LabelMap {
-    let (width, height) = (geometry.imageWidth, geometry.imageHeight)
+    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, rows: Shares,
+    sampler: inout MaskSampler, labels: UnsafeMutablePointer<UInt8>
+  ) {
+    let width = masks.geometry.imageWidth
     var slot = 0
     var layers: [Layer] = []
     for instance in instances {
       let bounds = logitBounds(maskThreshold / instance.score)
       let region = sampler.region(
-        of: maskLogits + instance.query * maskSize, above: bounds.low, slot: slot)
+        of: masks[instance.query], above: bounds.low, slot: slot)
       slot += 1
       if !region.isEmpty {
         layers.append(
@@ -76,8 +62,9 @@ struct SemanticMerger: ~Copyable {
               score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high)))
       }
     }
-    return filledMap(width, height) { labels in
-      Self.forEachTile(layers.map(\.region), width, height) { rows, columns in
+    let regions = layers.map(\.region)
+    for rows in rows {
+      Self.forEachTile(regions, rows, width) { rows, columns in
         mergeTile(layers, rows, columns, labels, width, &sampler)
       }
     }
@@ -156,11 +143,11 @@ struct SemanticMerger: ~Copyable {
 
   /// Calls `body` for each tile that a region reaches into.
   private static func forEachTile(
-    _ regions: [MaskSampler.Region], _ width: Int, _ height: Int,
+    _ regions: [MaskSampler.Region], _ rows: Range<Int>, _ width: Int,
     _ body: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
   ) {
-    for top in stride(from: 0, to: height, by: tileHeight) {
-      let rows = top..<min(top + tileHeight, height)
+    for top in stride(from: rows.lowerBound, to: rows.upperBound, by: tileHeight) {
+      let rows = top..<min(top + tileHeight, rows.upperBound)
       for left in stride(from: 0, to: width, by: tileWidth) {
         let columns = left..<min(left + tileWidth, width)
         if regions.contains(where: { $0.meets(rows, columns) }) { body(rows, columns) }

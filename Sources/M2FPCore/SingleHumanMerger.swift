@@ -37,18 +37,76 @@ struct SingleHumanMerger: ~Copyable {
   /// Widened mask rows held a query; an input row needs at most three.
   private static let heldMaskRows = 4
 
-  mutating func merge(
-    _ output: NetworkOutput, _ maskLogits: UnsafePointer<Float>,
-    _ classProbabilities: UnsafePointer<Float>, classes: Int, geometry: NetworkGeometry,
-    persons: PersonRules?
+  /// Reads one image's output.
+  ///
+  /// - Parameters:
+  ///   - masks: The masks of all queries.
+  ///   - classProbabilities: `queries × classes` values.
+  ///   - queries: How many there are.
+  ///   - classes: How many there are, "no object" left out.
+  ///   - persons: Whether to take what is found for a person; nil for no persons.
+  ///   - team: The threads.
+  /// - Returns: The result at the image's own size.
+  static func parse(
+    _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, classes: Int,
+    persons: PersonRules?, team: Team<PostprocessMemory>
   ) -> ParsingResult {
+    let (width, height) = (masks.geometry.imageWidth, masks.geometry.imageHeight)
+    let shareRows = shareRows(masks.geometry)
+    var totals = [Double](repeating: 0, count: (height + shareRows - 1) / shareRows * classes)
+    let labels = totals.withUnsafeMutableBufferPointer { buffer in
+      guard let totals = buffer.baseAddress else { preconditionFailure("an image has rows") }
+      return team.filledMap(width, height) { labels in
+        team.divide(height, sharesOf: shareRows) { memory, rows in
+          memory.singleHuman.merge(
+            masks, classProbabilities, queries: queries, classes: classes, rows: rows,
+            labels: labels, totals: totals)
+        }
+      }
+    }
+    let counts = team.countLabels(labels, classes: classes)
+    let scores = counts.enumerated().map { index, count -> Float? in
+      let total = stride(from: index, to: totals.count, by: classes).reduce(0) { $0 + totals[$1] }
+      // The reference divides by one pixel more.
+      return count == 0 ? nil : Float(total / Double(count + 1))
+    }
+    return ParsingResult(
+      labels: labels, parts: [], humans: [],
+      persons: persons.map {
+        Persons.single(labels: labels, classScores: scores, rules: $0, team: team)
+      },
+      classPixelCounts: counts, classScores: scores)
+  }
+
+  /// Rows of the image that a thread takes at a time: so many of the content lie between them that
+  /// computing two more for each share costs little.
+  private static func shareRows(_ geometry: NetworkGeometry) -> Int {
+    max(32, 32 * geometry.imageHeight / geometry.contentHeight)
+  }
+
+  /// Makes shares of the map of classes, and sums up how sure the network is of each class.
+  ///
+  /// - Parameters:
+  ///   - masks: The masks of all queries.
+  ///   - classProbabilities: `queries × classes` values.
+  ///   - queries: How many there are.
+  ///   - classes: How many there are.
+  ///   - rows: Rows of the image.
+  ///   - labels: The whole map. Gets the classes.
+  ///   - totals: `classes` sums for each share of the image. Each share has its own also where one
+  ///     thread does it all, so that sums are the same however many threads there are.
+  private mutating func merge(
+    _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, classes: Int,
+    rows: Shares, labels: UnsafeMutablePointer<UInt8>, totals: UnsafeMutablePointer<Double>
+  ) {
+    let geometry = masks.geometry
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)
     let (contentWidth, contentHeight) = (geometry.contentWidth, geometry.contentHeight)
     maskColumns.prepare(
-      mask: output.maskWidth, input: geometry.inputWidth, offset: geometry.offsetX,
+      mask: masks.width, input: geometry.inputWidth, offset: geometry.offsetX,
       content: contentWidth, image: contentWidth)
     maskRows.prepare(
-      mask: output.maskHeight, input: geometry.inputHeight, offset: geometry.offsetY,
+      mask: masks.height, input: geometry.inputHeight, offset: geometry.offsetY,
       content: contentHeight, image: contentHeight)
     let columnAxis = BilinearAxis(from: contentWidth, to: width)
     imageColumns.removeAll(keepingCapacity: true)
@@ -61,8 +119,8 @@ struct SingleHumanMerger: ~Copyable {
     let contentStride = roundedUp(contentWidth, to: Self.lanes)
     let imageStride = roundedUp(width, to: Self.lanes)
     let paddedClasses = roundedUp(classes, to: Self.classBlock)
-    let weights = weights.reserve(output.queries * paddedClasses)
-    for query in 0..<output.queries {
+    let weights = weights.reserve(queries * paddedClasses)
+    for query in 0..<queries {
       for index in 0..<paddedClasses {
         weights[query * paddedClasses + index] =
           index < classes ? classProbabilities[query * classes + index] : 0
@@ -70,8 +128,8 @@ struct SingleHumanMerger: ~Copyable {
     }
     // A widened row may run over into the next by a vector.
     let widenedStride = contentStride + Self.lanes
-    let widened = widenedMasks.reserve(output.queries * Self.heldMaskRows * widenedStride)
-    let probabilities = maskProbabilities.reserve(output.queries * contentStride)
+    let widened = widenedMasks.reserve(queries * Self.heldMaskRows * widenedStride)
+    let probabilities = maskProbabilities.reserve(queries * contentStride)
     let rowSums = paddedClasses * contentStride
     let contentSums = contentSums.reserve(2 * rowSums)
     let contentWinners = contentWinners.reserve(contentStride)
@@ -85,10 +143,10 @@ struct SingleHumanMerger: ~Copyable {
       let slot = row % Self.heldMaskRows
       if heldMasks[slot] != row {
         heldMasks[slot] = row
-        for query in 0..<output.queries {
+        for query in 0..<queries {
           maskColumns.widen(
-            maskLogits + (query * output.maskHeight + row) * output.maskWidth, origin: 0,
-            range: 0..<contentStride, end: contentWidth,
+            masks[query] + row * masks.width, origin: 0, range: 0..<contentStride,
+            end: contentWidth,
             widened + (query * Self.heldMaskRows + slot) * widenedStride)
         }
       }
@@ -104,7 +162,7 @@ struct SingleHumanMerger: ~Copyable {
       let tap = maskRows.tap(at: row)
       let used = (0..<3).filter { tap.weights[$0] != 0 }
       let offsets = used.map { maskRow(tap.base + $0) }
-      for query in 0..<output.queries {
+      for query in 0..<queries {
         let rows = UnsafePointer(widened + query * Self.heldMaskRows * widenedStride)
         // One row is the sum of itself and nothing of itself.
         var blend = m2fp_row(
@@ -117,8 +175,7 @@ struct SingleHumanMerger: ~Copyable {
       }
       let sums = contentSums + slot * rowSums
       m2fp_sum_classes(
-        probabilities, weights, Int32(output.queries), Int32(paddedClasses), Int32(contentStride),
-        sums)
+        probabilities, weights, Int32(queries), Int32(paddedClasses), Int32(contentStride), sums)
       for x in stride(from: 0, to: contentStride, by: Self.lanes) {
         storeBytes(
           highestClass(classes) { loadLanes(sums + $0 * contentStride + x) }, contentWinners + x)
@@ -140,55 +197,43 @@ struct SingleHumanMerger: ~Copyable {
       return slot
     }
 
-    var totals = [Double](repeating: 0, count: 256)
-    let labels = filledMap(width, height) { labels in
-      for y in 0..<height {
-        let (lowRow, highRow, weight) = imageRows.taps(at: y)
-        let (low, high) = (contentRow(lowRow), contentRow(highRow))
-        let (lowSums, highSums) = (contentSums + low * rowSums, contentSums + high * rowSums)
-        var blend = m2fp_row(
-          a: highest + low * imageStride, b: highest + high * imageStride, c: nil,
-          weight_a: 1 - weight, weight_b: weight, weight_c: 0)
-        m2fp_blend_row(&blend, 0, Int32(imageStride), values)
-        let target = labels + y * width
-        for x in stride(from: 0, to: width, by: Self.lanes) {
-          let valid = min(Self.lanes, width - x)
-          var winner = loadBytes(winners + low * imageStride + x)
-          let highWinner = loadBytes(winners + high * imageStride + x)
-          if winner != highWinner {
-            for lane in 0..<valid where winner[lane] != highWinner[lane] {
-              let tap = imageColumns[x + lane]
-              (values[x + lane], winner[lane]) = highestClass(classes) { index in
-                let (top, bottom) = (
-                  lowSums + index * contentStride, highSums + index * contentStride
-                )
-                return (top[tap.low] * (1 - tap.weight) + top[tap.high] * tap.weight)
-                  * (1 - weight)
-                  + (bottom[tap.low] * (1 - tap.weight) + bottom[tap.high] * tap.weight) * weight
-              }
+    let shareRows = Self.shareRows(geometry)
+    for y in rows.joined() {
+      let (lowRow, highRow, weight) = imageRows.taps(at: y)
+      let (low, high) = (contentRow(lowRow), contentRow(highRow))
+      let (lowSums, highSums) = (contentSums + low * rowSums, contentSums + high * rowSums)
+      var blend = m2fp_row(
+        a: highest + low * imageStride, b: highest + high * imageStride, c: nil,
+        weight_a: 1 - weight, weight_b: weight, weight_c: 0)
+      m2fp_blend_row(&blend, 0, Int32(imageStride), values)
+      let target = labels + y * width
+      for x in stride(from: 0, to: width, by: Self.lanes) {
+        let valid = min(Self.lanes, width - x)
+        var winner = loadBytes(winners + low * imageStride + x)
+        let highWinner = loadBytes(winners + high * imageStride + x)
+        if !areEqual(winner, highWinner) {
+          for lane in 0..<valid where winner[lane] != highWinner[lane] {
+            let tap = imageColumns[x + lane]
+            (values[x + lane], winner[lane]) = highestClass(classes) { index in
+              let (top, bottom) = (
+                lowSums + index * contentStride, highSums + index * contentStride
+              )
+              return (top[tap.low] * (1 - tap.weight) + top[tap.high] * tap.weight) * (1 - weight)
+                + (bottom[tap.low] * (1 - tap.weight) + bottom[tap.high] * tap.weight) * weight
             }
           }
-          if valid == Self.lanes {
-            storeBytes(winner, target + x)
-          } else {
-            for lane in 0..<valid { target[x + lane] = winner[lane] }
-          }
         }
-        var same = m2fp_row(
-          a: values, b: values, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
-        m2fp_logistic_row(&same, 0, Int32(imageStride), -.infinity, 1, values)
-        m2fp_sum_by_label(values, target, Int32(width), &totals)
+        if valid == Self.lanes {
+          storeBytes(winner, target + x)
+        } else {
+          for lane in 0..<valid { target[x + lane] = winner[lane] }
+        }
       }
+      var same = m2fp_row(
+        a: values, b: values, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
+      m2fp_logistic_row(&same, 0, Int32(imageStride), -.infinity, 1, values)
+      m2fp_sum_by_label(values, target, Int32(width), totals + y / shareRows * classes)
     }
-    let counts = countLabels(labels, classes: classes)
-    let scores = zip(totals, counts).map { total, count in
-      // The reference divides by one pixel more.
-      count == 0 ? nil : Float(total / Double(count + 1))
-    }
-    return ParsingResult(
-      labels: labels, parts: [], humans: [],
-      persons: persons.map { Persons.single(labels: labels, classScores: scores, rules: $0) },
-      classPixelCounts: counts, classScores: scores)
   }
 }
 

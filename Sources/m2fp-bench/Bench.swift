@@ -2,8 +2,8 @@ import Glibc
 import M2FPCore
 import M2FPImageIO
 
-/// Times the stages round the network on made-up data and prints a Markdown table. All of them run
-/// on one thread, so it is processor time that is shown: on a busy machine, too, it tells the truth.
+/// Times the stages round the network on made-up data and prints a Markdown table. Of those that run on
+/// one thread it is processor time that is shown: on a busy machine, too, it tells the truth.
 @main struct Bench {
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
@@ -45,35 +45,36 @@ import M2FPImageIO
     let large = Scene(imageWidth: 4000, imageHeight: 3000, inputWidth: 800, inputHeight: 608)
 
     let twenty = small.parsing(people: 2, partsEach: 9)
-    let postprocessor = Postprocessor(contract: contract(small, mode: .parsing))
-    var result = merge(postprocessor, twenty, small)
-    report("merge and colour, 20 masks", small.geometry, runs: 50) {
-      result = merge(postprocessor, twenty, small)
-      return Overlay.blend(small.image, labels: result.labels, palette: Palette.cihp.colours)
-        .pixels.count
-    }
-    report("merge, 20 masks", small.geometry, runs: 50) {
-      merge(postprocessor, twenty, small).labels.labels.count
-    }
     let forty = large.parsing(people: 4, partsEach: 9)
-    report("merge, 40 masks", large.geometry, runs: 10) {
-      result = merge(postprocessor, forty, large)
-      return result.labels.labels.count
-    }
-    report("merge, 40 masks, persons", large.geometry, runs: 10) {
-      merge(postprocessor, forty, large, persons: .all).labels.labels.count
-    }
     let mottled = large.fitted()
-    report("merge, 80 mottled masks", large.geometry, runs: 5) {
-      merge(postprocessor, mottled, large).labels.labels.count
-    }
     let single = Scene(imageWidth: 3000, imageHeight: 4000, inputWidth: 384, inputHeight: 512)
-    let alone = Postprocessor(contract: contract(single, mode: .semantic))
     let person = single.semantic()
-    report("merge, single-human", single.geometry, runs: 5) {
-      merge(alone, person, single).labels.labels.count
+    for (threads, postprocessor) in postprocessors(contract(.parsing)) {
+      report("merge, 20 masks", small.geometry, threads: threads, runs: 50) {
+        merge(postprocessor, twenty, small).labels.labels.count
+      }
+      report("merge, 40 masks", large.geometry, threads: threads, runs: 10) {
+        merge(postprocessor, forty, large).labels.labels.count
+      }
+      report("merge, 40 masks, persons", large.geometry, threads: threads, runs: 10) {
+        merge(postprocessor, forty, large, persons: .all).labels.labels.count
+      }
+      report("merge, 80 mottled masks", large.geometry, threads: threads, runs: 5) {
+        merge(postprocessor, mottled, large).labels.labels.count
+      }
+    }
+    for (threads, postprocessor) in postprocessors(contract(.semantic)) {
+      report("merge, single-human", single.geometry, threads: threads, runs: 5) {
+        merge(postprocessor, person, single).labels.labels.count
+      }
     }
 
+    let postprocessor = Postprocessor(contract: contract(.parsing), threads: 1)
+    report("merge and colour, 20 masks", small.geometry, runs: 50) {
+      let labels = merge(postprocessor, twenty, small).labels
+      return Overlay.blend(small.image, labels: labels, palette: Palette.cihp.colours).pixels.count
+    }
+    let result = merge(postprocessor, forty, large)
     report("overlay", large.geometry, runs: 10) {
       Overlay.blend(large.image, labels: result.labels, palette: Palette.cihp.colours).pixels.count
     }
@@ -96,9 +97,14 @@ import M2FPImageIO
     }
   }
 
-  private static func contract(
-    _ scene: Scene, mode: ModelContract.Postprocess.Mode
-  ) -> ModelContract {
+  /// One for each number of threads that is measured.
+  static func postprocessors(
+    _ contract: ModelContract
+  ) -> [(threads: Int, postprocessor: Postprocessor)] {
+    [1, 2].map { ($0, Postprocessor(contract: contract, threads: $0)) }
+  }
+
+  private static func contract(_ mode: ModelContract.Postprocess.Mode) -> ModelContract {
     ModelContract(
       model: "bench", classes: Palette.cihp.colours.map(\.hex), palette: Palette.cihp.colours,
       preprocess: ModelContract.Preprocess(
@@ -127,31 +133,35 @@ import M2FPImageIO
   }
 
   static func printHeader() {
-    print("| stage | image | best CPU ms | median CPU ms |")
-    print("|---|---|---:|---:|")
+    print("| stage | image | threads | best ms | median ms |")
+    print("|---|---|---:|---:|---:|")
   }
 
-  /// Runs `body` once and then `runs` times, and prints a row with the processor time that it takes.
+  /// Runs `body` once and then `runs` times, and prints a row with the time that it takes: of the
+  /// processor on one thread, of the clock on more.
   static func report(
-    _ stage: String, _ geometry: NetworkGeometry, runs: Int, _ body: () throws -> Int
+    _ stage: String, _ geometry: NetworkGeometry, threads: Int = 1, runs: Int,
+    _ body: () throws -> Int
   ) rethrows {
+    let clock = threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC
     var checksum = try body()
     var times: [Double] = []
     for _ in 0..<runs {
-      let start = processorMilliseconds()
+      let start = milliseconds(clock)
       checksum &+= try body()
-      times.append(processorMilliseconds() - start)
+      times.append(milliseconds(clock) - start)
     }
     // Used, so that the work cannot be left out.
     precondition(checksum > 0)
     times.sort()
     let size = "\(geometry.imageWidth) × \(geometry.imageHeight)"
-    print("| \(stage) | \(size) | \(rounded(times[0])) | \(rounded(times[runs / 2])) |")
+    print(
+      "| \(stage) | \(size) | \(threads) | \(rounded(times[0])) | \(rounded(times[runs / 2])) |")
   }
 
-  private static func processorMilliseconds() -> Double {
+  private static func milliseconds(_ clock: clockid_t) -> Double {
     var time = timespec()
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    clock_gettime(clock, &time)
     return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
   }
 

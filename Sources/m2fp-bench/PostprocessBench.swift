@@ -3,7 +3,7 @@ import M2FPCore
 import M2FPImageIO
 import M2FPInference
 
-/// Times the postprocess of what a network returns for real photos, on one thread.
+/// Times the postprocess of what a network returns for real photos, on one thread and on two.
 struct PostprocessBench {
   private let archive: ModelArchive
 
@@ -15,7 +15,7 @@ struct PostprocessBench {
   func run(_ photos: [String]) throws {
     let session = try TorchSession(model: Model(archive), threads: 1)
     let preprocessor = Preprocessor(archive.contract.preprocess, maxSide: 800)
-    let postprocessor = Postprocessor(contract: archive.contract)
+    let postprocessors = Bench.postprocessors(archive.contract)
     Bench.printHeader()
     for photo in photos {
       let bytes = try Data(contentsOf: URL(fileURLWithPath: photo))
@@ -26,8 +26,12 @@ struct PostprocessBench {
         width: geometry.inputWidth, height: geometry.inputHeight,
         fill: { preprocessor.fill($0, content: content, geometry: geometry) },
         body: { output in
-          Bench.report(URL(fileURLWithPath: photo).lastPathComponent, geometry, runs: 7) {
-            postprocessor.run(output, geometry: geometry, persons: nil).labels.labels.count
+          for (threads, postprocessor) in postprocessors {
+            Bench.report(
+              URL(fileURLWithPath: photo).lastPathComponent, geometry, threads: threads, runs: 7
+            ) {
+              postprocessor.run(output, geometry: geometry, persons: nil).labels.labels.count
+            }
           }
         })
     }

@@ -41,7 +41,7 @@ private func checkPostprocess(_ contract: ModelContract) {
     offsetY: 0, inputWidth: image, inputHeight: image)
   logits.withUnsafeBufferPointer { logits in
     masks.withUnsafeBufferPointer { masks in
-      let result = Postprocessor(contract: contract).run(
+      let result = Postprocessor(contract: contract, threads: 1).run(
         NetworkOutput(
           queries: queries, classes: classes, maskWidth: side, maskHeight: side,
           classLogits: logits, maskLogits: masks),

@@ -65,9 +65,9 @@ extension BatchFixture {
     try folder.write(name, bytes)
   }
 
-  func options(jobs: Int = 2) -> BatchOptions {
+  func options(jobs: Int = 2, threads: Int = 1) -> BatchOptions {
     var options = BatchOptions()
-    options.plan = ThreadPlan(jobs: jobs, threads: 1, files: 1, budget: .current())
+    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: 1, budget: .current())
     options.maskClasses = Set(1..<20)
     options.palette = contract.palette
     return options

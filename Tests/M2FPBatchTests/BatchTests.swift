@@ -57,6 +57,21 @@ struct BatchTests: BatchFixture {
     #expect(try folder.tree() == first)
   }
 
+  /// Also what `make tsan` looks at the threads of a postprocess by.
+  @Test func aWorkersThreadsDoNotChangeTheBytes() throws {
+    // One is large enough to be merged in patches.
+    try addImage("small.png", width: 203, height: 150)
+    try addImage("large.png", width: 403, height: 300)
+    let trees = try [1, 3].map { threads in
+      var options = options(jobs: 1, threads: threads)
+      options.persons = .all
+      options.force = true
+      #expect(try run(options).summary.parsed == 2)
+      return try folder.tree()
+    }
+    #expect(trees[0] == trees[1])
+  }
+
   @Test func whatIsCurrentIsSkippedWithoutASession() throws {
     for index in 0..<5 { try addImage("\(index).png") }
     try run()

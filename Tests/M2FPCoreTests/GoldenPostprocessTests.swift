@@ -88,7 +88,7 @@ import Testing
     output.classLogits = try golden.floats("logits.f32")
     output.maskLogits = try golden.floats("masks.f32")
     let result = output.withOutput {
-      Postprocessor(contract: contract(golden.rules))
+      Postprocessor(contract: contract(golden.rules), threads: 1)
         .run($0, geometry: golden.geometry, persons: nil)
     }
     try #expect(result.labels.labels == [UInt8](golden.bytes("labels.u8")))

@@ -21,7 +21,8 @@ import Testing
     let output = SyntheticOutput.blobs(
       seed: seed, queries: 30, classes: 7, maskWidth: 64, maskHeight: 8)
     let result = output.withOutput {
-      Postprocessor(contract: contract(Self.rules)).run($0, geometry: geometry, persons: .all)
+      Postprocessor(contract: contract(Self.rules), threads: 1).run(
+        $0, geometry: geometry, persons: .all)
     }
     let expected = output.withOutput { NaivePostprocess.parsing($0, geometry, Self.rules) }
     let persons = try #require(result.persons)
@@ -92,7 +93,7 @@ import Testing
       }
     }
     let result = output.withOutput {
-      Postprocessor(contract: contract(Self.rules))
+      Postprocessor(contract: contract(Self.rules), threads: 1)
         .run($0, geometry: geometry(32, 32, input: (32, 32)), persons: rules)
     }
     return try #require(result.persons)
@@ -146,7 +147,8 @@ import Testing
     let rules = ModelContract.Postprocess(mode: .semantic, parsingClasses: 5)
     func run(_ persons: PersonRules) throws -> (ParsingResult, Persons) {
       let result = output.withOutput {
-        Postprocessor(contract: contract(rules)).run($0, geometry: geometry, persons: persons)
+        Postprocessor(contract: contract(rules), threads: 1).run(
+          $0, geometry: geometry, persons: persons)
       }
       return (result, try #require(result.persons))
     }

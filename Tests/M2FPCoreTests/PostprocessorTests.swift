@@ -145,9 +145,19 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
     maskHeight: geometry.inputHeight / 4)
 }
 
+/// Large enough for several shares of the work, and no width a multiple of a vector.
+private let largeGeometries = [
+  NetworkGeometry(
+    imageWidth: 331, imageHeight: 290, contentWidth: 183, contentHeight: 160, offsetX: 0,
+    offsetY: 0, inputWidth: 192, inputHeight: 160),
+  NetworkGeometry(
+    imageWidth: 701, imageHeight: 525, contentWidth: 213, contentHeight: 160, offsetX: 0,
+    offsetY: 0, inputWidth: 224, inputHeight: 160),
+]
+
 @Suite(.serialized) struct PostprocessorTests {
   @Test(arguments: multiGeometries) func everyProcessorGivesTheSame(_ geometry: NetworkGeometry) {
-    let postprocessor = Postprocessor(contract: contract(parsingRules))
+    let postprocessor = Postprocessor(contract: contract(parsingRules), threads: 1)
     blobs(seed: 4, geometry, classes: 7).withOutput { output in
       let best = postprocessor.run(output, geometry: geometry, persons: nil)
       m2fp_use_plain_kernels(1)
@@ -160,7 +170,7 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
 
   @Test(arguments: multiGeometries) func parsingEqualsTheNaiveVersion(_ geometry: NetworkGeometry) {
     // One postprocessor for all, so that what an image leaves behind would show in the next.
-    let postprocessor = Postprocessor(contract: contract(parsingRules))
+    let postprocessor = Postprocessor(contract: contract(parsingRules), threads: 1)
     var instancesSeen = 0
     for seed in 1...3 as ClosedRange<UInt64> {
       let output = blobs(seed: seed, geometry, classes: 7)
@@ -208,7 +218,7 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
   @Test(arguments: singleGeometries) func semanticEqualsTheNaiveVersion(
     _ geometry: NetworkGeometry
   ) {
-    let postprocessor = Postprocessor(contract: contract(semanticRules))
+    let postprocessor = Postprocessor(contract: contract(semanticRules), threads: 1)
     var classesSeen: Set<UInt8> = []
     for seed in 1...3 as ClosedRange<UInt64> {
       let output = blobs(seed: seed, geometry, classes: 6)
@@ -236,6 +246,25 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
     #expect(classesSeen.count >= 3)
   }
 
+  @Test(arguments: multiGeometries + largeGeometries, [parsingRules, semanticRules])
+  func threadsDoNotChangeResults(
+    _ geometry: NetworkGeometry, _ rules: ModelContract.Postprocess
+  ) {
+    let postprocessors = [1, 2, 3].map {
+      Postprocessor(contract: contract(rules), threads: $0)
+    }
+    // Some humans have to make way for better ones.
+    let persons = PersonRules(minScore: 0, minSize: .pixels(20), maxOverlap: 0.3)
+    for seed in 1...2 as ClosedRange<UInt64> {
+      blobs(seed: seed, geometry, classes: rules.mode == .parsing ? 7 : 6).withOutput { output in
+        let results = postprocessors.map {
+          $0.run(output, geometry: geometry, persons: persons)
+        }
+        #expect(results[1] == results[0] && results[2] == results[0])
+      }
+    }
+  }
+
   /// 8 × 8 masks, each of one logit on the columns `from...` and −20 before, for an image of 32 × 32.
   private func run(
     _ queries: [(probabilities: [Int: Float], logit: Float, from: Int)],
@@ -257,7 +286,8 @@ private func blobs(seed: UInt64, _ geometry: NetworkGeometry, classes: Int) -> S
       imageWidth: 32, imageHeight: 32, contentWidth: 32, contentHeight: 32, offsetX: 0, offsetY: 0,
       inputWidth: 32, inputHeight: 32)
     return output.withOutput {
-      Postprocessor(contract: contract(rules)).run($0, geometry: geometry, persons: .all)
+      Postprocessor(contract: contract(rules), threads: 1).run(
+        $0, geometry: geometry, persons: .all)
     }
   }
 

@@ -2,7 +2,7 @@
 /// chosen when first used.
 ///
 /// Every version rounds alike (no multiply-add is fused), so that all make the same decisions.
-/// Ranges of columns are whole vectors of `M2FP_LANES` pixels. Thread-safe; nothing is allocated.
+/// Ranges of columns are whole vectors of `M2FP_LANES` pixels, if nothing else is said. Thread-safe; nothing is allocated.
 #pragma once
 
 #include <stdint.h>
@@ -87,7 +87,13 @@ void m2fp_compete_row(float *sums, float *counts, int32_t to, uint8_t label,
                       const uint8_t *conflicts, float *best, uint8_t *owners);
 
 /// Gives the pixels with a logit above zero whose id is still 0 an id. Returns how many they are.
+/// `to` is any column; ids from there on are not touched.
 int32_t m2fp_paint_row(const m2fp_row *row, int32_t from, int32_t to, uint8_t id, uint8_t *ids);
+
+/// Sets reached[id] to 1 for the ids of the pixels with a logit above `threshold`. `to` is any column;
+/// ids from there on are not looked at.
+void m2fp_reach_row(const m2fp_row *row, int32_t from, int32_t to, float threshold,
+                    const uint8_t *ids, uint8_t *reached);
 
 /// Writes a row's pixels.
 void m2fp_blend_row(const m2fp_row *row, int32_t from, int32_t to, float *target);
@@ -104,6 +110,18 @@ void m2fp_sum_classes(const float *probabilities, const float *weights, int32_t 
 
 /// Adds each pixel's value to the total of its label.
 void m2fp_sum_by_label(const float *values, const uint8_t *labels, int32_t count, double *totals);
+
+/// The largest of `count` values, at least 1.
+float m2fp_max(const float *values, int32_t count);
+
+/// Places in a row, both inclusive; none if `first` > `last`.
+typedef struct m2fp_span {
+  int32_t first;
+  int32_t last;
+} m2fp_span;
+
+/// The first and the last of `count` values that exceed `threshold`; INT32_MAX and -1 if none does.
+m2fp_span m2fp_find_span(const float *values, int32_t count, float threshold);
 
 /// exp(x) to about 2 units in the last place, for x <= 88; 0 below -87.
 float m2fp_exp(float x);

@@ -22,6 +22,7 @@ struct SingleHumanMerger: ~Copyable {
   private var highest = ScratchBuffer<Float>()
   private var winners = ScratchBuffer<UInt8>()
   private var imageRow = ScratchBuffer<Float>()
+  private var rivalries = ScratchBuffer<Rivalry>()
 
   /// The two columns of the content that a column of the image lies between.
   private struct ColumnTap {
@@ -29,6 +30,11 @@ struct SingleHumanMerger: ~Copyable {
     let high: Int
     /// Of `high`.
     let weight: Float
+  }
+
+  /// Whether, in a column between two rows of the content, only the classes that win in them can win.
+  private enum Rivalry: BitwiseCopyable {
+    case unknown, ofTwo, ofAll
   }
 
   private static let lanes = MaskSampler.lanes
@@ -197,9 +203,15 @@ struct SingleHumanMerger: ~Copyable {
       return slot
     }
 
+    let rivalries = rivalries.reserve(width)
+    var rivals = (low: -1, high: -1)
     let shareRows = Self.shareRows(geometry)
     for y in rows.joined() {
       let (lowRow, highRow, weight) = imageRows.taps(at: y)
+      if rivals != (lowRow, highRow) {
+        rivals = (lowRow, highRow)
+        rivalries.update(repeating: .unknown, count: width)
+      }
       let (low, high) = (contentRow(lowRow), contentRow(highRow))
       let (lowSums, highSums) = (contentSums + low * rowSums, contentSums + high * rowSums)
       var blend = m2fp_row(
@@ -214,12 +226,30 @@ struct SingleHumanMerger: ~Copyable {
         if !areEqual(winner, highWinner) {
           for lane in 0..<valid where winner[lane] != highWinner[lane] {
             let tap = imageColumns[x + lane]
-            (values[x + lane], winner[lane]) = highestClass(classes) { index in
+            func ends(_ index: Int) -> (low: Float, high: Float) {
               let (top, bottom) = (
                 lowSums + index * contentStride, highSums + index * contentStride
               )
-              return (top[tap.low] * (1 - tap.weight) + top[tap.high] * tap.weight) * (1 - weight)
-                + (bottom[tap.low] * (1 - tap.weight) + bottom[tap.high] * tap.weight) * weight
+              return (
+                top[tap.low] * (1 - tap.weight) + top[tap.high] * tap.weight,
+                bottom[tap.low] * (1 - tap.weight) + bottom[tap.high] * tap.weight
+              )
+            }
+            func value(_ index: Int) -> Float {
+              let ends = ends(index)
+              return ends.low * (1 - weight) + ends.high * weight
+            }
+            let (a, b) = (Int(winner[lane]), Int(highWinner[lane]))
+            if rivalries[x + lane] == .unknown {
+              rivalries[x + lane] = areTheOnlyRivals(a, b, of: classes, ends) ? .ofTwo : .ofAll
+            }
+            if rivalries[x + lane] == .ofTwo {
+              let (first, second) = (min(a, b), max(a, b))
+              let (one, other) = (value(first), value(second))
+              values[x + lane] = max(one, other)
+              winner[lane] = UInt8(other > one ? second : first)
+            } else {
+              (values[x + lane], winner[lane]) = highestClass(classes, value)
             }
           }
         }
@@ -269,6 +299,31 @@ private func highestClass(
     if candidate > highest { (highest, winner) = (candidate, index) }
   }
   return (highest, UInt8(winner))
+}
+
+/// Of classes whose values each change linearly from a low end to a high one, whether none but the
+/// class that is highest at the low end and the one that is at the high end is the highest anywhere in
+/// between, whichever way values are rounded.
+@inline(__always)
+private func areTheOnlyRivals(
+  _ a: Int, _ b: Int, of classes: Int, _ ends: (_ classIndex: Int) -> (low: Float, high: Float)
+) -> Bool {
+  let (endsOfA, endsOfB) = (ends(a), ends(b))
+  let margin = 1e-5 * max(endsOfA.low, endsOfB.high)
+  let lead = endsOfA.low - endsOfB.low
+  // Where the two are equal the higher of them is at its lowest: who is below it there and at both ends
+  // is below it everywhere.
+  let meeting = lead / (lead + endsOfB.high - endsOfA.high)
+  let least = endsOfA.low + (endsOfA.high - endsOfA.low) * meeting - margin
+  for index in 0..<classes where index != a && index != b {
+    let other = ends(index)
+    let isBelow =
+      other.low < endsOfA.low - margin && other.high < endsOfB.high - margin
+      && other.low + (other.high - other.low) * meeting < least
+    // Not a number, where the two are alike, is not below.
+    if !isBelow { return false }
+  }
+  return true
 }
 
 private typealias Lanes = SIMD16<Float>

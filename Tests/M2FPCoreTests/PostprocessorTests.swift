@@ -125,6 +125,10 @@ private let multiGeometries = [
 ]
 
 private let singleGeometries = [
+  // Several times the content, where most columns are between two classes.
+  NetworkGeometry(
+    imageWidth: 349, imageHeight: 500, contentWidth: 43, contentHeight: 62, offsetX: 0, offsetY: 0,
+    inputWidth: 64, inputHeight: 64),
   NetworkGeometry(
     imageWidth: 64, imageHeight: 96, contentWidth: 64, contentHeight: 96, offsetX: 0, offsetY: 0,
     inputWidth: 64, inputHeight: 96),

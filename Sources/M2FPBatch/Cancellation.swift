@@ -17,7 +17,7 @@ public final class Cancellation: Sendable {
   }
 
   private let flag = Atomic<Bool>(false)
-  private let first = Mutex<Reason?>(nil)
+  private let first = Locked<Reason?>(nil)
   /// Uptime in nanoseconds.
   private let deadline: UInt64?
 

@@ -33,7 +33,7 @@ final class Conveyor: Sendable {
   private let loaded: BoundedQueue<Passed<FilePipeline.Loaded>>
   private let parsed: BoundedQueue<Passed<FilePipeline.Parsed>>
   private let nextIndex = Atomic<Int>(0)
-  private let deferred = Mutex<[(FileInHand, key: String)]>([])
+  private let deferred = Locked<[(FileInHand, key: String)]>([])
   private let failed = Atomic<Int>(0)
 
   init(

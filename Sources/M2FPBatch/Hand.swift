@@ -1,4 +1,5 @@
 import Dispatch
+import M2FPCore
 import Synchronization
 
 /// A file on its way through the threads of a run, with the time that it has taken so far.
@@ -32,7 +33,7 @@ final class Hand: Sendable {
     var isAbandoned = false
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   /// Works on `file`.
   ///

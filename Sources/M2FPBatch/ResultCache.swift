@@ -61,7 +61,7 @@ public final class ResultCache: Sendable {
   public let folder: String
   private let limit: Int
   private let unpruned = Atomic<Int>(0)
-  private let firstProblem = Mutex<String?>(nil)
+  private let firstProblem = Locked<String?>(nil)
 
   /// Opens a cache, or makes one.
   ///

@@ -2,14 +2,13 @@ import ArgumentParser
 import Foundation
 import Logging
 import M2FPCore
-import Synchronization
 
 /// Standard output and standard error.
 ///
 /// A full disk or a closed pipe behind either must not end a batch: what cannot be written is
 /// dropped, and ``exiting(_:)`` tells of standard output at the end.
 enum Console {
-  private static let outputError = Mutex<Int32?>(nil)
+  private static let outputError = Locked<Int32?>(nil)
 
   static func writeLine(_ text: String) {
     if let code = write(text + "\n", to: STDOUT_FILENO) {

@@ -1,12 +1,11 @@
 import M2FPCore
 import M2FPInference
-import Synchronization
 
 /// Loads a model when it is first asked for, once for all workers.
 final class ModelLoader: Sendable {
   private let archive: ModelArchive
   private let precision: Precision
-  private let loaded = Mutex<Model?>(nil)
+  private let loaded = Locked<Model?>(nil)
 
   init(_ archive: ModelArchive, precision: Precision) {
     self.archive = archive

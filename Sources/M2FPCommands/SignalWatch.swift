@@ -2,13 +2,13 @@ import Dispatch
 import Foundation
 import Logging
 import M2FPBatch
-import Synchronization
+import M2FPCore
 
 /// Turns the first SIGINT or SIGTERM into a cancellation; a second one ends the process at once.
 ///
 /// Either way every output on disk is whole: files appear only by rename.
 final class SignalWatch: Sendable {
-  private let first = Mutex<Int32?>(nil)
+  private let first = Locked<Int32?>(nil)
   nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
 
   init(_ cancellation: Cancellation, _ logger: Logger) {

@@ -196,7 +196,7 @@ public struct Exporter: Sendable {
   private func pieces<Format: ExportFormat>(
     of files: [PlannedFile], _ failures: [String: FileFailure], _ format: Format
   ) -> [Made<Format.Piece>] {
-    let made = Mutex([Made<Format.Piece>?](repeating: nil, count: files.count))
+    let made = Locked([Made<Format.Piece>?](repeating: nil, count: files.count))
     let next = Atomic<Int>(0)
     DispatchQueue.concurrentPerform(iterations: min(threads, files.count)) { _ in
       while true {

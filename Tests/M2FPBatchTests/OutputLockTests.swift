@@ -1,6 +1,5 @@
 import Foundation
 import M2FPCore
-import Synchronization
 import Testing
 
 @testable import M2FPBatch
@@ -120,7 +119,7 @@ struct OutputLockTests {
 }
 
 private final class LockedCount: Sendable {
-  private let state = Mutex((now: 0, most: 0))
+  private let state = Locked((now: 0, most: 0))
 
   func enter() { state.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) } }
   func leave() { state.withLock { $0.now -= 1 } }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +63,10 @@ class Renders:
         place = int(np.searchsorted(self.ends, index, side="right"))
         shard = list(self.shards.values())[place]
         return shard[index - int(self.ends[place]) + len(shard)]
+
+    def scenes(self) -> Iterator[Scene]:
+        """Every scene, in order."""
+        return (self[index] for index in range(len(self)))
 
     def batch(self, rng: np.random.Generator, pixels: int, points: int) -> Batch:
         """A batch of one random size, with about ``pixels`` pixels in all."""

@@ -32,10 +32,13 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=256)
     parser.add_argument("--split", choices=("train", "heldout"), default="train")
     parser.add_argument("--plain", action="store_true", help="pictures only")
+    parser.add_argument("--people-free", action="store_true", help="scenes without people")
     options = parser.parse_args()
     panels = []
     for seed in range(options.seed, options.seed + options.count):
-        scene = synthetic.sample(seed, options.width, options.height, options.split)
+        scene = synthetic.sample(
+            seed, options.width, options.height, options.split, options.people_free
+        )
         panels.append(scene.rgb if options.plain else panel(scene))
     panels += [np.zeros_like(panels[0])] * (-len(panels) % options.columns)
     rows = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic import background, camera, light, occluders, person, photos, rasteriser, sensor
+from synthetic import background, camera, light, lookalikes, occluders, person, photos
+from synthetic import rasteriser, sensor
 from synthetic.classes import Scene
 
 SPLITS = ("train", "heldout")
@@ -13,6 +14,7 @@ NEIGHBOURS, CAST = 96, 48
 building them down."""
 
 OVERSAMPLE = 2
+LOOKALIKE_SHARE = 0.7  # of the scenes without people
 
 
 def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +46,8 @@ def sample(
     people = [person.cached((1 + domain, seed // NEIGHBOURS, int(i))) for i in cast]
 
     back = background.sample(rng, bank, width, height)
+    if people_free and rng.random() < LOOKALIKE_SHARE:
+        lookalikes.add(rng, bank, back)
     linear = sensor.linearised(back) * rng.uniform(0.55, 1.3)
     lights = light.sample(rng, linear.mean((0, 1)))
     labels, persons = np.zeros((2, height, width), np.uint8)

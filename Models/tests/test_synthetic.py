@@ -19,6 +19,7 @@ from synthetic import (
     clothing,
     geometry,
     light,
+    lookalikes,
     materials,
     occluders,
     photos,
@@ -185,6 +186,17 @@ class Maps(unittest.TestCase):
 
 
 class Pictures(unittest.TestCase):
+    def test_lookalikes_cover_some_of_the_frame_and_repeat(self) -> None:
+        covered = []
+        for seed in range(24):
+            image, again = (np.full((96, 80, 3), 77, np.uint8) for _ in range(2))
+            lookalikes.add(np.random.default_rng(seed), bank(), image)
+            lookalikes.add(np.random.default_rng(seed), bank(), again)
+            np.testing.assert_array_equal(image, again)
+            covered.append((image != 77).any(axis=2).mean())
+        self.assertGreater(np.mean(covered), 0.2)
+        self.assertGreater(np.ptp(covered), 0.4)
+
     def test_every_background_fills_the_frame_and_repeats(self) -> None:
         for make, _ in background.SCENES:
             with self.subTest(make.__name__):

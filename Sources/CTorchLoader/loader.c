@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "unused_libraries.h"
+
 // What libgomp, oneDNN and libtorch read from the environment when they are loaded. Set before
 // `main`, because setenv is not safe beside threads. A user's own value wins.
 __attribute__((constructor)) static void set_environment(void) {
@@ -26,11 +28,13 @@ static const char *const kLibrary = "libM2FPTorch.so";
 // From the executable's folder: where the package manager builds, and where `make install` installs.
 static const char *const kFolders[] = {".", "../lib/m2fp"};
 
-// Debian's libtorch comes with OpenCV, and that with GDAL: 288 libraries. Opened at once, the symbols
-// of each are looked for in all of them in turn, 15 million times in all. Opened before the others,
-// those that are first in that row and that ask for most are found among their own: 5 million times,
-// a fifth of the whole opening less. Where one is missing nothing is lost.
-static const char *const kOpenedBefore[] = {"libblas.so.3", "libgdal.so.32"};
+static void *open_library(const char *path) {
+  m2fp_keep_out_unused_libraries();
+  void *const library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+  if (library) return library;
+  m2fp_let_in_unused_libraries();
+  return dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+}
 
 const m2fp_torch_api *m2fp_torch_open(m2fp_torch_error *error) {
   error->status = M2FP_TORCH_FAILED;
@@ -47,10 +51,7 @@ const m2fp_torch_api *m2fp_torch_open(m2fp_torch_error *error) {
   for (size_t i = 0; i < sizeof kFolders / sizeof *kFolders; ++i) {
     snprintf(path, sizeof path, "%s/%s/%s", folder, kFolders[i], kLibrary);
     if (access(path, F_OK) != 0) continue;
-    for (size_t j = 0; j < sizeof kOpenedBefore / sizeof *kOpenedBefore; ++j) {
-      dlopen(kOpenedBefore[j], RTLD_LAZY | RTLD_LOCAL);
-    }
-    void *const library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+    void *const library = open_library(path);
     // A C function's address out of dlsym's void *, the way POSIX spells it.
     get_api function = NULL;
     if (library) *(void **)&function = dlsym(library, "m2fp_torch_get_api");

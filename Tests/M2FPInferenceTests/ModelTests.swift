@@ -37,6 +37,20 @@ struct ModelTests {
     #expect(contract.preprocess.geometry == .single(width: 96, height: 128, padValue: 128))
   }
 
+  @Test func librariesThatLibtorchOnlyNamesStayOut() throws {
+    _ = try Model(ModelArchive(path: Fixtures.path("colour-multi.pt")))
+    func isLoaded(_ library: String) -> Bool { dlopen(library, RTLD_LAZY | RTLD_NOLOAD) != nil }
+    #expect(isLoaded("libtorch_cpu.so.1.13"))
+    // Of GDAL OpenCV is made. That itself has a stand-in.
+    #expect(!isLoaded("libgdal.so.32") && isLoaded("libopencv_core.so.406"))
+    let maps = try #require(FileHandle(forReadingAtPath: "/proc/self/maps")).readToEnd()
+    let text = String(decoding: try #require(maps), as: UTF8.self)
+    #expect(!text.contains("/libopencv_core"))
+    // A library that does not say otherwise makes stacks executable.
+    let stack = try #require(text.split(separator: "\n").first { $0.hasSuffix("[stack]") })
+    #expect(stack.contains(" rw-p "))
+  }
+
   @Test func aContractSurvivesEncoding() throws {
     for name in ["colour-multi.pt", "colour-single.pt"] {
       let contract = try ModelArchive(path: Fixtures.path(name)).contract

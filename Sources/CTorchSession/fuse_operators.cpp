@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,9 @@ using torch::jit::Value;
 
 const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
-// Of both: input, weights, scales, bias, residual, shape or outputs, activation.
+const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
+const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
+// Of the first two: input, weights, scales, bias, residual, shape or outputs, activation.
 constexpr size_t kResidual = 4;
 constexpr size_t kShape = 5;
 constexpr size_t kActivation = 6;
@@ -176,6 +179,69 @@ void absorb_activation(Node* node, Activation activation) {
   absorb(node, node->input(0), kActivation, which);
 }
 
+// The node that `value` comes from, if it is of this kind and nothing else uses the value.
+Node* sole_source(Value* value, Symbol kind) {
+  Node* const node = value->node();
+  return node->kind() == kind && value->uses().size() == 1 ? node : nullptr;
+}
+
+bool is_constant(Value* value, int64_t expected) {
+  return torch::jit::constant_as<int64_t>(value) == expected;
+}
+
+// A constant -inf, as a number or a tensor of one.
+bool is_minus_infinity(Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  if (!constant) return false;
+  if (constant->isDouble()) return constant->toDouble() == -INFINITY;
+  return constant->isTensor() && constant->toTensor().numel() == 1 &&
+         constant->toTensor().item<double>() == -INFINITY;
+}
+
+// matmul(softmax(masked_fill(matmul(q, transpose(k)), unsqueeze(blocked, 1), -inf)), v), where the mask
+// may be missing.
+void replace_attention(Node* node) {
+  namespace aten = torch::jit::aten;
+  const Node* const softmax = sole_source(node->input(0), aten::softmax);
+  if (!softmax || !is_constant(softmax->input(1), -1) || !is_none(softmax->input(2))) return;
+  Value* scores = softmax->input(0);
+  Value* blocked = nullptr;
+  if (const Node* const fill = sole_source(scores, aten::masked_fill)) {
+    const Node* const mask = fill->input(1)->node();
+    if (mask->kind() != aten::unsqueeze || !is_constant(mask->input(1), 1) ||
+        !is_minus_infinity(fill->input(2))) {
+      return;
+    }
+    blocked = mask->input(0);
+    scores = fill->input(0);
+  }
+  const Node* const product = sole_source(scores, aten::matmul);
+  if (!product) return;
+  const Node* const transposed = product->input(1)->node();
+  if (transposed->kind() != aten::transpose || !is_constant(transposed->input(1), -2) ||
+      !is_constant(transposed->input(2), -1)) {
+    return;
+  }
+  torch::jit::Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  Node* const fused = graph.create(
+      kAttention, {product->input(0), transposed->input(0), node->input(1),
+                   blocked ? blocked : graph.insertConstant(c10::IValue())});
+  graph.insertNode(fused);
+  node->output()->replaceAllUsesWith(fused->output());
+  node->destroy();
+}
+
+// Keeps the layout of what is upsampled: torch would change it, and back, which takes longer than the
+// upsampling.
+void keep_layout(Node* node) {
+  torch::jit::Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  Node* const keeper = graph.create(kChannelsLast, {node->input(0)});
+  graph.insertNode(keeper);
+  node->replaceInput(0, keeper->output());
+}
+
 void fuse_block(torch::jit::Block* block, Precision precision) {
   std::vector<Node*> nodes(block->nodes().begin(), block->nodes().end());
   for (Node* node : nodes) {
@@ -189,11 +255,15 @@ void fuse_block(torch::jit::Block* block, Precision precision) {
     return node->kind() == torch::jit::aten::add || node->kind() == torch::jit::aten::relu ||
            node->kind() == torch::jit::aten::relu6;
   };
-  std::vector<Node*> layers, followers;
+  std::vector<Node*> layers, followers, products;
   for (Node* node : nodes) {
     if (is_layer(node)) layers.push_back(node);
     if (is_follower(node)) followers.push_back(node);
+    if (node->kind() == torch::jit::aten::matmul) products.push_back(node);
+    if (node->kind() == torch::jit::aten::upsample_bilinear2d) keep_layout(node);
   }
+  // What these leave unused goes at the end.
+  for (Node* node : products) replace_attention(node);
   for (Node* node : layers) {
     if (node->kind() == torch::jit::aten::linear) {
       replace_linear(node, precision);

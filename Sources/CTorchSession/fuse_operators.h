@@ -12,8 +12,9 @@ struct Graph;
 namespace m2fp {
 
 // Replaces convolutions and linear layers with constant weights by `m2fp::convolution` and
-// `m2fp::linear` with packed weights, and takes the additions and activations after them in. What
-// our kernels do not compute stays as it is. Weights may be in half precision.
+// `m2fp::linear` with packed weights, takes the additions and activations after them in, and replaces
+// attention by `m2fp::attention`. What our kernels do not compute stays as it is. Weights may be in half
+// precision.
 void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph, Precision precision);
 
 }  // namespace m2fp

@@ -1,12 +1,15 @@
-// `m2fp::convolution` and `m2fp::linear`: our kernels as TorchScript operators. No archive holds
-// them; fuse_operators.cpp puts them into a network when it is loaded, with weights that it packed.
+// Our kernels as TorchScript operators. No archive holds them; fuse_operators.cpp puts them into a
+// network when it is loaded, with weights that it packed.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
+#include "kernels/attention.h"
 #include "kernels/convolution.h"
+#include "kernels/parallel.h"
 #include "profile.h"
 
 namespace {
@@ -143,6 +146,69 @@ at::Tensor linear(
       });
 }
 
+// Plain operators, for what our kernel does not compute.
+at::Tensor plain_attention(
+    const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+    const c10::optional<at::Tensor>& blocked) {
+  at::Tensor scores = at::matmul(query, key.transpose(-2, -1));
+  if (blocked) scores = scores.masked_fill(blocked->unsqueeze(1), -INFINITY);
+  return at::matmul(scores.softmax(-1), value);
+}
+
+// softmax(query keyᵀ) value for each head: (B, heads, N, dim) of (B, heads, M, dim), with -inf in place
+// of the scores where `blocked` (B, N, M) is true.
+at::Tensor attention(
+    const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+    const c10::optional<at::Tensor>& blocked) {
+  const auto is_fit = [&](const at::Tensor& tensor, int64_t rows) {
+    return tensor.scalar_type() == at::kFloat && tensor.dim() == 4 &&
+           tensor.size(0) == query.size(0) && tensor.size(1) == query.size(1) &&
+           tensor.size(2) == rows && tensor.size(3) == query.size(3);
+  };
+  if (query.dim() != 4 || key.dim() != 4 || query.numel() == 0 || key.numel() == 0 ||
+      !is_fit(query, query.size(2)) || !is_fit(key, key.size(2)) || !is_fit(value, key.size(2))) {
+    return plain_attention(query, key, value, blocked);
+  }
+  const int64_t batch = query.size(0), heads = query.size(1);
+  const int64_t queries = query.size(2), keys = key.size(2), dim = query.size(3);
+  at::Tensor mask;
+  if (blocked) {
+    if (blocked->scalar_type() != at::kBool ||
+        blocked->sizes() != at::IntArrayRef({batch, queries, keys})) {
+      return plain_attention(query, key, value, blocked);
+    }
+    mask = blocked->contiguous();
+  }
+  const auto in_rows = [](const at::Tensor& tensor) {
+    return tensor.stride(3) == 1 ? tensor : tensor.contiguous();
+  };
+  const at::Tensor q = in_rows(query), k = in_rows(key), v = in_rows(value);
+  const auto rows = [&](const at::Tensor& tensor, int64_t b, int64_t head) {
+    return m2fp::Rows{
+        tensor.data_ptr<float>() + b * tensor.stride(0) + head * tensor.stride(1),
+        tensor.stride(2)};
+  };
+  // The heads of a query side by side, as the next layer wants them.
+  at::Tensor output = at::empty({batch, queries, heads, dim}, query.options());
+  m2fp::parallel_for(batch * heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t b = i / heads, head = i % heads;
+      m2fp::attend(
+          {rows(q, b, head), rows(k, b, head), rows(v, b, head), queries, keys, dim,
+           mask.defined() ? mask.data_ptr<bool>() + b * queries * keys : nullptr,
+           output.data_ptr<float>() + (b * queries * heads + head) * dim, heads * dim});
+    }
+  });
+  return output.transpose(1, 2);
+}
+
+// One image whose channels lie last, as torch tells such an image: the stride of an axis of one may be
+// anything, but torch takes it for what it says, finds the layout ambiguous and goes over to the other.
+at::Tensor channels_last(const at::Tensor& x) {
+  if (x.dim() != 4 || x.size(0) != 1 || !x.is_contiguous(at::MemoryFormat::ChannelsLast)) return x;
+  return x.as_strided(x.sizes(), {x.numel(), 1, x.size(3) * x.size(1), x.size(1)});
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(m2fp, library) {
@@ -152,9 +218,13 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
   library.def(
       "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
       "int outputs, int activation) -> Tensor");
+  library.def("attention(Tensor query, Tensor key, Tensor value, Tensor? blocked) -> Tensor");
+  library.def("channels_last(Tensor(a) x) -> Tensor(a)");
 }
 
 TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
+  library.impl("attention", attention);
+  library.impl("channels_last", channels_last);
 }

@@ -1,0 +1,34 @@
+// Attention of one head without a matrix of scores: softmax(Q Kᵀ) V, some rows of Q at a time, as in
+// Rabe and Staats, "Self-attention Does Not Need O(n²) Memory" (arXiv 2112.05682).
+#pragma once
+
+#include <cstdint>
+
+namespace m2fp {
+
+// Rows of `dim` values that lie `stride` apart.
+struct Rows {
+  const float* values;
+  int64_t stride;
+};
+
+struct Attention {
+  // Already scaled.
+  Rows queries;
+  Rows keys;
+  Rows values;
+  int64_t query_count;
+  int64_t key_count;
+  int64_t dim;
+  // query_count x key_count, true where a query must not look; or null. In a row that is all true
+  // the result is not a number.
+  const bool* blocked;
+  // query_count rows of `dim` values that lie `output_stride` apart.
+  float* output;
+  int64_t output_stride;
+};
+
+// On the calling thread.
+void attend(const Attention& attention);
+
+}  // namespace m2fp

@@ -11,12 +11,23 @@
 
 // Those of Debian 12. Where libtorch names others, these keep nothing out.
 static const char *const kNames[] = {
-    "libavcodec.so.59",          "libavformat.so.59",       "libavutil.so.57",
-    "libopencv_calib3d.so.406",  "libopencv_core.so.406",   "libopencv_dnn.so.406",
-    "libopencv_features2d.so.406", "libopencv_flann.so.406", "libopencv_highgui.so.406",
-    "libopencv_imgcodecs.so.406", "libopencv_imgproc.so.406", "libopencv_optflow.so.406",
-    "libopencv_video.so.406",    "libopencv_videoio.so.406", "libopencv_ximgproc.so.406",
-    "libswresample.so.4",        "libswscale.so.6",
+    "libavcodec.so.59",
+    "libavformat.so.59",
+    "libavutil.so.57",
+    "libopencv_calib3d.so.406",
+    "libopencv_core.so.406",
+    "libopencv_dnn.so.406",
+    "libopencv_features2d.so.406",
+    "libopencv_flann.so.406",
+    "libopencv_highgui.so.406",
+    "libopencv_imgcodecs.so.406",
+    "libopencv_imgproc.so.406",
+    "libopencv_optflow.so.406",
+    "libopencv_video.so.406",
+    "libopencv_videoio.so.406",
+    "libopencv_ximgproc.so.406",
+    "libswresample.so.4",
+    "libswscale.so.6",
 };
 enum { kCount = sizeof kNames / sizeof *kNames };
 

@@ -16,6 +16,7 @@ import os
 import signal
 import threading
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from m2fp import checkpoint
 from m2fp.config import CONFIGS
@@ -33,15 +35,14 @@ from m2fp.muon import Muon, is_matrix
 from m2fp.pixel_decoder import LEVELS
 from m2fp.postprocess import parse
 from m2fp.preprocess import prepare
-from m2fp.training_data import HUMAN, Batch, Renders
+from m2fp.training_data import HUMAN, Batch, Batches, Renders
 from synthetic.classes import CLASSES
 
-WARM_UP_STEPS = 100
+WARM_UP_STEPS = 200
 LOWEST_RATE = 0.02  # share of the learning rate at the end
 LOG_EVERY = 25
-RESCAN_EVERY = 100
 CLIP = 1.0
-LARGEST_DECAY = 0.9995
+LARGEST_DECAY = 0.999
 # Seconds; what is beyond is time in which the process or the machine stood still.
 LONGEST_STEP = 120.0
 
@@ -58,23 +59,29 @@ class Trainer(nn.Module):
         config = model.config
         self.model = model
         self.pixel_classes = nn.Linear(config.mask_dim, len(CLASSES))
-        # A learned query answers for one part class, a person query for Human.
-        parts, persons = config.num_queries, config.person_queries
-        allowed = torch.zeros(parts + persons, config.num_classes, dtype=torch.bool)
-        allowed[torch.arange(parts), torch.arange(1, parts + 1)] = True
-        allowed[parts:, HUMAN] = True
-        no_object = torch.cat((torch.full((parts,), 1.0), torch.full((persons,), 0.2)))
-        self.criterion = Criterion(config.num_classes, no_object, allowed)
+        self.criterion = Criterion(config.num_queries)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses by name."""
-        head = self.model.sem_seg_head
+        device = batch.images.device
+        # Half the bytes on a GPU; what is compared with targets stays in float32.
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            layers, read, centres = self._predict(batch)
+            pixels = self.pixel_classes(read.transpose(1, 2))
+        losses = self.criterion(layers, batch.targets)
+        labels = batch.targets.labels.flatten()
+        losses["pixel"] = 2 * F.cross_entropy(pixels.float().flatten(0, 1), labels)
+        losses["centre"] = 0.5 * centre_loss(centres.float(), batch.centres)
+        return losses
+
+    def _predict(self, batch: Batch):
+        """Class and mask logits of each layer, mask features at the points, centres' logits."""
+        config, head = self.model.config, self.model.sem_seg_head
         mean, std = (
             torch.tensor(x, device=batch.images.device).view(1, 3, 1, 1)
-            for x in (self.model.config.mean, self.model.config.std)
+            for x in (config.mean, config.std)
         )
-        images = (batch.images - mean) / std
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = ((batch.images - mean) / std).contiguous(memory_format=torch.channels_last)
         features = self.model.backbone(images)
         mask_features, tokens, positions = head.pixel_decoder(features)
         sizes = [features[name].shape[-2:] for name in LEVELS]
@@ -83,11 +90,7 @@ class Trainer(nn.Module):
         chosen = head.person_queries(tokens[-1], sizes[-1])
         read = sample(mask_features, batch.points)
         layers = head.predictor(mask_features, tokens, positions, sizes, True, chosen, read)
-        losses = self.criterion(layers, batch.targets)
-        pixels = self.pixel_classes(read.transpose(1, 2))
-        losses["pixel"] = 2 * F.cross_entropy(pixels.flatten(0, 1), batch.point_labels.flatten())
-        losses["centre"] = 0.5 * centre_loss(centres, batch.centres)
-        return losses
+        return layers, read, centres
 
 
 def centre_loss(logits: Tensor, centres: Tensor) -> Tensor:
@@ -108,8 +111,9 @@ class Average:
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         decay = min(LARGEST_DECAY, (1 + step) / (10 + step))
-        for average, value in zip(self.model.parameters(), model.parameters()):
-            average.lerp_(value, 1 - decay)
+        averages = list(self.model.parameters())
+        torch._foreach_mul_(averages, decay)
+        torch._foreach_add_(averages, list(model.parameters()), alpha=1 - decay)
 
 
 class Scores(NamedTuple):
@@ -145,6 +149,15 @@ def validate(model: M2FP, folder: Path, count: int) -> Scores:
     return Scores(miou, right.sum() / confusion.sum(), persons[0] / max(persons[1], 1))
 
 
+def validate_and_log(
+    model: M2FP, arguments: argparse.Namespace, trained: float, step: int, images: int
+) -> None:
+    scores = validate(model, arguments.heldout, arguments.validate_scenes)
+    row = {"minutes": trained / 60, "step": step, "images": images, **scores._asdict()}
+    log_row(arguments.out / "validation.csv", row)
+    print("validation", {k: round(float(v), 4) for k, v in row.items()}, flush=True)
+
+
 def learning_rate(step: int, progress: float) -> float:
     """Share of the full rate: linear warm-up, then a cosine over ``progress`` in 0...1."""
     cosine = LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * min(progress, 1))) / 2
@@ -160,7 +173,7 @@ def make_optimisers(
     and renders could only spoil it.
     """
     encoder = trainer.model.backbone
-    for module in (encoder.stem, encoder.stem_depthwise, encoder.stem_project, encoder.stage2):
+    for module in encoder.up_to_stride_4():
         module.requires_grad_(False)
     if encoder_share == 0:
         encoder.requires_grad_(False)
@@ -192,7 +205,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--heldout", type=Path, required=True, help="folder of shards to validate")
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and log")
     parser.add_argument(
-        "--encoder", type=Path, help="weights of m2fp.pose_encoder to start from (first run only)"
+        "--encoder",
+        type=Path,
+        help="weights that m2fp.efficientnet_lite wrote, to start from (first run only)",
     )
     parser.add_argument(
         "--start-from",
@@ -212,16 +227,15 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint-minutes", type=float, default=4)
     parser.add_argument("--validate-scenes", type=int, default=40)
-    parser.add_argument("--workers", type=int, default=1, help="processes that train (CPU only)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that train, all on the same weights"
+    )
+    parser.add_argument(
+        "--loaders", type=int, default=0, help="processes that prepare batches for each that trains"
+    )
     parser.add_argument("--threads", type=int, default=1, help="intra-op threads of each")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    targets = [type(t)(*(x.to(device) for x in t)) for t in batch.targets]
-    moved = {k: v.to(device) for k, v in batch._asdict().items() if isinstance(v, Tensor)}
-    return batch._replace(targets=targets, **moved)
 
 
 def log_row(path: Path, row: dict[str, float]) -> None:
@@ -243,32 +257,49 @@ def save(path: Path, content: object) -> None:
 class Learner:
     """One process's share of training: its batches, its optimiser, the weights of all."""
 
-    def __init__(self, trainer: Trainer, arguments: argparse.Namespace, seed: tuple[int, ...]):
+    def __init__(
+        self,
+        trainer: Trainer,
+        arguments: argparse.Namespace,
+        seed: tuple[int, ...],
+        progress: Tensor,
+    ):
         torch.set_num_threads(arguments.threads)
+        torch.set_float32_matmul_precision("high")  # on a GPU; CPUs compute in full precision
         self.trainer = trainer
         self.arguments = arguments
         self.device = next(trainer.parameters()).device
         self.optimisers = make_optimisers(trainer, arguments.rate, arguments.encoder_share)
-        self.renders = Renders(arguments.renders)
-        self.rng = np.random.default_rng(seed)
         self.steps = 0
+        on_gpu = self.device.type == "cuda"
+        batches = Batches(arguments.renders, arguments.pixels, arguments.points, seed, progress)
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=arguments.loaders,
+            pin_memory=on_gpu,
+            multiprocessing_context="spawn" if arguments.loaders else None,
+        )
+        self.batches = iter(loader)
 
     def learn(self, factor: float) -> tuple[dict[str, Tensor], int]:
         """Take one step at a share of the full rate; the losses by name and images seen."""
-        if self.steps % RESCAN_EVERY == 0:
-            self.renders.rescan()
         self.steps += 1
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["full_rate"] * factor
-        batch = self.renders.batch(self.rng, self.arguments.pixels, self.arguments.points)
-        losses = self.trainer(to_device(batch, self.device))
+        batch = next(self.batches)
+        losses = self.trainer(batch.to(self.device))
         self.trainer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         nn.utils.clip_grad_norm_(self.trainer.parameters(), CLIP)
         for optimiser in self.optimisers:
             optimiser.step()
         return losses, len(batch.images)
+
+    def close(self) -> None:
+        """End the processes that prepare batches."""
+        del self.batches
 
     def load_optimisers(self, states: list[dict]) -> None:
         sizes = [[len(group["params"]) for group in o.param_groups] for o in self.optimisers]
@@ -288,16 +319,19 @@ def help_learning(
     arguments: argparse.Namespace,
     seed: tuple[int, ...],
     optimisers: list[dict] | None,
+    progress: Tensor,
     factor: Tensor,
     counts: Tensor,
+    over: Event,
 ) -> None:
-    """A further process: learn, at the rate that the first process writes, while that lives."""
-    learner = Learner(trainer, arguments, seed)
+    """A further process: learn, at the rate that the first process writes, until that is done."""
+    learner = Learner(trainer, arguments, seed, progress)
     if optimisers is not None:
         learner.load_optimisers(optimisers)
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent and not over.is_set():
         counts += torch.tensor((1, learner.learn(factor.item())[1]))
+    learner.close()
 
 
 def main() -> None:
@@ -326,21 +360,26 @@ def main() -> None:
 
     # Processes change the same weights without locks (Niu et al. 2011, Hogwild): where other
     # work takes turns on the cores, none waits for another as threads or synchronous ones would.
+    # On a GPU they keep it busy, which one process that starts small operations does not.
     trainer.share_memory()
+    progress = torch.full((1,), state["trained"] / (60 * arguments.minutes)).share_memory_()
     factor = torch.zeros(1).share_memory_()
     counts = torch.zeros(arguments.workers, 2, dtype=torch.int64).share_memory_()
     seeds = [(arguments.seed, state["step"], worker) for worker in range(arguments.workers)]
-    learner = Learner(trainer, arguments, seeds[0])
+    learner = Learner(trainer, arguments, seeds[0], progress)
     if state["optimisers"] is not None:
         learner.load_optimisers(state["optimisers"])
     context = torch.multiprocessing.get_context("spawn")
+    over = context.Event()
+    helpers = []
     for worker in range(1, arguments.workers):
-        shared = factor, counts[worker]
+        shared = progress, factor, counts[worker], over
         parameters = (trainer, arguments, seeds[worker], state["optimisers"], *shared)
-        context.Process(target=help_learning, args=parameters, daemon=True).start()
+        helpers.append(context.Process(target=help_learning, args=parameters))
+        helpers[-1].start()
     print(
-        f"step {state['step']}, {state['trained'] / 60:.1f} minutes, {len(learner.renders)}"
-        f" renders, {device}, torch {torch.__version__}",
+        f"step {state['step']}, {state['trained'] / 60:.1f} minutes,"
+        f" {len(Renders(arguments.renders))} renders, {device}, torch {torch.__version__}",
         flush=True,
     )
 
@@ -349,7 +388,7 @@ def main() -> None:
         signal.signal(number, lambda *_: interrupted.set())
     budget = arguments.minutes * 60
     trained = last_save = state["trained"]
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     clock = time.monotonic()
     while True:
         step, images = (
@@ -369,29 +408,30 @@ def main() -> None:
             }
             save(resume, content)
             save(arguments.out / "average.pth", {"model": average.model.state_dict()})
-            if interrupted.is_set():
-                break
-            scores = validate(average.model, arguments.heldout, arguments.validate_scenes)
-            row = {"minutes": trained / 60, "step": step, "images": images, **scores._asdict()}
-            log_row(arguments.out / "validation.csv", row)
-            print("validation", {k: round(float(v), 4) for k, v in row.items()}, flush=True)
+            if not interrupted.is_set() and arguments.validate_scenes:
+                validate_and_log(average.model, arguments, trained, step, images)
         if done:
             break
+        progress.fill_(trained / budget)
         factor.fill_(learning_rate(step, trained / budget))
         losses, count = learner.learn(factor.item())
         counts[0] += torch.tensor((1, count))
         average.update(model, step)
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.item() / LOG_EVERY
+            sums[name] = sums.get(name, 0.0) + value.detach() / LOG_EVERY
         # Time spent validating counts: the other processes went on learning.
         now = time.monotonic()
         trained, clock = trained + min(now - clock, LONGEST_STEP), now
         if learner.steps % LOG_EVERY == 0:
             row = {"minutes": trained / 60, "step": step, "images": images}
-            row |= {"rate": factor.item(), **sums}
+            row |= {"rate": factor.item()} | {name: value.item() for name, value in sums.items()}
             log_row(arguments.out / "loss.csv", row)
             print({k: round(float(v), 3) for k, v in row.items()}, flush=True)
             sums = {}
+    over.set()
+    learner.close()
+    for helper in helpers:
+        helper.join()
 
 
 if __name__ == "__main__":

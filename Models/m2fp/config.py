@@ -14,7 +14,8 @@ class Config:
     name : str
         Name of the model, written into the archive's contract.
     backbone : str
-        Kind of feature extractor: ``resnet50``, ``resnet101`` or ``pose``.
+        Kind of feature extractor: ``resnet50``, ``resnet101`` or
+        ``efficientnet-lite2``.
     num_classes : int
         Parsing classes plus, for multi-person models, the instance class Human. The class head
         has one more output, "no object".
@@ -79,21 +80,21 @@ CONFIGS = {
         Config(name="m2fp-r50", backbone="resnet50"),
         Config(
             name="m2fp-tiny",
-            backbone="pose",
-            hidden_dim=96,
-            mask_dim=96,
-            encoder_layers=2,
-            encoder_ffn=256,
-            encoder_points=2,
-            decoder_layers=3,
-            decoder_ffn=384,
+            backbone="efficientnet-lite2",
+            hidden_dim=128,
+            mask_dim=128,
+            encoder_layers=3,
+            encoder_ffn=384,
+            encoder_points=4,
+            decoder_layers=4,
+            decoder_ffn=512,
             num_queries=19,  # one for each part class
             person_queries=24,
             # The size it was mostly trained at; larger ones measured worse on real photos.
-            short_side=256,
-            max_side=448,
-            mean=(0.0, 0.0, 0.0),
-            std=(255.0, 255.0, 255.0),
+            short_side=384,
+            max_side=576,
+            mean=(127.0, 127.0, 127.0),
+            std=(128.0, 128.0, 128.0),
             human_score_threshold=0.3,
             semantic_score_threshold=0.55,
             mask_threshold=0.25,

@@ -9,7 +9,7 @@ schema is fixed:
 
 ==================  =======================  =====================================================
 value               (B, S, heads, d)         float32; the tokens of all levels, one after another
-spatial_shapes      (L, 2)                   int64; rows are (height, width) of a level
+spatial_shapes      (L, 2)                   int64 in main memory; rows are (height, width)
 reference_points    (B or 1, S, 2)           float32; x, y in [0, 1] of each query, for all levels
 sampling_offsets    (B, S, heads, L, P, 2)   float32; x, y in pixels of the level sampled
 attention_logits    (B, S, heads, L * P)     float32; softmax over the last axis happens inside
@@ -44,7 +44,7 @@ def deformable_attention(
     """The operator's definition in ATen operators; shapes as in the module's table."""
     _, _, heads, levels, points, _ = sampling_offsets.shape
     weights = attention_logits.softmax(dim=-1).unflatten(-1, (levels, points))
-    scale = spatial_shapes.flip(1).to(value.dtype)
+    scale = spatial_shapes.flip(1).to(reference_points)
     locations = reference_points[:, :, None, None, None] + sampling_offsets / scale[:, None]
     # Head by head: (B * heads, S, L, P, ...)
     grid = (2 * locations - 1).transpose(1, 2).flatten(0, 1)

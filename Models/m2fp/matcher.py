@@ -1,22 +1,16 @@
-"""Which query answers for which target: the cheapest one-to-one assignment (Kuhn 1955)."""
+"""Which query answers for which person: the cheapest one-to-one assignment (Kuhn 1955)."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-FORBIDDEN = 1e6
-
-
-class Targets(NamedTuple):
-    """What one image shows: ``labels`` (T,) int64 and ``masks`` (T, P) float 0/1 at P points."""
-
-    labels: Tensor
-    masks: Tensor
+UNMATCHED = -1
 
 
 class Weights(NamedTuple):
@@ -28,56 +22,55 @@ class Weights(NamedTuple):
 
 
 def pairwise_cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
-    """Mean binary cross-entropy of every query (Q, P) with every target (T, P): (Q, T)."""
+    """Mean binary cross-entropy of each query (..., Q, P) with each target (..., T, P)."""
     # -t log s(x) - (1 - t) log(1 - s(x)) = softplus(x) - t x
-    return (F.softplus(logits).sum(1, keepdim=True) - logits @ masks.T) / logits.shape[1]
+    own = F.softplus(logits).sum(-1, keepdim=True)
+    return (own - logits @ masks.transpose(-2, -1)) / logits.shape[-1]
 
 
 def pairwise_dice(logits: Tensor, masks: Tensor) -> Tensor:
-    """Dice loss (Milletari et al. 2016) of every query (Q, P) with every target (T, P): (Q, T)."""
+    """Dice loss (Milletari et al. 2016) of each query (..., Q, P) with each target (..., T, P)."""
     chances = logits.sigmoid()
-    sizes = chances.sum(1, keepdim=True) + masks.sum(1)
-    return 1 - (2 * chances @ masks.T + 1) / (sizes + 1)
+    sizes = chances.sum(-1, keepdim=True) + masks.sum(-1).unsqueeze(-2)
+    return 1 - (2 * chances @ masks.transpose(-2, -1) + 1) / (sizes + 1)
 
 
 @torch.no_grad()
 def match(
-    class_logits: Tensor,
-    mask_logits: Tensor,
-    targets: Targets,
-    weights: Weights,
-    allowed: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Assign queries to the targets of one image.
+    chances: Tensor, mask_logits: Tensor, masks: Tensor, counts: list[int], weights: Weights
+) -> Tensor:
+    """Assign queries to the targets of each image, for several layers' predictions at once.
 
     The cost of a pair is the weighted sum that the loss would charge, with the class term
     ``-p(class)`` as in Carion et al. 2020.
 
     Parameters
     ----------
-    class_logits : Tensor
-        (Q, C+1).
+    chances : Tensor
+        (L, B, Q) in [0, 1], that a query shows what the targets are.
     mask_logits : Tensor
-        (Q, P), at the points at which ``targets.masks`` was sampled.
-    targets : Targets
-        T targets.
+        (L, B, Q, P) at P points.
+    masks : Tensor
+        (B, T, P) float 0/1 at the same points; image i has ``counts[i]`` targets, the rest pads.
+    counts : list of int
+        Targets of each image.
     weights : Weights
         Weights of the three terms.
-    allowed : Tensor or None
-        (Q, C) bool: the classes for which a query may answer; None for all.
 
     Returns
     -------
-    queries, matched : Tensor
-        (M,) int64 each, M <= min(Q, T): query ``queries[i]`` answers for target ``matched[i]``.
+    Tensor
+        (L, B, T) int64 in main memory: the query that answers for each target, `UNMATCHED` for
+        padding and for targets beyond the number of queries.
     """
-    labels = targets.labels
-    cost = -weights.classes * class_logits.softmax(-1)[:, labels]
-    cost = cost + weights.mask * pairwise_cross_entropy(mask_logits, targets.masks)
-    cost = cost + weights.dice * pairwise_dice(mask_logits, targets.masks)
-    if allowed is not None:
-        cost = cost + FORBIDDEN * ~allowed[:, labels]
-    cost = torch.nan_to_num(cost, nan=FORBIDDEN).float().cpu()
-    rows, columns = (torch.as_tensor(x, dtype=torch.long) for x in linear_sum_assignment(cost))
-    possible = cost[rows, columns] < FORBIDDEN / 2
-    return rows[possible].to(labels.device), columns[possible].to(labels.device)
+    cost = weights.mask * pairwise_cross_entropy(mask_logits, masks)
+    cost += weights.dice * pairwise_dice(mask_logits, masks)
+    cost -= weights.classes * chances.unsqueeze(-1)
+    # One transfer for all: each would wait for the device.
+    cost = cost.cpu().numpy()
+    result = np.full((*cost.shape[:2], masks.shape[1]), UNMATCHED, np.int64)
+    for layer, costs in enumerate(cost):
+        for image, count in enumerate(counts):
+            queries, targets = linear_sum_assignment(np.nan_to_num(costs[image, :, :count]))
+            result[layer, image, targets] = queries
+    return torch.from_numpy(result)

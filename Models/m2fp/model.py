@@ -17,10 +17,10 @@ def make_backbone(kind: str) -> nn.Module:
     It maps an image (B, 3, H, W) to ``{"res2", "res3", "res4", "res5"}`` at strides 4, 8, 16 and
     32; its attribute ``channels`` gives their widths by the same names.
     """
-    if kind == "pose":
-        from .pose_encoder import PoseEncoder
+    if kind == "efficientnet-lite2":
+        from .efficientnet_lite import EfficientNetLite
 
-        return PoseEncoder()
+        return EfficientNetLite()
     from .resnet import ResNet
 
     return ResNet(kind)

@@ -28,15 +28,16 @@ def is_matrix(weight: Tensor) -> bool:
     )
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """Nearly U V^T of a matrix (M, N) = U S V^T, by Newton and Schulz's iteration."""
-    x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = x / (x.norm() + 1e-7)
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Nearly U V^T of each matrix (B, M, N) = U S V^T, by Newton and Schulz's iteration."""
+    wide = matrices.shape[-2] <= matrices.shape[-1]
+    x = matrices if wide else matrices.transpose(-2, -1)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     a, b, c = COEFFICIENTS
     for _ in range(STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if matrix.shape[0] <= matrix.shape[1] else x.T
+        gram = x @ x.transpose(-2, -1)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x if wide else x.transpose(-2, -1)
 
 
 class Muon(torch.optim.Optimizer):
@@ -56,17 +57,24 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
+            # Those of one shape together: a device would spend its time on starting small products.
+            shapes: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._change(weight, group)
+                    shapes.setdefault(weight.shape[:2], []).append(weight)
+            for weights in shapes.values():
+                self._change(weights, group)
 
-    def _change(self, weight: Tensor, group: dict) -> None:
-        gradient = weight.grad.flatten(1)
-        state = self.state[weight]
-        if not state:
-            state["momentum"] = torch.zeros_like(gradient)
-        state["momentum"].lerp_(gradient, 1 - group["momentum"])
-        update = orthogonalise(gradient.lerp(state["momentum"], group["momentum"]))
-        size = UPDATE_SIZE * max(gradient.shape) ** 0.5
-        weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.add_(update.reshape(weight.shape), alpha=-group["lr"] * size)
+    def _change(self, weights: list[Tensor], group: dict) -> None:
+        gradients = torch.stack([weight.grad.flatten(1) for weight in weights])
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(gradients[0])
+        momenta = [self.state[weight]["momentum"] for weight in weights]
+        torch._foreach_mul_(momenta, group["momentum"])
+        torch._foreach_add_(momenta, gradients.unbind(), alpha=1 - group["momentum"])
+        updates = orthogonalise(gradients.lerp(torch.stack(momenta), group["momentum"]))
+        size = UPDATE_SIZE * max(gradients.shape[1:]) ** 0.5
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        updates = [update.reshape(weight.shape) for update, weight in zip(updates, weights)]
+        torch._foreach_add_(weights, updates, alpha=-group["lr"] * size)

@@ -55,7 +55,8 @@ class Transformer(nn.Module):
         tokens = [x.flatten(2).transpose(1, 2) for x in maps]
         x = torch.cat(tokens, dim=1)
         marks = torch.cat([p + mark for p, mark in zip(positions, self.level_embed.unbind())])
-        spatial_shapes = torch.stack([torch._shape_as_tensor(x)[2:] for x in maps]).to(x.device)
+        # In main memory on any device: the sizes of levels are read from it.
+        spatial_shapes = torch.stack([torch._shape_as_tensor(x)[2:] for x in maps])
         reference_points = torch.cat([pixel_centres(x) for x in maps])[None]
         for layer in self.encoder.layers:
             x = layer(x, marks, spatial_shapes, reference_points)

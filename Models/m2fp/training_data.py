@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,36 +11,48 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
 
 from synthetic.classes import CLASSES, Scene
 from synthetic.shards import Shard
 
-from .matcher import Targets
+from .criterion import Targets
 
 HUMAN = len(CLASSES)
 CENTRE_STRIDE = 8
 SMALLEST_TARGET = 12  # pixels: less than one cell of the mask map is noise
-SIZES = ((192, 192), (256, 192), (192, 256), (256, 256), (320, 256), (256, 320), (384, 288),
-         (288, 384), (384, 384), (512, 384), (384, 512))
-# The product's sizes, and smaller ones: they teach more a second.
-SIZE_CHANCES = np.array((3, 4, 4, 6, 4, 4, 2.5, 2.5, 1.5, 0.7, 0.7))
+# Heights and widths, and how likely each is at the start and at the end of training: small images
+# teach more a second, the product's sizes come last. A GPU's library plans anew for each.
+SIZES = ((192, 192), (256, 192), (192, 256), (320, 256), (256, 320), (448, 320), (320, 448),
+         (384, 384))
+EARLY = np.array((4, 5, 5, 2, 2, 0.5, 0.5, 0.5))
+LATE = np.array((0, 0.5, 0.5, 2, 2, 2.5, 2.5, 2.5))
+RESCAN_EVERY = 30  # batches
 
 
 class Batch(NamedTuple):
     """One step's input.
 
-    images : (B, 3, H, W) float32, RGB in 0...255.
+    images : (B, 3, H, W) uint8, RGB.
     points : (B, P, 2), x and y in [0, 1].
-    point_labels : (B, P) int64, the class at each point.
-    targets : one an image: each part class present, then each person.
+    targets : at the points.
     centres : (B, H/8, W/8) in [0, 1], 1 at the centre of a person's visible pixels.
     """
 
     images: Tensor
     points: Tensor
-    point_labels: Tensor
-    targets: list[Targets]
+    targets: Targets
     centres: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device; the counts of persons stay in main memory."""
+
+        def moved(values):
+            return (
+                x.to(device, non_blocking=True) if isinstance(x, Tensor) else x for x in values
+            )
+
+        return Batch(*moved(self._replace(targets=Targets(*moved(self.targets)))))
 
 
 class Renders:
@@ -68,22 +81,57 @@ class Renders:
         """Every scene, in order."""
         return (self[index] for index in range(len(self)))
 
-    def batch(self, rng: np.random.Generator, pixels: int, points: int) -> Batch:
+    def batch(
+        self, rng: np.random.Generator, pixels: int, points: int, progress: float = 1.0
+    ) -> Batch:
         """A batch of one random size, with about ``pixels`` pixels in all."""
-        height, width = SIZES[rng.choice(len(SIZES), p=SIZE_CHANCES / SIZE_CHANCES.sum())]
+        chances = (1 - progress) * EARLY / EARLY.sum() + progress * LATE / LATE.sum()
+        height, width = SIZES[rng.choice(len(SIZES), p=chances)]
         count = max(2, round(pixels / (height * width)))
         scenes = [augment(self[rng.integers(len(self))], height, width, rng) for _ in range(count)]
         places = np.stack([choose_points(scene, points, rng) for scene in scenes])
         rows, columns = np.divmod(places, width)
-        labels = np.stack([s.labels.ravel()[p] for s, p in zip(scenes, places)]).astype(np.int64)
-        images = np.stack([scene.rgb for scene in scenes]).transpose(0, 3, 1, 2)
+        images = np.stack([scene.rgb for scene in scenes])
         return Batch(
-            torch.from_numpy(np.ascontiguousarray(images)).float(),
+            # Channels stay last in memory.
+            torch.from_numpy(images).permute(0, 3, 1, 2),
             torch.from_numpy(np.stack(((columns + 0.5) / width, (rows + 0.5) / height), 2)).float(),
-            torch.from_numpy(labels),
-            [make_targets(scene, place) for scene, place in zip(scenes, places)],
+            make_targets(scenes, places),
             torch.from_numpy(np.stack([centre_map(scene) for scene in scenes])),
         )
+
+
+class Batches(IterableDataset):
+    """Endless random batches of renders.
+
+    Parameters
+    ----------
+    folders : list of Path
+        Of shards.
+    pixels, points : int
+        Of a batch, and of an image.
+    seed : tuple of int
+        Each of a loader's processes has batches of its own.
+    progress : Tensor
+        (1,), in shared memory: the share of the training that is over.
+    """
+
+    def __init__(
+        self, folders: list[Path], pixels: int, points: int, seed: tuple[int, ...], progress: Tensor
+    ):
+        self.folders, self.pixels, self.points = folders, pixels, points
+        self.seed, self.progress = seed, progress
+
+    def __iter__(self) -> Iterator[Batch]:
+        process = get_worker_info()
+        if process is not None:
+            cv2.setNumThreads(1)
+        rng = np.random.default_rng((*self.seed, process.id if process else 0))
+        renders = Renders(self.folders)
+        for number in itertools.count():
+            if number % RESCAN_EVERY == 0:
+                renders.rescan()
+            yield renders.batch(rng, self.pixels, self.points, self.progress.item())
 
 
 def augment(scene: Scene, height: int, width: int, rng: np.random.Generator) -> Scene:
@@ -133,8 +181,8 @@ def recolour(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.2:
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.5))
     if rng.random() < 0.3:
-        noise = rng.normal(0, rng.uniform(2, 14), rgb.shape).astype(np.float32)
-        rgb = (rgb + noise).clip(0, 255).astype(np.uint8)
+        noise = rng.standard_normal(rgb.shape, np.float32) * np.float32(rng.uniform(2, 14))
+        rgb = cv2.add(rgb, noise, dtype=cv2.CV_8U)
     if rng.random() < 0.2:
         quality = int(rng.integers(25, 80))
         _, code = cv2.imencode(".jpg", rgb, (cv2.IMWRITE_JPEG_QUALITY, quality))
@@ -166,16 +214,22 @@ def choose_points(scene: Scene, count: int, rng: np.random.Generator) -> np.ndar
     return np.concatenate([*chosen, rng.integers(0, flat.size, rest)])
 
 
-def make_targets(scene: Scene, places: np.ndarray) -> Targets:
-    """Targets of one image: each part class as one segment, then each person as an instance."""
-    areas = np.bincount(scene.labels.ravel(), minlength=HUMAN)
-    parts = [c for c in range(1, HUMAN) if areas[c] >= SMALLEST_TARGET]
-    people = person_ids(scene)
-    labels, persons = scene.labels.ravel()[places], scene.persons.ravel()[places]
-    masks = [labels == part for part in parts] + [persons == person for person in people]
-    masks = np.array(masks, np.float32).reshape(-1, len(places))
-    names = torch.tensor(parts + [HUMAN] * len(people), dtype=torch.long)
-    return Targets(names, torch.from_numpy(masks))
+def make_targets(scenes: list[Scene], places: np.ndarray) -> Targets:
+    """Targets of a batch, at flat pixel indices (B, P) of each scene."""
+    areas = np.stack([np.bincount(s.labels.ravel(), minlength=HUMAN) for s in scenes])
+    people = [person_ids(scene) for scene in scenes]
+    persons = np.zeros(places.shape, np.int64)
+    for image, (scene, ids) in enumerate(zip(scenes, people)):
+        number = np.zeros(256, np.int64)
+        number[ids] = np.arange(1, len(ids) + 1)
+        persons[image] = number[scene.persons.ravel()[places[image]]]
+    labels = np.stack([s.labels.ravel()[p] for s, p in zip(scenes, places)])
+    return Targets(
+        torch.from_numpy(areas[:, 1:] >= SMALLEST_TARGET),
+        torch.from_numpy(labels.astype(np.int64)),
+        [len(ids) for ids in people],
+        torch.from_numpy(persons),
+    )
 
 
 def person_ids(scene: Scene) -> list[int]:
@@ -189,9 +243,10 @@ def centre_map(scene: Scene) -> np.ndarray:
     result = np.zeros((height, width), np.float32)
     rows, columns = np.mgrid[:height, :width]
     for person in person_ids(scene):
-        y, x = np.nonzero(scene.persons == person)
-        row, column = (int(v.mean() // CENTRE_STRIDE) for v in (y, x))
-        spread = np.clip(0.12 * np.sqrt(len(y)) / CENTRE_STRIDE, 0.6, 4.0)
+        moments = cv2.moments((scene.persons == person).view(np.uint8), binaryImage=True)
+        area = moments["m00"]
+        row, column = (int(moments[name] / area // CENTRE_STRIDE) for name in ("m01", "m10"))
+        spread = np.clip(0.12 * np.sqrt(area) / CENTRE_STRIDE, 0.6, 4.0)
         distance = (rows - row) ** 2 + (columns - column) ** 2
         result = np.maximum(result, np.exp(-distance / (2 * spread**2)))
     return result.astype(np.float32)

@@ -71,14 +71,14 @@ class Shard:
             raise IndexError(i)
         jpeg, labels, persons = self._offset[i]
         end = self._offset[i + 1][0]
-        rgb = cv2.imdecode(self._data[jpeg:labels], cv2.IMREAD_COLOR)[:, :, ::-1]
+        bgr = cv2.imdecode(self._data[jpeg:labels], cv2.IMREAD_COLOR)
         maps = [
             np.frombuffer(zlib.decompress(self._data[a:b].tobytes()), np.uint8).reshape(
-                rgb.shape[:2]
+                bgr.shape[:2]
             )
             for a, b in ((labels, persons), (persons, end))
         ]
-        return Scene(np.ascontiguousarray(rgb), *maps)
+        return Scene(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), *maps)
 
 
 def read(path: Path | str) -> Iterator[Scene]:

@@ -7,67 +7,57 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from m2fp.matcher import Targets, Weights, match, pairwise_cross_entropy, pairwise_dice
+from m2fp.matcher import UNMATCHED, Weights, match, pairwise_cross_entropy, pairwise_dice
 
 
-def random_case(seed: int, queries: int, count: int, points: int = 40):
+def random_case(seed: int, queries: int, targets: int, layers=2, images=3, points=40):
     generator = torch.Generator().manual_seed(seed)
-    class_logits = torch.randn(queries, 6, generator=generator)
-    mask_logits = 3 * torch.randn(queries, points, generator=generator)
-    labels = torch.randint(0, 5, (count,), generator=generator)
-    masks = (torch.rand(count, points, generator=generator) < 0.4).float()
-    return class_logits, mask_logits, Targets(labels, masks)
+    chances = torch.rand(layers, images, queries, generator=generator)
+    logits = 3 * torch.randn(layers, images, queries, points, generator=generator)
+    masks = (torch.rand(images, targets, points, generator=generator) < 0.4).float()
+    return chances, logits, masks
 
 
-def pair_cost(class_logits, mask_logits, targets, weights, query, target) -> float:
+def pair_cost(chance, logits, mask, weights) -> float:
     """The cost of one pair, written out from the formulas."""
-    chance = class_logits[query].softmax(0)[targets.labels[target]].item()
-    s, t = mask_logits[query].double().sigmoid(), targets.masks[target].double()
+    s, t = logits.double().sigmoid(), mask.double()
     entropy = -(t * s.log() + (1 - t) * (1 - s).log()).mean().item()
     dice = 1 - (2 * (s * t).sum() + 1) / (s.sum() + t.sum() + 1)
-    return -weights.classes * chance + weights.mask * entropy + weights.dice * dice.item()
+    return -weights.classes * chance.item() + weights.mask * entropy + weights.dice * dice.item()
 
 
 class MatchTests(unittest.TestCase):
     def test_no_other_assignment_is_cheaper(self):
         weights = Weights(2.0, 5.0, 3.0)
-        for seed in range(10):
-            case = random_case(seed, queries=5, count=3)
-            queries, matched = match(*case, weights)
-            self.assertEqual(sorted(matched.tolist()), [0, 1, 2])
-            cost = sum(
-                pair_cost(*case, weights, q, t) for q, t in zip(queries.tolist(), matched.tolist())
-            )
-            cheapest = min(
-                sum(pair_cost(*case, weights, q, t) for t, q in enumerate(choice))
-                for choice in itertools.permutations(range(5), 3)
-            )
-            self.assertAlmostEqual(cost, cheapest, places=4)
+        chances, logits, masks = random_case(0, queries=5, targets=3)
+        counts = [3, 1, 2]
+        result = match(chances, logits, masks, counts, weights)
+        for layer, image in itertools.product(range(2), range(3)):
 
-    def test_a_query_answers_only_for_its_classes(self):
-        class_logits, mask_logits, targets = random_case(3, queries=5, count=4)
-        targets = Targets(torch.tensor([0, 1, 4, 4]), targets.masks)
-        allowed = torch.zeros(5, 5, dtype=torch.bool)
-        allowed[0, 0] = allowed[1, 1] = True
-        allowed[2:, 4] = True
-        queries, matched = match(class_logits, mask_logits, targets, Weights(), allowed)
-        answers = dict(zip(matched.tolist(), queries.tolist()))
-        self.assertEqual((answers[0], answers[1]), (0, 1))
-        self.assertEqual(len({answers[2], answers[3]} & {2, 3, 4}), 2)
+            def total(choice) -> float:
+                return sum(
+                    pair_cost(
+                        chances[layer, image, q], logits[layer, image, q], masks[image, t], weights
+                    )
+                    for t, q in enumerate(choice)
+                )
 
-    def test_a_target_that_no_query_may_answer_stays_unmatched(self):
-        class_logits, mask_logits, targets = random_case(4, queries=3, count=2)
-        targets = Targets(torch.tensor([0, 1]), targets.masks)
-        allowed = torch.zeros(3, 5, dtype=torch.bool)
-        allowed[:, 0] = True
-        _, matched = match(class_logits, mask_logits, targets, Weights(), allowed)
-        self.assertEqual(matched.tolist(), [0])
+            chosen = result[layer, image, : counts[image]].tolist()
+            cheapest = min(map(total, itertools.permutations(range(5), counts[image])))
+            self.assertAlmostEqual(total(chosen), cheapest, places=4)
+
+    def test_padding_stays_unmatched(self):
+        result = match(*random_case(1, queries=4, targets=3), [3, 0, 1], Weights())
+        self.assertTrue((result[:, 0] != UNMATCHED).all())
+        self.assertTrue((result[:, 1] == UNMATCHED).all())
+        self.assertTrue((result[:, 2, 1:] == UNMATCHED).all())
 
     def test_more_targets_than_queries_and_none(self):
-        queries, matched = match(*random_case(5, queries=2, count=6), Weights())
-        self.assertEqual((len(set(queries.tolist())), len(set(matched.tolist()))), (2, 2))
-        queries, matched = match(*random_case(6, queries=4, count=0), Weights())
-        self.assertEqual((len(queries), len(matched)), (0, 0))
+        result = match(*random_case(5, queries=2, targets=6), [6, 6, 6], Weights())
+        for row in result.flatten(0, 1):
+            self.assertEqual(sorted(row[row != UNMATCHED].tolist()), [0, 1])
+        nothing = match(*random_case(6, queries=4, targets=0), [0, 0, 0], Weights())
+        self.assertEqual(nothing.shape, (2, 3, 0))
 
     def test_pairwise_losses_are_finite_far_from_zero(self):
         logits = torch.tensor([[200.0, -200.0]])

@@ -96,8 +96,8 @@ CONFIGS = {
             mean=(127.0, 127.0, 127.0),
             std=(128.0, 128.0, 128.0),
             human_score_threshold=0.3,
-            semantic_score_threshold=0.55,
-            mask_threshold=0.25,
+            semantic_score_threshold=0.3,
+            mask_threshold=0.4,
             licence="Apache-2.0 AND CC0-1.0",
         ),
     )

@@ -141,6 +141,10 @@ class LayerKinds(nn.Module):
         (32, 3, 1, 1, 4, True),  # grouped: torch's
         (40, 1, 1, 0, 1, True),
         (34, 1, 2, 0, 1, False),
+        (32, 3, 2, 1, 32, True),  # depthwise
+        (32, 5, 1, 2, 32, True),  # depthwise
+        (32, 3, 1, 0, 32, True),  # depthwise
+        (32, 7, 3, 2, 32, True),  # depthwise
     )
 
     def __init__(self):
@@ -150,6 +154,7 @@ class LayerKinds(nn.Module):
             nn.Conv2d(32, outputs, kernel, stride, padding, groups=groups, bias=bias)
             for outputs, kernel, stride, padding, groups, bias in self.CONVOLUTIONS
         )
+        self.narrow = nn.Conv2d(24, 24, 3, padding=1, groups=24)  # depthwise
         self.dilated = nn.Conv2d(32, 32, 3, padding=2, dilation=2)
         self.first = nn.Linear(32, 70)
         self.second = nn.Linear(70, 32, bias=False)
@@ -167,6 +172,7 @@ class LayerKinds(nn.Module):
         maps.append(torch.add(self.layers[0](x), x, alpha=2))
         twice = self.layers[1](x)
         maps.append(torch.relu(twice) + twice)
+        maps.append(F.relu6(self.narrow(x[:, :24])))
         maps.append(self.dilated(x))
         tokens = x.flatten(2).transpose(1, 2)
         mixed = tokens + self.second(torch.relu(self.first(tokens)))

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/exponentials.h"
 #include "kernels/parallel.h"
 #include "kernels/vector.h"
 
@@ -92,10 +93,9 @@ template <int Dim>
     for (int64_t h = 0; h < p.heads; ++h) {
       const float* logits = p.attention_logits + (s * p.heads + h) * samples;
       const float* offsets = p.sampling_offsets + (s * p.heads + h) * samples * 2;
-      float maximum = logits[0];
-      for (int64_t i = 1; i < samples; ++i) maximum = std::max(maximum, logits[i]);
-      float total = 0;
-      for (int64_t i = 0; i < samples; ++i) total += weights[i] = std::exp(logits[i] - maximum);
+      std::copy_n(logits, samples, weights);
+      float total;
+      m2fp::exponentiate(weights, samples, nullptr, &total);
       const float scale = 1 / total;
       sum.clear();
       for (int64_t l = 0; l < p.level_count; ++l) {

@@ -125,6 +125,7 @@ void pack_integers(
       static_cast<int16_t*>(packed.values));
 }
 
+// A row of a depthwise convolution's output.
 struct Row {
   const Convolution* convolution;
   const float* input;
@@ -136,31 +137,96 @@ struct Row {
   // Of the output.
   int64_t y;
   float* output;
+
+  // Of the input, where the kernel's first tap lies.
+  int64_t top() const { return y * convolution->stride - convolution->padding; }
+  int64_t left(int64_t out) const { return out * convolution->stride - convolution->padding; }
+  // The kernel's rows that lie in the image.
+  int64_t first_tap() const { return std::max<int64_t>(0, -top()); }
+  int64_t last_tap() const { return std::min(convolution->kernel, height - top()); }
+
+  [[gnu::always_inline]] void finish(Vector sum, int64_t out, int64_t c) const {
+    if (activation != Activation::none) sum = maximum(sum, Vector{});
+    if (activation == Activation::relu6) sum = minimum(sum, Vector{} + 6.0f);
+    store(output + out * convolution->outputs + c, sum);
+  }
 };
+
+// Filters one pixel, wherever it lies.
+[[gnu::always_inline]] inline void filter_pixel(const Row& row, int64_t out) {
+  const int64_t channels = row.convolution->inputs, kernel = row.convolution->kernel;
+  const int64_t first = std::max<int64_t>(0, -row.left(out));
+  const int64_t last = std::min(kernel, row.width - row.left(out));
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    Vector sum = row.bias ? load(row.bias + c) : Vector{};
+    for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
+      const float* const line = row.input + (row.top() + ky) * row.width * channels + c;
+      for (int64_t kx = first; kx < last; ++kx) {
+        sum += load(line + (row.left(out) + kx) * channels) *
+               load(row.packed + (ky * kernel + kx) * channels + c);
+      }
+    }
+    row.finish(sum, out, c);
+  }
+}
+
+// Pixels that are filtered together share the weights that are loaded, and their sums do not wait for
+// one another.
+constexpr int64_t kPixels = 4;
+
+// Filters kPixels whose taps across all lie in the image, in channels from `c` on.
+template <int Kernel, int Stride, int Vectors>
+[[gnu::always_inline]] inline void filter_pixels(const Row& row, int64_t out, int64_t c) {
+  const int64_t channels = row.convolution->inputs;
+  Vector sums[kPixels][Vectors];
+  for (int v = 0; v < Vectors; ++v) {
+    const Vector bias = row.bias ? load(row.bias + c + v * kLanes) : Vector{};
+    for (auto& sum : sums) sum[v] = bias;
+  }
+  for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
+    const float* const taps = row.packed + ky * Kernel * channels + c;
+    const float* const line =
+        row.input + ((row.top() + ky) * row.width + row.left(out)) * channels + c;
+#pragma clang loop unroll(full)
+    for (int kx = 0; kx < Kernel; ++kx) {
+      for (int v = 0; v < Vectors; ++v) {
+        const Vector weight = load(taps + kx * channels + v * kLanes);
+        for (int p = 0; p < kPixels; ++p) {
+          sums[p][v] += load(line + (p * Stride + kx) * channels + v * kLanes) * weight;
+        }
+      }
+    }
+  }
+  for (int p = 0; p < kPixels; ++p) {
+    for (int v = 0; v < Vectors; ++v) row.finish(sums[p][v], out + p, c + v * kLanes);
+  }
+}
+
+template <int Kernel, int Stride>
+[[gnu::always_inline]] inline void filter_row_of(const Row& row) {
+  const Convolution& convolution = *row.convolution;
+  const int64_t channels = convolution.inputs, across = convolution.output_size(row.width);
+  int64_t out = 0;
+  for (; out < across && row.left(out) < 0; ++out) filter_pixel(row, out);
+  for (; row.left(out + kPixels - 1) + Kernel <= row.width; out += kPixels) {
+    int64_t c = 0;
+    for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+      filter_pixels<Kernel, Stride, 2>(row, out, c);
+    }
+    if (c < channels) filter_pixels<Kernel, Stride, 1>(row, out, c);
+  }
+  for (; out < across; ++out) filter_pixel(row, out);
+}
 
 [[gnu::always_inline]] inline void filter_row(const Row* row) {
   const Convolution& convolution = *row->convolution;
-  const int64_t channels = convolution.inputs, kernel = convolution.kernel;
-  const int64_t across = convolution.output_size(row->width);
-  for (int64_t out = 0; out < across; ++out) {
-    float* const output = row->output + out * channels;
-    for (int64_t c = 0; c < channels; c += kLanes) {
-      Vector sum = row->bias ? load(row->bias + c) : Vector{};
-      for (int64_t ky = 0; ky < kernel; ++ky) {
-        const int64_t y = row->y * convolution.stride - convolution.padding + ky;
-        if (y < 0 || y >= row->height) continue;
-        for (int64_t kx = 0; kx < kernel; ++kx) {
-          const int64_t x = out * convolution.stride - convolution.padding + kx;
-          if (x < 0 || x >= row->width) continue;
-          sum += load(row->input + (y * row->width + x) * channels + c) *
-                 load(row->packed + (ky * kernel + kx) * channels + c);
-        }
-      }
-      if (row->activation != Activation::none) sum = maximum(sum, Vector{});
-      if (row->activation == Activation::relu6) sum = minimum(sum, Vector{} + 6.0f);
-      store(output + c, sum);
-    }
+  switch (10 * convolution.kernel + convolution.stride) {
+    case 31: return filter_row_of<3, 1>(*row);
+    case 32: return filter_row_of<3, 2>(*row);
+    case 51: return filter_row_of<5, 1>(*row);
+    case 52: return filter_row_of<5, 2>(*row);
   }
+  for (int64_t out = 0; out < convolution.output_size(row->width); ++out) filter_pixel(*row, out);
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
-#include <vector>
 
 #include "kernels/exponentials.h"
 #include "kernels/parallel.h"
@@ -17,11 +16,15 @@
 
 namespace {
 
-struct Level {
-  int64_t height;
-  int64_t width;
+constexpr int64_t kMaxSamples = 64;
+constexpr int64_t kMaxDim = 256;
+
+// The level that each of a head's samples reads, up to whole vectors; the last ones repeat.
+struct Levels {
+  float width[kMaxSamples];
+  float height[kMaxSamples];
   // Index of the level's first token.
-  int64_t start;
+  int32_t start[kMaxSamples];
 };
 
 struct Problem {
@@ -30,15 +33,11 @@ struct Problem {
   const float* sampling_offsets;  // (S, heads, levels, points, 2)
   const float* attention_logits;  // (S, heads, levels * points)
   float* output;                  // (S, heads, dim)
-  const Level* levels;
-  int64_t level_count;
-  int64_t points;
+  const Levels* levels;
+  int64_t samples;
   int64_t heads;
   int64_t dim;
 };
-
-constexpr int64_t kMaxSamples = 64;
-constexpr int64_t kMaxDim = 256;
 
 // The sum of weighted tokens of `Dim` values; 0 for any number.
 template <int Dim>
@@ -50,8 +49,8 @@ struct Sum {
   [[gnu::always_inline]] void add(const float* token, float weight) {
     for (int64_t c = 0; c < (Dim > 0 ? Dim : dim); ++c) values[c] += weight * token[c];
   }
-  [[gnu::always_inline]] void store_to(float* output) const {
-    std::copy_n(values, Dim > 0 ? Dim : dim, output);
+  [[gnu::always_inline]] void store_to(float* output, float scale) const {
+    for (int64_t c = 0; c < (Dim > 0 ? Dim : dim); ++c) output[c] = scale * values[c];
   }
 };
 
@@ -69,9 +68,9 @@ struct VectorSum {
       values[v] += weight * m2fp::load(token + v * m2fp::kLanes);
     }
   }
-  [[gnu::always_inline]] void store_to(float* output) const {
+  [[gnu::always_inline]] void store_to(float* output, float scale) const {
     for (int64_t v = 0; v < Dim / m2fp::kLanes; ++v) {
-      m2fp::store(output + v * m2fp::kLanes, values[v]);
+      m2fp::store(output + v * m2fp::kLanes, scale * values[v]);
     }
   }
 };
@@ -79,55 +78,89 @@ struct VectorSum {
 template <int Dim>
 using SumOf = std::conditional_t<(Dim > 0 && Dim % m2fp::kLanes == 0), VectorSum<Dim>, Sum<Dim>>;
 
+// The four tokens round each of a head's samples, and their shares of the sum.
+struct Corners {
+  int32_t token[4][kMaxSamples];
+  float weight[4][kMaxSamples];
+};
+
+using m2fp::Integers;
+using m2fp::kLanes;
+using m2fp::Vector;
+
+[[gnu::always_inline]] inline Vector whole(Vector x) {
+  for (int64_t lane = 0; lane < kLanes; ++lane) x[lane] = std::floor(x[lane]);
+  return x;
+}
+
+// Along one axis: the two neighbours of a place, moved into the level, and their weights, 0 outside
+// of it. NaN counts as outside.
+struct Axis {
+  Vector low, high, low_weight, high_weight;
+
+  [[gnu::always_inline]] Axis(Vector place, Vector size) {
+    place = m2fp::minimum(m2fp::maximum(place, Vector{} - 1.0f), size);
+    const Vector floor = whole(place), share = place - floor;
+    low_weight = ((floor >= 0.0f) & (floor < size)) ? 1.0f - share : Vector{};
+    high_weight = floor + 1.0f < size ? share : Vector{};
+    low = m2fp::minimum(m2fp::maximum(floor, Vector{}), size - 1.0f);
+    high = m2fp::minimum(floor + 1.0f, size - 1.0f);
+  }
+};
+
+[[gnu::always_inline]] inline void find_corners(
+    const Problem& p, float x, float y, const float* offsets, const float* weights,
+    Corners& corners) {
+  for (int64_t i = 0; i < p.samples; i += kLanes) {
+    const Vector first = m2fp::load(offsets + 2 * i), second = m2fp::load(offsets + 2 * i + kLanes);
+    const Vector across = __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14);
+    const Vector down = __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15);
+    const Vector width = m2fp::load(p.levels->width + i), height = m2fp::load(p.levels->height + i);
+    const Axis h(x * width - 0.5f + across, width), v(y * height - 0.5f + down, height);
+    const Vector weight = m2fp::load(weights + i);
+    Integers start;
+    __builtin_memcpy(&start, p.levels->start + i, sizeof start);
+    const auto set = [&](int corner, Vector column, Vector row, Vector share) {
+      // Exact: a level has fewer than 2^24 tokens.
+      const Integers token = start + __builtin_convertvector(row * width + column, Integers);
+      __builtin_memcpy(corners.token[corner] + i, &token, sizeof token);
+      m2fp::store(corners.weight[corner] + i, weight * share);
+    };
+    set(0, h.low, v.low, h.low_weight * v.low_weight);
+    set(1, h.high, v.low, h.high_weight * v.low_weight);
+    set(2, h.low, v.high, h.low_weight * v.high_weight);
+    set(3, h.high, v.high, h.high_weight * v.high_weight);
+  }
+}
+
 template <int Dim>
 [[gnu::always_inline]] inline void attend(const Problem& p, int64_t begin, int64_t end) {
-  const int64_t dim = Dim > 0 ? Dim : p.dim;
-  const int64_t samples = p.level_count * p.points;
+  const int64_t dim = Dim > 0 ? Dim : p.dim, samples = p.samples;
   const int64_t stride = p.heads * dim;
   float weights[kMaxSamples];
+  // Up to whole vectors, of which the last reads beyond one head's.
+  float places[2 * kMaxSamples] = {};
+  Corners corners;
   SumOf<Dim> sum;
   sum.dim = dim;
   for (int64_t s = begin; s < end; ++s) {
     const float x = p.reference_points[2 * s];
     const float y = p.reference_points[2 * s + 1];
     for (int64_t h = 0; h < p.heads; ++h) {
-      const float* logits = p.attention_logits + (s * p.heads + h) * samples;
-      const float* offsets = p.sampling_offsets + (s * p.heads + h) * samples * 2;
-      std::copy_n(logits, samples, weights);
+      const int64_t head = (s * p.heads + h) * samples;
+      std::copy_n(p.attention_logits + head, samples, weights);
+      std::copy_n(p.sampling_offsets + 2 * head, 2 * samples, places);
       float total;
       m2fp::exponentiate(weights, samples, nullptr, &total);
-      const float scale = 1 / total;
+      find_corners(p, x, y, places, weights, corners);
+      const float* const tokens = p.value + h * dim;
       sum.clear();
-      for (int64_t l = 0; l < p.level_count; ++l) {
-        const Level level = p.levels[l];
-        const float* tokens = p.value + level.start * stride + h * dim;
-        const float left = x * static_cast<float>(level.width) - 0.5f;
-        const float top = y * static_cast<float>(level.height) - 0.5f;
-        for (int64_t i = l * p.points; i < (l + 1) * p.points; ++i) {
-          const float px = left + offsets[2 * i];
-          const float py = top + offsets[2 * i + 1];
-          // Also false for NaN, so that the conversions below are defined.
-          if (!(px > -1 && py > -1 && px < static_cast<float>(level.width) &&
-                py < static_cast<float>(level.height))) {
-            continue;
-          }
-          const float fx = std::floor(px), fy = std::floor(py);
-          const int64_t x0 = static_cast<int64_t>(fx), y0 = static_cast<int64_t>(fy);
-          const float wx = px - fx, wy = py - fy, w = weights[i] * scale;
-          const float* row = tokens + (y0 * level.width + x0) * stride;
-          const float* next = row + level.width * stride;
-          const bool has_left = x0 >= 0, has_right = x0 + 1 < level.width;
-          if (y0 >= 0) {
-            if (has_left) sum.add(row, w * (1 - wx) * (1 - wy));
-            if (has_right) sum.add(row + stride, w * wx * (1 - wy));
-          }
-          if (y0 + 1 < level.height) {
-            if (has_left) sum.add(next, w * (1 - wx) * wy);
-            if (has_right) sum.add(next + stride, w * wx * wy);
-          }
+      for (int64_t i = 0; i < samples; ++i) {
+        for (int corner = 0; corner < 4; ++corner) {
+          sum.add(tokens + corners.token[corner][i] * stride, corners.weight[corner][i]);
         }
       }
-      sum.store_to(p.output + s * stride + h * dim);
+      sum.store_to(p.output + s * stride + h * dim, 1 / total);
     }
   }
 }
@@ -180,14 +213,23 @@ at::Tensor deformable_attention(
   const at::Tensor v = value.contiguous(), r = reference_points.to(at::kFloat).contiguous();
   const at::Tensor o = sampling_offsets.contiguous(), a = attention_logits.contiguous();
   const at::Tensor shapes = spatial_shapes.to(at::kLong).contiguous();
-  std::vector<Level> levels;
-  int64_t start = 0;
-  for (int64_t l = 0; l < level_count; ++l) {
-    const int64_t* size = shapes.data_ptr<int64_t>() + 2 * l;
-    levels.push_back({size[0], size[1], start});
-    start += size[0] * size[1];
+  Levels levels;
+  int64_t start = 0, level = 0;
+  const int64_t* size = shapes.data_ptr<int64_t>();
+  TORCH_CHECK((shapes > 0).all().item<bool>(), "spatial_shapes: a level without tokens");
+  for (int64_t i = 0; i < kMaxSamples; ++i) {
+    if (i == (level + 1) * points && level + 1 < level_count) {
+      start += size[0] * size[1];
+      size += 2;
+      ++level;
+    }
+    levels.height[i] = static_cast<float>(size[0]);
+    levels.width[i] = static_cast<float>(size[1]);
+    levels.start[i] = static_cast<int32_t>(start);
   }
-  TORCH_CHECK(start == tokens, "spatial_shapes and value disagree on the number of tokens");
+  TORCH_CHECK(
+      start + size[0] * size[1] == tokens && tokens < (1 << 24),
+      "spatial_shapes and value disagree on the number of tokens, or there are too many");
 
   at::Tensor output = at::empty({batch, tokens, heads * dim}, v.options());
   static const Kernel kernel = best_kernel();
@@ -198,7 +240,7 @@ at::Tensor deformable_attention(
         o.data_ptr<float>() + b * tokens * heads * level_count * points * 2,
         a.data_ptr<float>() + b * tokens * heads * level_count * points,
         output.data_ptr<float>() + b * tokens * heads * dim,
-        levels.data(), level_count, points, heads, dim};
+        &levels, level_count * points, heads, dim};
     m2fp::parallel_for(
         tokens, 64, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
   }

@@ -362,7 +362,8 @@ def main() -> None:
     # work takes turns on the cores, none waits for another as threads or synchronous ones would.
     # On a GPU they keep it busy, which one process that starts small operations does not.
     trainer.share_memory()
-    progress = torch.full((1,), state["trained"] / (60 * arguments.minutes)).share_memory_()
+    progress = torch.full((1,), min(1.0, state["trained"] / (60 * arguments.minutes)))
+    progress.share_memory_()
     factor = torch.zeros(1).share_memory_()
     counts = torch.zeros(arguments.workers, 2, dtype=torch.int64).share_memory_()
     seeds = [(arguments.seed, state["step"], worker) for worker in range(arguments.workers)]

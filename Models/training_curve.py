@@ -31,12 +31,13 @@ def main() -> None:
 
     loss, validation = (columns(arguments.run / f"{x}.csv") for x in ("loss", "validation"))
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    seen, validated = ([n / 1000 for n in x["images"]] for x in (loss, validation))
     for name in LOSSES:
-        left.plot(loss["images"], loss[name], label=name, linewidth=1)
-    left.set(yscale="log", xlabel="images seen", title="weighted losses, summed over layers")
+        left.plot(seen, loss[name], label=name, linewidth=1)
+    left.set(yscale="log", xlabel="thousand images seen", title="weighted losses, summed over layers")
     for name in SCORES:
-        right.plot(validation["images"], validation[name], label=name, marker=".", linewidth=1)
-    right.set(ylim=(0, 1), xlabel="images seen", title="held-out renders")
+        right.plot(validated, validation[name], label=name, marker=".", linewidth=1)
+    right.set(ylim=(0, 1), xlabel="thousand images seen", title="held-out renders")
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)

@@ -170,10 +170,11 @@ def evaluate(parser, data: Path) -> dict:
         "sides_said": sum(photo.sides[0] for photo in people),
         "noses_face": share(people, "noses"),
         "noses": sum(photo.noses[0] for photo in people),
-        "nobody_labelled": float(np.mean([photo.outside for photo in nobody])),
+        "nobody_labelled": float(np.mean([photo.outside for photo in nobody] or [np.nan])),
         "person_iou_by_light": {
             name: mean_person_iou([people[i] for i in part])
             for name, part in zip(("dark", "middle", "bright"), thirds([p.light for p in people]))
+            if len(part)
         },
     }
     main = {

@@ -201,8 +201,11 @@ def evaluate(parser, data: Path) -> dict:
                 "person_iou": pooled(part, "person"),
             }
             for name, part in zip(("darkest", "middle", "lightest"), by_tone)
+            if part
         },
         "person_iou_by_light": {
-            name: pooled(part, "person") for name, part in zip(("dark", "middle", "bright"), by_light)
+            name: pooled(part, "person")
+            for name, part in zip(("dark", "middle", "bright"), by_light)
+            if part
         },
     }

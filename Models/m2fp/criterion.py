@@ -66,7 +66,7 @@ class Terms(NamedTuple):
 
     label_set: float = 5.0
     overlap: float = 2.0
-    side: float = 1.0
+    side: float = 4.0
     parts: Weights = Weights(0.5, 1.5, 1.5)
     persons: Weights = Weights(1.0, 2.0, 2.0)
 

@@ -39,8 +39,8 @@ let package = Package(
     .target(
       name: "M2FPCommands",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPExport", "M2FPImageIO", "M2FPInference",
-        "M2FPLabelTrees",
+        "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPExport", "M2FPFiles",
+        "M2FPImageIO", "M2FPInference", "M2FPResults",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -48,31 +48,29 @@ let package = Package(
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPExport", dependencies: ["M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      name: "M2FPBatch", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPExport", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults"],
       resources: [.embedInCode("Sheet/sheet.css"), .embedInCode("Sheet/sheet.js")],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPBatch",
-      dependencies: [
-        "M2FPCore", "M2FPDigest", "M2FPImageIO",
-      ],
+      name: "M2FPDatasets",
+      dependencies: ["M2FPCore", "M2FPEvaluation", "M2FPImageIO", "M2FPResults"],
+      swiftSettings: swiftSettings),
+    .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPResults", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO"],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPInference",
-      dependencies: [
-        "CLibZip", "CTorchLoader", "M2FPCore", "M2FPDigest",
-      ],
+      name: "M2FPInference", dependencies: ["CLibZip", "CTorchLoader", "M2FPCore", "M2FPFiles"],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPLabelTrees",
-      dependencies: ["M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPImageIO"],
-      swiftSettings: swiftSettings),
-    .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
+      name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore"], swiftSettings: swiftSettings),
     .target(name: "M2FPCore", dependencies: ["CRowKernels"], swiftSettings: swiftSettings),
-    .target(name: "M2FPDigest", dependencies: ["CLibCrypto"], swiftSettings: swiftSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
       name: "CTorchSession",
@@ -93,34 +91,50 @@ let package = Package(
     .systemLibrary(name: "CLibZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    // What the tests of several targets need; plain code, no tests.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPCoreTests", dependencies: ["CRowKernels", "M2FPCore"],
+      name: "M2FPCoreTests",
+      dependencies: ["CRowKernels", "M2FPCore"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPEvaluationTests", dependencies: ["M2FPEvaluation", "M2FPCore"],
+      name: "M2FPEvaluationTests",
+      dependencies: ["M2FPCore", "M2FPEvaluation"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPLabelTreesTests",
-      dependencies: ["M2FPLabelTrees", "M2FPEvaluation", "M2FPCore", "M2FPImageIO"],
+      name: "M2FPDatasetsTests",
+      dependencies: ["M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPDigestTests", dependencies: ["M2FPDigest"], swiftSettings: swiftSettings),
-    .testTarget(
-      name: "M2FPImageIOTests", dependencies: ["M2FPImageIO", "M2FPCore"],
+      name: "M2FPFilesTests",
+      dependencies: ["M2FPCore", "M2FPFiles", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPInferenceTests", dependencies: ["M2FPInference", "M2FPCore"],
+      name: "M2FPImageIOTests",
+      dependencies: ["M2FPCore", "M2FPImageIO"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPBatchTests", dependencies: ["M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      name: "M2FPInferenceTests",
+      dependencies: ["M2FPCore", "M2FPInference"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPBatchTests",
+      dependencies: [
+        "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "TestSupport",
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPExportTests",
-      dependencies: ["M2FPExport", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      dependencies: [
+        "M2FPBatch", "M2FPCore", "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPResults",
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCommandsTests",
-      dependencies: ["m2fp", "M2FPCommands", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      dependencies: [
+        "m2fp", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults",
+        "TestSupport",
+      ],
       swiftSettings: swiftSettings),
   ],
   cxxLanguageStandard: .cxx17

@@ -1,7 +1,8 @@
 import Dispatch
 import Foundation
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Synchronization
 
 /// What is exported, and to where.
@@ -91,11 +92,11 @@ public struct Exporter: Sendable {
           .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another."
         )
       }
-      if probing { try OutputPlan.checkWritable(StreamedFile.folder(request.path)) }
+      if probing { try AtomicFiles.checkWritable(Paths.folder(request.path)) }
     }
     for request in requests where request.isFolder {
       do throws(FileFailure) {
-        try ExportFolder.checkReplaceable(request.path)
+        try AtomicFolder.checkReplaceable(request.path)
       } catch {
         throw RunFailure(.outputNotWritable, error.message + ".")
       }
@@ -206,7 +207,7 @@ public struct Exporter: Sendable {
         let piece: Made<Format.Piece>
         do throws(FileFailure) {
           if let failure = failures[file.input.path] { throw failure }
-          piece = .whole(try format.piece(of: FinishedPhoto(file)))
+          piece = .whole(try format.piece(of: StoredResult(file)))
         } catch {
           piece = .failed(error, format.piece(of: FailedPhoto(file: file, failure: error)))
         }

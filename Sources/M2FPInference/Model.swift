@@ -1,7 +1,7 @@
 import CTorchLoader
 import Foundation
 import M2FPCore
-import M2FPDigest
+import M2FPFiles
 
 /// A loaded network with its contract: immutable, shared by the sessions of all workers.
 public final class Model: Sendable {

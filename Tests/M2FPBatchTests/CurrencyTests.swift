@@ -1,6 +1,9 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -82,7 +85,7 @@ struct CurrencyTests: BatchFixture {
     for name in ["a.m2fp.json", "ünï \"quoted\".m2fp.json"] {
       let text = try #require(folder.tree()[name])
       let sidecar = try JSONDecoder().decode(Sidecar.self, from: text)
-      guard let glance = SidecarGlance([UInt8](text)) else {
+      guard let glance = SidecarHeader([UInt8](text)) else {
         #expect(name.contains("\""), "only where characters are escaped is there no glance")
         continue
       }
@@ -101,7 +104,7 @@ struct CurrencyTests: BatchFixture {
   @Test func aGlanceAtATruncatedSidecarIsNone() throws {
     try run()
     let text = [UInt8](try #require(folder.tree()["a.m2fp.json"]))
-    for length in 0..<(text.count - 2) { #expect(SidecarGlance(Array(text[..<length])) == nil) }
+    for length in 0..<(text.count - 2) { #expect(SidecarHeader(Array(text[..<length])) == nil) }
   }
 
   @Test func anEditedButSoundSidecarStaysCurrent() throws {

@@ -1,6 +1,9 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
+import TestSupport
 import Testing
 
 @testable import M2FPBatch

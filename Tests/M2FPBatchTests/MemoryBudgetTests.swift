@@ -1,4 +1,7 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
+import TestSupport
 import Testing
 
 @testable import M2FPBatch

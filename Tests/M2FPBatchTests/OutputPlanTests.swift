@@ -1,4 +1,6 @@
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Testing
 
 @testable import M2FPBatch

@@ -1,3 +1,5 @@
+import M2FPFiles
+import M2FPResults
 import Testing
 
 @testable import M2FPBatch

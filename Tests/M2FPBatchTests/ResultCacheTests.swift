@@ -1,7 +1,10 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import M2FPBatch

@@ -1,5 +1,8 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import TestSupport
 import Testing
 
 @testable import M2FPBatch

@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Testing
 
 @testable import M2FPCommands

@@ -1,5 +1,7 @@
 import Foundation
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 import Testing
 
 @testable import M2FPBatch

@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// The results that this run is making, by key: of two copies of a photo that come one after the
 /// other, the second waits for the first instead of being parsed, too.

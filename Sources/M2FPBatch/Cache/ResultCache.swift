@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
-import M2FPDigest
+import M2FPFiles
+import M2FPResults
 import Synchronization
 
 /// Results by what they were made from: the bytes of the input, the model and the options.
@@ -84,7 +85,7 @@ public final class ResultCache: Sendable {
     } catch {
       throw RunFailure(.outputNotWritable, "the cache cannot be used: \(error.message).")
     }
-    try OutputPlan.checkWritable(entriesFolder)
+    try AtomicFiles.checkWritable(entriesFolder)
   }
 
   /// What first went wrong while results were stored, which fails no file; nil if nothing did.

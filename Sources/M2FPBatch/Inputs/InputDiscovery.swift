@@ -1,28 +1,7 @@
 import Foundation
 import M2FPCore
-
-/// An image to parse, or a path that looked like one.
-public struct Input: Sendable, Equatable {
-  /// The path to open.
-  public let path: String
-  /// The path below the folder the user named; for a file named by the user, its name.
-  public let relativePath: String
-  /// Why the file cannot even be tried.
-  public let failure: FileFailure?
-  /// The path's bytes if they are not UTF-8; `path` then is only for messages.
-  let exactPath: [UInt8]?
-
-  public init(path: String, relativePath: String, failure: FileFailure? = nil) {
-    self.init(path: path, relativePath: relativePath, failure: failure, exactPath: nil)
-  }
-
-  init(path: String, relativePath: String, failure: FileFailure?, exactPath: [UInt8]?) {
-    self.path = path
-    self.relativePath = relativePath
-    self.failure = failure
-    self.exactPath = exactPath
-  }
-}
+import M2FPFiles
+import M2FPResults
 
 /// Finds the images that a user's paths mean.
 public struct InputDiscovery {
@@ -185,70 +164,5 @@ public struct InputDiscovery {
       Input(
         path: path, relativePath: relative,
         failure: FileFailure(stage: .read, code: code, message: message), exactPath: exactPath))
-  }
-}
-
-/// What tells one file from all others on a machine.
-struct FileIdentity: Hashable {
-  let device: dev_t
-  let inode: ino_t
-}
-
-/// What lies at a path, symbolic links followed.
-enum FileKind {
-  case file
-  case folder(FileIdentity)
-  case other(String)
-  case danglingLink
-  case missing
-  case unknown(String)
-
-  init(_ path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      let code = errno
-      if code == ELOOP {
-        self = .other("a loop of symbolic links")
-      } else if code != ENOENT {
-        self = .unknown(String(cString: strerror(code)))
-      } else {
-        self = lstat(path, &status) == 0 ? .danglingLink : .missing
-      }
-      return
-    }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: self = .file
-    case S_IFDIR: self = .folder(FileIdentity(device: status.st_dev, inode: status.st_ino))
-    case S_IFIFO: self = .other("a FIFO")
-    case S_IFSOCK: self = .other("a socket")
-    case S_IFCHR, S_IFBLK: self = .other("a device")
-    default: self = .other("a special file")
-    }
-  }
-}
-
-/// The little path arithmetic that is needed.
-enum Paths {
-  static func lastComponent(_ path: String) -> String {
-    let trimmed = withoutTrailingSlash(path)
-    return trimmed.lastIndex(of: "/").map { String(trimmed[trimmed.index(after: $0)...]) }
-      ?? trimmed
-  }
-
-  /// The folder of a path, "." if it names none.
-  static func folder(_ path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
-  }
-
-  static func withoutTrailingSlash(_ path: String) -> String {
-    var path = path
-    while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
-    return path
-  }
-
-  static func join(_ folder: String, _ name: String) -> String {
-    if folder.isEmpty { return name }
-    return folder.hasSuffix("/") ? folder + name : folder + "/" + name
   }
 }

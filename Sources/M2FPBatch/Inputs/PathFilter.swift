@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// Which of the files found are taken: `--include` and `--exclude`.
 ///

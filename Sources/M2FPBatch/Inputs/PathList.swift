@@ -1,5 +1,7 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// Lists of paths, one a line or each ended by a zero byte, as `find -print0` writes them.
 ///
@@ -103,7 +105,7 @@ public struct FailureList {
         return String(cString: resolved)
       } ?? path
     self.zeroTerminated = zeroTerminated
-    if isReplaceable { try OutputPlan.checkWritable(Paths.folder(self.path)) }
+    if isReplaceable { try AtomicFiles.checkWritable(Paths.folder(self.path)) }
   }
 
   /// Not for `/dev/stdout` and the like, which are written to.

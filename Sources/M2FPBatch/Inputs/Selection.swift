@@ -1,4 +1,6 @@
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// What a user's paths, lists, patterns and shard select.
 public struct Selection: Sendable {

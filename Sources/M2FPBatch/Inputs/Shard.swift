@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
-import M2FPDigest
+import M2FPFiles
+import M2FPResults
 
 /// One of N parts of a set of files, which N processes can do at the same time.
 ///

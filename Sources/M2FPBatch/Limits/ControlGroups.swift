@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// The control groups of a process, of version 1 and 2, with all of their ancestors.
 struct ControlGroups {

@@ -1,5 +1,7 @@
 import Foundation
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// The largest photo that a run will hold in memory.
 public struct LargestPhoto: Sendable, Equatable {

@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// The memory that this process may use, in bytes.
 public struct MemoryBudget: Sendable, Equatable {

@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// How much memory a run needs, in bytes.
 ///

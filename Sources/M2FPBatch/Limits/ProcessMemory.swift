@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// What this process holds in memory, in bytes.
 public enum ProcessMemory {

@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// The CPUs that this process may really use.
 public struct ProcessorBudget: Sendable, Equatable {

@@ -1,5 +1,7 @@
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// What a batch does with each file, and how.
 public struct BatchOptions: Sendable {

@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
-import M2FPDigest
+import M2FPFiles
+import M2FPResults
 import Synchronization
 
 /// Why a file is parsed although outputs may be there.
@@ -133,7 +134,7 @@ struct CurrencyCheck: Sendable {
   }
 
   private func claim(_ text: [UInt8]) -> Result<Claim, Refusal> {
-    if let glance = SidecarGlance(text), glance.formatVersion == Sidecar.currentFormatVersion,
+    if let glance = SidecarHeader(text), glance.formatVersion == Sidecar.currentFormatVersion,
       glance.modelName == model.name, glance.modelDigest == model.sha256,
       glance.options.elementsEqual(optionsText)
     {

@@ -1,5 +1,7 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// Parses many files: readers decode ahead, workers infer, writers encode behind.
 ///
@@ -86,7 +88,9 @@ public struct Batch: Sendable {
     }
     let folders = Set(
       files.lazy.filter { $0.file.input.failure == nil }.map(\.file.outputs.folder))
-    for folder in folders { AtomicFiles.removeLeftovers(in: folder) }
+    for folder in folders {
+      AtomicFiles.removeLeftovers(in: folder, andFoldersEnding: OutputNames.masksSuffix)
+    }
     for file in files where file.currency == .current { take(pipeline.rehearse(file)) }
     let due = files.filter { $0.currency != .current }
     if due.isEmpty { return tally.summary(cancellation) }

@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// A first-in, first-out queue between threads that holds at most `capacity` elements.
 final class BoundedQueue<Element: Sendable>: Sendable {

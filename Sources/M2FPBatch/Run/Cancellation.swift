@@ -1,5 +1,7 @@
 import Dispatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Synchronization
 
 /// Asks a running batch to stop: files in hand are finished, no further one is begun.

@@ -1,4 +1,6 @@
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Synchronization
 
 /// What the threads of one run share: the files to do, and the queues from thread to thread.
@@ -119,7 +121,7 @@ final class Conveyor: Sendable {
         do throws(RunFailure) {
           // Now rather than after the first inference; not before, as where all is current nothing is
           // written.
-          if let onlyFolder { try OutputPlan.checkWritable(onlyFolder) }
+          if let onlyFolder { try AtomicFiles.checkWritable(onlyFolder) }
           session = try makeSession()
         } catch {
           cancellation.cancel(.failure(error))

@@ -1,5 +1,7 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// The threads of one run, seen from the one that collects their outcomes.
 ///

@@ -1,7 +1,8 @@
 import Foundation
 import M2FPCore
-import M2FPDigest
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// The path of one image in three steps, each a function from one value to the next, so that they
 /// can run on different threads: ``load(_:)`` → ``parse(_:session:postprocessor:)`` → ``write(_:)``.

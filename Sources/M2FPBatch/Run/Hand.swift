@@ -1,5 +1,7 @@
 import Dispatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Synchronization
 
 /// A file on its way through the threads of a run, with the time that it has taken so far.

@@ -1,5 +1,7 @@
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// Encodes everything that is written for one photo, but for the sidecar.
 struct OutputEncoder: Sendable {

@@ -1,5 +1,7 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// Keeps two runs from writing under one folder at the same time.
 ///

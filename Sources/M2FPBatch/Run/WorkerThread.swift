@@ -1,6 +1,8 @@
 // Where the compiler finds pthread_attr_t first.
 import CDispatch
 import Foundation
+import M2FPFiles
+import M2FPResults
 
 /// A thread that can be waited for, with a stack for libtorch and OpenMP.
 ///

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import M2FPBatch
+import M2FPFiles
+import M2FPResults
 
 /// Looks after the cache of results.
 struct CacheCommand: ParsableCommand {

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import M2FPCore
+import M2FPDatasets
 import M2FPEvaluation
-import M2FPLabelTrees
 
 /// Tells how far two result trees agree.
 struct CompareCommand: ParsableCommand {
@@ -53,8 +53,8 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func compare() throws {
-    let one = try LabelTree(first)
-    let other = try LabelTree(second)
+    let one = try LabelDataset(first)
+    let other = try LabelDataset(second)
     let results = concurrentMap(one.names) { name -> Result<Row, LabelFileError> in
       Result { () throws(LabelFileError) in
         guard let match = other.match(name) else {

@@ -2,7 +2,9 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPInference
+import M2FPResults
 
 /// Checks what parsing depends on.
 struct DoctorCommand: ParsableCommand {

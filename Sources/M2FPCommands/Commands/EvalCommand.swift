@@ -2,8 +2,10 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPDatasets
 import M2FPEvaluation
-import M2FPLabelTrees
+import M2FPFiles
+import M2FPResults
 
 /// Tells how good predictions are.
 struct EvalCommand: ParsableCommand {
@@ -63,8 +65,8 @@ struct EvalCommand: ParsableCommand {
 
   private func evaluate() throws {
     let names = try ClassSetOption.names(classes)
-    let truthTree = try LabelTree(truth)
-    let foundTree = try LabelTree(predictions)
+    let truthTree = try LabelDataset(truth)
+    let foundTree = try LabelDataset(predictions)
     // With no person in any prediction the measure is not taken, rather than 0.
     let takesPersons = truthTree.hasPersons && foundTree.hasPersons
     let takesParts = truthTree.hasParts && foundTree.hasParts

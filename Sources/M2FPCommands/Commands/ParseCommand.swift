@@ -4,8 +4,10 @@ import Logging
 import M2FPBatch
 import M2FPCore
 import M2FPExport
+import M2FPFiles
 import M2FPImageIO
 import M2FPInference
+import M2FPResults
 
 /// Parses photos.
 struct ParseCommand: ParsableCommand {

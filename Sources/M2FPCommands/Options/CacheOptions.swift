@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import M2FPBatch
+import M2FPFiles
+import M2FPResults
 
 /// Where results are kept for further copies of a photo.
 struct CacheOptions: ParsableArguments {

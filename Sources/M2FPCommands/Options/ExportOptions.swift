@@ -4,6 +4,8 @@ import Logging
 import M2FPBatch
 import M2FPCore
 import M2FPExport
+import M2FPFiles
+import M2FPResults
 
 /// Options of `parse` that write one thing about all photos.
 struct ExportOptions: ParsableArguments {

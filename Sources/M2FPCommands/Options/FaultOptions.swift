@@ -1,5 +1,7 @@
 import ArgumentParser
 import M2FPBatch
+import M2FPFiles
+import M2FPResults
 
 /// What a run does when something goes wrong or takes too long.
 struct FaultOptions: ParsableArguments {

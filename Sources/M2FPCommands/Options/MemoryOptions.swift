@@ -2,8 +2,10 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 import M2FPInference
+import M2FPResults
 
 /// How much memory a run may take.
 struct MemoryOptions: ParsableArguments {

@@ -1,7 +1,9 @@
 import ArgumentParser
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// Options of `parse` that make pictures for people.
 struct PictureOptions: ParsableArguments {

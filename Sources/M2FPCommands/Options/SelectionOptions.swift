@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {

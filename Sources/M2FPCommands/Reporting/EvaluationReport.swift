@@ -1,20 +1,20 @@
 import Foundation
 import M2FPCore
+import M2FPDatasets
 import M2FPEvaluation
-import M2FPLabelTrees
 
 /// The figures of an evaluation, for people and for programs.
 struct EvaluationReport {
   private let evaluation: Evaluation
   private let classes: [String]
-  private let truth: LabelTree.Layout
-  private let predictions: LabelTree.Layout
+  private let truth: LabelDataset.Layout
+  private let predictions: LabelDataset.Layout
   private let failures: [LabelFileError]
   private let absent: Evaluation.AbsentClasses
 
   init(
-    _ evaluation: Evaluation, classes: [String], truth: LabelTree.Layout,
-    predictions: LabelTree.Layout, failures: [LabelFileError], absent: Evaluation.AbsentClasses
+    _ evaluation: Evaluation, classes: [String], truth: LabelDataset.Layout,
+    predictions: LabelDataset.Layout, failures: [LabelFileError], absent: Evaluation.AbsentClasses
   ) {
     self.evaluation = evaluation
     self.classes = classes

@@ -1,6 +1,8 @@
 import Logging
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// Keeps the list of `--failed-to`.
 final class FailureListReporter: Reporter {

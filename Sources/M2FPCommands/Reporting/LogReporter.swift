@@ -1,6 +1,8 @@
 import Logging
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// The run as log messages with metadata: for `--log-format json`, in place of the progress bar.
 final class LogReporter: Reporter {

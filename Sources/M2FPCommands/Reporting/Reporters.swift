@@ -2,6 +2,8 @@ import Foundation
 import Logging
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// Tells someone how a run goes. Called on one thread.
 protocol Reporter {

@@ -3,6 +3,8 @@ import Foundation
 import Logging
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// `--metrics`: how the last run went, for Prometheus.
 ///
@@ -18,7 +20,7 @@ final class RunMetrics: Reporter {
   init(_ path: String) throws(RunFailure) {
     self.path = path
     do {
-      try OutputPlan.checkWritable(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+      try AtomicFiles.checkWritable(URL(fileURLWithPath: path).deletingLastPathComponent().path)
     } catch {
       throw Self.failure(path)
     }

@@ -1,5 +1,7 @@
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// The exit codes of a run that got as far as to parse; the README's table lists them all.
 enum ExitStatus {

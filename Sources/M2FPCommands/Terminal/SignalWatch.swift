@@ -3,6 +3,8 @@ import Foundation
 import Logging
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// Turns the first SIGINT or SIGTERM into a cancellation; a second one ends the process at once.
 ///

@@ -1,6 +1,7 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// One JSON file in the format of COCO's instances: persons, and their parts, as compressed RLE.
 ///
@@ -52,7 +53,7 @@ struct COCOExport: ExportFormat {
   }
 
   /// - Returns: The JSON of the image and of its annotations, without ids.
-  func piece(of photo: FinishedPhoto) -> Piece {
+  func piece(of photo: StoredResult) -> Piece {
     let objects = Objects(photo)
     let (width, height) = (photo.labels.width, photo.labels.height)
     func annotation(

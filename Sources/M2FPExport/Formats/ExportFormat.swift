@@ -1,5 +1,6 @@
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// A format that finished photos can be exported in.
 ///
@@ -11,7 +12,7 @@ protocol ExportFormat: Sendable {
   /// What is exported of one photo.
   ///
   /// - Throws: ``FileFailure`` where the photo, or what was found in it, cannot be encoded.
-  func piece(of photo: FinishedPhoto) throws(FileFailure) -> Piece
+  func piece(of photo: StoredResult) throws(FileFailure) -> Piece
 
   /// What is exported of a photo that has no results: nothing, for most formats.
   func piece(of failed: FailedPhoto) -> Piece?
@@ -44,3 +45,5 @@ struct FailedPhoto {
   let file: PlannedFile
   let failure: FileFailure
 }
+
+extension AtomicFolder: ExportWriter {}

@@ -1,7 +1,8 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// A folder as the LIP and CIHP challenges take it (https://sysu-hcp.net/lip/mparsing_challenge.php):
 ///
@@ -15,7 +16,7 @@ struct LIPExport: ExportFormat {
   /// Pixel values of 8 bits.
   private static let mostParts = 255
 
-  func piece(of photo: FinishedPhoto) throws(FileFailure) -> ExportFolder.Piece {
+  func piece(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Piece {
     let name = photo.file.exportName
     var numbers: [Int: UInt8] = [:]
     var lines: [String] = []
@@ -46,5 +47,5 @@ struct LIPExport: ExportFormat {
     ])
   }
 
-  func makeWriter() throws(FileFailure) -> ExportFolder { try ExportFolder(path) }
+  func makeWriter() throws(FileFailure) -> AtomicFolder { try AtomicFolder(path) }
 }

@@ -1,6 +1,7 @@
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// A folder of plain label maps: grey PNGs of 8 bits whose levels are classes, which every tool reads
 /// as they are, and `classes.txt` with the classes' names, one a line.
@@ -8,19 +9,19 @@ struct LabelsExport: ExportFormat {
   let path: String
   let classes: [String]
 
-  func piece(of photo: FinishedPhoto) throws(FileFailure) -> ExportFolder.Piece {
+  func piece(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Piece {
     let file = try PNGEncoder.grey(photo.labels)
     return .init(files: [(photo.file.exportName + ".png", .bytes(file.bytes))])
   }
 
-  func makeWriter() throws(FileFailure) -> ExportFolder {
-    let folder = try ExportFolder(path)
+  func makeWriter() throws(FileFailure) -> AtomicFolder {
+    let folder = try AtomicFolder(path)
     try folder.add(.init(files: [("classes.txt", .lines(classes))]))
     return folder
   }
 }
 
-extension ExportFolder.Piece.Content {
+extension AtomicFolder.Piece.Content {
   /// A text file.
   static func lines(_ lines: [String]) -> Self {
     .bytes(Array(lines.map { $0 + "\n" }.joined().utf8))

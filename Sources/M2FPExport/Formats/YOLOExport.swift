@@ -1,7 +1,8 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// A data set for Ultralytics' segmentation models: `labels/NAME.txt` with an object a line, its class
 /// and its polygon, `images/NAME.jpg` linking to the photo, and `data.yaml`.
@@ -12,7 +13,7 @@ struct YOLOExport: ExportFormat {
   let path: String
   let classes: [String]
 
-  func piece(of photo: FinishedPhoto) throws(FileFailure) -> ExportFolder.Piece {
+  func piece(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Piece {
     let (width, height) = (photo.labels.width, photo.labels.height)
     var lines: [String] = []
     func add(_ category: Int, _ box: Instance.Box, _ isInside: (Int) -> Bool) {
@@ -44,8 +45,8 @@ struct YOLOExport: ExportFormat {
     ])
   }
 
-  func makeWriter() throws(FileFailure) -> ExportFolder {
-    let folder = try ExportFolder(path)
+  func makeWriter() throws(FileFailure) -> AtomicFolder {
+    let folder = try AtomicFolder(path)
     let names = (classes.dropFirst() + ["person"]).enumerated()
       .map { "  \($0.offset): \(JSONText.of($0.element))" }
     try folder.add(

@@ -1,5 +1,6 @@
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 
 /// What an export tells apart in a photo.
 struct Objects {
@@ -21,7 +22,7 @@ struct Objects {
   let parts: [Part]
   let persons: [Whole]
 
-  init(_ photo: FinishedPhoto) {
+  init(_ photo: StoredResult) {
     var masks: [Int: RunLength] = [:]
     var wholes: [Int: RunLength] = [:]
     let height = photo.labels.height

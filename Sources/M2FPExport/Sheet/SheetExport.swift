@@ -1,7 +1,8 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// One HTML page to look through: for each photo thumbnails of photo, colour map and overlay, the
 /// share of each class, and why a photo failed. It needs nothing but itself.
@@ -13,7 +14,7 @@ struct SheetExport: ExportFormat {
   private static let thumbnailSide = 320
   private static let jpegQuality = 72
 
-  func piece(of photo: FinishedPhoto) throws(FileFailure) -> String {
+  func piece(of photo: StoredResult) throws(FileFailure) -> String {
     let (width, height) = (photo.labels.width, photo.labels.height)
     let scale = min(1, Double(Self.thumbnailSide) / Double(max(width, height)))
     let (small, low) = (
@@ -130,7 +131,7 @@ struct SheetExport: ExportFormat {
   }
 
   /// The photo, if it is still what was parsed.
-  private static func read(_ photo: FinishedPhoto) -> RGBImage? {
+  private static func read(_ photo: StoredResult) -> RGBImage? {
     let input = photo.sidecar.input
     guard let data = FileManager.default.contents(atPath: photo.file.input.path),
       let image = try? ImageDecoder.decode(

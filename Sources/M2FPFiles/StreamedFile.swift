@@ -1,9 +1,8 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
 
 /// A file that is written bit by bit under a temporary name and appears whole, or not at all.
-final class StreamedFile {
+package final class StreamedFile {
   private let path: String
   private let temporary: String
   private let descriptor: Int32
@@ -14,9 +13,9 @@ final class StreamedFile {
 
   /// - Parameter path: Where the file will be; its folder is made if need be.
   /// - Throws: ``FileFailure`` of stage `write`.
-  init(_ path: String) throws(FileFailure) {
+  package init(_ path: String) throws(FileFailure) {
     self.path = path
-    (descriptor, temporary) = try AtomicFiles.create(in: Self.folder(path))
+    (descriptor, temporary) = try AtomicFiles.create(in: Paths.folder(path))
     buffer.reserveCapacity(Self.bufferSize)
   }
 
@@ -25,13 +24,13 @@ final class StreamedFile {
     close(descriptor)
   }
 
-  func write(_ text: String) throws(FileFailure) {
+  package func write(_ text: String) throws(FileFailure) {
     buffer.append(contentsOf: text.utf8)
     if buffer.count >= Self.bufferSize { try flush() }
   }
 
   /// Appends what another file has been given so far.
-  func append(_ other: StreamedFile) throws(FileFailure) {
+  package func append(_ other: StreamedFile) throws(FileFailure) {
     try other.flush()
     try flush()
     guard lseek(other.descriptor, 0, SEEK_SET) == 0 else { throw failure() }
@@ -47,7 +46,7 @@ final class StreamedFile {
   }
 
   /// Gives the file its name.
-  func commit() throws(FileFailure) {
+  package func commit() throws(FileFailure) {
     try flush()
     guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure() }
     isCommitted = true
@@ -65,9 +64,4 @@ final class StreamedFile {
   }
 
   private func failure() -> FileFailure { AtomicFiles.failure(errno, path) }
-
-  static func folder(_ path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
-  }
 }

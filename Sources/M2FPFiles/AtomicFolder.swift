@@ -1,18 +1,21 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
 
-/// A folder that is filled under a temporary name and appears whole, in place of an earlier export.
-final class ExportFolder: ExportWriter {
+/// Folder written whole: it is filled under a temporary name and appears whole, in place of an earlier export.
+package final class AtomicFolder {
   /// Files of one photo, by their paths below the folder.
-  struct Piece: Sendable {
-    enum Content: Sendable {
+  package struct Piece: Sendable {
+    package enum Content: Sendable {
       case bytes([UInt8])
       /// A symbolic link to this path.
       case link(String)
     }
 
-    var files: [(path: String, content: Content)] = []
+    package var files: [(path: String, content: Content)] = []
+
+    package init(files: [(path: String, content: Content)] = []) {
+      self.files = files
+    }
   }
 
   /// Lies in every export, so that one is never taken for a folder of something else. Locked while
@@ -28,9 +31,9 @@ final class ExportFolder: ExportWriter {
 
   /// - Parameter path: Where the folder will be.
   /// - Throws: ``FileFailure`` of stage `write`, also if something else is there.
-  init(_ path: String) throws(FileFailure) {
+  package init(_ path: String) throws(FileFailure) {
     self.path = path
-    let parent = StreamedFile.folder(path)
+    let parent = Paths.folder(path)
     try AtomicFiles.makeFolder(parent)
     try Self.checkReplaceable(path)
     Self.removeLeftovers(in: parent)
@@ -50,7 +53,7 @@ final class ExportFolder: ExportWriter {
   /// Whether an export may be put at `path`: there is nothing, an empty folder, or an export.
   ///
   /// - Throws: ``FileFailure`` with the remedy.
-  static func checkReplaceable(_ path: String) throws(FileFailure) {
+  package static func checkReplaceable(_ path: String) throws(FileFailure) {
     var status = stat()
     guard lstat(path, &status) == 0 else { return }
     let names = try? FileManager.default.contentsOfDirectory(atPath: path)
@@ -60,10 +63,10 @@ final class ExportFolder: ExportWriter {
       message: "\(path) is there and is no export of m2fp: name another folder, or remove it")
   }
 
-  func add(_ piece: Piece) throws(FileFailure) {
+  package func add(_ piece: Piece) throws(FileFailure) {
     for (name, content) in piece.files {
       let target = temporary + "/" + name
-      let folder = StreamedFile.folder(target)
+      let folder = Paths.folder(target)
       if folders.insert(folder).inserted { try AtomicFiles.makeFolder(folder) }
       switch content {
       case .bytes(let bytes): try Self.write(bytes, to: target)
@@ -73,7 +76,7 @@ final class ExportFolder: ExportWriter {
     }
   }
 
-  func finish() throws(FileFailure) {
+  package func finish() throws(FileFailure) {
     // One for all: hundreds of thousands of files are synced in one go, or not in a night.
     sync()
     try Self.checkReplaceable(path)

@@ -1,6 +1,7 @@
 import Foundation
-import M2FPDigest
 import Testing
+
+@testable import M2FPFiles
 
 struct SHA256Tests {
   /// The examples of FIPS 180-4 and the empty message.

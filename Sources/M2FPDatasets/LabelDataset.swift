@@ -2,7 +2,7 @@ import Foundation
 import M2FPCore
 
 /// A folder of label maps, in one of the layouts that data sets, challenges and m2fp itself use.
-public struct LabelTree: Sendable {
+public struct LabelDataset: Sendable {
   /// How a folder is laid out.
   public enum Layout: String, Sendable {
     /// What `m2fp parse` writes: `photo.m2fp.png`, and with `--persons` `photo.m2fp.persons.png`.

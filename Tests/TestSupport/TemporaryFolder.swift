@@ -1,10 +1,10 @@
 import Foundation
 
 /// A folder that lives as long as its value.
-final class TemporaryFolder: Sendable {
-  let path: String
+package final class TemporaryFolder: Sendable {
+  package let path: String
 
-  init() throws {
+  package init() throws {
     path = NSTemporaryDirectory() + "m2fp-tests-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
@@ -15,7 +15,7 @@ final class TemporaryFolder: Sendable {
 
   /// Writes a file, and the folders above it.
   @discardableResult
-  func write(_ name: String, _ contents: some Sequence<UInt8>) throws -> String {
+  package func write(_ name: String, _ contents: some Sequence<UInt8>) throws -> String {
     let file = path + "/" + name
     let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -23,13 +23,13 @@ final class TemporaryFolder: Sendable {
     return file
   }
 
-  func link(_ name: String, to destination: String) throws {
+  package func link(_ name: String, to destination: String) throws {
     try FileManager.default.createSymbolicLink(
       atPath: path + "/" + name, withDestinationPath: destination)
   }
 
   /// The relative paths and contents of all files, symbolic links not followed.
-  func tree() throws -> [String: Data] {
+  package func tree() throws -> [String: Data] {
     var tree: [String: Data] = [:]
     for name in FileManager.default.enumerator(atPath: path) ?? .init() {
       guard let name = name as? String else { continue }

@@ -1,8 +1,9 @@
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
-@testable import M2FPBatch
+@testable import M2FPFiles
 
 struct AtomicFilesTests {
   private let folder: TemporaryFolder

@@ -1,8 +1,9 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
 import M2FPEvaluation
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
 
 /// Why a file of a tree cannot be used.
 public struct LabelFileError: Error, Sendable, CustomStringConvertible {
@@ -17,7 +18,7 @@ public struct LabelFileError: Error, Sendable, CustomStringConvertible {
   public var description: String { "\(path): \(reason)" }
 }
 
-extension LabelTree {
+extension LabelDataset {
   /// The class map of an image of the tree.
   public func labels(of name: String) throws(LabelFileError) -> IndexMap {
     try map(at: files(of: name).labels)

@@ -1,21 +1,21 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 
 /// A photo with its results, as they lie on disk.
-struct FinishedPhoto {
-  let file: PlannedFile
-  let sidecar: Sidecar
+package struct StoredResult {
+  package let file: PlannedFile
+  package let sidecar: Sidecar
   /// The class of each pixel.
-  let labels: LabelMap
+  package let labels: LabelMap
   /// The person of each pixel; all 0 where persons were not told apart.
-  let persons: LabelMap
+  package let persons: LabelMap
 
   /// Reads what a run has written.
   ///
   /// - Throws: ``FileFailure`` where a file has gone or been changed since.
-  init(_ file: PlannedFile) throws(FileFailure) {
+  package init(_ file: PlannedFile) throws(FileFailure) {
     guard let sidecar = Sidecar.read(file.outputs.sidecar) else {
       throw FileFailure(
         stage: .read, code: .unreadable, message: "\(file.outputs.sidecar) cannot be read")
@@ -62,7 +62,7 @@ extension LabelMap {
 extension PlannedFile {
   /// What the photo is called in an export: where its outputs lie below the folder that was named,
   /// `sub/photo`.
-  var exportName: String {
+  package var exportName: String {
     guard let slash = input.relativePath.lastIndex(of: "/") else { return outputs.stem }
     return input.relativePath[...slash] + outputs.stem
   }

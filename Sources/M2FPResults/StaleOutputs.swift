@@ -1,10 +1,11 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 
 /// What an earlier run with other options, another model or another result has left of one photo's
 /// outputs.
-struct StaleOutputs {
+package struct StaleOutputs {
   private let files: [String]
   /// Folders that may have become empty, the innermost first.
   private let folders: [String]
@@ -15,7 +16,7 @@ struct StaleOutputs {
   ///   - names: The photo's outputs.
   ///   - slugs: The classes that masks may be of, besides those that the sidecar names.
   ///   - kept: The outputs of this run.
-  init(_ names: OutputNames, slugs: [String], keeping kept: Set<String>) {
+  package init(_ names: OutputNames, slugs: [String], keeping kept: Set<String>) {
     var slugs = Set(slugs)
     for output in Sidecar.read(names.sidecar)?.outputs ?? [] {
       // A sidecar may have been edited: only what lies where masks lie is taken for one.
@@ -47,7 +48,7 @@ struct StaleOutputs {
     return id
   }
 
-  func remove() {
+  package func remove() {
     for file in files { unlink(file) }
     // Fails, as it should, when anything is left in it.
     for folder in folders { rmdir(folder) }

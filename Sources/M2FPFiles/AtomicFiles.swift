@@ -15,14 +15,14 @@ package struct AtomicFiles: ~Copyable {
     let descriptor: Int32
   }
 
-  static let prefix = ".m2fp-"
-  static let suffix = ".tmp"
+  package static let prefix = ".m2fp-"
+  package static let suffix = ".tmp"
 
   private let folder: String
   private var pending: [Pending] = []
 
   /// - Parameter folder: Where the first and the last file go.
-  init(in folder: String) {
+  package init(in folder: String) {
     self.folder = folder
   }
 
@@ -38,9 +38,14 @@ package struct AtomicFiles: ~Copyable {
   }
 
   /// Where bytes lie in a file already: at a multiple of 4 KiB, and padded to one.
-  struct Original {
-    let descriptor: Int32
-    let offset: Int
+  package struct Original {
+    package let descriptor: Int32
+    package let offset: Int
+
+    package init(descriptor: Int32, offset: Int) {
+      self.descriptor = descriptor
+      self.offset = offset
+    }
   }
 
   /// Writes `bytes` to a temporary file that ``commit()`` will rename to `path`, whose folder is made
@@ -49,7 +54,7 @@ package struct AtomicFiles: ~Copyable {
   /// Where they lie in a file of the same file system, and it can share blocks, nothing is copied.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
-  mutating func write(
+  package mutating func write(
     _ bytes: UnsafeRawBufferPointer, to path: String, sharing original: Original? = nil
   ) throws(FileFailure) {
     let (descriptor, temporary) = try Self.create(in: Paths.folder(path))
@@ -78,7 +83,7 @@ package struct AtomicFiles: ~Copyable {
   /// Syncs what was written, so that ``commit()`` renames only files that are whole on disk.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
-  func sync() throws(FileFailure) {
+  package func sync() throws(FileFailure) {
     // Starts to write all of them, without waiting, so that the first fsync's commit of the file
     // system's journal serves the others, too: half the time. (`sync_file_range` says just that, but
     // Swift does not see it.)
@@ -91,7 +96,7 @@ package struct AtomicFiles: ~Copyable {
   /// Writes `text` to a temporary file that ``commit()`` will rename to `path`.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
-  mutating func write(_ text: Data, to path: String) throws(FileFailure) {
+  package mutating func write(_ text: Data, to path: String) throws(FileFailure) {
     let bytes = [UInt8](text)
     let written = bytes.withUnsafeBytes { bytes in
       Result { () throws(FileFailure) in try write(bytes, to: path) }
@@ -100,7 +105,7 @@ package struct AtomicFiles: ~Copyable {
   }
 
   /// Gives the file last written the modification time `time`.
-  mutating func stampLast(_ time: timespec) {
+  package mutating func stampLast(_ time: timespec) {
     guard let last = pending.last else { return }
     _ = [time, time].withUnsafeBufferPointer { futimens(last.descriptor, $0.baseAddress) }
   }
@@ -109,7 +114,7 @@ package struct AtomicFiles: ~Copyable {
   ///
   /// - Parameter syncing: Whether the names are to outlast a crash of the machine.
   /// - Throws: ``FileFailure`` of stage ``Stage/write``; what was not yet renamed is removed.
-  consuming func commit(syncing: Bool = true) throws(FileFailure) {
+  package consuming func commit(syncing: Bool = true) throws(FileFailure) {
     var folders: Set<String> = []
     while let file = pending.first {
       guard rename(file.temporary, file.final) == 0 else { throw Self.failure(errno, file.final) }
@@ -126,14 +131,17 @@ package struct AtomicFiles: ~Copyable {
     }
   }
 
-  /// Removes temporary files whose writer is gone, in `folder` and in the folders of masks in it.
+  /// Removes temporary files whose writer is gone, in `folder` and in some of the folders in it.
   ///
-  /// Folders of masks are looked into only where `folder` itself holds such a file.
-  static func removeLeftovers(in folder: String) {
+  /// - Parameters:
+  ///   - folder: Where the first and the last file of a set go.
+  ///   - suffix: How the names of folders end that other files of a set go to. They are looked into
+  ///     only where `folder` itself holds a leftover.
+  package static func removeLeftovers(in folder: String, andFoldersEnding suffix: String? = nil) {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return }
     let dead = names.filter(isTemporary).compactMap { lockLeftover(Paths.join(folder, $0)) }
     if dead.isEmpty { return }
-    for name in names where name.hasSuffix(OutputNames.masksSuffix) {
+    for name in names where suffix.map(name.hasSuffix) ?? false {
       let masks = Paths.join(folder, name)
       for below in (try? FileManager.default.subpathsOfDirectory(atPath: masks)) ?? [] {
         guard isTemporary(Paths.lastComponent(below)),
@@ -148,6 +156,22 @@ package struct AtomicFiles: ~Copyable {
     for leftover in dead {
       unlink(leftover.path)
       close(leftover.descriptor)
+    }
+  }
+
+  /// Makes `folder` if need be, and tries to write in it.
+  ///
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
+  package static func checkWritable(_ folder: String) throws(RunFailure) {
+    do throws(FileFailure) {
+      try makeFolder(folder)
+      // A run that was killed right here, where no output may ever go.
+      removeLeftovers(in: folder)
+      var files = AtomicFiles(in: folder)
+      // Dropped without a commit: the temporary file goes again.
+      try files.write(UnsafeRawBufferPointer(start: nil, count: 0), to: Paths.join(folder, "test"))
+    } catch {
+      throw RunFailure(.outputNotWritable, error.message + ".")
     }
   }
 
@@ -224,20 +248,5 @@ package struct AtomicFiles: ~Copyable {
         stage: .write, code: .outputNotWritable,
         message: "cannot write in \(Paths.folder(path)): \(reason): "
           + "make it writable or write elsewhere with --out DIR")
-  }
-}
-
-/// One file that is not an output of a photo.
-public enum AtomicFile {
-  /// Replaces the file at `path`, whole or not at all.
-  ///
-  /// - Throws: ``FileFailure`` of stage ``Stage/write``.
-  public static func write(_ text: Data, to path: String) throws(FileFailure) {
-    let folder = Paths.folder(path)
-    AtomicFiles.removeLeftovers(in: folder)
-    var files = AtomicFiles(in: folder)
-    try files.write(text, to: path)
-    try files.sync()
-    try files.commit()
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 
 /// `photo.m2fp.json`: what was done to one input, and with what.
@@ -21,6 +22,19 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public let orientation: Int
     public let width: Int
     public let height: Int
+
+    package init(
+      name: String, size: Int, sha256: String, format: ImageFormat, orientation: Int, width: Int,
+      height: Int
+    ) {
+      self.name = name
+      self.size = size
+      self.sha256 = sha256
+      self.format = format
+      self.orientation = orientation
+      self.width = width
+      self.height = height
+    }
   }
 
   public struct Network: Sendable, Equatable, Codable {
@@ -52,11 +66,32 @@ public struct Sidecar: Sendable, Equatable, Codable {
     /// None where the classes are the model's own.
     public let remap: Remap?
 
+    package init(
+      maxSide: Int, precision: Precision?, masks: [String], palette: [String], overlay: Overlay?,
+      persons: Persons?, cutout: Cutout?, remap: Remap?
+    ) {
+      self.maxSide = maxSide
+      self.precision = precision
+      self.masks = masks
+      self.palette = palette
+      self.overlay = overlay
+      self.persons = persons
+      self.cutout = cutout
+      self.remap = remap
+    }
+
     public struct Overlay: Sendable, Equatable, Codable {
       public let format: ImageFormat
       public let opacity: Float
       public let outlines: Bool
       public let names: Bool
+
+      package init(format: ImageFormat, opacity: Float, outlines: Bool, names: Bool) {
+        self.format = format
+        self.opacity = opacity
+        self.outlines = outlines
+        self.names = names
+      }
     }
 
     public struct Persons: Sendable, Equatable, Codable {
@@ -66,6 +101,16 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let maxOverlap: Float
       /// The slugs of the classes that get masks for each person.
       public let masks: [String]
+
+      package init(
+        minScore: Float, minPixels: Int?, minShare: Double?, maxOverlap: Float, masks: [String]
+      ) {
+        self.minScore = minScore
+        self.minPixels = minPixels
+        self.minShare = minShare
+        self.maxOverlap = maxOverlap
+        self.masks = masks
+      }
 
       enum CodingKeys: String, CodingKey {
         case minScore = "min_score"
@@ -81,6 +126,11 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let classes: [String]?
       public let perPerson: Bool
 
+      package init(classes: [String]?, perPerson: Bool) {
+        self.classes = classes
+        self.perPerson = perPerson
+      }
+
       enum CodingKeys: String, CodingKey {
         case classes
         case perPerson = "per_person"
@@ -91,6 +141,11 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let classes: [String]
       /// For each class of the model the index among `classes`.
       public let table: [Int]
+
+      package init(classes: [String], table: [Int]) {
+        self.classes = classes
+        self.table = table
+      }
     }
 
     enum CodingKeys: String, CodingKey {
@@ -157,6 +212,11 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public internal(set) var path: String
     /// Bytes.
     public let size: Int
+
+    package init(path: String, size: Int) {
+      self.path = path
+      self.size = size
+    }
   }
 
   public let formatVersion: Int
@@ -185,7 +245,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
   ///   - classes: The names of the result's classes.
   ///   - result: What was found.
   ///   - outputs: What is written beside the sidecar.
-  init(
+  package init(
     source: Source, model: Network, options: Options, classes: [String], result: ParsingResult,
     outputs: [Output]
   ) {
@@ -228,7 +288,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
   ///   - stem: The stem of this sidecar's outputs.
   ///   - other: The stem of the other input's outputs.
   /// - Returns: What a run over it would write.
-  func renamed(input: String, from stem: String, to other: String) -> Sidecar {
+  package func renamed(input: String, from stem: String, to other: String) -> Sidecar {
     var sidecar = self
     sidecar.input.name = input
     for index in outputs.indices {
@@ -238,12 +298,12 @@ public struct Sidecar: Sendable, Equatable, Codable {
   }
 
   /// The file's text.
-  func encoded() throws -> Data {
+  package func encoded() throws -> Data {
     try Self.encoder().encode(self) + Data("\n".utf8)
   }
 
   /// `options` as the text of a sidecar holds them.
-  static func text(of options: Options) -> [UInt8] {
+  package static func text(of options: Options) -> [UInt8] {
     // At the same depth, for the same indentation.
     guard let text = try? encoder().encode(["options": options]),
       let start = text.dropFirst().firstIndex(of: UInt8(ascii: "{")),

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import M2FPDigest
+@testable import M2FPFiles
 
 struct DigestCacheTests {
   private let folder = NSTemporaryDirectory() + "m2fp-digest-cache-" + UUID().uuidString

@@ -6,19 +6,19 @@ import M2FPCore
 /// photos that have not changed. This reads what m2fp wrote and nothing else: where the text is not
 /// quite what is expected (an escaped character, another order of keys within a value), the answer
 /// is nil, and the whole is decoded instead.
-struct SidecarGlance {
-  var formatVersion = 0
-  var inputName = ""
-  var inputSize = 0
-  var inputDigest = ""
-  var modelName = ""
-  var modelDigest = ""
+package struct SidecarHeader {
+  package var formatVersion = 0
+  package var inputName = ""
+  package var inputSize = 0
+  package var inputDigest = ""
+  package var modelName = ""
+  package var modelDigest = ""
   /// The text of the options, as it was encoded.
-  var options: ArraySlice<UInt8> = []
-  var outputs: [(path: String, size: Int)] = []
+  package var options: ArraySlice<UInt8> = []
+  package var outputs: [(path: String, size: Int)] = []
 
   /// - Parameter text: A whole sidecar.
-  init?(_ text: [UInt8]) {
+  package init?(_ text: [UInt8]) {
     var scanner = JSONScanner(text)
     let isWhole = scanner.object { key, scanner in
       switch key {

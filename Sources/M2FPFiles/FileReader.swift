@@ -2,11 +2,11 @@ import Foundation
 import M2FPCore
 
 /// Reads whole input files, within a limit.
-enum FileReader {
+package enum FileReader {
   /// What was read, and what the file looked like then.
-  struct Contents {
-    let bytes: [UInt8]
-    let stamp: FileStamp
+  package struct Contents {
+    package let bytes: [UInt8]
+    package let stamp: FileStamp
   }
 
   /// Reads the file at `path`.
@@ -14,7 +14,7 @@ enum FileReader {
   /// Opened without waiting, so that a FIFO put in the file's place cannot block the run.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/read``.
-  static func read(_ path: String, limit: Int) throws(FileFailure) -> Contents {
+  package static func read(_ path: String, limit: Int) throws(FileFailure) -> Contents {
     let file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
     guard file >= 0 else { throw failure(errno) }
     defer { close(file) }
@@ -37,7 +37,7 @@ enum FileReader {
   /// The whole of an open file.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/read``.
-  static func bytes(of file: Int32) throws(FileFailure) -> [UInt8] {
+  package static func bytes(of file: Int32) throws(FileFailure) -> [UInt8] {
     try bytes(of: file, size: stamp(of: file).size)
   }
 
@@ -75,28 +75,5 @@ enum FileReader {
     let mebibytes = Double(bytes) / 1_048_576
     return mebibytes >= 10
       ? "\(Int(mebibytes.rounded())) MiB" : "\((mebibytes * 100).rounded() / 100) MiB"
-  }
-}
-
-/// Size and modification time of a file.
-struct FileStamp: Equatable {
-  let size: Int
-  let modified: timespec
-
-  init(_ status: stat) {
-    size = Int(status.st_size)
-    modified = status.st_mtim
-  }
-
-  /// The stamp of the file at `path`, links followed; nil if there is none.
-  init?(path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    self.init(status)
-  }
-
-  static func == (one: FileStamp, other: FileStamp) -> Bool {
-    one.size == other.size && one.modified.tv_sec == other.modified.tv_sec
-      && one.modified.tv_nsec == other.modified.tv_nsec
   }
 }

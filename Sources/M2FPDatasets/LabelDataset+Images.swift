@@ -28,79 +28,79 @@ extension LabelDataset {
   /// truth, too, for others: their scores do not count.
   ///
   /// Of a map of persons every value is one, but for 0 and ``Confusion/ignored``.
-  public func truth(of name: String) throws(LabelFileError) -> TrueImage {
+  public func truth(of name: String) throws(LabelFileError) -> GroundTruth {
     let files = try files(of: name)
     switch layout {
     case .m2fp, .challenge, .published:
       let found = try found(in: name)
-      return TrueImage(labels: found.labels, parts: found.parts, persons: found.persons)
+      return GroundTruth(labels: found.labels, parts: found.parts, persons: found.persons)
     case .cihp, .lip, .plain:
       break
     }
-    var parts: Regions?
+    var parts: InstanceMap?
     if let path = files.parts, let list = files.partList {
       // Each line is "part class person".
       let rows = try numbers(at: list, columns: 2...)
-      parts = Regions(
+      parts = InstanceMap(
         ids: try map(at: path),
-        regions: rows.map { Regions.Region(id: Int($0[0]), classIndex: Int($0[1])) })
+        instances: rows.map { InstanceMap.Instance(id: Int($0[0]), classIndex: Int($0[1])) })
     }
-    var persons: Regions?
+    var persons: InstanceMap?
     if let path = files.persons {
       let ids = try map(at: path)
       let present = Set(ids.values).subtracting([0, UInt16(Confusion.ignored)]).sorted()
-      persons = Regions(ids: ids, regions: present.map { Regions.Region(id: Int($0)) })
+      persons = InstanceMap(ids: ids, instances: present.map { InstanceMap.Instance(id: Int($0)) })
     }
-    return TrueImage(labels: try map(at: files.labels), parts: parts, persons: persons)
+    return GroundTruth(labels: try map(at: files.labels), parts: parts, persons: persons)
   }
 
   /// An image of the tree, taken for a prediction.
-  public func found(in name: String) throws(LabelFileError) -> FoundImage {
+  public func found(in name: String) throws(LabelFileError) -> Prediction {
     let files = try files(of: name)
     let labels = try map(at: files.labels)
     switch layout {
     case .m2fp:
       return try foundByM2FP(files, labels)
     case .challenge:
-      var parts: Regions?
+      var parts: InstanceMap?
       if let path = files.parts, let list = files.partList {
         // The line number is the part; the line is "class score".
         let rows = try numbers(at: list, columns: 2...)
-        parts = Regions(
+        parts = InstanceMap(
           ids: try map(at: path),
-          regions: rows.enumerated().map {
-            Regions.Region(id: $0 + 1, classIndex: Int($1[0]), score: $1[1])
+          instances: rows.enumerated().map {
+            InstanceMap.Instance(id: $0 + 1, classIndex: Int($1[0]), score: $1[1])
           })
       }
-      return FoundImage(labels: labels, parts: parts)
+      return Prediction(labels: labels, parts: parts)
     case .published:
-      var (parts, persons): (Regions?, Regions?)
+      var (parts, persons): (InstanceMap?, InstanceMap?)
       if let path = files.parts, let list = files.partList {
         let rows: [PublishedPart] = try json(at: list)
-        parts = Regions(
+        parts = InstanceMap(
           ids: try map(at: path),
-          regions: rows.map {
-            Regions.Region(id: $0.part_id, classIndex: $0.category_id, score: $0.score)
+          instances: rows.map {
+            InstanceMap.Instance(id: $0.part_id, classIndex: $0.category_id, score: $0.score)
           })
       }
       if let path = files.persons, let list = files.personList {
         let rows: [PublishedPerson] = try json(at: list)
-        persons = Regions(
+        persons = InstanceMap(
           ids: try map(at: path),
-          regions: rows.map { Regions.Region(id: $0.human_id, score: $0.score) })
+          instances: rows.map { InstanceMap.Instance(id: $0.human_id, score: $0.score) })
       }
-      return FoundImage(labels: labels, parts: parts, persons: persons)
+      return Prediction(labels: labels, parts: parts, persons: persons)
     case .cihp, .lip, .plain:
-      return FoundImage(labels: labels)
+      return Prediction(labels: labels)
     }
   }
 
   /// Persons as the sidecar scores them; a part is what the class map shows within a person.
   private func foundByM2FP(
     _ files: Files, _ labels: IndexMap
-  ) throws(LabelFileError) -> FoundImage {
+  ) throws(LabelFileError) -> Prediction {
     guard let path = files.persons, let list = files.personList else {
-      return FoundImage(labels: labels)
+      return Prediction(labels: labels)
     }
     let map = try map(at: path)
     let sidecar: Sidecar = try json(at: list)
@@ -115,22 +115,23 @@ extension LabelDataset {
       values: zip(map.values, labels.values).map { person, label in
         person > 0 && label > 0 ? UInt16(truncatingIfNeeded: partID(Int(person), Int(label))) : 0
       })
-    return FoundImage(
+    return Prediction(
       labels: labels,
-      parts: Regions(
+      parts: InstanceMap(
         ids: parts,
-        regions: persons.flatMap { person in
+        instances: persons.flatMap { person in
           person.parts.map {
-            Regions.Region(
+            InstanceMap.Instance(
               id: partID(person.id, $0.index), classIndex: $0.index,
               score: Double($0.score ?? person.score))
           }
         }),
-      persons: Regions(
-        ids: map, regions: persons.map { Regions.Region(id: $0.id, score: Double($0.score)) }),
-      parsings: Regions(
+      persons: InstanceMap(
         ids: map,
-        regions: persons.map { Regions.Region(id: $0.id, score: Double($0.parsingScore)) }))
+        instances: persons.map { InstanceMap.Instance(id: $0.id, score: Double($0.score)) }),
+      parsings: InstanceMap(
+        ids: map,
+        instances: persons.map { InstanceMap.Instance(id: $0.id, score: Double($0.parsingScore)) }))
   }
 
   private struct PublishedPart: Decodable {

@@ -170,13 +170,13 @@ public struct Exporter: Sendable {
     let chunk = threads * 4
     for start in stride(from: 0, to: files.count, by: chunk) {
       let part = files[start..<min(start + chunk, files.count)]
-      for (file, piece) in zip(part, pieces(of: Array(part), failures, format)) {
-        switch piece {
-        case .whole(let piece):
-          try writer.add(piece)
+      for (file, record) in zip(part, records(of: Array(part), failures, format)) {
+        switch record {
+        case .whole(let record):
+          try writer.add(record)
           summary.photos += 1
-        case .failed(let failure, let piece):
-          if let piece { try writer.add(piece) }
+        case .failed(let failure, let record):
+          if let record { try writer.add(record) }
           summary.leftOut += 1
           if failures[file.input.path] == nil {
             summary.failures.append("\(file.input.path): \(failure.message)")
@@ -188,30 +188,30 @@ public struct Exporter: Sendable {
     return summary
   }
 
-  private enum Made<Piece: Sendable>: Sendable {
-    case whole(Piece)
-    case failed(FileFailure, Piece?)
+  private enum Made<Record: Sendable>: Sendable {
+    case whole(Record)
+    case failed(FileFailure, Record?)
   }
 
-  /// Makes the pieces of some photos, in their order.
-  private func pieces<Format: ExportFormat>(
+  /// Makes the records of some photos, in their order.
+  private func records<Format: ExportFormat>(
     of files: [PlannedFile], _ failures: [String: FileFailure], _ format: Format
-  ) -> [Made<Format.Piece>] {
-    let made = Locked([Made<Format.Piece>?](repeating: nil, count: files.count))
+  ) -> [Made<Format.Record>] {
+    let made = Locked([Made<Format.Record>?](repeating: nil, count: files.count))
     let next = Atomic<Int>(0)
     DispatchQueue.concurrentPerform(iterations: min(threads, files.count)) { _ in
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < files.count else { return }
         let file = files[index]
-        let piece: Made<Format.Piece>
+        let record: Made<Format.Record>
         do throws(FileFailure) {
           if let failure = failures[file.input.path] { throw failure }
-          piece = .whole(try format.piece(of: StoredResult(file)))
+          record = .whole(try format.record(of: StoredResult(file)))
         } catch {
-          piece = .failed(error, format.piece(of: FailedPhoto(file: file, failure: error)))
+          record = .failed(error, format.record(of: FailedPhoto(file: file, failure: error)))
         }
-        made.withLock { $0[index] = piece }
+        made.withLock { $0[index] = record }
       }
     }
     return made.withLock { $0.compactMap(\.self) }

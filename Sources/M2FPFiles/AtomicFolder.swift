@@ -4,7 +4,7 @@ import M2FPCore
 /// Folder written whole: it is filled under a temporary name and appears whole, in place of an earlier export.
 package final class AtomicFolder {
   /// Files of one photo, by their paths below the folder.
-  package struct Piece: Sendable {
+  package struct Record: Sendable {
     package enum Content: Sendable {
       case bytes([UInt8])
       /// A symbolic link to this path.
@@ -63,8 +63,8 @@ package final class AtomicFolder {
       message: "\(path) is there and is no export of m2fp: name another folder, or remove it")
   }
 
-  package func add(_ piece: Piece) throws(FileFailure) {
-    for (name, content) in piece.files {
+  package func add(_ record: Record) throws(FileFailure) {
+    for (name, content) in record.files {
       let target = temporary + "/" + name
       let folder = Paths.folder(target)
       if folders.insert(folder).inserted { try AtomicFiles.makeFolder(folder) }

@@ -62,7 +62,7 @@ public enum PNGEncoder {
     let colours = palette.flatMap { [$0.red, $0.green, $0.blue] }
     return try EncodedImage { buffer, result in
       m2fp_png_encode_indexed(
-        map.labels, Int32(map.width), Int32(map.height), colours, Int32(palette.count),
+        map.pixels, Int32(map.width), Int32(map.height), colours, Int32(palette.count),
         transparentBackground ? 1 : 0, &buffer, &result)
     }
   }
@@ -79,7 +79,7 @@ public enum PNGEncoder {
   ) throws(FileFailure) -> EncodedImage {
     try EncodedImage { buffer, result in
       m2fp_png_encode_mask(
-        map.labels, Int32(map.width), Int32(map.height), label, &buffer, &result)
+        map.pixels, Int32(map.width), Int32(map.height), label, &buffer, &result)
     }
   }
 
@@ -114,7 +114,7 @@ public enum PNGEncoder {
   /// - Throws: ``FileFailure`` of stage `encode` if memory runs out.
   public static func grey(_ map: LabelMap) throws(FileFailure) -> EncodedImage {
     try EncodedImage { buffer, result in
-      m2fp_png_encode(map.labels, Int32(map.width), Int32(map.height), 1, &buffer, &result)
+      m2fp_png_encode(map.pixels, Int32(map.width), Int32(map.height), 1, &buffer, &result)
     }
   }
 }

@@ -37,16 +37,6 @@ public struct Sidecar: Sendable, Equatable, Codable {
     }
   }
 
-  public struct Network: Sendable, Equatable, Codable {
-    public let name: String
-    public let sha256: String
-
-    public init(name: String, sha256: String) {
-      self.name = name
-      self.sha256 = sha256
-    }
-  }
-
   /// The options that change what is written.
   public struct Options: Sendable, Equatable, Codable {
     /// 0 for no cap beyond the model's own.
@@ -166,7 +156,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
   }
 
   /// A part or a human.
-  public struct Found: Sendable, Equatable, Codable {
+  public struct Instance: Sendable, Equatable, Codable {
     public let name: String
     public let index: Int
     public let score: Float
@@ -221,12 +211,12 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
   public let formatVersion: Int
   public private(set) var input: Source
-  public let model: Network
+  public let model: ModelIdentity
   public let options: Options
   public let classes: [ClassShare]
-  public let parts: [Found]
+  public let parts: [Instance]
   /// Every candidate, overlaps and all.
-  public let humans: [Found]
+  public let humans: [Instance]
   /// None unless persons were asked for.
   public let persons: [Person]?
   public private(set) var outputs: [Output]
@@ -246,13 +236,14 @@ public struct Sidecar: Sendable, Equatable, Codable {
   ///   - result: What was found.
   ///   - outputs: What is written beside the sidecar.
   package init(
-    source: Source, model: Network, options: Options, classes: [String], result: ParsingResult,
+    source: Source, model: ModelIdentity, options: Options, classes: [String],
+    result: ParsingResult,
     outputs: [Output]
   ) {
-    let total = Double(result.labels.labels.count)
-    func list(_ box: Instance.Box) -> [Int] { [box.x, box.y, box.width, box.height] }
-    func found(_ instance: Instance, _ name: String) -> Found {
-      Found(
+    let total = Double(result.labels.pixels.count)
+    func list(_ box: M2FPCore.Instance.Box) -> [Int] { [box.x, box.y, box.width, box.height] }
+    func found(_ instance: M2FPCore.Instance, _ name: String) -> Instance {
+      Instance(
         name: name, index: instance.classIndex, score: instance.score,
         pixels: instance.pixelCount, box: instance.box.map(list))
     }

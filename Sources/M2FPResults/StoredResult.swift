@@ -27,7 +27,7 @@ package struct StoredResult {
       sidecar.persons == nil
       ? LabelMap(
         width: labels.width, height: labels.height,
-        labels: [UInt8](repeating: 0, count: labels.labels.count))
+        pixels: [UInt8](repeating: 0, count: labels.pixels.count))
       : try Self.map(file.outputs.persons, like: sidecar.input)
   }
 
@@ -54,7 +54,7 @@ extension LabelMap {
   fileprivate init?(_ map: IndexMap) {
     guard map.values.allSatisfy({ $0 <= 255 }) else { return nil }
     self.init(
-      width: map.width, height: map.height, labels: map.values.map { UInt8(truncatingIfNeeded: $0) }
+      width: map.width, height: map.height, pixels: map.values.map { UInt8(truncatingIfNeeded: $0) }
     )
   }
 }

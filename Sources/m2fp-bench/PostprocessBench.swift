@@ -30,7 +30,7 @@ struct PostprocessBench {
             Bench.report(
               URL(fileURLWithPath: photo).lastPathComponent, geometry, threads: threads, runs: 7
             ) {
-              postprocessor.run(output, geometry: geometry, persons: nil).labels.labels.count
+              postprocessor.run(output, geometry: geometry, persons: nil).labels.pixels.count
             }
           }
         })

@@ -80,21 +80,21 @@ extension BatchFixture {
   @discardableResult
   func run(
     _ options: BatchOptions? = nil, model: String = "0",
-    cancellation: Cancellation = Cancellation(), rehearsing: Bool = false,
+    cancellation: Cancellation = Cancellation(), isDryRun: Bool = false,
     session: @escaping Batch.SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     let options = options ?? self.options()
-    let network = Sidecar.Network(name: "fake", sha256: model)
+    let network = ModelIdentity(name: "fake", sha256: model)
     let batch = Batch(
       options: options, contract: contract, network: network, makeSession: session)
     let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
-    let files = Batch.examine(
+    let files = Batch.check(
       OutputPlan.plan(inputs, root: nil, naming: .stem), options: options, contract: contract,
       network: network, cancellation: cancellation)
     var outcomes: [Outcome] = []
     let summary =
-      rehearsing
-      ? batch.rehearse(files, cancellation: cancellation) { outcomes.append($0) }
+      isDryRun
+      ? batch.dryRun(files, cancellation: cancellation) { outcomes.append($0) }
       : batch.run(files, cancellation: cancellation) { outcomes.append($0) }
     return (summary, outcomes.sorted { $0.input.path < $1.input.path })
   }

@@ -75,15 +75,15 @@ struct OutputLockTests {
   }
 
   @Test func filesOfAListLockTheFolderTheyWereFoundIn() {
-    func claims(_ list: String, out: String? = nil) -> [OutputLock.Claim] {
+    func scopes(_ list: String, out: String? = nil) -> [OutputLock.LockScope] {
       var selection = Selection(paths: [])
       selection.list = PathList(Array(list.utf8), zeroTerminated: false)
-      return OutputLock.claims(selection, out: out)
+      return OutputLock.scopes(selection, out: out)
     }
     let root = folder.path
-    #expect(claims("\(root)/./a.jpg\n\(root)/./b.jpg") == [.init(folder: root, isShared: false)])
-    #expect(claims("\(root)/a.jpg").isEmpty)
-    #expect(claims("\(root)/a.jpg", out: "out") == [.init(folder: "out", isShared: false)])
+    #expect(scopes("\(root)/./a.jpg\n\(root)/./b.jpg") == [.init(folder: root, isShared: false)])
+    #expect(scopes("\(root)/a.jpg").isEmpty)
+    #expect(scopes("\(root)/a.jpg", out: "out") == [.init(folder: "out", isShared: false)])
   }
 
   @Test func waitingEndsWithTheOtherRun() throws {

@@ -12,7 +12,7 @@ struct EvaluationTests: EndToEnd {
   }
 
   private func write(_ labels: [UInt8], width: Int, to name: String) throws {
-    let map = LabelMap(width: width, height: labels.count / width, labels: labels)
+    let map = LabelMap(width: width, height: labels.count / width, pixels: labels)
     try write(name, try PNGEncoder.grey(map).withUnsafeBytes { Data($0) })
   }
 

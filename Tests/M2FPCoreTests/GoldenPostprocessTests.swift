@@ -91,7 +91,7 @@ import Testing
       Postprocessor(contract: contract(golden.rules), threads: 1)
         .run($0, geometry: golden.geometry, persons: nil)
     }
-    try #expect(result.labels.labels == [UInt8](golden.bytes("labels.u8")))
+    try #expect(result.labels.pixels == [UInt8](golden.bytes("labels.u8")))
     for (found, expected) in [(result.parts, golden.parts), (result.humans, golden.humans)] {
       #expect(found.map(\.classIndex) == expected.map(\.label))
       for (a, b) in zip(found, expected) {

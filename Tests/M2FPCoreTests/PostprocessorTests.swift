@@ -203,15 +203,15 @@ private let largeGeometries = [
       }
       // Where the decision is not within rounding, the label must be the same.
       for (pixel, margin) in expected.margins.enumerated() where margin > 1e-5 {
-        if found.labels.labels[pixel] != expected.labels[pixel] {
-          Issue.record("pixel \(pixel): \(found.labels.labels[pixel]) \(expected.labels[pixel])")
+        if found.labels.pixels[pixel] != expected.labels[pixel] {
+          Issue.record("pixel \(pixel): \(found.labels.pixels[pixel]) \(expected.labels[pixel])")
           break
         }
       }
-      let wrong = zip(found.labels.labels, expected.labels).count { $0 != $1 }
+      let wrong = zip(found.labels.pixels, expected.labels).count { $0 != $1 }
       #expect(wrong <= expected.labels.count / 10_000)
       for label in 0..<5 {
-        let count = found.labels.labels.count { $0 == UInt8(label) }
+        let count = found.labels.pixels.count { $0 == UInt8(label) }
         #expect(found.classPixelCounts[label] == count)
         #expect(label == 0 || (found.classScores[label] != nil) == (count > 0))
       }
@@ -233,19 +233,19 @@ private let largeGeometries = [
         )
       }
       for (pixel, margin) in expected.margins.enumerated() where margin > 1e-4 {
-        if found.labels.labels[pixel] != expected.labels[pixel] {
-          Issue.record("pixel \(pixel): \(found.labels.labels[pixel]) \(expected.labels[pixel])")
+        if found.labels.pixels[pixel] != expected.labels[pixel] {
+          Issue.record("pixel \(pixel): \(found.labels.pixels[pixel]) \(expected.labels[pixel])")
           break
         }
       }
-      let wrong = zip(found.labels.labels, expected.labels).count { $0 != $1 }
+      let wrong = zip(found.labels.pixels, expected.labels).count { $0 != $1 }
       #expect(wrong <= expected.labels.count / 10_000)
       for (a, b) in zip(found.classScores, expected.scores) {
         #expect((a == nil) == (b == nil))
         if let a, let b { #expect(abs(Double(a) - b) < 1e-4) }
       }
-      #expect(found.persons?.map.labels == found.labels.labels.map { $0 == 0 ? 0 : 1 })
-      classesSeen.formUnion(found.labels.labels)
+      #expect(found.persons?.map.pixels == found.labels.pixels.map { $0 == 0 ? 0 : 1 })
+      classesSeen.formUnion(found.labels.pixels)
     }
     #expect(classesSeen.count >= 3)
   }
@@ -351,11 +351,11 @@ private let largeGeometries = [
     let result = run([([5: 0.7], 5, 0), ([5: 0.9], 5, 4)])
     #expect(result.humans.map(\.query) == [1, 0])
     let persons = try #require(result.persons?.map)
-    #expect(persons.labels.prefix(32).first == 2)
-    #expect(persons.labels.prefix(32).last == 1)
+    #expect(persons.pixels.prefix(32).first == 2)
+    #expect(persons.pixels.prefix(32).last == 1)
     let box = try #require(result.humans.first?.box)
     #expect(box.x + box.width == 32 && box.height == 32)
-    #expect(persons.labels.prefix(32).firstIndex(of: 1) == box.x)
+    #expect(persons.pixels.prefix(32).firstIndex(of: 1) == box.x)
   }
 
   @Test func nothingFoundIsBackground() {

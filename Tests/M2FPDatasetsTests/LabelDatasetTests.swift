@@ -29,7 +29,7 @@ final class LabelDatasetTests {
 
   /// A grey PNG of one row.
   private func write(_ labels: [UInt8], to name: String) throws {
-    let map = LabelMap(width: labels.count, height: 1, labels: labels)
+    let map = LabelMap(width: labels.count, height: 1, pixels: labels)
     try write(try PNGEncoder.grey(map).withUnsafeBytes { Data($0) }, to: name)
   }
 
@@ -43,8 +43,8 @@ final class LabelDatasetTests {
     let image = try tree.truth(of: "a")
     #expect(image.labels.values == [2, 255, 0])
     #expect(
-      image.parts?.regions == [.init(id: 1, classIndex: 2), .init(id: 2, classIndex: 13)])
-    #expect(image.persons?.regions == [.init(id: 4)], "255 is nobody")
+      image.parts?.instances == [.init(id: 1, classIndex: 2), .init(id: 2, classIndex: 13)])
+    #expect(image.persons?.instances == [.init(id: 4)], "255 is nobody")
   }
 
   @Test func lip() throws {
@@ -60,10 +60,10 @@ final class LabelDatasetTests {
     let tree = try LabelDataset(folder)
     #expect(tree.layout == .challenge)
     #expect(
-      try tree.found(in: "a").parts?.regions == [
+      try tree.found(in: "a").parts?.instances == [
         .init(id: 1, classIndex: 2, score: 0.75), .init(id: 2, classIndex: 13, score: 0.5),
       ])
-    let truth = try tree.truth(of: "a").parts?.regions
+    let truth = try tree.truth(of: "a").parts?.instances
     #expect(truth?.map(\.classIndex) == [2, 13], "a line is a class and a score here too")
   }
 
@@ -75,12 +75,12 @@ final class LabelDatasetTests {
     try write([1, 1], to: "human/a.png")
     try write(#"[{"img_name": "a", "score": 0.25, "human_id": 1}]"#, to: "human/a.json")
     let image = try LabelDataset(folder).found(in: "a")
-    #expect(image.parts?.regions == [.init(id: 7, classIndex: 2, score: 0.5)])
-    #expect(image.persons?.regions == [.init(id: 1, score: 0.25)])
+    #expect(image.parts?.instances == [.init(id: 7, classIndex: 2, score: 0.5)])
+    #expect(image.persons?.instances == [.init(id: 1, score: 0.25)])
   }
 
   @Test func ownOutputs() throws {
-    let map = LabelMap(width: 2, height: 1, labels: [2, 0])
+    let map = LabelMap(width: 2, height: 1, pixels: [2, 0])
     try write(
       try PNGEncoder.labelMap(map, palette: Palette.cihp.colours).withUnsafeBytes { Data($0) },
       to: "sub/photo.m2fp.png")

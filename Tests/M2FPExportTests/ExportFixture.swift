@@ -74,8 +74,8 @@ final class ExportFixture {
       }
     }
     for pixel in labels.indices where random.next(23) == 0 { labels[pixel] = UInt8(random.next(5)) }
-    let map = LabelMap(width: width, height: height, labels: labels)
-    let personMap = LabelMap(width: width, height: height, labels: persons)
+    let map = LabelMap(width: width, height: height, pixels: labels)
+    let personMap = LabelMap(width: width, height: height, pixels: persons)
     let tallies = PartTally.count(
       labels: map, map: personMap, persons: 3, classes: classes.count)
     let list = (1...3).map { id in

@@ -86,7 +86,7 @@ struct AtomicFilesTests {
     try folder.write("b.m2fp/hair.png", [1])
     var files = AtomicFiles(in: folder.path)
     try write(&files, "c.m2fp/hair.png")
-    AtomicFiles.removeLeftovers(in: folder.path)
+    AtomicFiles.removeLeftovers(in: folder.path, andFoldersEnding: ".m2fp")
     try files.commit()
     #expect(
       try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted()

@@ -16,7 +16,7 @@ import Testing
     var generator = SeededGenerator(seed: UInt64(width * 1000 + height))
     return LabelMap(
       width: width, height: height,
-      labels: (0..<(width * height)).map { _ in UInt8.random(in: 0..<5, using: &generator) })
+      pixels: (0..<(width * height)).map { _ in UInt8.random(in: 0..<5, using: &generator) })
   }
 
   private func photo(width: Int, height: Int) -> RGBImage {
@@ -35,7 +35,7 @@ import Testing
     for (map, seen) in zip(maps, try Pillow.read(files)) {
       #expect(seen.format == "PNG" && seen.mode == "P")
       #expect(seen.width == map.width && seen.height == map.height)
-      #expect(seen.pixels == map.labels)
+      #expect(seen.pixels == map.pixels)
       #expect(Array(seen.palette.prefix(colours.count)) == colours)
     }
   }
@@ -50,7 +50,7 @@ import Testing
     for (map, seen) in zip(maps, try Pillow.read(files)) {
       #expect(seen.mode == "1")
       #expect(seen.width == map.width && seen.height == map.height)
-      #expect(seen.pixels == map.labels.map { $0 == label ? 255 : 0 })
+      #expect(seen.pixels == map.pixels.map { $0 == label ? 255 : 0 })
     }
   }
 
@@ -60,7 +60,7 @@ import Testing
     #expect(colour.mode == "RGB" && colour.pixels == image.pixels)
     let map = labels(width: 61, height: 47)
     let grey = try Pillow.read(PNGEncoder.grey(map))
-    #expect(grey.mode == "L" && grey.pixels == map.labels)
+    #expect(grey.mode == "L" && grey.pixels == map.pixels)
   }
 
   @Test func transparencyIsExact() throws {
@@ -71,7 +71,7 @@ import Testing
     let map = labels(width: 61, height: 47)
     let clear = try Pillow.read(
       PNGEncoder.labelMap(map, palette: Self.palette, transparentBackground: true))
-    #expect(clear.mode == "P" && clear.pixels == map.labels && clear.transparency == 0)
+    #expect(clear.mode == "P" && clear.pixels == map.pixels && clear.transparency == 0)
     let solid = try Pillow.read(PNGEncoder.labelMap(map, palette: Self.palette))
     #expect(solid.transparency == nil)
   }
@@ -82,7 +82,7 @@ import Testing
     let decoded = try file.withUnsafeBytes { bytes in try ImageDecoder.decode(bytes) }
     #expect(
       decoded.image.pixels
-        == map.labels.flatMap { label in
+        == map.pixels.flatMap { label in
           let colour = Self.palette[Int(label)]
           return [colour.red, colour.green, colour.blue]
         })

@@ -104,7 +104,7 @@ struct TorchSessionTests {
   }
 
   @Test func torchReportsWhatItRunsOn() throws {
-    let runtime = try Runtime()
+    let runtime = try TorchRuntimeInfo()
     #expect(runtime.torchVersion.hasPrefix("1.") || runtime.torchVersion.hasPrefix("2."))
     #expect(!runtime.oneDNNVersion.isEmpty && !runtime.cpuCapability.isEmpty)
     #expect(runtime.blasPath.hasPrefix("/"))

@@ -109,7 +109,7 @@ public final class ResultCache: Sendable {
   ///   - model: The network.
   ///   - options: What the outputs are made with.
   /// - Returns: 64 hexadecimal digits.
-  static func key(input: String, model: Sidecar.Network, options: Sidecar.Options) -> String {
+  static func key(input: String, model: ModelIdentity, options: Sidecar.Options) -> String {
     let text =
       "m2fp \(Sidecar.currentFormatVersion)\n\(input)\n\(model.sha256)\n".utf8
       + Sidecar.text(of: options)
@@ -193,13 +193,13 @@ public final class ResultCache: Sendable {
 
   // MARK: - All entries
 
-  private struct Found {
+  private struct CacheFile {
     let path: String
     let bytes: Int
     let used: timespec
   }
 
-  private func entries() -> [Found] {
+  private func entries() -> [CacheFile] {
     buckets.flatMap { bucket in
       ((try? FileManager.default.contentsOfDirectory(atPath: bucket)) ?? [])
         .filter { $0.hasSuffix(".entry") }
@@ -207,7 +207,7 @@ public final class ResultCache: Sendable {
           let path = Paths.join(bucket, name)
           var status = stat()
           guard stat(path, &status) == 0 else { return nil }
-          return Found(path: path, bytes: Int(status.st_blocks) * 512, used: status.st_mtim)
+          return CacheFile(path: path, bytes: Int(status.st_blocks) * 512, used: status.st_mtim)
         }
     }
   }

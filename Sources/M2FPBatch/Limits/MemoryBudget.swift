@@ -24,11 +24,11 @@ public struct MemoryBudget: Sendable, Equatable {
   }
 
   /// What the control groups grant; nil if they set no limit.
-  static func limit(_ groups: ControlGroups) -> Int? {
+  static func limit(_ groups: Cgroups) -> Int? {
     groups.tightest("memory") { folder, version in
       // Without a limit it says "max", or in version 1 more than any machine has.
       let name = version == .two ? "memory.max" : "memory.limit_in_bytes"
-      return ControlGroups.read(folder + "/" + name).flatMap { Int($0) }
+      return Cgroups.read(folder + "/" + name).flatMap { Int($0) }
     }
   }
 }

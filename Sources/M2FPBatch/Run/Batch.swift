@@ -11,7 +11,7 @@ public struct Batch: Sendable {
   /// Makes the session of a worker, on that worker's thread.
   public typealias SessionFactory = @Sendable () throws(RunFailure) -> any NetworkSession
 
-  private let pipeline: FilePipeline
+  private let pipeline: FileProcessor
   private let plan: ThreadPlan
   private let makeSession: SessionFactory
 
@@ -21,10 +21,10 @@ public struct Batch: Sendable {
   ///   - network: How the sidecars name the model.
   ///   - makeSession: Makes the session of a worker.
   public init(
-    options: BatchOptions, contract: ModelContract, network: Sidecar.Network,
+    options: BatchOptions, contract: ModelContract, network: ModelIdentity,
     makeSession: @escaping SessionFactory
   ) {
-    self.pipeline = FilePipeline(options: options, contract: contract, network: network)
+    self.pipeline = FileProcessor(options: options, contract: contract, network: network)
     self.plan = options.plan
     self.makeSession = makeSession
   }
@@ -38,11 +38,11 @@ public struct Batch: Sendable {
   ///   - network: How the sidecars name the model.
   ///   - cancellation: Ends the examination; what is left then counts as new.
   /// - Returns: The files in their order.
-  public static func examine(
+  public static func check(
     _ files: [PlannedFile], options: BatchOptions, contract: ModelContract,
-    network: Sidecar.Network, cancellation: Cancellation
-  ) -> [ExaminedFile] {
-    CurrencyCheck(
+    network: ModelIdentity, cancellation: Cancellation
+  ) -> [CheckedFile] {
+    UpToDateCheck(
       model: network, options: options.recorded(contract: contract), force: options.force)(
         files, cancellation: cancellation)
   }
@@ -50,17 +50,17 @@ public struct Batch: Sendable {
   /// Tells what ``run(_:cancellation:report:)`` would do, and changes nothing.
   ///
   /// - Parameters:
-  ///   - files: What was examined.
+  ///   - files: What was checked.
   ///   - cancellation: Looked at before each file.
   ///   - report: Called once a file.
   /// - Returns: The totals.
-  public func rehearse(
-    _ files: [ExaminedFile], cancellation: Cancellation, report: (Outcome) -> Void
+  public func dryRun(
+    _ files: [CheckedFile], cancellation: Cancellation, report: (Outcome) -> Void
   ) -> BatchSummary {
     var tally = Tally(files: files.count)
     for file in files {
       if cancellation.isCancelled { break }
-      let outcome = pipeline.rehearse(file)
+      let outcome = pipeline.dryRun(file)
       tally.add(outcome)
       report(outcome)
     }
@@ -71,14 +71,14 @@ public struct Batch: Sendable {
   /// cancelled.
   ///
   /// - Parameters:
-  ///   - files: What was examined.
+  ///   - files: What was checked.
   ///   - cancellation: Looked at before each file is begun.
   ///   - meanwhile: Called on the calling thread while the first files are read, if there are any to
   ///     be parsed.
   ///   - report: Called once a file, on the calling thread, in the order of completion.
   /// - Returns: The run's totals, and why it ended early if it did.
   public func run(
-    _ files: [ExaminedFile], cancellation: Cancellation, meanwhile: () -> Void = {},
+    _ files: [CheckedFile], cancellation: Cancellation, meanwhile: () -> Void = {},
     report: (Outcome) -> Void
   ) -> BatchSummary {
     var tally = Tally(files: files.count)
@@ -91,11 +91,11 @@ public struct Batch: Sendable {
     for folder in folders {
       AtomicFiles.removeLeftovers(in: folder, andFoldersEnding: OutputNames.masksSuffix)
     }
-    for file in files where file.currency == .current { take(pipeline.rehearse(file)) }
-    let due = files.filter { $0.currency != .current }
+    for file in files where file.status == .current { take(pipeline.dryRun(file)) }
+    let due = files.filter { $0.status != .current }
     if due.isEmpty { return tally.summary(cancellation) }
     let onlyFolder = folders.count == 1 ? folders.first : nil
-    var crew = Crew(
+    var crew = WorkerPool(
       files: due, onlyFolder: pipeline.options.outputRoot ?? onlyFolder, pipeline: pipeline,
       jobs: plan.jobs, cancellation: cancellation, makeSession: makeSession)
     meanwhile()

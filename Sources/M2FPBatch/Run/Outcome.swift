@@ -12,7 +12,7 @@ public struct Outcome: Sendable {
     /// The outputs were already what this run would have written.
     case current
     /// A run would parse the file, for this reason.
-    case planned(Staleness)
+    case planned(RebuildReason)
     case failed(FileFailure)
   }
 

@@ -100,6 +100,6 @@ extension LabelMap {
   fileprivate func within(_ map: LabelMap, id: UInt8) -> LabelMap {
     LabelMap(
       width: width, height: height,
-      labels: zip(labels, map.labels).map { label, value in value == id ? label : 0 })
+      pixels: zip(pixels, map.pixels).map { label, value in value == id ? label : 0 })
   }
 }

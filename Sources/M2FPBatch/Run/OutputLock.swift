@@ -24,7 +24,7 @@ public final class OutputLock {
   private let descriptor: Int32
 
   /// A folder to lock.
-  struct Claim: Equatable {
+  struct LockScope: Equatable {
     let folder: String
     /// Whether others may share it.
     let isShared: Bool
@@ -34,21 +34,21 @@ public final class OutputLock {
   ///
   /// Files of a list that tells no folder lie anywhere: if they get their outputs beside them,
   /// nothing is locked for them.
-  static func claims(_ selection: Selection, out: String?) -> [Claim] {
-    var claims: [Claim] = []
+  static func scopes(_ selection: Selection, out: String?) -> [LockScope] {
+    var scopes: [LockScope] = []
     for path in selection.paths {
       switch FileKind(path) {
-      case .folder: claims.append(Claim(folder: path, isShared: false))
-      case .file: claims.append(Claim(folder: Paths.folder(path), isShared: true))
+      case .folder: scopes.append(LockScope(folder: path, isShared: false))
+      case .file: scopes.append(LockScope(folder: Paths.folder(path), isShared: true))
       default: break
       }
     }
     for root in Set(selection.list?.entries.compactMap(\.root) ?? []) {
-      if case .folder = FileKind(root) { claims.append(Claim(folder: root, isShared: false)) }
+      if case .folder = FileKind(root) { scopes.append(LockScope(folder: root, isShared: false)) }
     }
-    let isShared = selection.list == nil && claims.allSatisfy(\.isShared)
-    guard let out else { return claims }
-    return [Claim(folder: out, isShared: isShared)]
+    let isShared = selection.list == nil && scopes.allSatisfy(\.isShared)
+    guard let out else { return scopes }
+    return [LockScope(folder: out, isShared: isShared)]
   }
 
   /// Locks the output folders of a run.
@@ -70,21 +70,21 @@ public final class OutputLock {
     guard mode != .off else { return [] }
     // One lock for a folder however often it is named, and always in the same order, so that two
     // runs never wait for each other.
-    var folders: [FileIdentity: Claim] = [:]
-    for claim in claims(selection, out: out) {
+    var folders: [FileIdentity: LockScope] = [:]
+    for scope in scopes(selection, out: out) {
       do throws(FileFailure) {
-        try AtomicFiles.makeFolder(claim.folder)
+        try AtomicFiles.makeFolder(scope.folder)
       } catch {
         throw RunFailure(.outputNotWritable, error.message + ".")
       }
-      guard case .folder(let identity) = FileKind(claim.folder) else { continue }
-      if folders[identity]?.isShared ?? true { folders[identity] = claim }
+      guard case .folder(let identity) = FileKind(scope.folder) else { continue }
+      if folders[identity]?.isShared ?? true { folders[identity] = scope }
     }
     let order = folders.sorted { ($0.key.device, $0.key.inode) < ($1.key.device, $1.key.inode) }
     var locks: [OutputLock] = []
-    for (_, claim) in order {
+    for (_, scope) in order {
       let lock = try acquire(
-        claim, range: selection.shard?.range ?? 0..<Shard.positions, mode: mode,
+        scope, range: selection.shard?.range ?? 0..<Shard.positions, mode: mode,
         cancellation: cancellation, onWait: onWait)
       guard let lock else { break }
       locks.append(lock)
@@ -94,20 +94,20 @@ public final class OutputLock {
 
   /// Locks one folder; nil when `cancellation` ended the waiting.
   private static func acquire(
-    _ claim: Claim, range: Range<Int>, mode: Mode, cancellation: Cancellation,
+    _ scope: LockScope, range: Range<Int>, mode: Mode, cancellation: Cancellation,
     onWait: (String) -> Void
   ) throws(RunFailure) -> OutputLock? {
-    let path = Paths.join(claim.folder, ".m2fp.lock")
+    let path = Paths.join(scope.folder, ".m2fp.lock")
     var attempts = 0
     while true {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
       guard descriptor >= 0 else {
         let code = errno
         // Where nobody writes there is nothing to keep apart, and if all is current, no failure.
-        if access(claim.folder, W_OK) != 0 { return OutputLock(path: path, descriptor: -1) }
+        if access(scope.folder, W_OK) != 0 { return OutputLock(path: path, descriptor: -1) }
         throw failure(code, path)
       }
-      if setLock(claim.isShared ? F_RDLCK : F_WRLCK, range, descriptor) == 0 {
+      if setLock(scope.isShared ? F_RDLCK : F_WRLCK, range, descriptor) == 0 {
         // Between opening and locking, the last holder may have removed the file.
         if isStillThere(path, descriptor) { return OutputLock(path: path, descriptor: descriptor) }
         close(descriptor)
@@ -121,7 +121,7 @@ public final class OutputLock {
       if mode == .fail && attempts == 10 {
         throw RunFailure(
           .temporary,
-          "another run of m2fp writes in '\(claim.folder)' (it holds \(path)): run again when it is "
+          "another run of m2fp writes in '\(scope.folder)' (it holds \(path)): run again when it is "
             + "done, or wait for it with --lock wait.")
       }
       if mode == .wait && attempts == 10 { onWait(path) }

@@ -62,7 +62,7 @@ enum PaletteOption {
       colours = builtIn.colours
     } else {
       guard let text = try? String(contentsOfFile: option, encoding: .utf8) else {
-        let hint = ClassNames.nearest(to: option, in: Palette.builtIn.keys.sorted())
+        let hint = SpellingSuggestion.nearest(to: option, in: Palette.builtIn.keys.sorted())
         throw ValidationError(
           "--palette \(option): not 'cihp' or 'voc', and no text file of that name can be read"
             + (hint.map { "; did you mean '\($0)'?" } ?? "."))

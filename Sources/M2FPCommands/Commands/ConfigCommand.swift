@@ -28,14 +28,14 @@ struct ConfigCommand: ParsableCommand {
 
     @Argument(
       help: "Only these commands. Default: all that take defaults.",
-      completion: .custom { _, _, _ in CommandOptions.all.withDefaults.map(\.name) })
+      completion: .custom { _, _, _ in OptionCatalog.all.withDefaults.map(\.name) })
     var commands: [String] = []
 
     func run() throws {
-      let all = CommandOptions.all.withDefaults
+      let all = OptionCatalog.all.withDefaults
       let names = all.map(\.name)
       for name in commands where !names.contains(name) {
-        let hint = ClassNames.nearest(to: name, in: names)
+        let hint = SpellingSuggestion.nearest(to: name, in: names)
         throw ValidationError(
           "no command '\(name)' takes defaults"
             + (hint.map { "; did you mean '\($0)'?" }
@@ -66,7 +66,7 @@ struct ConfigCommand: ParsableCommand {
     }
 
     private static func row(
-      _ option: CommandOptions.Option, _ command: String, _ file: ConfigurationFile?
+      _ option: OptionCatalog.Option, _ command: String, _ file: ConfigurationFile?
     ) -> (setting: String, source: String) {
       switch file?.value(of: option.name, in: command) {
       case .flag(let isSet)?:

@@ -18,7 +18,7 @@ struct DoctorCommand: ParsableCommand {
       var problems: [String] = []
       Console.writeLine("m2fp       \(Version.current)")
       do throws(RunFailure) {
-        describe(try Runtime(), &problems)
+        describe(try TorchRuntimeInfo(), &problems)
       } catch {
         problems.append(error.message)
       }
@@ -34,7 +34,7 @@ struct DoctorCommand: ParsableCommand {
     }
   }
 
-  private func describe(_ runtime: Runtime, _ problems: inout [String]) {
+  private func describe(_ runtime: TorchRuntimeInfo, _ problems: inout [String]) {
     Console.writeLine("libtorch   \(runtime.torchVersion), kernels for \(runtime.cpuCapability)")
     Console.writeLine("oneDNN     \(runtime.oneDNNVersion)")
     let blas =
@@ -61,7 +61,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func describeProcessors() -> ThreadPlan {
-    let budget = ProcessorBudget.current()
+    let budget = CPUBudget.current()
     var text = "CPUs       \(budget.allowed) allowed"
     if let quota = budget.quota { text += ", a control group grants \(quota) of them" }
     let plan = ThreadPlan(jobs: nil, threads: nil, files: .max, budget: budget)

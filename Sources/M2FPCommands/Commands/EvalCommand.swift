@@ -72,18 +72,18 @@ struct EvalCommand: ParsableCommand {
     let takesParts = truthTree.hasParts && foundTree.hasParts
 
     let images = truthTree.names
-    let results = concurrentMap(images) { name -> Result<ImageFigures, LabelFileError> in
+    let results = concurrentMap(images) { name -> Result<ImageMetrics, LabelFileError> in
       Result { () throws(LabelFileError) in
         guard let match = foundTree.match(name) else {
           throw LabelFileError(path: name, reason: "there is no prediction in \(predictions)")
         }
         var image = try truthTree.truth(of: name)
-        image = TrueImage(
+        image = GroundTruth(
           labels: image.labels, parts: takesParts ? image.parts : nil,
           persons: takesPersons ? image.persons : nil)
         let found = try foundTree.found(in: match)
         do throws(EvaluationError) {
-          return try ImageFigures(truth: image, found: found, classes: names.count)
+          return try ImageMetrics(truth: image, found: found, classes: names.count)
         } catch {
           throw LabelFileError(path: name, reason: error.description)
         }

@@ -57,7 +57,7 @@ struct ParseCommand: ParsableCommand {
   var personOptions: PersonOptions
 
   @OptionGroup(title: "Pictures")
-  var pictures: PictureOptions
+  var pictures: RenderingOptions
 
   @OptionGroup(title: "Classes")
   var labelSet: LabelSetOptions
@@ -86,7 +86,7 @@ struct ParseCommand: ParsableCommand {
   var cacheOptions: CacheOptions
 
   @OptionGroup(title: "Faults and limits")
-  var faults: FaultOptions
+  var faults: FailureOptions
 
   @OptionGroup(title: "Memory")
   var memory: MemoryOptions
@@ -169,11 +169,11 @@ struct ParseCommand: ParsableCommand {
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
-    let network = Sidecar.Network(name: archive.contract.model, sha256: try archive.digest())
-    let examined = Batch.examine(
+    let network = ModelIdentity(name: archive.contract.model, sha256: try archive.digest())
+    let checked = Batch.check(
       files, options: options, contract: contract, network: network, cancellation: cancellation)
-    let due = examined.filter { $0.currency != .current && $0.file.input.failure == nil }
-    let budget = ProcessorBudget.current()
+    let due = checked.filter { $0.status != .current && $0.file.input.failure == nil }
+    let budget = CPUBudget.current()
     options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due.count, budget: budget)
     let fitting = try memory.fittingJobs(
       options, isFixed: jobs != nil, archive: archive, files: due.map(\.file))
@@ -219,13 +219,13 @@ struct ParseCommand: ParsableCommand {
     }
     let summary =
       dryRun
-      ? batch.rehearse(examined, cancellation: cancellation, report: report)
+      ? batch.dryRun(checked, cancellation: cancellation, report: report)
       : batch.run(
-        examined, cancellation: cancellation,
+        checked, cancellation: cancellation,
         meanwhile: {
           // Faster here than on a worker: what is allocated on the process's first thread does not
           // take a system call a page. Where it may not be needed, the first worker loads it.
-          let isNeeded = options.cache == nil && due.contains { $0.currency.isStale }
+          let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
           if isNeeded { _ = try? loader.model() }
         }, report: report)
     var unwritten: [RunFailure] = []

@@ -31,11 +31,11 @@ struct HelpTopic {
       self = topic
       return
     }
-    let commands = CommandOptions.all.commands.map(\.name)
+    let commands = OptionCatalog.all.commands.map(\.name)
     if commands.contains(name) { return nil }
     let names = Set(commands + Self.all.map(\.name)).sorted()
     let hint =
-      ClassNames.nearest(to: name, in: names).map { "; did you mean '\($0)'?" }
+      SpellingSuggestion.nearest(to: name, in: names).map { "; did you mean '\($0)'?" }
       ?? ": there is \(names.joined(separator: ", "))."
     throw ValidationError("no command or topic is named '\(name)'\(hint)")
   }

@@ -60,7 +60,7 @@ struct ModelLocator {
     }
     let names = archives.map(Self.name)
     var message = "no model named '\(reference)'"
-    if let nearest = ClassNames.nearest(to: reference, in: names) {
+    if let nearest = SpellingSuggestion.nearest(to: reference, in: names) {
       message += "; did you mean '\(nearest)'?"
     } else if names.isEmpty {
       message += ", and no other is installed. Looked in: \(folders.joined(separator: ", "))."

@@ -62,7 +62,7 @@ extension M2FPCommand {
   private static func withDefaults(
     _ arguments: [String]
   ) throws -> ([String], ConfigurationFile?) {
-    guard let name = arguments.first, let command = CommandOptions.all.command(name),
+    guard let name = arguments.first, let command = OptionCatalog.all.command(name),
       command.takesDefaults
     else { return (arguments, nil) }
     let rest = Array(arguments.dropFirst())
@@ -76,10 +76,10 @@ extension M2FPCommand {
 
   private static func checkCommand(_ arguments: [String]) throws {
     guard let word = arguments.first, !word.hasPrefix("-") else { return }
-    let all = CommandOptions.all
+    let all = OptionCatalog.all
     guard let command = all.command(word) else {
       let names = all.commands.map(\.name)
-      if let nearest = ClassNames.nearest(to: word, in: names) {
+      if let nearest = SpellingSuggestion.nearest(to: word, in: names) {
         throw ValidationError("there is no command '\(word)'; did you mean 'm2fp \(nearest)'?")
       }
       if FileManager.default.fileExists(atPath: word) {
@@ -99,14 +99,16 @@ extension M2FPCommand {
 
   /// Finds the first option that the command does not have.
   private static func checkOptions(_ arguments: [String]) throws {
-    guard let name = arguments.first, let command = CommandOptions.all.command(name),
+    guard let name = arguments.first, let command = OptionCatalog.all.command(name),
       command.subcommands.isEmpty
     else { return }
     for word in arguments.prefix(while: { $0 != "--" }) where word.hasPrefix("--") {
       let option = String(word.prefix { $0 != "=" })
       if command.spellings.contains(option) { continue }
       let hint =
-        ClassNames.nearest(to: option, in: command.spellings.filter { $0.hasPrefix("--") }.sorted())
+        SpellingSuggestion.nearest(
+          to: option, in: command.spellings.filter { $0.hasPrefix("--") }.sorted()
+        )
         .map { "; did you mean '\($0)'?" } ?? "."
       throw ValidationError("'m2fp \(name)' has no option '\(option)'\(hint)")
     }

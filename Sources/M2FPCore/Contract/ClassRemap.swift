@@ -94,7 +94,7 @@ extension ParsingResult {
     var lookup = [UInt8](repeating: 0, count: 256)
     lookup.replaceSubrange(0..<remap.table.count, with: remap.table)
     let labels = LabelMap(
-      width: labels.width, height: labels.height, labels: labels.labels.map { lookup[Int($0)] })
+      width: labels.width, height: labels.height, pixels: labels.pixels.map { lookup[Int($0)] })
     var counts = [Int](repeating: 0, count: count)
     var scores = [Float?](repeating: nil, count: count)
     for (index, new) in remap.table.enumerated() {

@@ -32,8 +32,8 @@ extension RGBImage {
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 4) { target, count in
       for pixel in 0..<width * height {
         let isIn =
-          isWanted[Int(labels.labels[pixel])]
-          && (person.map { $0.map.labels[pixel] == $0.id } ?? true)
+          isWanted[Int(labels.pixels[pixel])]
+          && (person.map { $0.map.pixels[pixel] == $0.id } ?? true)
         for channel in 0..<3 {
           target[4 * pixel + channel] = isIn ? self.pixels[3 * pixel + channel] : 0
         }

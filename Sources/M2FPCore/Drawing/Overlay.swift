@@ -19,7 +19,7 @@ public enum Overlay {
     var result = image
     result.pixels.withUnsafeMutableBufferPointer { pixels in
       guard let pixels = pixels.baseAddress else { return }
-      labels.labels.withUnsafeBytes { labels in
+      labels.pixels.withUnsafeBytes { labels in
         var index = 0
         while index < labels.count {
           let label = labels[index]
@@ -69,7 +69,7 @@ extension Overlay {
     let colours = palette.map { $0.lightened }
     var result = image
     for pixel in isEdge.indices where isEdge[pixel] {
-      let label = labels.labels[pixel]
+      let label = labels.pixels[pixel]
       if label == 0 { continue }
       let colour = colours[Int(label)]
       result.pixels[3 * pixel] = colour.red
@@ -84,7 +84,7 @@ extension Overlay {
   ) {
     let (width, height) = (labels.width, labels.height)
     for map in [labels, persons].compactMap(\.self) {
-      map.labels.withUnsafeBufferPointer { values in
+      map.pixels.withUnsafeBufferPointer { values in
         guard let values = values.baseAddress else { return }
         for (distance, isVertical) in [(1, true), (width, false)] {
           for y in isVertical ? 0..<height : 1..<max(height, 1) {
@@ -128,13 +128,13 @@ extension Overlay {
     _ image: RGBImage, labels: LabelMap, persons: LabelMap?, names: [String], palette: [RGB],
     render: (String) throws(Failure) -> Stencil
   ) throws(Failure) -> RGBImage {
-    let regions = Region.notable(labels, persons: persons).prefix(60)
-    let isCrowd = (persons?.labels.max() ?? 0) > 1
+    let regions = ConnectedRegion.notable(labels, persons: persons).prefix(60)
+    let isCrowd = (persons?.pixels.max() ?? 0) > 1
     let size = textSize(width: image.width, height: image.height)
     let margin = max(2, size / 4)
     let swatch = max(3, size / 3)
-    var layout = LabelLayout(labels, anchors: regions.map(\.anchor))
-    var plates: [(region: Region, text: Stencil, box: Instance.Box)] = []
+    var layout = NamePlacement(labels, anchors: regions.map(\.anchor))
+    var plates: [(region: ConnectedRegion, text: Stencil, box: Instance.Box)] = []
     for region in regions {
       let number = isCrowd && region.person > 0 ? " \(region.person)" : ""
       let text = try render(names[region.classIndex] + number)

@@ -21,16 +21,16 @@ public struct LabelMap: Sendable, Equatable {
   public let width: Int
   public let height: Int
   /// `height × width` values, rows top to bottom.
-  public var labels: [UInt8]
+  public var pixels: [UInt8]
 
   /// Wraps labels that are already in place.
   ///
-  /// - Precondition: `labels.count == width * height`.
-  public init(width: Int, height: Int, labels: [UInt8]) {
-    precondition(width > 0 && height > 0 && labels.count == width * height)
+  /// - Precondition: `pixels.count == width * height`.
+  public init(width: Int, height: Int, pixels: [UInt8]) {
+    precondition(width > 0 && height > 0 && pixels.count == width * height)
     self.width = width
     self.height = height
-    self.labels = labels
+    self.pixels = pixels
   }
 }
 

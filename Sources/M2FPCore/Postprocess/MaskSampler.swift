@@ -1,5 +1,19 @@
 import CRowKernels
 
+/// A mask, and the part of the image outside of which it is at or below a threshold.
+struct MaskExtent {
+  fileprivate let logits: UnsafePointer<Float>
+  fileprivate let slot: Int
+  let rows: Range<Int>
+  let columns: Range<Int>
+  var isEmpty: Bool { rows.isEmpty || columns.isEmpty }
+
+  /// Whether the region reaches into a rectangle of the image.
+  func meets(_ rows: Range<Int>, _ columns: Range<Int>) -> Bool {
+    self.rows.overlaps(rows) && self.columns.overlaps(columns)
+  }
+}
+
 /// Brings masks to the image's size, a row at a time and only where they may matter.
 ///
 /// A mask is never held at full size. Its cells are widened to the image's width once each, three
@@ -19,20 +33,6 @@ struct MaskSampler: ~Copyable {
   private var widened = ScratchBuffer<Float>()
   /// For each row of a mask, the columns that exceed its region's threshold.
   private var spans = ScratchBuffer<m2fp_span>()
-
-  /// A mask, and the part of the image outside of which it is at or below a threshold.
-  struct Region {
-    fileprivate let logits: UnsafePointer<Float>
-    fileprivate let slot: Int
-    let rows: Range<Int>
-    let columns: Range<Int>
-    var isEmpty: Bool { rows.isEmpty || columns.isEmpty }
-
-    /// Whether the region reaches into a rectangle of the image.
-    func meets(_ rows: Range<Int>, _ columns: Range<Int>) -> Bool {
-      self.rows.overlaps(rows) && self.columns.overlaps(columns)
-    }
-  }
 
   /// Sets the sizes for the next image, and room for `regions` regions at a time.
   mutating func prepare(_ masks: Masks, regions: Int) {
@@ -59,7 +59,7 @@ struct MaskSampler: ~Copyable {
   /// - Returns: The region, empty if the mask never exceeds the threshold.
   mutating func region(
     of logits: UnsafePointer<Float>, above threshold: Float, slot: Int
-  ) -> Region {
+  ) -> MaskExtent {
     let spans = spans.reserve((slot + 1) * maskHeight) + slot * maskHeight
     var all = m2fp_span.empty
     var firstRow = Int.max
@@ -73,9 +73,9 @@ struct MaskSampler: ~Copyable {
       }
     }
     guard lastRow >= 0 else {
-      return Region(logits: logits, slot: slot, rows: 0..<0, columns: 0..<0)
+      return MaskExtent(logits: logits, slot: slot, rows: 0..<0, columns: 0..<0)
     }
-    return Region(
+    return MaskExtent(
       logits: logits, slot: slot,
       rows: vertical.positions(using: firstRow, through: lastRow),
       columns: horizontal.positions(using: Int(all.first), through: Int(all.last)))
@@ -96,7 +96,7 @@ struct MaskSampler: ~Copyable {
   ///     of ``lanes``, and the row, indexed like the range. Outside of the range the mask does not
   ///     exceed the threshold. Past the end of `columns` the values are hugely negative.
   mutating func forEachRow(
-    of region: Region, rows: Range<Int>, columns: Range<Int>,
+    of region: MaskExtent, rows: Range<Int>, columns: Range<Int>,
     _ body: (_ y: Int, _ range: Range<Int>, _ row: inout m2fp_row) -> Void
   ) {
     let rows = rows.clamped(to: region.rows)
@@ -178,7 +178,7 @@ struct MaskSampler: ~Copyable {
   ///   - rows: The mask's widened rows.
   ///   - target: Gets the values, column 0 first, and up to ``lanes`` more than are asked for.
   func readRow(
-    of region: Region, y: Int, columns: Range<Int>, rows: inout WidenedRows,
+    of region: MaskExtent, y: Int, columns: Range<Int>, rows: inout WidenedRows,
     _ target: UnsafeMutablePointer<Float>
   ) {
     let tap = vertical.tap(at: y)

@@ -47,7 +47,7 @@ struct PatchSampler: ~Copyable {
     /// Rows of patches.
     let bands: Range<Int>
 
-    init(_ region: MaskSampler.Region, _ geometry: NetworkGeometry) {
+    init(_ region: MaskExtent, _ geometry: NetworkGeometry) {
       let first = max(region.columns.lowerBound - 1, 0)
       patches = first..<region.columns.upperBound
       columns = first..<min(region.columns.upperBound + 1, geometry.contentWidth)
@@ -57,7 +57,7 @@ struct PatchSampler: ~Copyable {
 
   /// Writes the logits of row `y` of the content; what lies past its last column is as that is.
   private func read(
-    _ region: MaskSampler.Region, _ y: Int, _ reach: Reach,
+    _ region: MaskExtent, _ y: Int, _ reach: Reach,
     _ widened: inout MaskSampler.WidenedRows, _ target: UnsafeMutablePointer<Float>
   ) {
     content.readRow(
@@ -104,7 +104,7 @@ struct PatchSampler: ~Copyable {
   ///   - bands: The rows of patches to do, which are as many as rows of the content.
   ///   - labels: The whole map, zeros. Gets the class of each pixel.
   mutating func merge(
-    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, bands: Shares,
+    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, bands: Chunks,
     labels: UnsafeMutablePointer<UInt8>
   ) {
     let stride = stride
@@ -161,7 +161,7 @@ struct PatchSampler: ~Copyable {
   /// A merged instance and its memory: the even row of the content, the odd one, and the same for
   /// their values.
   private struct Layer {
-    let region: MaskSampler.Region
+    let region: MaskExtent
     let reach: Reach
     let memory: UnsafeMutablePointer<Float>
     var widened: MaskSampler.WidenedRows

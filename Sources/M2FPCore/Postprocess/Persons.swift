@@ -107,7 +107,7 @@ extension Persons {
   /// - Returns: The persons, best first.
   static func assemble(
     humans: [Instance], merged: [Instance], labels: LabelMap, classes: Int, masks: Masks,
-    maskThreshold: Float, rules: PersonRules, team: Team<PostprocessMemory>
+    maskThreshold: Float, rules: PersonRules, team: ThreadTeam<Workspace>
   ) -> Persons {
     let (width, height) = (labels.width, labels.height)
     let least = rules.minSize.pixels(of: width * height)
@@ -118,7 +118,7 @@ extension Persons {
         of human: Instance,
         _ body: (_ row: inout m2fp_row, _ range: Range<Int>, _ offset: Int) -> Void
       ) {
-        team.divide(height, sharesOf: 64) { memory, rows in
+        team.forEachChunk(height, chunksOf: 64) { memory, rows in
           memory.sampler.prepare(masks, regions: 1)
           memory.sampler.forEachRow(
             of: masks[human.query], above: 0, rows: rows, width: width, body)
@@ -143,10 +143,10 @@ extension Persons {
       }
     }
     let scores = Mutex([Float?](repeating: nil, count: (kept.count + 1) * classes))
-    map.labels.withUnsafeBufferPointer { ids in
+    map.pixels.withUnsafeBufferPointer { ids in
       guard let ids = ids.baseAddress, !kept.isEmpty else { return }
       let parts = merged.filter { $0.classIndex != 0 }
-      team.divide(parts.count, sharesOf: 1) { memory, shares in
+      team.forEachChunk(parts.count, chunksOf: 1) { memory, shares in
         memory.sampler.prepare(masks, regions: 1)
         for part in shares.joined().lazy.map({ parts[$0] }) {
           // For each id, whether the part reaches into it.
@@ -182,7 +182,7 @@ extension Persons {
 
   /// Everything that a single-human model has labelled, as one person.
   static func single(
-    labels: LabelMap, classScores: [Float?], rules: PersonRules, team: Team<PostprocessMemory>
+    labels: LabelMap, classScores: [Float?], rules: PersonRules, team: ThreadTeam<Workspace>
   ) -> Persons {
     let classes = classScores.count
     var none: Persons {
@@ -190,7 +190,7 @@ extension Persons {
     }
     let map = LabelMap(
       width: labels.width, height: labels.height,
-      labels: labels.labels.map { $0 == 0 ? 0 : 1 })
+      pixels: labels.pixels.map { $0 == 0 ? 0 : 1 })
     let tallies = PartTally.count(labels: labels, map: map, persons: 1, classes: classes)
     let scores = classScores.dropFirst().compactMap(\.self)
     guard !scores.isEmpty else { return none }
@@ -198,7 +198,7 @@ extension Persons {
     guard
       let person = Person(
         score: score, tallies: tallies[classes...], scores: classScores[...], isSingle: true),
-      person.pixelCount >= rules.minSize.pixels(of: labels.labels.count),
+      person.pixelCount >= rules.minSize.pixels(of: labels.pixels.count),
       score >= rules.minScore
     else { return none }
     return Persons(map: map, list: [person])
@@ -281,8 +281,8 @@ package func forEachRun(
   _ body: (_ y: Int, _ columns: Range<Int>, _ one: UInt8, _ other: UInt8) -> Void
 ) {
   precondition(one.width == other.width && one.height == other.height)
-  one.labels.withUnsafeBufferPointer { ones in
-    other.labels.withUnsafeBufferPointer { others in
+  one.pixels.withUnsafeBufferPointer { ones in
+    other.pixels.withUnsafeBufferPointer { others in
       guard let ones = ones.baseAddress, let others = others.baseAddress else { return }
       for y in 0..<one.height {
         let (ones, others) = (ones + y * one.width, others + y * one.width)

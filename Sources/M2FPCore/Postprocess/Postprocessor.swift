@@ -7,7 +7,7 @@ import CRowKernels
 /// each thread, between images.
 public final class Postprocessor {
   private let rules: ModelContract.Postprocess
-  private let team: Team<PostprocessMemory>
+  private let team: ThreadTeam<Workspace>
   private var probabilities = ScratchBuffer<Float>()
 
   /// Makes one for a model.
@@ -19,7 +19,7 @@ public final class Postprocessor {
   ///     it.
   public init(contract: ModelContract, threads: Int) {
     rules = contract.postprocess
-    team = Team(threads: threads) { PostprocessMemory() }
+    team = ThreadTeam(threads: threads) { Workspace() }
   }
 
   /// Reads one image's output.
@@ -160,14 +160,14 @@ public final class Postprocessor {
     let (width, height) = (masks.geometry.imageWidth, masks.geometry.imageHeight)
     let labels = team.filledMap(width, height) { labels in
       if inPatches {
-        team.divide(masks.geometry.contentHeight, sharesOf: PatchSampler.bandsAShare) {
+        team.forEachChunk(masks.geometry.contentHeight, chunksOf: PatchSampler.bandsAShare) {
           memory, bands in
           memory.patchSampler.prepare(masks, regions: topK)
           memory.patchSampler.merge(
             layers, masks, maskThreshold: maskThreshold, bands: bands, labels: labels)
         }
       } else {
-        team.divide(height, sharesOf: SemanticMerger.tileHeight) { memory, rows in
+        team.forEachChunk(height, chunksOf: SemanticMerger.tileHeight) { memory, rows in
           memory.sampler.prepare(masks, regions: topK)
           memory.merger.merge(
             layers, masks, maskThreshold: maskThreshold, rows: rows, sampler: &memory.sampler,
@@ -190,7 +190,7 @@ public final class Postprocessor {
 }
 
 /// What one thread of a postprocess works in; its memory is kept between images.
-final class PostprocessMemory {
+final class Workspace {
   var sampler = MaskSampler()
   var merger = SemanticMerger()
   var patchSampler = PatchSampler()

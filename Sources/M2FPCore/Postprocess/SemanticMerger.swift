@@ -25,7 +25,7 @@ struct SemanticMerger: ~Copyable {
 
   /// A merged instance, or all of one class.
   private struct Layer {
-    let region: MaskSampler.Region
+    let region: MaskExtent
     let label: UInt8
     let presence: m2fp_presence
   }
@@ -43,7 +43,7 @@ struct SemanticMerger: ~Copyable {
   ///   - sampler: Prepared for these masks, with room for all instances.
   ///   - labels: The whole map, zeros. Gets the classes.
   mutating func merge(
-    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, rows: Shares,
+    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, rows: Chunks,
     sampler: inout MaskSampler, labels: UnsafeMutablePointer<UInt8>
   ) {
     let width = masks.geometry.imageWidth
@@ -143,7 +143,7 @@ struct SemanticMerger: ~Copyable {
 
   /// Calls `body` for each tile that a region reaches into.
   private static func forEachTile(
-    _ regions: [MaskSampler.Region], _ rows: Range<Int>, _ width: Int,
+    _ regions: [MaskExtent], _ rows: Range<Int>, _ width: Int,
     _ body: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
   ) {
     for top in stride(from: rows.lowerBound, to: rows.upperBound, by: tileHeight) {

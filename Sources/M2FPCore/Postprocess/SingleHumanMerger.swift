@@ -55,7 +55,7 @@ struct SingleHumanMerger: ~Copyable {
   /// - Returns: The result at the image's own size.
   static func parse(
     _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, classes: Int,
-    persons: PersonRules?, team: Team<PostprocessMemory>
+    persons: PersonRules?, team: ThreadTeam<Workspace>
   ) -> ParsingResult {
     let (width, height) = (masks.geometry.imageWidth, masks.geometry.imageHeight)
     let shareRows = shareRows(masks.geometry)
@@ -63,7 +63,7 @@ struct SingleHumanMerger: ~Copyable {
     let labels = totals.withUnsafeMutableBufferPointer { buffer in
       guard let totals = buffer.baseAddress else { preconditionFailure("an image has rows") }
       return team.filledMap(width, height) { labels in
-        team.divide(height, sharesOf: shareRows) { memory, rows in
+        team.forEachChunk(height, chunksOf: shareRows) { memory, rows in
           memory.singleHuman.merge(
             masks, classProbabilities, queries: queries, classes: classes, rows: rows,
             labels: labels, totals: totals)
@@ -103,7 +103,7 @@ struct SingleHumanMerger: ~Copyable {
   ///     thread does it all, so that sums are the same however many threads there are.
   private mutating func merge(
     _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, classes: Int,
-    rows: Shares, labels: UnsafeMutablePointer<UInt8>, totals: UnsafeMutablePointer<Double>
+    rows: Chunks, labels: UnsafeMutablePointer<UInt8>, totals: UnsafeMutablePointer<Double>
   ) {
     let geometry = masks.geometry
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)

@@ -47,14 +47,14 @@ struct COCOExport: ExportFormat {
   }
 
   /// One photo's share of the file.
-  struct Piece: Sendable {
+  struct Record: Sendable {
     fileprivate let image: String
     fileprivate let annotations: [String]
   }
 
   /// - Returns: The JSON of the image and of its annotations, without ids.
-  func piece(of photo: StoredResult) -> Piece {
-    let objects = Objects(photo)
+  func record(of photo: StoredResult) -> Record {
+    let objects = ExportedInstances(photo)
     let (width, height) = (photo.labels.width, photo.labels.height)
     func annotation(
       _ category: Int, _ mask: RunLength, score: Float?, person: Int, parsingScore: Float? = nil,
@@ -68,7 +68,7 @@ struct COCOExport: ExportFormat {
           iscrowd: isCrowd ? 1 : 0, score: score, person_id: person > 0 ? person : nil,
           parsing_score: parsingScore))
     }
-    return Piece(
+    return Record(
       image: JSONText.of(
         Image(file_name: photo.file.input.relativePath, width: width, height: height)),
       annotations: objects.persons.map {
@@ -105,11 +105,11 @@ struct COCOExport: ExportFormat {
           + "\"images\":[")
     }
 
-    func add(_ piece: Piece) throws(FileFailure) {
+    func add(_ record: Record) throws(FileFailure) {
       imageCount += 1
       try images.write(
-        (imageCount > 1 ? ",\n" : "\n") + "{\"id\":\(imageCount)," + piece.image.dropFirst())
-      for annotation in piece.annotations {
+        (imageCount > 1 ? ",\n" : "\n") + "{\"id\":\(imageCount)," + record.image.dropFirst())
+      for annotation in record.annotations {
         annotationCount += 1
         try annotations.write(
           (annotationCount > 1 ? ",\n" : "\n")

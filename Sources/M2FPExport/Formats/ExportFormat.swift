@@ -4,18 +4,18 @@ import M2FPResults
 
 /// A format that finished photos can be exported in.
 ///
-/// The pieces of photos are made on many threads, and added by one, in the order of the photos.
+/// The records of photos are made on many threads, and added by one, in the order of the photos.
 protocol ExportFormat: Sendable {
-  associatedtype Piece: Sendable
-  associatedtype Writer: ExportWriter<Piece>
+  associatedtype Record: Sendable
+  associatedtype Writer: ExportWriter<Record>
 
   /// What is exported of one photo.
   ///
   /// - Throws: ``FileFailure`` where the photo, or what was found in it, cannot be encoded.
-  func piece(of photo: StoredResult) throws(FileFailure) -> Piece
+  func record(of photo: StoredResult) throws(FileFailure) -> Record
 
   /// What is exported of a photo that has no results: nothing, for most formats.
-  func piece(of failed: FailedPhoto) -> Piece?
+  func record(of failed: FailedPhoto) -> Record?
 
   /// Begins an export, under a temporary name.
   ///
@@ -24,15 +24,15 @@ protocol ExportFormat: Sendable {
 }
 
 extension ExportFormat {
-  func piece(of failed: FailedPhoto) -> Piece? { nil }
+  func record(of failed: FailedPhoto) -> Record? { nil }
 }
 
 /// An export in the making. Without ``finish()`` nothing is left of it.
-protocol ExportWriter<Piece> {
-  associatedtype Piece
+protocol ExportWriter<Record> {
+  associatedtype Record
 
   /// - Throws: ``FileFailure`` of stage `write`.
-  func add(_ piece: Piece) throws(FileFailure)
+  func add(_ record: Record) throws(FileFailure)
 
   /// Gives the export its name.
   ///

@@ -16,7 +16,7 @@ struct LIPExport: ExportFormat {
   /// Pixel values of 8 bits.
   private static let mostParts = 255
 
-  func piece(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Piece {
+  func record(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Record {
     let name = photo.file.exportName
     var numbers: [Int: UInt8] = [:]
     var lines: [String] = []
@@ -27,12 +27,12 @@ struct LIPExport: ExportFormat {
         numbers[person.id << 8 | part.index] = UInt8(lines.count)
       }
     }
-    var parts = [UInt8](repeating: 0, count: photo.labels.labels.count)
+    var parts = [UInt8](repeating: 0, count: photo.labels.pixels.count)
     forEachRun(photo.labels, photo.persons) { y, columns, label, person in
       guard let number = numbers[Int(person) << 8 | Int(label)] else { return }
       for x in columns { parts[y * photo.labels.width + x] = number }
     }
-    let map = LabelMap(width: photo.labels.width, height: photo.labels.height, labels: parts)
+    let map = LabelMap(width: photo.labels.width, height: photo.labels.height, pixels: parts)
     let colours = Palette.persons.colours.prefix(lines.count + 1)
     return .init(files: [
       (

@@ -9,7 +9,7 @@ struct LabelsExport: ExportFormat {
   let path: String
   let classes: [String]
 
-  func piece(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Piece {
+  func record(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Record {
     let file = try PNGEncoder.grey(photo.labels)
     return .init(files: [(photo.file.exportName + ".png", .bytes(file.bytes))])
   }
@@ -21,7 +21,7 @@ struct LabelsExport: ExportFormat {
   }
 }
 
-extension AtomicFolder.Piece.Content {
+extension AtomicFolder.Record.Content {
   /// A text file.
   static func lines(_ lines: [String]) -> Self {
     .bytes(Array(lines.map { $0 + "\n" }.joined().utf8))

@@ -13,7 +13,7 @@ struct YOLOExport: ExportFormat {
   let path: String
   let classes: [String]
 
-  func piece(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Piece {
+  func record(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Record {
     let (width, height) = (photo.labels.width, photo.labels.height)
     var lines: [String] = []
     func add(_ category: Int, _ box: Instance.Box, _ isInside: (Int) -> Bool) {
@@ -27,10 +27,10 @@ struct YOLOExport: ExportFormat {
       }
       lines.append("\(category) " + numbers.joined(separator: " "))
     }
-    let (labels, persons) = (photo.labels.labels, photo.persons.labels)
-    let objects = Objects(photo)
-    for whole in objects.persons {
-      add(classes.count - 1, whole.mask.imageBox) { persons[$0] == whole.person.id }
+    let (labels, persons) = (photo.labels.pixels, photo.persons.pixels)
+    let objects = ExportedInstances(photo)
+    for personMask in objects.persons {
+      add(classes.count - 1, personMask.mask.imageBox) { persons[$0] == personMask.person.id }
     }
     for part in objects.parts {
       add(part.classIndex - 1, part.mask.imageBox) {

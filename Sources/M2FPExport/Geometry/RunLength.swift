@@ -58,8 +58,8 @@ extension LabelMap {
   /// The map with rows and columns exchanged.
   func transposed() -> LabelMap {
     let side = 32
-    let result = [UInt8](unsafeUninitializedCapacity: labels.count) { target, count in
-      labels.withUnsafeBufferPointer { source in
+    let result = [UInt8](unsafeUninitializedCapacity: pixels.count) { target, count in
+      pixels.withUnsafeBufferPointer { source in
         // By blocks, so that reads and writes both stay in the cache.
         for top in stride(from: 0, to: height, by: side) {
           for left in stride(from: 0, to: width, by: side) {
@@ -71,8 +71,8 @@ extension LabelMap {
           }
         }
       }
-      count = labels.count
+      count = pixels.count
     }
-    return LabelMap(width: height, height: width, labels: result)
+    return LabelMap(width: height, height: width, pixels: result)
   }
 }

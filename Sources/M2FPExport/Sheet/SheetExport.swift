@@ -14,7 +14,7 @@ struct SheetExport: ExportFormat {
   private static let thumbnailSide = 320
   private static let jpegQuality = 72
 
-  func piece(of photo: StoredResult) throws(FileFailure) -> String {
+  func record(of photo: StoredResult) throws(FileFailure) -> String {
     let (width, height) = (photo.labels.width, photo.labels.height)
     let scale = min(1, Double(Self.thumbnailSide) / Double(max(width, height)))
     let (small, low) = (
@@ -60,7 +60,7 @@ struct SheetExport: ExportFormat {
       """
   }
 
-  func piece(of failed: FailedPhoto) -> String? {
+  func record(of failed: FailedPhoto) -> String? {
     """
     <article class="failed">
     <h2>\(HTML.escaped(failed.file.input.relativePath))</h2>\
@@ -81,7 +81,7 @@ struct SheetExport: ExportFormat {
       try file.write(format.head)
     }
 
-    func add(_ piece: String) throws(FileFailure) { try file.write(piece) }
+    func add(_ record: String) throws(FileFailure) { try file.write(record) }
 
     func finish() throws(FileFailure) {
       let script = String(decoding: PackageResources.sheet_js, as: UTF8.self)
@@ -111,7 +111,7 @@ struct SheetExport: ExportFormat {
       </head>
       <body>
       <header><h1>Human parsing</h1>
-      <p class="meta">Model \(HTML.escaped(context.model)). Shares are of all pixels of a photo.</p>
+      <p class="meta">Model \(HTML.escaped(context.model)). Chunks are of all pixels of a photo.</p>
       </header>
       <form onsubmit="return false"><div>
       <label>Show <select id="show"><option value="all">all photos</option>\
@@ -182,8 +182,8 @@ extension LabelMap {
     result.reserveCapacity(newWidth * newHeight)
     for y in 0..<newHeight {
       let row = (2 * y + 1) * height / (2 * newHeight) * width
-      for x in 0..<newWidth { result.append(labels[row + (2 * x + 1) * width / (2 * newWidth)]) }
+      for x in 0..<newWidth { result.append(pixels[row + (2 * x + 1) * width / (2 * newWidth)]) }
     }
-    return LabelMap(width: newWidth, height: newHeight, labels: result)
+    return LabelMap(width: newWidth, height: newHeight, pixels: result)
   }
 }

@@ -6,21 +6,21 @@ import M2FPResults
 
 /// The path of one image in three steps, each a function from one value to the next, so that they
 /// can run on different threads: ``load(_:)`` → ``parse(_:session:postprocessor:)`` → ``write(_:)``.
-struct FilePipeline: Sendable {
+struct FileProcessor: Sendable {
   let options: BatchOptions
   let contract: ModelContract
-  let network: Sidecar.Network
+  let network: ModelIdentity
   let recordedOptions: Sidecar.Options
-  let isCurrent: CurrencyCheck
+  let isCurrent: UpToDateCheck
   let encoder: OutputEncoder
-  let keys = KeysInHand()
+  let keys = InFlightKeys()
 
-  init(options: BatchOptions, contract: ModelContract, network: Sidecar.Network) {
+  init(options: BatchOptions, contract: ModelContract, network: ModelIdentity) {
     self.options = options
     self.contract = contract
     self.network = network
     self.recordedOptions = options.recorded(contract: contract)
-    self.isCurrent = CurrencyCheck(
+    self.isCurrent = UpToDateCheck(
       model: network, options: recordedOptions, force: options.force)
     self.encoder = OutputEncoder(options: options, classes: options.classes(of: contract))
   }
@@ -47,7 +47,7 @@ struct FilePipeline: Sendable {
   /// A key of the cache, held until the result is there.
   struct CacheKey: Sendable {
     let key: String
-    let hold: KeysInHand.Hold
+    let reservation: InFlightKeys.Reservation
     /// What to say of an entry that was there already.
     let damage: [String]
   }
@@ -73,14 +73,14 @@ struct FilePipeline: Sendable {
   /// Reads, decodes and resizes, unless the outputs turn out to be current or the cache has them.
   ///
   /// - Parameters:
-  ///   - examined: The file.
+  ///   - checked: The file.
   ///   - preprocessor: The calling thread's.
   ///   - mayDefer: Whether to put the file off while another with the same bytes is on its way.
   /// - Returns: The image, unless the file was done or put off.
   func load(
-    _ examined: ExaminedFile, preprocessor: Preprocessor, mayDefer: Bool
+    _ checked: CheckedFile, preprocessor: Preprocessor, mayDefer: Bool
   ) -> LoadResult {
-    let file = examined.file
+    let file = checked.file
     var times = StageTimes()
     var warnings: [String] = []
     func done(_ result: Outcome.Result) -> LoadResult {
@@ -96,7 +96,7 @@ struct FilePipeline: Sendable {
         try FileReader.read(path, limit: options.maxFileSize)
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
-      if examined.currency == .touched(sha256: digest) {
+      if checked.status == .touched(sha256: digest) {
         touch(file.outputs.sidecar, contents.stamp.modified)
         return done(.current)
       }
@@ -114,8 +114,8 @@ struct FilePipeline: Sendable {
         case .damaged: damage = ["its entry in the cache was damaged, and has been dropped"]
         case .miss: break
         }
-        if let hold = keys.hold(key) {
-          cacheKey = CacheKey(key: key, hold: hold, damage: damage)
+        if let reservation = keys.reserve(key) {
+          cacheKey = CacheKey(key: key, reservation: reservation, damage: damage)
         } else if mayDefer {
           return .deferred(key: key)
         }
@@ -142,19 +142,19 @@ struct FilePipeline: Sendable {
   }
 
   /// What would become of a file; reads it only if that depends on its digest.
-  func rehearse(_ examined: ExaminedFile) -> Outcome {
+  func dryRun(_ checked: CheckedFile) -> Outcome {
     func outcome(_ result: Outcome.Result) -> Outcome {
       Outcome(
-        input: examined.file.input, outputs: examined.file.outputs, result: result,
+        input: checked.file.input, outputs: checked.file.outputs, result: result,
         seconds: StageTimes(), warnings: [])
     }
-    if let failure = examined.file.input.failure { return outcome(.failed(failure)) }
-    switch examined.currency {
+    if let failure = checked.file.input.failure { return outcome(.failed(failure)) }
+    switch checked.status {
     case .current: return outcome(.current)
     case .stale(let reason): return outcome(.planned(reason))
     case .touched(let digest):
       do throws(FileFailure) {
-        let contents = try FileReader.read(examined.file.input.path, limit: options.maxFileSize)
+        let contents = try FileReader.read(checked.file.input.path, limit: options.maxFileSize)
         let isSame = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest
         return outcome(isSame ? .current : .planned(.changedInput))
       } catch {
@@ -268,7 +268,7 @@ struct FilePipeline: Sendable {
     files.stampLast(modified)
     try files.sync()
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
-    let turn = FolderTurn(names.folder)
+    let turn = FolderLock(names.folder)
     defer { turn.end() }
     let stale = StaleOutputs(
       names, slugs: (contract.classes + encoder.classes).map(ClassNames.slug),
@@ -281,7 +281,7 @@ struct FilePipeline: Sendable {
 }
 
 /// A lock on a folder, held while the outputs of one file are put in place.
-private struct FolderTurn {
+private struct FolderLock {
   private let descriptor: Int32
 
   /// Waits for the others; where a file system knows no locks, there is no turn.

@@ -1,5 +1,5 @@
 /// Finds places for names beside what they name.
-struct LabelLayout {
+struct NamePlacement {
   private let width: Int
   private let height: Int
   /// Summed-area table of pixels that belong to a class, in cells of `step` pixels: a name should
@@ -31,7 +31,7 @@ struct LabelLayout {
       for column in 0..<columns {
         let pixel =
           min(row * step + step / 2, height - 1) * width + min(column * step + step / 2, width - 1)
-        if labels.labels[pixel] != 0 { sum += 1 }
+        if labels.pixels[pixel] != 0 { sum += 1 }
         sums[(row + 1) * (columns + 1) + column + 1] =
           sums[row * (columns + 1) + column + 1] + sum
       }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What a run without anyone watching leaves behind and keeps to: metrics, logs, memory.
-struct UnattendedTests {
+struct MetricsAndLogsTests {
   private let trial: Trial
 
   init() throws {

@@ -4,13 +4,13 @@ import M2FPResults
 
 /// The results that this run is making, by key: of two copies of a photo that come one after the
 /// other, the second waits for the first instead of being parsed, too.
-final class KeysInHand: Sendable {
+final class InFlightKeys: Sendable {
   /// Holds a key as long as it lives, wherever its file goes: on, or into a failure.
-  final class Hold: Sendable {
-    private let keys: KeysInHand
+  final class Reservation: Sendable {
+    private let keys: InFlightKeys
     private let key: String
 
-    fileprivate init(_ keys: KeysInHand, _ key: String) {
+    fileprivate init(_ keys: InFlightKeys, _ key: String) {
       self.keys = keys
       self.key = key
     }
@@ -23,10 +23,10 @@ final class KeysInHand: Sendable {
   nonisolated(unsafe) private var held: Set<String> = []
 
   /// - Returns: nil if the key is held already.
-  func hold(_ key: String) -> Hold? {
+  func reserve(_ key: String) -> Reservation? {
     condition.lock()
     defer { condition.unlock() }
-    return held.insert(key).inserted ? Hold(self, key) : nil
+    return held.insert(key).inserted ? Reservation(self, key) : nil
   }
 
   private func release(_ key: String) {

@@ -2,7 +2,7 @@ import M2FPExport
 
 /// How what is typed is stronger than m2fp.toml also where it is another option: no value of the
 /// file is the reason why a command line is refused.
-enum OptionRelations {
+enum OptionConflicts {
   /// Of each of these one counts: what is typed takes the place of the others in the file.
   private static let alternatives: [Set<String>] = [
     ["cache", "no-cache"], ["fail-fast", "keep-going", "max-errors"], ["log-level", "quiet"],

@@ -6,29 +6,29 @@ import M2FPResults
 /// The threads of one run, seen from the one that collects their outcomes.
 ///
 /// A thread that takes longer over a file than the options allow is abandoned and replaced.
-struct Crew: ~Copyable {
+struct WorkerPool: ~Copyable {
   private struct Member {
-    let role: Conveyor.Role
-    let hand: Hand
+    let role: StagePipeline.Role
+    let watchdog: Watchdog
     let thread: WorkerThread
   }
 
   /// How many threads may be stuck before it is plain that the machine is, and not the files.
-  private static let abandonedLimit = 32
+  private static let expiredLimit = 32
 
-  private let conveyor: Conveyor
+  private let stages: StagePipeline
   private let timeout: Duration?
   private var members: [Member] = []
-  private var abandoned = 0
+  private var expired = 0
 
   init(
-    files: [ExaminedFile], onlyFolder: String?, pipeline: FilePipeline, jobs: Int,
+    files: [CheckedFile], onlyFolder: String?, pipeline: FileProcessor, jobs: Int,
     cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
   ) {
     // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
     // or encode.
     let helpers = (jobs + 1) / 2
-    conveyor = Conveyor(
+    stages = StagePipeline(
       files: files, onlyFolder: onlyFolder, pipeline: pipeline, jobs: jobs, helpers: helpers,
       cancellation: cancellation, makeSession: makeSession)
     timeout = pipeline.options.timeout
@@ -39,46 +39,46 @@ struct Crew: ~Copyable {
     for _ in 0..<jobs { start(.worker) }
   }
 
-  private mutating func start(_ role: Conveyor.Role) {
-    let hand = Hand()
-    let thread = WorkerThread { [conveyor] in conveyor.run(role, hand) }
-    members.append(Member(role: role, hand: hand, thread: thread))
+  private mutating func start(_ role: StagePipeline.Role) {
+    let watchdog = Watchdog()
+    let thread = WorkerThread { [stages] in stages.run(role, watchdog) }
+    members.append(Member(role: role, watchdog: watchdog, thread: thread))
   }
 
   /// The next outcome; nil when there will be none.
   mutating func next() -> Outcome? {
-    guard let timeout else { return conveyor.outcomes.pop() }
+    guard let timeout else { return stages.outcomes.pop() }
     // Fine enough for limits of a second and more, and no load.
     let tick = min(0.1, Double(timeout.nanoseconds) / 4e9)
     while true {
-      if let outcome = conveyor.outcomes.pop(until: Date(timeIntervalSinceNow: tick)) {
+      if let outcome = stages.outcomes.pop(until: Date(timeIntervalSinceNow: tick)) {
         return outcome
       }
-      if conveyor.outcomes.isFinished { return nil }
-      if let outcome = abandonOne(after: timeout) { return outcome }
+      if stages.outcomes.isFinished { return nil }
+      if let outcome = expireOne(after: timeout) { return outcome }
     }
   }
 
   /// Replaces a thread that takes too long, if there is one, and fails its file.
-  private mutating func abandonOne(after limit: Duration) -> Outcome? {
+  private mutating func expireOne(after limit: Duration) -> Outcome? {
     for (index, member) in members.enumerated() {
-      guard let file = member.hand.abandon(after: limit.nanoseconds) else { continue }
+      guard let file = member.watchdog.expire(after: limit.nanoseconds) else { continue }
       member.thread.detach()
       members.remove(at: index)
-      abandoned += 1
-      if abandoned == Self.abandonedLimit {
-        conveyor.cancellation.cancel(
+      expired += 1
+      if expired == Self.expiredLimit {
+        stages.cancellation.cancel(
           .failure(
             RunFailure(
               .temporary,
-              "\(abandoned) files took longer than --timeout and hang still: look to the disks "
+              "\(expired) files took longer than --timeout and hang still: look to the disks "
                 + "and the load, and run again.")))
       }
       start(member.role)
       let failure = FileFailure(
         stage: member.role.stage, code: .timeout, message: "not done within --timeout \(limit.text)"
       )
-      conveyor.stop(after: failure)
+      stages.stop(after: failure)
       return Outcome(
         input: file.file.file.input, outputs: file.file.file.outputs, result: .failed(failure),
         seconds: StageTimes(), warnings: [])

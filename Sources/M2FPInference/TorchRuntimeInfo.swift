@@ -2,7 +2,7 @@ import CTorchLoader
 import M2FPCore
 
 /// What inference runs on, for diagnosis.
-public struct Runtime: Sendable {
+public struct TorchRuntimeInfo: Sendable {
   public enum BLAS: Sendable, Equatable {
     /// OpenBLAS on OpenMP: what m2fp is measured with.
     case openBLASOpenMP

@@ -6,7 +6,7 @@ import M2FPImageIO
 import M2FPResults
 
 /// Options of `parse` that make pictures for people.
-struct PictureOptions: ParsableArguments {
+struct RenderingOptions: ParsableArguments {
   @Flag(help: "Also write photo.m2fp.overlay.jpg: the photo under translucent colours.")
   var overlay = false
 

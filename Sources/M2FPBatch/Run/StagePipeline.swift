@@ -4,7 +4,7 @@ import M2FPResults
 import Synchronization
 
 /// What the threads of one run share: the files to do, and the queues from thread to thread.
-final class Conveyor: Sendable {
+final class StagePipeline: Sendable {
   /// What a thread does.
   enum Role {
     case reader, worker, writer
@@ -20,26 +20,26 @@ final class Conveyor: Sendable {
   }
 
   /// A value on its way to the next thread.
-  private struct Passed<Value: Sendable>: Sendable {
-    let hand: FileInHand
+  private struct Job<Value: Sendable>: Sendable {
+    let file: FileJob
     let value: Value
   }
 
   let cancellation: Cancellation
   let outcomes: BoundedQueue<Outcome>
-  private let files: [ExaminedFile]
+  private let files: [CheckedFile]
   /// Where all outputs go; nil if they go to several folders.
   private let onlyFolder: String?
-  private let pipeline: FilePipeline
+  private let pipeline: FileProcessor
   private let makeSession: Batch.SessionFactory
-  private let loaded: BoundedQueue<Passed<FilePipeline.Loaded>>
-  private let parsed: BoundedQueue<Passed<FilePipeline.Parsed>>
+  private let loaded: BoundedQueue<Job<FileProcessor.Loaded>>
+  private let parsed: BoundedQueue<Job<FileProcessor.Parsed>>
   private let nextIndex = Atomic<Int>(0)
-  private let deferred = Locked<[(FileInHand, key: String)]>([])
+  private let deferred = Locked<[(FileJob, key: String)]>([])
   private let failed = Atomic<Int>(0)
 
   init(
-    files: [ExaminedFile], onlyFolder: String?, pipeline: FilePipeline, jobs: Int, helpers: Int,
+    files: [CheckedFile], onlyFolder: String?, pipeline: FileProcessor, jobs: Int, helpers: Int,
     cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
   ) {
     self.files = files
@@ -73,23 +73,23 @@ final class Conveyor: Sendable {
 
   /// The whole life of a thread. An abandoned thread leaves the rest, and its place as a producer,
   /// to its successor.
-  func run(_ role: Role, _ hand: Hand) {
+  func run(_ role: Role, _ watchdog: Watchdog) {
     switch role {
-    case .reader: if readFiles(hand) { loaded.finish() }
-    case .worker: if parseFiles(hand) { parsed.finish() }
-    case .writer: if writeFiles(hand) { outcomes.finish() }
+    case .reader: if readFiles(watchdog) { loaded.finish() }
+    case .worker: if parseFiles(watchdog) { parsed.finish() }
+    case .writer: if writeFiles(watchdog) { outcomes.finish() }
     }
   }
 
   /// - Returns: Whether the thread came to its end, rather than being abandoned.
-  private func readFiles(_ hand: Hand) -> Bool {
+  private func readFiles(_ watchdog: Watchdog) -> Bool {
     let preprocessor = pipeline.makePreprocessor()
     while !cancellation.isCancelled, let (file, mayDefer) = nextFile() {
-      let result = hand.hold(file) {
+      let result = watchdog.watch(file) {
         pipeline.load(file.file, preprocessor: preprocessor, mayDefer: mayDefer)
       }
       switch result {
-      case .loaded(let image): loaded.push(Passed(hand: file, value: image))
+      case .loaded(let image): loaded.push(Job(file: file, value: image))
       case .done(let outcome): report(outcome)
       case .deferred(let key): deferred.withLock { $0.append((file, key)) }
       case nil: return false
@@ -100,15 +100,15 @@ final class Conveyor: Sendable {
 
   /// The next file to read: one that nobody has read, and when there is none, one that waited for
   /// another with the same bytes, which it does once only.
-  private func nextFile() -> (FileInHand, mayDefer: Bool)? {
+  private func nextFile() -> (FileJob, mayDefer: Bool)? {
     let index = nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue
-    if index < files.count { return (FileInHand(files[index]), true) }
+    if index < files.count { return (FileJob(files[index]), true) }
     guard let (file, key) = deferred.withLock({ $0.popLast() }) else { return nil }
     pipeline.keys.wait(for: key, timeout: pipeline.options.timeout, cancellation: cancellation)
     return cancellation.isCancelled ? nil : (file, false)
   }
 
-  private func parseFiles(_ hand: Hand) -> Bool {
+  private func parseFiles(_ watchdog: Watchdog) -> Bool {
     let preprocessor = pipeline.makePreprocessor()
     let postprocessor = Postprocessor(
       contract: pipeline.contract, threads: pipeline.options.plan.threads)
@@ -129,14 +129,14 @@ final class Conveyor: Sendable {
       }
       guard let session else { continue }
       let image = next.value
-      let result = hand.hold(next.hand) {
+      let result = watchdog.watch(next.file) {
         Result { () throws(FileFailure) in
           try pipeline.parse(
             image, preprocessor: preprocessor, session: session, postprocessor: postprocessor)
         }
       }
       switch result {
-      case .success(let result): parsed.push(Passed(hand: next.hand, value: result))
+      case .success(let result): parsed.push(Job(file: next.file, value: result))
       case .failure(let failure):
         report(
           Outcome(
@@ -148,9 +148,11 @@ final class Conveyor: Sendable {
     return true
   }
 
-  private func writeFiles(_ hand: Hand) -> Bool {
+  private func writeFiles(_ watchdog: Watchdog) -> Bool {
     while let next = parsed.pop() {
-      guard let outcome = hand.hold(next.hand, { pipeline.write(next.value) }) else { return false }
+      guard let outcome = watchdog.watch(next.file, { pipeline.write(next.value) }) else {
+        return false
+      }
       report(outcome)
     }
     return true

@@ -3,7 +3,7 @@ import M2FPFiles
 import M2FPResults
 
 /// The control groups of a process, of version 1 and 2, with all of their ancestors.
-struct ControlGroups {
+struct Cgroups {
   enum Version {
     case one, two
   }
@@ -14,8 +14,8 @@ struct ControlGroups {
   let root: String
 
   /// Those of this process.
-  static func current() -> ControlGroups {
-    ControlGroups(membership: read("/proc/self/cgroup") ?? "", root: "/sys/fs/cgroup")
+  static func current() -> Cgroups {
+    Cgroups(membership: read("/proc/self/cgroup") ?? "", root: "/sys/fs/cgroup")
   }
 
   /// The tightest limit of the groups and of their ancestors.

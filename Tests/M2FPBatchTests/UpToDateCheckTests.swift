@@ -8,7 +8,7 @@ import Testing
 
 @testable import M2FPBatch
 
-struct CurrencyTests: BatchFixture {
+struct UpToDateCheckTests: BatchFixture {
   let folder: TemporaryFolder
 
   init() throws {
@@ -17,9 +17,10 @@ struct CurrencyTests: BatchFixture {
   }
 
   /// What a dry run says of `a.png`: why it would be parsed, or nil if it is current.
-  private func reason(_ options: BatchOptions? = nil, model: String = "0") throws -> Staleness? {
+  private func reason(_ options: BatchOptions? = nil, model: String = "0") throws -> RebuildReason?
+  {
     let before = try folder.tree()
-    let (summary, outcomes) = try run(options, model: model, rehearsing: true) {
+    let (summary, outcomes) = try run(options, model: model, isDryRun: true) {
       () throws(RunFailure) in
       throw RunFailure(.internal, "a dry run needs no session")
     }

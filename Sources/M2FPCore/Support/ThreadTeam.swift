@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// They are Dispatch's: started when they are first wanted, gone when idle for long, and where fewer
 /// come than were asked for, those that come do it all. A team of one is the caller's thread alone.
-struct Team<Memory: AnyObject> {
+struct ThreadTeam<Memory: AnyObject> {
   private let memories: [Memory]
 
   /// - Parameters:
@@ -24,9 +24,9 @@ struct Team<Memory: AnyObject> {
   ///   - body: Called once on each thread that finds work left, with its memory and the shares that
   ///     are to be taken, in ascending order, until there are none. It writes only to that memory and
   ///     to what belongs to the pieces it has taken.
-  func divide(_ count: Int, sharesOf size: Int, _ body: (Memory, Shares) -> Void) {
-    if memories.count == 1 { return body(memories[0], Shares(count, size: count)) }
-    let shares = Shares(count, size: size)
+  func forEachChunk(_ count: Int, chunksOf size: Int, _ body: (Memory, Chunks) -> Void) {
+    if memories.count == 1 { return body(memories[0], Chunks(count, size: count)) }
+    let shares = Chunks(count, size: size)
     withoutActuallyEscaping(body) { body in
       // The threads write to disjoint parts of one map through pointers, which the compiler cannot
       // see; a memory is used by one of them at a time.
@@ -41,7 +41,7 @@ struct Team<Memory: AnyObject> {
   func map<Value, Result>(_ values: [Value], _ transform: (Memory, Value) -> Result) -> [Result] {
     [Result](unsafeUninitializedCapacity: values.count) { buffer, initialized in
       let results = buffer
-      divide(values.count, sharesOf: 1) { memory, shares in
+      forEachChunk(values.count, chunksOf: 1) { memory, shares in
         for index in shares.joined() {
           results.initializeElement(at: index, to: transform(memory, values[index]))
         }
@@ -52,7 +52,7 @@ struct Team<Memory: AnyObject> {
 }
 
 /// The pieces of some work that no thread has taken yet.
-final class Shares: Sequence, IteratorProtocol, Sendable {
+final class Chunks: Sequence, IteratorProtocol, Sendable {
   private let count: Int
   private let size: Int
   private let taken = Atomic<Int>(0)

@@ -7,11 +7,11 @@ import Synchronization
 /// A file on its way through the threads of a run, with the time that it has taken so far.
 ///
 /// Waiting between two threads does not count: it is other files' time.
-final class FileInHand: Sendable {
-  let file: ExaminedFile
+final class FileJob: Sendable {
+  let file: CheckedFile
   private let spent = Atomic<UInt64>(0)
 
-  init(_ file: ExaminedFile) {
+  init(_ file: CheckedFile) {
     self.file = file
   }
 
@@ -28,11 +28,11 @@ final class FileInHand: Sendable {
 /// Neither libtorch nor a file system that hangs can be interrupted. A thread that takes too long is
 /// abandoned: its file is declared failed and another thread takes its place. Under the lock of its
 /// hand it is settled which came first, the thread's return or its being abandoned.
-final class Hand: Sendable {
+final class Watchdog: Sendable {
   private struct State {
-    var file: FileInHand?
+    var file: FileJob?
     var since: UInt64 = 0
-    var isAbandoned = false
+    var isExpired = false
   }
 
   private let state = Locked(State())
@@ -41,26 +41,26 @@ final class Hand: Sendable {
   ///
   /// - Returns: What `body` returned; nil if the thread was abandoned meanwhile and must end without
   ///   a word.
-  func hold<Result>(_ file: FileInHand, _ body: () -> Result) -> Result? {
+  func watch<Result>(_ file: FileJob, _ body: () -> Result) -> Result? {
     state.withLock { $0 = State(file: file, since: DispatchTime.now().uptimeNanoseconds) }
     let result = body()
-    let wasAbandoned = state.withLock { state in
+    let hasExpired = state.withLock { state in
       file.add(DispatchTime.now().uptimeNanoseconds - state.since)
       state.file = nil
-      return state.isAbandoned
+      return state.isExpired
     }
-    return wasAbandoned ? nil : result
+    return hasExpired ? nil : result
   }
 
   /// Abandons the thread if it has a file in hand that has taken longer than `limit` nanoseconds.
   ///
   /// - Returns: The file, if so.
-  func abandon(after limit: UInt64) -> FileInHand? {
+  func expire(after limit: UInt64) -> FileJob? {
     state.withLock { state in
-      guard !state.isAbandoned, let file = state.file else { return nil }
+      guard !state.isExpired, let file = state.file else { return nil }
       let now = DispatchTime.now().uptimeNanoseconds
       guard file.nanoseconds + (now - state.since) > limit else { return nil }
-      state.isAbandoned = true
+      state.isExpired = true
       return file
     }
   }

@@ -5,7 +5,7 @@ import M2FPResults
 import Synchronization
 
 /// Why a file is parsed although outputs may be there.
-public enum Staleness: String, Sendable {
+public enum RebuildReason: String, Sendable {
   case new
   case changedInput = "changed input"
   case otherModel = "other model"
@@ -17,12 +17,12 @@ public enum Staleness: String, Sendable {
 }
 
 /// What a file's outputs are worth, as far as that can be told without reading the file.
-public enum Currency: Sendable, Equatable {
+public enum UpToDateStatus: Sendable, Equatable {
   /// The outputs are what a run would give.
   case current
   /// They are so if the input, whose time has changed, still has this SHA-256.
   case touched(sha256: String)
-  case stale(Staleness)
+  case stale(RebuildReason)
 
   /// Whether a run gives other outputs for certain.
   public var isStale: Bool {
@@ -31,15 +31,15 @@ public enum Currency: Sendable, Equatable {
 }
 
 /// A planned file, with what its outputs are worth.
-public struct ExaminedFile: Sendable {
+public struct CheckedFile: Sendable {
   public let file: PlannedFile
-  public let currency: Currency
+  public let status: UpToDateStatus
 }
 
 /// Tells which outputs a run with one model and one set of options would give again: by what the
 /// sidecars say, never by mere existence.
-struct CurrencyCheck: Sendable {
-  private let model: Sidecar.Network
+struct UpToDateCheck: Sendable {
+  private let model: ModelIdentity
   private let options: Sidecar.Options
   /// The options as a sidecar holds them.
   private let optionsText: [UInt8]
@@ -49,7 +49,7 @@ struct CurrencyCheck: Sendable {
   ///   - model: The network of the run.
   ///   - options: Its options.
   ///   - force: Whether nothing is current.
-  init(model: Sidecar.Network, options: Sidecar.Options, force: Bool) {
+  init(model: ModelIdentity, options: Sidecar.Options, force: Bool) {
     self.model = model
     self.options = options
     self.force = force
@@ -57,7 +57,7 @@ struct CurrencyCheck: Sendable {
   }
 
   /// Examines one file; the outputs of one that cannot be tried are never current.
-  func callAsFunction(_ file: PlannedFile) -> Currency {
+  func callAsFunction(_ file: PlannedFile) -> UpToDateStatus {
     if force { return .stale(.forced) }
     if file.input.failure != nil { return .stale(.new) }
     let contents: FileReader.Contents
@@ -66,22 +66,22 @@ struct CurrencyCheck: Sendable {
     } catch {
       return .stale(FileStamp(path: file.outputs.sidecar) == nil ? .new : .unreadableSidecar)
     }
-    let claim: Claim
-    switch self.claim(contents.bytes) {
-    case .failure(let staleness): return .stale(staleness.reason)
-    case .success(let told): claim = told
+    let summary: SidecarSummary
+    switch self.summary(contents.bytes) {
+    case .failure(let reason): return .stale(reason.reason)
+    case .success(let told): summary = told
     }
-    for output in claim.outputs
+    for output in summary.outputs
     where FileStamp(path: Paths.join(file.outputs.folder, output.path))?.size != output.size {
       return .stale(.outputMissing)
     }
     // What cannot be looked at fails when it is read.
-    guard claim.inputName == Paths.lastComponent(file.input.path),
-      let input = FileStamp(path: file.input.path), input.size == claim.inputSize
+    guard summary.inputName == Paths.lastComponent(file.input.path),
+      let input = FileStamp(path: file.input.path), input.size == summary.inputSize
     else { return .stale(.changedInput) }
     let written = contents.stamp.modified
     return input.modified.tv_sec == written.tv_sec && input.modified.tv_nsec == written.tv_nsec
-      ? .current : .touched(sha256: claim.inputDigest)
+      ? .current : .touched(sha256: summary.inputDigest)
   }
 
   /// How many threads examine: more than there are CPUs, since where nothing is in memory yet almost
@@ -94,12 +94,12 @@ struct CurrencyCheck: Sendable {
   ///   - files: What was planned.
   ///   - cancellation: Ends the examination; what is left then counts as new.
   /// - Returns: The files in their order.
-  func callAsFunction(_ files: [PlannedFile], cancellation: Cancellation) -> [ExaminedFile] {
+  func callAsFunction(_ files: [PlannedFile], cancellation: Cancellation) -> [CheckedFile] {
     let slice = 64
-    var currencies = [Currency](repeating: .stale(.new), count: files.count)
-    currencies.withUnsafeMutableBufferPointer { currencies in
+    var statuses = [UpToDateStatus](repeating: .stale(.new), count: files.count)
+    statuses.withUnsafeMutableBufferPointer { statuses in
       // Each slice is written by one thread.
-      nonisolated(unsafe) let currencies = currencies
+      nonisolated(unsafe) let statuses = statuses
       let next = Atomic(0)
       let crew = (0..<min(Self.threads, (files.count + slice - 1) / slice)).map { _ in
         WorkerThread {
@@ -107,20 +107,20 @@ struct CurrencyCheck: Sendable {
             start < files.count, !cancellation.isCancelled
           {
             for file in start..<min(files.count, start + slice) {
-              currencies[file] = self(files[file])
+              statuses[file] = self(files[file])
             }
           }
         }
       }
       for thread in crew { thread.join() }
     }
-    return zip(files, currencies).map { ExaminedFile(file: $0, currency: $1) }
+    return zip(files, statuses).map { CheckedFile(file: $0, status: $1) }
   }
 
   // MARK: - What a sidecar claims
 
   /// What a sidecar of the same model and options says.
-  private struct Claim {
+  private struct SidecarSummary {
     let inputName: String
     let inputSize: Int
     let inputDigest: String
@@ -128,18 +128,18 @@ struct CurrencyCheck: Sendable {
   }
 
   private struct Refusal: Error {
-    let reason: Staleness
+    let reason: RebuildReason
 
-    init(_ reason: Staleness) { self.reason = reason }
+    init(_ reason: RebuildReason) { self.reason = reason }
   }
 
-  private func claim(_ text: [UInt8]) -> Result<Claim, Refusal> {
+  private func summary(_ text: [UInt8]) -> Result<SidecarSummary, Refusal> {
     if let glance = SidecarHeader(text), glance.formatVersion == Sidecar.currentFormatVersion,
       glance.modelName == model.name, glance.modelDigest == model.sha256,
       glance.options.elementsEqual(optionsText)
     {
       return .success(
-        Claim(
+        SidecarSummary(
           inputName: glance.inputName, inputSize: glance.inputSize,
           inputDigest: glance.inputDigest, outputs: glance.outputs))
     }
@@ -160,7 +160,7 @@ struct CurrencyCheck: Sendable {
     if sidecar.model != model { return .failure(Refusal(.otherModel)) }
     if sidecar.options != options { return .failure(Refusal(.otherOptions)) }
     return .success(
-      Claim(
+      SidecarSummary(
         inputName: sidecar.input.name, inputSize: sidecar.input.size,
         inputDigest: sidecar.input.sha256, outputs: sidecar.outputs.map { ($0.path, $0.size) }))
   }

@@ -1,5 +1,5 @@
 /// A connected patch of one class, of one person where persons are told apart.
-struct Region: Equatable {
+struct ConnectedRegion: Equatable {
   let classIndex: Int
   /// 0 for no person.
   let person: Int
@@ -22,7 +22,7 @@ struct Region: Equatable {
   ///   - labels: The class map.
   ///   - persons: A person id for each pixel; nil where persons are not told apart.
   /// - Returns: One region for each patch that is large enough.
-  static func notable(_ labels: LabelMap, persons: LabelMap?) -> [Region] {
+  static func notable(_ labels: LabelMap, persons: LabelMap?) -> [ConnectedRegion] {
     let step = max(1, (max(labels.width, labels.height) + gridSide - 1) / gridSide)
     let (width, height) = (
       (labels.width + step - 1) / step, (labels.height + step - 1) / step
@@ -34,15 +34,15 @@ struct Region: Equatable {
       let row = min(y * step + step / 2, labels.height - 1) * labels.width
       for x in 0..<width {
         let pixel = row + min(x * step + step / 2, labels.width - 1)
-        let label = labels.labels[pixel]
-        keys.append(label == 0 ? 0 : UInt16(label) << 8 | UInt16(persons?.labels[pixel] ?? 0))
+        let label = labels.pixels[pixel]
+        keys.append(label == 0 ? 0 : UInt16(label) << 8 | UInt16(persons?.pixels[pixel] ?? 0))
       }
     }
     let depths = depths(keys, width, height)
     var seen = [Bool](repeating: false, count: keys.count)
-    var regions: [Region] = []
+    var regions: [ConnectedRegion] = []
     var largest: [UInt16: Int] = [:]
-    let least = max(1, Int(leastShare * Double(labels.labels.count)))
+    let least = max(1, Int(leastShare * Double(labels.pixels.count)))
     for first in keys.indices where keys[first] != 0 && !seen[first] {
       let key = keys[first]
       var (cells, deepest) = (0, first)
@@ -63,7 +63,7 @@ struct Region: Equatable {
       guard area >= least else { continue }
       largest[key] = max(largest[key] ?? 0, area)
       regions.append(
-        Region(
+        ConnectedRegion(
           classIndex: Int(key >> 8), person: Int(key & 0xFF), area: area,
           anchor: SIMD2(
             min((Float(deepest % width) + 0.5) * Float(step), Float(labels.width) - 0.5),

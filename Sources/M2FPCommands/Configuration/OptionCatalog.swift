@@ -3,7 +3,7 @@ import Foundation
 
 /// The options of every command, as declared: read off the description of itself that the argument
 /// parser gives, so that a new option can stand in m2fp.toml without being listed again.
-struct CommandOptions {
+struct OptionCatalog {
   /// One option or flag.
   struct Option {
     /// Its long name, without hyphens in front: its key in m2fp.toml.
@@ -42,12 +42,12 @@ struct CommandOptions {
   private static let notDefaults: Set<String> = ["config", "no-config", "version", "help"]
 
   /// Those of m2fp.
-  static let all: CommandOptions = {
+  static let all: OptionCatalog = {
     guard
       let tool = try? JSONDecoder().decode(
         Tool.self, from: Data(M2FPCommand._dumpHelp().utf8))
     else { preconditionFailure("the argument parser describes itself as before") }
-    return CommandOptions(tool.command)
+    return OptionCatalog(tool.command)
   }()
 
   private init(_ root: Tool.Command) {

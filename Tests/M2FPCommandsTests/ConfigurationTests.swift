@@ -4,7 +4,7 @@ import Testing
 @testable import M2FPCommands
 
 /// Defaults from m2fp.toml, suggestions, topics.
-struct NativeTests: EndToEnd {
+struct ConfigurationTests: EndToEnd {
   let place: WorkingFolder
 
   init() throws {

@@ -3,7 +3,7 @@ import M2FPFiles
 import M2FPResults
 
 /// What an export tells apart in a photo.
-struct Objects {
+struct ExportedInstances {
   /// A part of a person, or what is of one class and of no person.
   struct Part {
     let classIndex: Int
@@ -13,18 +13,18 @@ struct Objects {
     let mask: RunLength
   }
 
-  struct Whole {
+  struct PersonMask {
     let person: Sidecar.Person
     let mask: RunLength
   }
 
   /// By person, best first, those of no person last; of one person by class.
   let parts: [Part]
-  let persons: [Whole]
+  let persons: [PersonMask]
 
   init(_ photo: StoredResult) {
     var masks: [Int: RunLength] = [:]
-    var wholes: [Int: RunLength] = [:]
+    var personMasks: [Int: RunLength] = [:]
     let height = photo.labels.height
     // Rows of the transposed maps are columns, the order in which COCO counts.
     forEachRun(photo.labels.transposed(), photo.persons.transposed()) { x, rows, label, person in
@@ -33,7 +33,7 @@ struct Objects {
           .add(column: x, rows: rows, height: height)
       }
       if person != 0 {
-        wholes[Int(person), default: RunLength()].add(column: x, rows: rows, height: height)
+        personMasks[Int(person), default: RunLength()].add(column: x, rows: rows, height: height)
       }
     }
     let found = photo.sidecar.persons ?? []
@@ -48,7 +48,7 @@ struct Objects {
       return a != b ? a < b : one.classIndex < other.classIndex
     }
     persons = found.compactMap { person in
-      wholes[person.id].map { Whole(person: person, mask: $0) }
+      personMasks[person.id].map { PersonMask(person: person, mask: $0) }
     }
   }
 }

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Maps of the image's size, made and looked through by all threads.
-extension Team {
+extension ThreadTeam {
   /// Bytes that a thread takes at a time.
   private static var shareSize: Int { 1 << 18 }
 
@@ -11,7 +11,7 @@ extension Team {
   ) -> LabelMap {
     let labels = [UInt8](unsafeUninitializedCapacity: width * height) { buffer, initialized in
       guard let start = buffer.baseAddress else { return }
-      divide(width * height, sharesOf: Self.shareSize) { _, shares in
+      forEachChunk(width * height, chunksOf: Self.shareSize) { _, shares in
         for share in shares {
           (start + share.lowerBound).initialize(repeating: 0, count: share.count)
         }
@@ -19,14 +19,14 @@ extension Team {
       fill(start)
       initialized = width * height
     }
-    return LabelMap(width: width, height: height, labels: labels)
+    return LabelMap(width: width, height: height, pixels: labels)
   }
 
   /// How many pixels have each class.
   func countLabels(_ map: LabelMap, classes: Int) -> [Int] {
     let counts = Mutex([Int](repeating: 0, count: 256))
-    map.labels.withUnsafeBytes { labels in
-      divide(labels.count, sharesOf: Self.shareSize) { _, shares in
+    map.pixels.withUnsafeBytes { labels in
+      forEachChunk(labels.count, chunksOf: Self.shareSize) { _, shares in
         // Four counters for each label, so that neighbours that are alike do not wait for one
         // another.
         var counters = [Int](repeating: 0, count: 4 * 256)

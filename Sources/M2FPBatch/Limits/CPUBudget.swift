@@ -3,7 +3,7 @@ import M2FPFiles
 import M2FPResults
 
 /// The CPUs that this process may really use.
-public struct ProcessorBudget: Sendable, Equatable {
+public struct CPUBudget: Sendable, Equatable {
   /// CPUs in the affinity mask.
   public let allowed: Int
   /// CPUs' worth of time that the control group grants, if it limits it.
@@ -21,10 +21,10 @@ public struct ProcessorBudget: Sendable, Equatable {
   }
 
   /// Reads the affinity mask and the control groups of this process.
-  public static func current() -> ProcessorBudget {
+  public static func current() -> CPUBudget {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let allowed = affinity(status: status) ?? ProcessInfo.processInfo.activeProcessorCount
-    return ProcessorBudget(allowed: allowed, quota: quota(.current()))
+    return CPUBudget(allowed: allowed, quota: quota(.current()))
   }
 
   /// The number of CPUs in the affinity mask: the bits of `Cpus_allowed` in `/proc/self/status`.
@@ -37,17 +37,17 @@ public struct ProcessorBudget: Sendable, Equatable {
   }
 
   /// CPUs' worth of time that the control groups grant; nil if they set no limit.
-  static func quota(_ groups: ControlGroups) -> Double? {
+  static func quota(_ groups: Cgroups) -> Double? {
     groups.tightest("cpu") { folder, version in
       switch version {
       case .one:
-        guard let quota = ControlGroups.read(folder + "/cpu.cfs_quota_us"),
-          let period = ControlGroups.read(folder + "/cpu.cfs_period_us")
+        guard let quota = Cgroups.read(folder + "/cpu.cfs_quota_us"),
+          let period = Cgroups.read(folder + "/cpu.cfs_period_us")
         else { return nil }
         return ratio(quota, period)
       case .two:
         // "quota period" in microseconds, or "max period".
-        let fields = ControlGroups.read(folder + "/cpu.max")?.split(separator: " ") ?? []
+        let fields = Cgroups.read(folder + "/cpu.max")?.split(separator: " ") ?? []
         guard fields.count == 2 else { return nil }
         return ratio(String(fields[0]), String(fields[1]))
       }
@@ -69,13 +69,13 @@ public struct ThreadPlan: Sendable, Equatable {
 
   /// One worker of one thread.
   public static let single = ThreadPlan(
-    jobs: 1, threads: 1, files: 1, budget: ProcessorBudget(allowed: 1, quota: nil))
+    jobs: 1, threads: 1, files: 1, budget: CPUBudget(allowed: 1, quota: nil))
 
   /// Fills in what the user left open.
   ///
   /// One thread a worker is the fastest split where there are enough files: no barrier is ever
   /// waited at. Fewer files than CPUs leave threads to each worker.
-  public init(jobs: Int?, threads: Int?, files: Int, budget: ProcessorBudget) {
+  public init(jobs: Int?, threads: Int?, files: Int, budget: CPUBudget) {
     let cpus = budget.usable
     switch (jobs, threads) {
     case (let jobs?, let threads?): (self.jobs, self.threads) = (jobs, threads)

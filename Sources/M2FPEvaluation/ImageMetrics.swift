@@ -2,16 +2,16 @@ import M2FPCore
 
 /// All that the measures need to know of one image. Images are looked at in any order, on any
 /// thread, and added to an ``Evaluation``.
-public struct ImageFigures: Sendable {
-  /// One found region with the best IoU that it has with a true region of its class.
-  struct Finding: Sendable, Equatable {
+public struct ImageMetrics: Sendable {
+  /// One found instance with the best IoU that it has with a true instance of its class.
+  struct Detection: Sendable, Equatable {
     let score: Double
     let iou: Double
   }
 
-  /// Found and true regions of one kind.
-  struct Findings: Sendable, Equatable {
-    var found: [Finding] = []
+  /// Found and true instances of one kind.
+  struct Detections: Sendable, Equatable {
+    var found: [Detection] = []
     var truths = 0
   }
 
@@ -30,9 +30,9 @@ public struct ImageFigures: Sendable {
 
   let confusion: Confusion
   /// For each class; nil without true parts.
-  let parts: [Findings]?
+  let parts: [Detections]?
   /// Nil without true persons.
-  let persons: Findings?
+  let persons: Detections?
   /// Nil without true persons.
   let parsings: [Parsing]?
 
@@ -40,10 +40,10 @@ public struct ImageFigures: Sendable {
   ///
   /// - Parameters:
   ///   - truth: What is true of it. Instance measures are taken of what it has.
-  ///   - found: What was found; a kind of region that is absent counts as nothing found.
+  ///   - found: What was found; a kind of instance that is absent counts as nothing found.
   ///   - classes: The number of classes, the background included.
   /// - Throws: ``EvaluationError`` if sizes differ or a label is no class.
-  public init(truth: TrueImage, found: FoundImage, classes: Int) throws(EvaluationError) {
+  public init(truth: GroundTruth, found: Prediction, classes: Int) throws(EvaluationError) {
     var confusion = Confusion(classes: classes)
     try confusion.add(truth: truth.labels, found: found.labels)
     self.confusion = confusion
@@ -55,41 +55,43 @@ public struct ImageFigures: Sendable {
     ] {
       if let map { try EvaluationError.check(map, against: truth.labels, what) }
     }
-    parts = truth.parts.map { Self.findings($0, found.parts, classes: classes) }
-    persons = truth.persons.map { Self.findings($0, found.persons, classes: 1)[0] }
+    parts = truth.parts.map { Self.detections($0, found.parts, classes: classes) }
+    persons = truth.persons.map { Self.detections($0, found.persons, classes: 1)[0] }
     parsings = truth.persons.map { persons in
       PersonOverlaps(truth: truth.labels, persons: persons, found: found, classes: classes)
         .parsings()
     }
   }
 
-  /// For each class the found regions with their best IoU, in the order of `found`.
-  private static func findings(_ truth: Regions, _ found: Regions?, classes: Int) -> [Findings] {
-    var result = [Findings](repeating: Findings(), count: classes)
+  /// For each class the found instances with their best IoU, in the order of `found`.
+  private static func detections(_ truth: InstanceMap, _ found: InstanceMap?, classes: Int)
+    -> [Detections]
+  {
+    var result = [Detections](repeating: Detections(), count: classes)
     let overlaps = Overlaps(truth.ids, found?.ids)
     // An id that is listed twice, or has no pixel, is no truth.
     var seen: Set<Int> = []
-    let truths = truth.regions.filter {
+    let truths = truth.instances.filter {
       $0.id != 0 && overlaps.trueArea[$0.id] != nil && seen.insert($0.id).inserted
     }
-    for region in truths where region.classIndex < classes {
-      result[region.classIndex].truths += 1
+    for instance in truths where instance.classIndex < classes {
+      result[instance.classIndex].truths += 1
     }
-    for region in found?.regions ?? [] where region.classIndex < classes {
-      let area = overlaps.foundArea[region.id] ?? 0
+    for instance in found?.instances ?? [] where instance.classIndex < classes {
+      let area = overlaps.foundArea[instance.id] ?? 0
       let best =
-        truths.lazy.filter { $0.classIndex == region.classIndex }.map { truth in
-          let common = overlaps.common[Overlaps.Pair(truth: truth.id, found: region.id)] ?? 0
+        truths.lazy.filter { $0.classIndex == instance.classIndex }.map { truth in
+          let common = overlaps.common[Overlaps.Pair(truth: truth.id, found: instance.id)] ?? 0
           let union = (overlaps.trueArea[truth.id] ?? 0) + area - common
           return Double(common) / Double(union)
         }.max() ?? 0
-      result[region.classIndex].found.append(Finding(score: region.score, iou: best))
+      result[instance.classIndex].found.append(Detection(score: instance.score, iou: best))
     }
     return result
   }
 }
 
-/// How many pixels the regions of two maps have, and have in common.
+/// How many pixels the instances of two maps have, and have in common.
 private struct Overlaps {
   struct Pair: Hashable {
     let truth: Int
@@ -128,14 +130,14 @@ private struct PersonOverlaps {
 
   private let classes: Int
   private let pixels: Int
-  private let persons: [Regions.Region]
-  private let found: [Regions.Region]
+  private let persons: [InstanceMap.Instance]
+  private let found: [InstanceMap.Instance]
   private var counts: [Key: Int] = [:]
 
-  init(truth: IndexMap, persons: Regions, found: FoundImage, classes: Int) {
+  init(truth: IndexMap, persons: InstanceMap, found: Prediction, classes: Int) {
     self.classes = classes
-    self.persons = persons.regions.sorted { $0.id < $1.id }
-    self.found = found.parsings?.regions ?? []
+    self.persons = persons.instances.sorted { $0.id < $1.id }
+    self.found = found.parsings?.instances ?? []
     pixels = truth.values.count
     let foundIDs = found.parsings?.ids
     Runs.each(pixels) { index in
@@ -148,12 +150,12 @@ private struct PersonOverlaps {
     }
   }
 
-  func parsings() -> [ImageFigures.Parsing] {
-    found.map { region in
-      var best = ImageFigures.Parsing(
-        score: region.score, truth: nil, meanIoU: -.infinity, partIoUs: [], trueParts: 0)
+  func parsings() -> [ImageMetrics.Parsing] {
+    found.map { instance in
+      var best = ImageMetrics.Parsing(
+        score: instance.score, truth: nil, meanIoU: -.infinity, partIoUs: [], trueParts: 0)
       for (index, person) in persons.enumerated() {
-        let parsing = compare(person, index, region)
+        let parsing = compare(person, index, instance)
         if parsing.meanIoU > best.meanIoU { best = parsing }
       }
       return best
@@ -161,8 +163,8 @@ private struct PersonOverlaps {
   }
 
   private func compare(
-    _ person: Regions.Region, _ index: Int, _ region: Regions.Region
-  ) -> ImageFigures.Parsing {
+    _ person: InstanceMap.Instance, _ index: Int, _ instance: InstanceMap.Instance
+  ) -> ImageMetrics.Parsing {
     var trueArea = [Int](repeating: 0, count: classes)
     var foundArea = trueArea
     var common = trueArea
@@ -176,7 +178,7 @@ private struct PersonOverlaps {
       }
       let label = ofPerson ? key.label : 0
       // A label that is no class can only lie where the truth is unknown.
-      let isFound = key.foundPerson == region.id && key.foundLabel < classes
+      let isFound = key.foundPerson == instance.id && key.foundLabel < classes
       let foundLabel = isFound ? key.foundLabel : 0
       if label > 0 { trueArea[label] += count }
       if foundLabel > 0 { foundArea[foundLabel] += count }
@@ -191,13 +193,13 @@ private struct PersonOverlaps {
       let union = trueArea[label] + foundArea[label] - common[label]
       return union > 0 ? Double(common[label]) / Double(union) : nil
     }
-    return ImageFigures.Parsing(
-      score: region.score, truth: index, meanIoU: AveragePrecision.mean(ious) ?? -.infinity,
+    return ImageMetrics.Parsing(
+      score: instance.score, truth: index, meanIoU: AveragePrecision.mean(ious) ?? -.infinity,
       partIoUs: ious.dropFirst().compactMap { $0 },
       trueParts: trueArea.dropFirst().count { $0 > 0 })
   }
 
-  private func unknown(_ person: Regions.Region) -> Int {
+  private func unknown(_ person: InstanceMap.Instance) -> Int {
     counts.reduce(0) { sum, entry in
       entry.key.person == person.id && entry.key.label >= classes ? sum + entry.value : sum
     }

@@ -6,28 +6,28 @@ import Testing
 
 @testable import M2FPBatch
 
-struct ProcessorBudgetTests {
+struct CPUBudgetTests {
   @Test func affinityCountsTheBitsOfTheMask() {
-    #expect(ProcessorBudget.affinity(status: "Name:\tx\nCpus_allowed:\tff,0000000f\n") == 12)
-    #expect(ProcessorBudget.affinity(status: "Cpus_allowed_list:\t0-3\n") == nil)
+    #expect(CPUBudget.affinity(status: "Name:\tx\nCpus_allowed:\tff,0000000f\n") == 12)
+    #expect(CPUBudget.affinity(status: "Cpus_allowed_list:\t0-3\n") == nil)
   }
 
   @Test func theProcessHasAtLeastOneCPU() {
-    #expect(ProcessorBudget.current().usable >= 1)
+    #expect(CPUBudget.current().usable >= 1)
   }
 
   @Test func version2TakesTheTightestQuotaOnTheWayUp() throws {
     let root = try TemporaryFolder()
     try root.write("a/cpu.max", "250000 100000\n".utf8)
     try root.write("a/b/cpu.max", "max 100000\n".utf8)
-    #expect(ProcessorBudget.quota(.init(membership: "0::/a/b\n", root: root.path)) == 2.5)
+    #expect(CPUBudget.quota(.init(membership: "0::/a/b\n", root: root.path)) == 2.5)
   }
 
   @Test func version2InAContainerSeesItsGroupAtTheRoot() throws {
     let root = try TemporaryFolder()
     try root.write("cpu.max", "50000 100000\n".utf8)
-    #expect(ProcessorBudget.quota(.init(membership: "0::/\n", root: root.path)) == 0.5)
-    #expect(ProcessorBudget(allowed: 8, quota: 0.5).usable == 1)
+    #expect(CPUBudget.quota(.init(membership: "0::/\n", root: root.path)) == 0.5)
+    #expect(CPUBudget(allowed: 8, quota: 0.5).usable == 1)
   }
 
   @Test func version1ReadsQuotaAndPeriod() throws {
@@ -35,14 +35,14 @@ struct ProcessorBudgetTests {
     try root.write("cpu,cpuacct/job/cpu.cfs_quota_us", "150000\n".utf8)
     try root.write("cpu,cpuacct/job/cpu.cfs_period_us", "100000\n".utf8)
     let membership = "5:memory:/job\n4:cpu,cpuacct:/job\n"
-    #expect(ProcessorBudget.quota(.init(membership: membership, root: root.path)) == 1.5)
+    #expect(CPUBudget.quota(.init(membership: membership, root: root.path)) == 1.5)
   }
 
   @Test func version1WithoutAQuotaIsMinusOne() throws {
     let root = try TemporaryFolder()
     try root.write("cpu/cpu.cfs_quota_us", "-1\n".utf8)
     try root.write("cpu/cpu.cfs_period_us", "100000\n".utf8)
-    #expect(ProcessorBudget.quota(.init(membership: "4:cpu:/\n", root: root.path)) == nil)
+    #expect(CPUBudget.quota(.init(membership: "4:cpu:/\n", root: root.path)) == nil)
   }
 
   @Test(arguments: [
@@ -56,7 +56,7 @@ struct ProcessorBudgetTests {
   ) {
     let plan = ThreadPlan(
       jobs: row.jobs, threads: row.threads, files: row.files,
-      budget: ProcessorBudget(allowed: 64, quota: row.cpus))
+      budget: CPUBudget(allowed: 64, quota: row.cpus))
     #expect(plan.jobs == row.planned)
     #expect(plan.threads == row.each)
   }

@@ -4,7 +4,7 @@ import M2FPFiles
 import M2FPResults
 
 /// What a run does when something goes wrong or takes too long.
-struct FaultOptions: ParsableArguments {
+struct FailureOptions: ParsableArguments {
   enum OnFailure: EnumerableFlag {
     case keepGoing, failFast
 

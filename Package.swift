@@ -17,6 +17,7 @@ let package = Package(
   name: "m2fp",
   products: [
     .executable(name: "m2fp", targets: ["m2fp"]),
+    .library(name: "M2FP", targets: ["M2FP"]),
     // Opened at run time (Sources/CTorchLoader), not linked.
     .library(name: "M2FPTorch", type: .dynamic, targets: ["CTorchSession"]),
   ],
@@ -41,7 +42,8 @@ let package = Package(
     .target(
       name: "M2FPCommands",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPExport", "M2FPFiles",
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPExport",
+        "M2FPFiles",
         "M2FPImageIO", "M2FPInference", "M2FPResults",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -50,9 +52,13 @@ let package = Package(
       ],
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
+    // One image: bytes in, results out.
+    .target(
+      name: "M2FP", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference"],
+      swiftSettings: swiftSettings),
     .target(
       name: "M2FPBatch",
-      dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
+      dependencies: ["M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPExport",

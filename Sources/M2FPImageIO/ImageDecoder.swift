@@ -23,6 +23,16 @@ public struct DecodedImage: Sendable {
   public let warnings: [String]
   /// Whether something was lost or does not match, so that pixels may be wrong.
   public let isDamaged: Bool
+
+  package init(
+    image: RGBImage, format: ImageFormat, orientation: Int, warnings: [String], isDamaged: Bool
+  ) {
+    self.image = image
+    self.format = format
+    self.orientation = orientation
+    self.warnings = warnings
+    self.isDamaged = isDamaged
+  }
 }
 
 /// What a file says of its picture.

@@ -61,6 +61,19 @@ public struct OutputNames: Sendable, Equatable {
   /// The photo where it shows one person.
   public func cutout(person id: Int) -> FilePath { masks.appending("person-\(id).cutout.png") }
 
+  /// Where a picture of the result goes.
+  public func path(of kind: OutputKind) -> FilePath {
+    switch kind {
+    case .labelMap: map
+    case .mask(let slug): mask(slug)
+    case .personMap: persons
+    case .personMask(let slug, let person): mask(slug, person: person)
+    case .overlay(let format): overlay(format)
+    case .cutout: cutout
+    case .personCutout(let person): cutout(person: person)
+    }
+  }
+
   package static let masksSuffix = ".m2fp"
 
   /// Whether what follows the stem in a path leads to an output and nowhere else.

@@ -7,6 +7,7 @@ import Synchronization
 import SystemPackage
 import TestSupport
 
+@testable import M2FP
 @testable import M2FPBatch
 
 /// Finds a face in the top half of every image and a human in all of it.
@@ -72,8 +73,8 @@ extension BatchFixture {
   func options(jobs: Int = 2, threads: Int = 1) -> BatchOptions {
     var options = BatchOptions()
     options.plan = ThreadPlan(jobs: jobs, threads: threads, files: 1, budget: .current())
-    options.maskClasses = Set(1..<20)
-    options.palette = contract.palette
+    options.parsing.outputs.masks = Set(1..<20)
+    options.parsing.outputs.palette = contract.palette
     return options
   }
 
@@ -82,16 +83,19 @@ extension BatchFixture {
   func run(
     _ options: BatchOptions? = nil, model: String = "0",
     cancellation: Cancellation = Cancellation(), isDryRun: Bool = false,
-    session: @escaping Batch.SessionFactory = { () throws(RunFailure) in FakeSession() }
+    session: @escaping @Sendable () throws(RunFailure) -> any NetworkSession = {
+      () throws(RunFailure) in FakeSession()
+    }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     let options = options ?? self.options()
-    let network = ModelIdentity(name: "fake", sha256: model)
+    let parser = Parser(contract: contract, options: options.parsing) { _ throws(RunFailure) in
+      try session()
+    }
     let batch = Batch(
-      options: options, contract: contract, network: network, makeSession: session)
+      parser: parser, options: options, model: ModelIdentity(name: "fake", sha256: model))
     let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
-    let files = Batch.check(
-      OutputPlan.plan(inputs, root: nil, naming: .stem), options: options, contract: contract,
-      network: network, cancellation: cancellation)
+    let files = batch.check(
+      OutputPlan.plan(inputs, root: nil, naming: .stem), cancellation: cancellation)
     var outcomes: [Outcome] = []
     let summary =
       isDryRun

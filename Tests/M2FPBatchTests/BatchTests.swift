@@ -68,7 +68,7 @@ struct BatchTests: BatchFixture {
     try addImage("large.png", width: 403, height: 300)
     let trees = try [1, 3].map { threads in
       var options = options(jobs: 1, threads: threads)
-      options.persons = .all
+      options.parsing.persons = .all
       options.force = true
       #expect(try run(options).summary.parsed == 2)
       return try folder.tree()
@@ -104,7 +104,7 @@ struct BatchTests: BatchFixture {
     try folder.write("a.m2fp.png", [1, 2, 3])
     #expect(try run(model: "1").summary.parsed == 1, "a damaged output")
     var options = options()
-    options.maskClasses = []
+    options.parsing.outputs.masks = []
     #expect(try run(options, model: "1").summary.parsed == 1, "other options")
     #expect(
       try folder.tree().keys.sorted() == ["a.m2fp.json", "a.m2fp.png", "a.png"],
@@ -131,7 +131,7 @@ struct BatchTests: BatchFixture {
     options.maxFileSize = 100
     let (_, bySize) = try run(options)
     options = self.options()
-    options.limits = ImageLimits(maxPixels: 39_999)
+    options.parsing.limits = ImageLimits(maxPixels: 39_999)
     let (_, byPixels) = try run(options)
     for (outcomes, code) in [(bySize, FileFailure.Code.fileTooLarge), (byPixels, .imageTooLarge)] {
       guard case .failed(let failure) = outcomes[0].result else {
@@ -285,7 +285,7 @@ struct BatchTests: BatchFixture {
   @Test func anOverlayIsWrittenOnlyWhenAsked() throws {
     try addImage("a.png")
     var options = options()
-    options.overlay = OverlayStyle()
+    options.parsing.outputs.overlay = OverlayStyle()
     try run(options)
     let overlay = try folder.tree()["a.m2fp.overlay.jpg"] ?? Data()
     #expect(try ImageDecoder.decode(Array(overlay)).image.width == 40)
@@ -296,10 +296,10 @@ struct BatchTests: BatchFixture {
   @Test func outputsOfPersonsGoWhenTheyAreNoLongerAskedFor() throws {
     try addImage("a.png")
     var options = options()
-    options.maskClasses = []
-    options.persons = .all
-    options.personMaskClasses = [13]
-    options.cutout = .init(classes: nil, perPerson: true)
+    options.parsing.outputs.masks = []
+    options.parsing.persons = .all
+    options.parsing.outputs.personMasks = [13]
+    options.parsing.outputs.cutout = .init(classes: nil, perPerson: true)
     let (summary, outcomes) = try run(options)
     #expect(summary.parsed == 1)
     let all = [
@@ -334,12 +334,12 @@ struct BatchTests: BatchFixture {
   @Test func remappedClassesAreThoseOfAllOutputs() throws {
     try addImage("a.png")
     var options = options()
-    options.remap = try ClassRemap(
+    options.parsing.remap = try ClassRemap(
       json: Data(#"{"classes": ["Nothing", "Head"], "map": {\#(Self.lines)}}"#.utf8),
       modelClasses: contract.classes)
-    options.palette = [RGB(0, 0, 0), RGB(9, 9, 9)]
-    options.maskClasses = [1]
-    options.persons = .all
+    options.parsing.outputs.palette = [RGB(0, 0, 0), RGB(9, 9, 9)]
+    options.parsing.outputs.masks = [1]
+    options.parsing.persons = .all
     let (_, outcomes) = try run(options)
     guard case .parsed(let sidecar) = outcomes[0].result else {
       Issue.record("not parsed")

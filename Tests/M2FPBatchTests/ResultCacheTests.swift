@@ -39,10 +39,10 @@ struct ResultCacheTests: BatchFixture {
 
   @Test func aCopyAnywhereIsNotParsedAndGivesTheSameTree() throws {
     var options = try cached()
-    options.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
-    options.personMaskClasses = [13]
-    options.overlay = OverlayStyle()
-    options.cutout = BatchOptions.Cutout(classes: nil, perPerson: true)
+    options.parsing.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
+    options.parsing.outputs.personMasks = [13]
+    options.parsing.outputs.overlay = OverlayStyle()
+    options.parsing.outputs.cutout = BatchOptions.Cutout(classes: nil, perPerson: true)
     try addImage("first.png")
     #expect(try run(options).summary.parsed == 1)
     try copy("first.png", to: "sub/second.png")
@@ -96,7 +96,7 @@ struct ResultCacheTests: BatchFixture {
     try run(cached())
     try run(cached(), model: "1")
     var options = try cached()
-    options.maskClasses = []
+    options.parsing.outputs.masks = []
     try run(options)
     #expect(try entries.count == 3)
     #expect(

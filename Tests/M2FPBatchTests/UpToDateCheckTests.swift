@@ -44,7 +44,7 @@ struct UpToDateCheckTests: BatchFixture {
     #expect(try reason() == nil)
     #expect(try reason(model: "1") == .otherModel)
     var options = options()
-    options.maskClasses = [1]
+    options.parsing.outputs.masks = [1]
     #expect(try reason(options) == .otherOptions)
     options = self.options()
     options.force = true
@@ -80,8 +80,8 @@ struct UpToDateCheckTests: BatchFixture {
   @Test func aGlanceSaysWhatTheDecoderSays() throws {
     try addImage("ünï \"quoted\".png")
     var options = options()
-    options.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
-    options.personMaskClasses = [13]
+    options.parsing.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
+    options.parsing.outputs.personMasks = [13]
     try run(options)
     for name in ["a.m2fp.json", "ünï \"quoted\".m2fp.json"] {
       let text = try #require(folder.tree()[name])

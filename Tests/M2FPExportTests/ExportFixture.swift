@@ -106,7 +106,7 @@ final class ExportFixture {
       options: Sidecar.Options(
         maxSide: 0, precision: nil, masks: [], palette: [], overlay: nil, persons: nil, cutout: nil,
         remap: nil),
-      classes: classes, result: result, outputs: [])
+      found: ResultSummary(result, classes: classes), outputs: [])
     try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.mapPath.string)
     try write(
       PNGEncoder.labelMap(personMap, palette: Array(Palette.persons.colours.prefix(4))),

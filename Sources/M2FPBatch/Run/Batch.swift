@@ -1,4 +1,5 @@
 import Foundation
+import M2FP
 import M2FPCore
 import M2FPFiles
 import M2FPResults
@@ -8,43 +9,24 @@ import M2FPResults
 /// Only `Sendable` values pass between the threads; a session never leaves its worker, because
 /// libtorch keeps the intra-op thread count per thread.
 public struct Batch: Sendable {
-  /// Makes the session of a worker, on that worker's thread.
-  public typealias SessionFactory = @Sendable () throws(RunFailure) -> any NetworkSession
-
-  private let pipeline: FileProcessor
-  private let plan: ThreadPlan
-  private let makeSession: SessionFactory
+  private let processor: FileProcessor
 
   /// - Parameters:
+  ///   - parser: What parses the photos.
   ///   - options: What to do with each file.
-  ///   - contract: The model's contract.
-  ///   - network: How the sidecars name the model.
-  ///   - makeSession: Makes the session of a worker.
-  public init(
-    options: BatchOptions, contract: ModelContract, network: ModelIdentity,
-    makeSession: @escaping SessionFactory
-  ) {
-    self.pipeline = FileProcessor(options: options, contract: contract, network: network)
-    self.plan = options.plan
-    self.makeSession = makeSession
+  ///   - model: How the sidecars name the model.
+  public init(parser: Parser, options: BatchOptions, model: ModelIdentity) {
+    processor = FileProcessor(parser: parser, options: options, model: model)
   }
 
   /// Tells which of `files` have outputs that are current.
   ///
   /// - Parameters:
   ///   - files: What was planned.
-  ///   - options: What a run would do with them.
-  ///   - contract: The model's contract.
-  ///   - network: How the sidecars name the model.
-  ///   - cancellation: Ends the examination; what is left then counts as new.
+  ///   - cancellation: Ends the check; what is left then counts as new.
   /// - Returns: The files in their order.
-  public static func check(
-    _ files: [PlannedFile], options: BatchOptions, contract: ModelContract,
-    network: ModelIdentity, cancellation: Cancellation
-  ) -> [CheckedFile] {
-    UpToDateCheck(
-      model: network, options: options.recorded(contract: contract), force: options.force)(
-        files, cancellation: cancellation)
+  public func check(_ files: [PlannedFile], cancellation: Cancellation) -> [CheckedFile] {
+    processor.check(files, cancellation: cancellation)
   }
 
   /// Tells what ``run(_:cancellation:report:)`` would do, and changes nothing.
@@ -60,7 +42,7 @@ public struct Batch: Sendable {
     var tally = Tally(files: files.count)
     for file in files {
       if cancellation.isCancelled { break }
-      let outcome = pipeline.dryRun(file)
+      let outcome = processor.dryRun(file)
       tally.add(outcome)
       report(outcome)
     }
@@ -91,17 +73,16 @@ public struct Batch: Sendable {
     for folder in folders {
       AtomicFiles.removeLeftovers(in: folder, andFoldersEnding: OutputNames.masksSuffix)
     }
-    for file in files where file.status == .current { take(pipeline.dryRun(file)) }
+    for file in files where file.status == .current { take(processor.dryRun(file)) }
     let due = files.filter { $0.status != .current }
     if due.isEmpty { return tally.summary(cancellation) }
     let onlyFolder = folders.count == 1 ? folders.first : nil
     var crew = WorkerPool(
-      files: due, onlyFolder: pipeline.options.outputRoot ?? onlyFolder, pipeline: pipeline,
-      jobs: plan.jobs, cancellation: cancellation, makeSession: makeSession)
+      files: due, onlyFolder: processor.options.outputRoot ?? onlyFolder, processor: processor, cancellation: cancellation)
     meanwhile()
     while let outcome = crew.next() { take(outcome) }
     crew.join()
-    pipeline.options.cache?.pruneStored()
+    processor.options.cache?.pruneStored()
     return tally.summary(cancellation)
   }
 }

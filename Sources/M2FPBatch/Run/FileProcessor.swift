@@ -1,4 +1,5 @@
 import Foundation
+import M2FP
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
@@ -8,41 +9,33 @@ import SystemPackage
 /// The path of one image in three steps, each a function from one value to the next, so that they
 /// can run on different threads: ``load(_:)`` → ``parse(_:session:postprocessor:)`` → ``write(_:)``.
 struct FileProcessor: Sendable {
+  let parser: Parser
   let options: BatchOptions
-  let contract: ModelContract
-  let network: ModelIdentity
-  let recordedOptions: Sidecar.Options
-  let isCurrent: UpToDateCheck
-  let encoder: OutputEncoder
+  let model: ModelIdentity
   let keys = InFlightKeys()
+  private let recordedOptions: Sidecar.Options
 
-  init(options: BatchOptions, contract: ModelContract, network: ModelIdentity) {
+  init(parser: Parser, options: BatchOptions, model: ModelIdentity) {
+    self.parser = parser
     self.options = options
-    self.contract = contract
-    self.network = network
-    self.recordedOptions = options.recorded(contract: contract)
-    self.isCurrent = UpToDateCheck(
-      model: network, options: recordedOptions, force: options.force)
-    self.encoder = OutputEncoder(options: options, classes: options.classes(of: contract))
+    self.model = model
+    recordedOptions = Sidecar.Options(parser)
   }
 
-  /// An image decoded and resized: all that inference needs, and little of it.
+  /// An image decoded and resized, and where it came from.
   struct Loaded: Sendable {
     let file: PlannedFile
-    let source: Sidecar.Source
-    let modified: timespec
-    let geometry: NetworkGeometry
-    /// The image at the network's content size.
-    let content: RGBImage
-    /// The image at its own size, kept only where outputs need its pixels.
-    let original: RGBImage?
-    let warnings: [String]
+    /// The input's SHA-256.
+    let digest: String
+    let stamp: FileStamp
+    let decoded: DecodedPhoto
     /// Where the result goes in the cache, if there is one.
     let cacheKey: CacheKey?
-    var times: StageTimes
+    /// All times so far.
+    let times: StageTimes
 
     /// All that there is to say about the file.
-    var notes: [String] { warnings + (cacheKey?.damage ?? []) }
+    var notes: [String] { decoded.warnings + (cacheKey?.damage ?? []) }
   }
 
   /// A key of the cache, held until the result is there.
@@ -56,8 +49,8 @@ struct FileProcessor: Sendable {
   /// An image parsed, with nothing on disk yet.
   struct Parsed: Sendable {
     let loaded: Loaded
-    let result: ParsingResult
-    var times: StageTimes
+    let photo: ParsedPhoto
+    let times: StageTimes
   }
 
   enum LoadResult: Sendable {
@@ -67,20 +60,19 @@ struct FileProcessor: Sendable {
     case deferred(key: String)
   }
 
-  func makePreprocessor() -> Preprocessor {
-    Preprocessor(contract.preprocess, maxSide: options.maxSide)
+  /// Tells which files have outputs that are current.
+  func check(_ files: [PlannedFile], cancellation: Cancellation) -> [CheckedFile] {
+    UpToDateCheck(model: model, options: recordedOptions, force: options.force)(
+      files, cancellation: cancellation)
   }
 
   /// Reads, decodes and resizes, unless the outputs turn out to be current or the cache has them.
   ///
   /// - Parameters:
   ///   - checked: The file.
-  ///   - preprocessor: The calling thread's.
   ///   - mayDefer: Whether to put the file off while another with the same bytes is on its way.
   /// - Returns: The image, unless the file was done or put off.
-  func load(
-    _ checked: CheckedFile, preprocessor: Preprocessor, mayDefer: Bool
-  ) -> LoadResult {
+  func load(_ checked: CheckedFile, mayDefer: Bool) -> LoadResult {
     let file = checked.file
     var times = StageTimes()
     var warnings: [String] = []
@@ -103,7 +95,7 @@ struct FileProcessor: Sendable {
       }
       var cacheKey: CacheKey?
       if let cache = options.cache {
-        let key = ResultCache.key(input: digest, model: network, options: recordedOptions)
+        let key = ResultCache.key(input: digest, model: model, options: recordedOptions)
         var damage: [String] = []
         switch options.force ? .miss : cache.fetch(key) {
         case .hit(let entry):
@@ -121,22 +113,13 @@ struct FileProcessor: Sendable {
           return .deferred(key: key)
         }
       }
-      let decoded = try times.measure(.decode) { () throws(FileFailure) in
-        try ImageDecoder.decode(contents.bytes, limits: options.limits)
-      }
+      let decoded = try parser.decode(contents.bytes)
       warnings = decoded.warnings
-      let image = decoded.image
-      let geometry = preprocessor.geometry(width: image.width, height: image.height)
-      let content = times.measure(.resize) { preprocessor.content(of: image, geometry: geometry) }
-      let source = Sidecar.Source(
-        name: path.fileName, size: contents.stamp.size, sha256: digest,
-        format: decoded.format, orientation: decoded.orientation, width: image.width,
-        height: image.height)
+      times.add(decoded.times)
       return .loaded(
         Loaded(
-          file: file, source: source, modified: contents.stamp.modified, geometry: geometry,
-          content: content, original: options.needPhoto ? image : nil, warnings: warnings,
-          cacheKey: cacheKey, times: times))
+          file: file, digest: digest, stamp: contents.stamp, decoded: decoded, cacheKey: cacheKey,
+          times: times))
     } catch {
       return done(.failed(error))
     }
@@ -165,27 +148,11 @@ struct FileProcessor: Sendable {
   }
 
   /// Runs the network and merges what it returns.
-  func parse(
-    _ loaded: Loaded, preprocessor: Preprocessor, session: any NetworkSession,
-    postprocessor: Postprocessor
-  ) throws(FileFailure) -> Parsed {
+  func parse(_ loaded: Loaded, worker: ParserWorker) throws(FileFailure) -> Parsed {
+    let photo = try worker.infer(loaded.decoded)
     var times = loaded.times
-    let start = DispatchTime.now().uptimeNanoseconds
-    var merge = StageTimes()
-    let result = try session.run(
-      width: loaded.geometry.inputWidth, height: loaded.geometry.inputHeight,
-      fill: { preprocessor.fill($0, content: loaded.content, geometry: loaded.geometry) },
-      body: { output in
-        merge.measure(.merge) {
-          let result = postprocessor.run(
-            output, geometry: loaded.geometry, persons: options.persons)
-          return options.remap.map { result.remapped(by: $0) } ?? result
-        }
-      })
-    let merging = merge.seconds[.merge] ?? 0
-    times.add(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 - merging, to: .infer)
-    times.add(merging, to: .merge)
-    return Parsed(loaded: loaded, result: result, times: times)
+    times.add(photo.times, without: loaded.decoded.times)
+    return Parsed(loaded: loaded, photo: photo, times: times)
   }
 
   /// Encodes and writes all outputs of one image, the sidecar last.
@@ -198,30 +165,33 @@ struct FileProcessor: Sendable {
         warnings: loaded.notes)
     }
     do throws(FileFailure) {
+      let names = loaded.file.outputs
       let encoded = try times.measure(.encode) { () throws(FileFailure) in
-        try encoder.encode(parsed.result, photo: loaded.original, names: loaded.file.outputs)
+        try parser.encode(parsed.photo)
       }
+      let source = parsed.photo.source
       let sidecar = Sidecar(
-        source: loaded.source, model: network, options: recordedOptions,
-        classes: encoder.classes, result: parsed.result,
-        outputs: encoded.map {
-          Sidecar.Output(path: $0.path, size: $0.image.count)
-        })
+        source: Sidecar.Source(
+          name: loaded.file.input.path.fileName, size: loaded.stamp.size, sha256: loaded.digest,
+          format: source.format, orientation: source.orientation, width: source.width,
+          height: source.height),
+        model: model, options: recordedOptions, found: parsed.photo.summary,
+        outputs: encoded.map { Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count) })
       try times.measure(.write) { () throws(FileFailure) in
-        try store(sidecar, names: loaded.file.outputs, modified: loaded.modified) {
+        try store(sidecar, names: names, modified: loaded.stamp.modified) {
           (files) throws(FileFailure) in
           for output in encoded {
-            try output.image.withUnsafeBytes { (bytes) throws(FileFailure) in
-              try files.write(bytes, to: output.path)
+            try output.file.withUnsafeBytes { (bytes) throws(FileFailure) in
+              try files.write(bytes, to: names.path(of: output.kind))
             }
           }
         }
         if let cacheKey = loaded.cacheKey {
           options.cache?.store(
-            cacheKey.key, sidecar: sidecar, stem: loaded.file.outputs.stem,
-            warnings: loaded.warnings,
+            cacheKey.key, sidecar: sidecar, stem: names.stem,
+            warnings: parsed.photo.warnings,
             outputs: encoded.map { output in
-              { memory in output.image.withUnsafeBytes { memory.copyMemory(from: $0) } }
+              { memory in output.file.withUnsafeBytes { memory.copyMemory(from: $0) } }
             })
         }
       }
@@ -274,7 +244,7 @@ struct FileProcessor: Sendable {
     folder.lock()
     defer { folder.unlock() }
     let stale = StaleOutputs(
-      names, in: folder, slugs: (contract.classes + encoder.classes).map(ClassNames.slug),
+      names, in: folder, slugs: (parser.contract.classes + parser.classes).map(ClassNames.slug),
       keeping: Set(sidecar.outputs.map(\.path)))
     // From here to the end there is no sidecar: killed in between, the file is parsed again.
     if let sidecar = names.sidecar.lastComponent { folder.remove(sidecar) }

@@ -24,26 +24,6 @@ public struct Outcome: Sendable {
   public let warnings: [String]
 }
 
-/// Wall-clock seconds spent in each stage.
-public struct StageTimes: Sendable, Equatable {
-  public private(set) var seconds: [Stage: Double] = [:]
-
-  public init() {}
-
-  /// Runs `body` and books its time on `stage`, also when it throws.
-  mutating func measure<Value, Failure: Error>(
-    _ stage: Stage, _ body: () throws(Failure) -> Value
-  ) throws(Failure) -> Value {
-    let start = DispatchTime.now().uptimeNanoseconds
-    defer { add(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9, to: stage) }
-    return try body()
-  }
-
-  mutating func add(_ time: Double, to stage: Stage) {
-    seconds[stage, default: 0] += time
-  }
-}
-
 /// A run's totals.
 public struct BatchSummary: Sendable, Equatable {
   public var parsed = 0

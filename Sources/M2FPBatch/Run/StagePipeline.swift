@@ -1,3 +1,4 @@
+import M2FP
 import M2FPCore
 import M2FPFiles
 import M2FPResults
@@ -31,8 +32,7 @@ final class StagePipeline: Sendable {
   private let files: [CheckedFile]
   /// Where all outputs go; nil if they go to several folders.
   private let onlyFolder: FilePath?
-  private let pipeline: FileProcessor
-  private let makeSession: Batch.SessionFactory
+  private let processor: FileProcessor
   private let loaded: BoundedQueue<Job<FileProcessor.Loaded>>
   private let parsed: BoundedQueue<Job<FileProcessor.Parsed>>
   private let nextIndex = Atomic<Int>(0)
@@ -40,13 +40,12 @@ final class StagePipeline: Sendable {
   private let failed = Atomic<Int>(0)
 
   init(
-    files: [CheckedFile], onlyFolder: FilePath?, pipeline: FileProcessor, jobs: Int, helpers: Int,
-    cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
+    files: [CheckedFile], onlyFolder: FilePath?, processor: FileProcessor, jobs: Int, helpers: Int,
+    cancellation: Cancellation
   ) {
     self.files = files
     self.onlyFolder = onlyFolder
-    self.pipeline = pipeline
-    self.makeSession = makeSession
+    self.processor = processor
     self.cancellation = cancellation
     loaded = BoundedQueue(capacity: jobs + 1, producers: helpers)
     parsed = BoundedQueue(capacity: helpers, producers: jobs)
@@ -69,7 +68,7 @@ final class StagePipeline: Sendable {
             .outputNotWritable,
             failure.message + ". What is written is whole, and the next run goes on from there.")))
     }
-    if let limit = pipeline.options.maxErrors, failed >= limit { cancellation.cancel(.errorLimit) }
+    if let limit = processor.options.maxErrors, failed >= limit { cancellation.cancel(.errorLimit) }
   }
 
   /// The whole life of a thread. An abandoned thread leaves the rest, and its place as a producer,
@@ -84,10 +83,9 @@ final class StagePipeline: Sendable {
 
   /// - Returns: Whether the thread came to its end, rather than being abandoned.
   private func readFiles(_ watchdog: Watchdog) -> Bool {
-    let preprocessor = pipeline.makePreprocessor()
     while !cancellation.isCancelled, let (file, mayDefer) = nextFile() {
       let result = watchdog.watch(file) {
-        pipeline.load(file.file, preprocessor: preprocessor, mayDefer: mayDefer)
+        processor.load(file.file, mayDefer: mayDefer)
       }
       switch result {
       case .loaded(let image): loaded.push(Job(file: file, value: image))
@@ -105,35 +103,31 @@ final class StagePipeline: Sendable {
     let index = nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue
     if index < files.count { return (FileJob(files[index]), true) }
     guard let (file, key) = deferred.withLock({ $0.popLast() }) else { return nil }
-    pipeline.keys.wait(for: key, timeout: pipeline.options.timeout, cancellation: cancellation)
+    processor.keys.wait(for: key, timeout: processor.options.timeout, cancellation: cancellation)
     return cancellation.isCancelled ? nil : (file, false)
   }
 
   private func parseFiles(_ watchdog: Watchdog) -> Bool {
-    let preprocessor = pipeline.makePreprocessor()
-    let postprocessor = Postprocessor(
-      contract: pipeline.contract, threads: pipeline.options.plan.threads)
     // Made for the first image: a run in which all is current loads no network.
-    var session: (any NetworkSession)?
+    var worker: ParserWorker?
     while let next = loaded.pop() {
       // What was only read ahead has not been begun.
       if cancellation.isCancelled { continue }
-      if session == nil {
+      if worker == nil {
         do throws(RunFailure) {
           // Now rather than after the first inference; not before, as where all is current nothing is
           // written.
           if let onlyFolder { try AtomicFiles.checkWritable(onlyFolder) }
-          session = try makeSession()
+          worker = try processor.parser.makeWorker(threads: processor.options.plan.threads)
         } catch {
           cancellation.cancel(.failure(error))
         }
       }
-      guard let session else { continue }
+      guard let worker else { continue }
       let image = next.value
       let result = watchdog.watch(next.file) {
         Result { () throws(FileFailure) in
-          try pipeline.parse(
-            image, preprocessor: preprocessor, session: session, postprocessor: postprocessor)
+          try processor.parse(image, worker: worker)
         }
       }
       switch result {
@@ -151,7 +145,7 @@ final class StagePipeline: Sendable {
 
   private func writeFiles(_ watchdog: Watchdog) -> Bool {
     while let next = parsed.pop() {
-      guard let outcome = watchdog.watch(next.file, { pipeline.write(next.value) }) else {
+      guard let outcome = watchdog.watch(next.file, { processor.write(next.value) }) else {
         return false
       }
       report(outcome)

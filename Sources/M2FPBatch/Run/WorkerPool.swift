@@ -23,16 +23,17 @@ struct WorkerPool: ~Copyable {
   private var expired = 0
 
   init(
-    files: [CheckedFile], onlyFolder: FilePath?, pipeline: FileProcessor, jobs: Int,
-    cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
+    files: [CheckedFile], onlyFolder: FilePath?, processor: FileProcessor,
+    cancellation: Cancellation
   ) {
+    let jobs = processor.options.plan.jobs
     // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
     // or encode.
     let helpers = (jobs + 1) / 2
     stages = StagePipeline(
-      files: files, onlyFolder: onlyFolder, pipeline: pipeline, jobs: jobs, helpers: helpers,
-      cancellation: cancellation, makeSession: makeSession)
-    timeout = pipeline.options.timeout
+      files: files, onlyFolder: onlyFolder, processor: processor, jobs: jobs, helpers: helpers,
+      cancellation: cancellation)
+    timeout = processor.options.timeout
     for _ in 0..<helpers {
       start(.reader)
       start(.writer)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import M2FP
 import M2FPBatch
 import M2FPCore
 import M2FPFiles
@@ -101,33 +102,23 @@ struct DoctorCommand: ParsableCommand {
   ///
   /// - Returns: The seconds that the network and the merge took.
   private func selfTest(_ archive: ModelArchive, threads: Int) throws(RunFailure) -> Double {
-    let model = try Model(archive)
-    let session = try TorchSession(model: model, threads: threads)
+    var options = ParserOptions()
+    options.maxSide = 0
+    let parser = Parser(archive, options: options)
+    let worker = try parser.makeWorker(threads: threads)
     let (width, height) = (192, 256)
     let pattern = RGBImage(
       width: width, height: height,
       pixels: (0..<(width * height * 3)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 577) })
-    let preprocessor = Preprocessor(archive.contract.preprocess, maxSide: 0)
-    let geometry = preprocessor.geometry(width: width, height: height)
-    let content = preprocessor.content(of: pattern, geometry: geometry)
-    let postprocessor = Postprocessor(contract: archive.contract, threads: threads)
     let start = DispatchTime.now().uptimeNanoseconds
-    let isSound: Bool
     do throws(FileFailure) {
-      isSound = try session.run(
-        width: geometry.inputWidth, height: geometry.inputHeight,
-        fill: { preprocessor.fill($0, content: content, geometry: geometry) },
-        body: { output in
-          let result = postprocessor.run(output, geometry: geometry, persons: nil)
-          return output.classLogits.allSatisfy(\.isFinite)
-            && result.classPixelCounts.reduce(0, +) == width * height
-        })
+      let found = try worker.infer(parser.decode(pattern)).result
+      guard found.classPixelCounts.reduce(0, +) == width * height else {
+        throw FileFailure(
+          stage: .merge, code: .inference, message: "its labels do not cover the image")
+      }
     } catch {
       throw RunFailure(.modelContract, "\(archive.path): \(error.message)")
-    }
-    guard isSound else {
-      throw RunFailure(
-        .modelContract, "\(archive.path): the network returns values that are not numbers.")
     }
     return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import M2FP
 import M2FPBatch
 import M2FPCore
 import M2FPExport
@@ -154,25 +155,26 @@ struct ParseCommand: ParsableCommand {
       exports.requests, files: files, inputs: selection.paths, probing: !dryRun)
 
     var options = BatchOptions()
-    options.maxSide = maxSide
-    options.precision = arithmetic.precision
-    options.maskClasses = maskClasses
-    options.palette = colours
-    options.remap = remap
-    options.persons = personRules
-    options.personMaskClasses = try personOptions.maskClasses(classes)
-    options.overlay = try pictures.overlayStyle()
-    options.cutout = try pictures.cutout(classes: classes)
+    options.parsing.maxSide = maxSide
+    options.parsing.precision = arithmetic.precision
+    options.parsing.outputs.masks = maskClasses
+    options.parsing.outputs.palette = colours
+    options.parsing.remap = remap
+    options.parsing.persons = personRules
+    options.parsing.outputs.personMasks = try personOptions.maskClasses(classes)
+    options.parsing.outputs.overlay = try pictures.overlayStyle()
+    options.parsing.outputs.cutout = try pictures.cutout(classes: classes)
     options.cache = dryRun ? nil : try cacheOptions.open()
     options.force = force
     options.outputRoot = out
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
-    options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
-    let network = ModelIdentity(name: archive.contract.model, sha256: try archive.digest())
-    let checked = Batch.check(
-      files, options: options, contract: contract, network: network, cancellation: cancellation)
+    options.parsing.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
+    let parser = Parser(archive, options: options.parsing)
+    let identity = ModelIdentity(name: archive.contract.model, sha256: try archive.digest())
+    let checked = Batch(parser: parser, options: options, model: identity)
+      .check(files, cancellation: cancellation)
     let due = checked.filter { $0.status != .current && $0.file.input.failure == nil }
     let budget = CPUBudget.current()
     options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due.count, budget: budget)
@@ -195,12 +197,7 @@ struct ParseCommand: ParsableCommand {
       \(files.count) files, \(due.count) of them due; \(options.plan.jobs) jobs of \
       \(options.plan.threads) threads
       """)
-    let loader = ModelLoader(archive, precision: arithmetic.precision)
-    let threads = options.plan.threads
-    let batch = Batch(options: options, contract: archive.contract, network: network) {
-      () throws(RunFailure) in
-      try TorchSession(model: try loader.model(), threads: threads)
-    }
+    let batch = Batch(parser: parser, options: options, model: identity)
     var reporters = messages.reporters(total: files.count, logger: logger)
     if let metrics { reporters.append(metrics) }
     if let failureList, !dryRun {
@@ -227,7 +224,7 @@ struct ParseCommand: ParsableCommand {
           // Faster here than on a worker: what is allocated on the process's first thread does not
           // take a system call a page. Where it may not be needed, the first worker loads it.
           let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
-          if isNeeded { _ = try? loader.model() }
+          if isNeeded { try? parser.load() }
         }, report: report)
     var unwritten: [RunFailure] = []
     for reporter in reporters {

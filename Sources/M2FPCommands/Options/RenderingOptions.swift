@@ -91,7 +91,7 @@ struct RenderingOptions: ParsableArguments {
   /// What is cut out; nil for nothing.
   ///
   /// - Throws: `ValidationError` for a name that is none.
-  func cutout(classes: [String]) throws -> BatchOptions.Cutout? {
+  func cutout(classes: [String]) throws -> OutputSelection.Cutout? {
     guard cutout != nil || cutoutPersons else { return nil }
     let indices = try cutout.map {
       try ClassList.indices($0, option: "--cutout", classes: classes)
@@ -99,7 +99,7 @@ struct RenderingOptions: ParsableArguments {
     if indices?.isEmpty == true {
       throw ValidationError("--cutout names no class; 'm2fp classes' lists them.")
     }
-    return BatchOptions.Cutout(classes: indices, perPerson: cutoutPersons)
+    return OutputSelection.Cutout(classes: indices, perPerson: cutoutPersons)
   }
 }
 

@@ -14,6 +14,20 @@ public struct NetworkOutput {
   /// `queries × maskHeight × maskWidth` values.
   public let maskLogits: UnsafeBufferPointer<Float>
 
+  /// Whether all values are numbers, and none is infinite.
+  public var isFinite: Bool { Self.areFinite(classLogits) && Self.areFinite(maskLogits) }
+
+  private static func areFinite(_ values: UnsafeBufferPointer<Float>) -> Bool {
+    // Of a number, 0 times it is 0: sums of sixteen tell at once, in any order.
+    let bytes = UnsafeRawBufferPointer(values)
+    var sums = SIMD16<Float>()
+    let whole = values.count / 16
+    for index in 0..<whole {
+      sums += bytes.loadUnaligned(fromByteOffset: index * 64, as: SIMD16<Float>.self) * 0
+    }
+    return sums == SIMD16() && values[(whole * 16)...].allSatisfy(\.isFinite)
+  }
+
   public init(
     queries: Int, classes: Int, maskWidth: Int, maskHeight: Int,
     classLogits: UnsafeBufferPointer<Float>, maskLogits: UnsafeBufferPointer<Float>

@@ -6,7 +6,7 @@ import M2FPInference
 struct ModelLocator {
   static let defaultModel = "m2fp-tiny"
 
-  /// Folders that are searched, first hit wins.
+  /// Folders that are searched, first hit wins; each once, by whatever ways it is named.
   let folders: [String]
 
   /// Searches `$M2FP_MODELS` (folders, separated by colons), the user's data folder, the folder
@@ -27,7 +27,12 @@ struct ModelLocator {
       }
       folder.deleteLastPathComponent()
     }
-    self.folders = folders
+    // With PREFIX=~/.local the user's folder is the installed one, too.
+    var seen: Set<String> = []
+    self.folders = folders.filter {
+      seen.insert(URL(fileURLWithPath: $0).resolvingSymlinksInPath().standardizedFileURL.path)
+        .inserted
+    }
   }
 
   /// The locator of this process.

@@ -44,8 +44,14 @@ public struct Exporter: Sendable {
     public let model: String
     /// The program's name and version.
     public let generator: String
+    /// What people are told of a failure.
+    public let explain: @Sendable (FileFailure) -> String
 
-    public init(classes: [String], palette: [RGB], model: String, generator: String) {
+    public init(
+      classes: [String], palette: [RGB], model: String, generator: String,
+      explain: @escaping @Sendable (FileFailure) -> String = \.message
+    ) {
+      self.explain = explain
       self.classes = classes
       self.palette = palette
       self.model = model
@@ -54,12 +60,12 @@ public struct Exporter: Sendable {
   }
 
   /// What became of an export.
-  public struct Summary: Sendable, Equatable {
+  public struct Summary: Sendable {
     public var photos = 0
     /// Photos that have no results, and so are not in it.
     public var leftOut = 0
     /// Of those, the ones whose results could not be read or encoded, and why.
-    public var failures: [String] = []
+    public var failures: [(path: String, failure: FileFailure)] = []
   }
 
   private let context: Context
@@ -89,23 +95,22 @@ public struct Exporter: Sendable {
       var status = stat()
       if !request.isFolder, stat(request.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
         throw RunFailure(
-          .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another."
-        )
+          .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another")
       }
-      if probing { try AtomicFiles.checkWritable(Paths.folder(request.path)) }
+      if probing { try AtomicFiles.checkWritable(Paths.folder(request.path), for: .export) }
     }
     for request in requests where request.isFolder {
       do throws(FileFailure) {
         try AtomicFolder.checkReplaceable(request.path)
       } catch {
-        throw RunFailure(.outputNotWritable, error.message + ".")
+        throw .notWritable(.export, error)
       }
       let target = canonical(request.path) + "/"
       if let input = inputs.first(where: { target.hasPrefix(canonical($0) + "/") }) {
         throw RunFailure(
           .outputNotWritable,
           "\(request.path) lies in \(input), where it would be taken for photos the next time: "
-            + "export to a folder elsewhere.")
+            + "export to a folder elsewhere")
       }
     }
     guard !requests.isEmpty else { return }
@@ -115,7 +120,7 @@ public struct Exporter: Sendable {
         throw RunFailure(
           .outputNotWritable,
           "\(other) and \(file.input.path) would have one name in the export: name the folder "
-            + "above both, or export them in two runs.")
+            + "above both, or export them in two runs")
       }
     }
   }
@@ -156,8 +161,7 @@ public struct Exporter: Sendable {
           SheetExport(path: request.path, context: context), files, failures)
       }
     } catch {
-      throw RunFailure(
-        .outputNotWritable, "the export to \(request.path) failed: \(error.message).")
+      throw .notWritable(.export, error, prefix: "the export to \(request.path) failed: ")
     }
   }
 
@@ -179,7 +183,7 @@ public struct Exporter: Sendable {
           if let record { try writer.add(record) }
           summary.leftOut += 1
           if failures[file.input.path] == nil {
-            summary.failures.append("\(file.input.path): \(failure.message)")
+            summary.failures.append((file.input.path, failure))
           }
         }
       }

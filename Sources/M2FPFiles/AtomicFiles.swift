@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import SystemPackage
 
 /// Writes a set of files so that a reader, or a crash, never sees half of one.
 ///
@@ -162,7 +163,9 @@ package struct AtomicFiles: ~Copyable {
   /// Makes `folder` if need be, and tries to write in it.
   ///
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
-  package static func checkWritable(_ folder: String) throws(RunFailure) {
+  package static func checkWritable(
+    _ folder: String, for destination: RunFailure.Destination = .results
+  ) throws(RunFailure) {
     do throws(FileFailure) {
       try makeFolder(folder)
       // A run that was killed right here, where no output may ever go.
@@ -171,7 +174,7 @@ package struct AtomicFiles: ~Copyable {
       // Dropped without a commit: the temporary file goes again.
       try files.write(UnsafeRawBufferPointer(start: nil, count: 0), to: Paths.join(folder, "test"))
     } catch {
-      throw RunFailure(.outputNotWritable, error.message + ".")
+      throw .notWritable(destination, error)
     }
   }
 
@@ -239,14 +242,6 @@ package struct AtomicFiles: ~Copyable {
   }
 
   package static func failure(_ code: Int32, _ path: String) -> FileFailure {
-    let reason = String(cString: strerror(code))
-    return code == ENOSPC || code == EDQUOT
-      ? FileFailure(
-        stage: .write, code: .diskFull,
-        message: "cannot write \(path): \(reason): free some space and run again")
-      : FileFailure(
-        stage: .write, code: .outputNotWritable,
-        message: "cannot write in \(Paths.folder(path)): \(reason): "
-          + "make it writable or write elsewhere with --out DIR")
+    .writing(FilePath(path), Errno(rawValue: code))
   }
 }

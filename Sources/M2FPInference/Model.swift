@@ -2,6 +2,7 @@ import CTorchLoader
 import Foundation
 import M2FPCore
 import M2FPFiles
+import SystemPackage
 
 /// A loaded network with its contract: immutable, shared by the sessions of all workers.
 public final class Model: Sendable {
@@ -19,7 +20,7 @@ public final class Model: Sendable {
     var error = m2fp_torch_error()
     guard let handle = torch.model_load(archive.path, TorchPrecision(precision), &error) else {
       throw error.status == .outOfMemory
-        ? RunFailure(.internal, "not enough memory to load \(archive.path).")
+        ? RunFailure(.temporary, "not enough memory to load \(archive.path)")
         : ModelArchive.unusable(archive.path, error.text)
     }
     self.archive = archive
@@ -52,13 +53,11 @@ public struct ModelArchive: Sendable {
   public init(path: String) throws(RunFailure) {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      throw RunFailure(
-        .modelMissing,
-        "no model at \(path): \(String(cString: strerror(errno))). "
-          + "'m2fp models' lists the models that are installed.")
+      let error = Errno.last
+      throw RunFailure(.modelMissing, "no model at \(path): \(error.reason)", underlying: error)
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive.")
+      throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive")
     }
     self.path = path
     self.size = Int(status.st_size)
@@ -70,8 +69,7 @@ public struct ModelArchive: Sendable {
       case .unreadable(let reason): throw Self.unusable(path, reason)
       case .missing:
         throw RunFailure(
-          .modelContract,
-          "\(path) is an archive without an m2fp contract. Make one with Models/export.py.")
+          .modelContract, "\(path) is an archive without an m2fp contract", detail: .noContract)
       }
     }
     contract = try ModelContract(json: Data(json), path: path)
@@ -85,14 +83,14 @@ public struct ModelArchive: Sendable {
       return try DigestCache.standard(environment: ProcessInfo.processInfo.environment)
         .sha256(ofFile: path)
     } catch {
-      throw RunFailure(.modelMissing, "cannot read \(path): \(error.localizedDescription)")
+      let reason = Errno(error)
+      throw RunFailure(
+        .modelMissing, "cannot read \(path): \(reason.reason)", underlying: reason)
     }
   }
 
   static func unusable(_ path: String, _ reason: String) -> RunFailure {
     RunFailure(
-      .modelContract,
-      "\(path) is not a usable model archive: \(reason). "
-        + "Copy or export it anew; 'm2fp doctor' shows which models are sound.")
+      .modelContract, "\(path) is not a usable model archive: \(reason)", detail: .damagedModel)
   }
 }

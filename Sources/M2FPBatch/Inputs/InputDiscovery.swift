@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Finds the images that a user's paths mean.
 public struct InputDiscovery {
@@ -74,8 +75,7 @@ public struct InputDiscovery {
   private mutating func walk(_ folder: String, relative: String, _ identity: FileIdentity) {
     guard visited.insert(identity).inserted else { return }
     guard let stream = opendir(folder) else {
-      let reason = String(cString: strerror(errno))
-      fail(folder, relative, .unreadable, "the folder cannot be listed: \(reason)")
+      fail(folder, relative, .unreadable, "the folder cannot be listed: \(Errno.last.reason)")
       return
     }
     defer { closedir(stream) }
@@ -84,7 +84,7 @@ public struct InputDiscovery {
       errno = 0
       guard let entry = readdir(stream) else {
         if errno != 0 {
-          let reason = String(cString: strerror(errno))
+          let reason = Errno.last.reason
           fail(folder, relative, .unreadable, "the folder cannot be listed whole: \(reason)")
         }
         break
@@ -132,8 +132,7 @@ public struct InputDiscovery {
     case .folder:
       fail(
         path, relative, .notAFile,
-        "is a folder with the name of an image: rename it, or name it on the command line "
-          + "to parse what is in it")
+        "is a folder with the name of an image", detail: .folderNamedAsImage)
     case .file:
       found.append(Input(path: path, relativePath: relative))
     case .danglingLink:
@@ -157,12 +156,13 @@ public struct InputDiscovery {
 
   private mutating func fail(
     _ path: String, _ relative: String, _ code: FileFailure.Code, _ message: String,
-    exactPath: [UInt8]? = nil
+    detail: FileFailure.Detail? = nil, exactPath: [UInt8]? = nil
   ) {
     guard !filter.isExcluded(relative) else { return }
     found.append(
       Input(
         path: path, relativePath: relative,
-        failure: FileFailure(stage: .read, code: code, message: message), exactPath: exactPath))
+        failure: FileFailure(stage: .read, code: code, message: message, detail: detail),
+        exactPath: exactPath))
   }
 }

@@ -2,13 +2,14 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Lists of paths, one a line or each ended by a zero byte, as `find -print0` writes them.
 ///
 /// As in rsync, `/./` in a path marks where its relative part begins: `photos/./a/b.jpg` is what
-/// `m2fp parse photos` finds as `a/b.jpg`, and `find photos/.` writes its paths so. Without the mark
+/// a search of `photos` finds as `a/b.jpg`, and `find photos/.` writes its paths so. Without the mark
 /// the whole path is the relative part. It is by the mark that a file of a list of failures keeps its
-/// place below `--out` and its shard.
+/// place below the folder of all outputs, and its shard.
 public struct PathList: Sendable {
   /// A path in a list.
   struct Entry: Equatable {
@@ -43,8 +44,9 @@ public struct PathList: Sendable {
         ? FileHandle.standardInput : try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
       list = try file.readToEnd()
     } catch {
+      let reason = Errno(error)
       throw RunFailure(
-        .noInput, "the list '\(path)' cannot be read: \(error.localizedDescription)")
+        .noInput, "the list '\(path)' cannot be read: \(reason.reason)", underlying: reason)
     }
     self.init([UInt8](list ?? Data()), zeroTerminated: zeroTerminated)
   }
@@ -105,7 +107,7 @@ public struct FailureList {
         return String(cString: resolved)
       } ?? path
     self.zeroTerminated = zeroTerminated
-    if isReplaceable { try AtomicFiles.checkWritable(Paths.folder(self.path)) }
+    if isReplaceable { try AtomicFiles.checkWritable(Paths.folder(self.path), for: .failureList) }
   }
 
   /// Not for `/dev/stdout` and the like, which are written to.
@@ -139,7 +141,7 @@ public struct FailureList {
         else { throw AtomicFiles.failure(errno, path) }
       }
     } catch {
-      throw RunFailure(.outputNotWritable, "the list of failures is lost: \(error.message).")
+      throw .notWritable(.failureList, error, prefix: "the list of failures is lost: ")
     }
     return entries.filter { $0.contains(end) }.map { String(decoding: $0, as: UTF8.self) }
   }

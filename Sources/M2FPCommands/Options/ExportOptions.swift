@@ -106,7 +106,9 @@ final class ExportReporter: Reporter {
       return
     }
     let written = try exporter.run(request, files: files, failures: failures)
-    for failure in written.failures { logger.warning("not in \(request.path): \(failure)") }
+    for (path, failure) in written.failures {
+      logger.warning("not in \(request.path): \(path): \(failure.text)")
+    }
     logger.info(
       """
       wrote \(request.path) (\(request.kind.rawValue)): \(written.photos) photos\

@@ -4,6 +4,7 @@ import M2FPEvaluation
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// Why a file of a tree cannot be used.
 public struct LabelFileError: Error, Sendable, CustomStringConvertible {
@@ -196,7 +197,7 @@ extension LabelDataset {
     do {
       return try Data(contentsOf: URL(fileURLWithPath: path))
     } catch {
-      throw LabelFileError(path: path, reason: "cannot be read")
+      throw LabelFileError(path: path, reason: "cannot be read: \(Errno(error).reason)")
     }
   }
 }

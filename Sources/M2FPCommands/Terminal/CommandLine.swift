@@ -28,12 +28,23 @@ extension M2FPCommand {
       Console.writeError("Error: \(failure.text)\n")
       leave(ExitCode(failure.kind.exitCode))
     } catch let error as ValidationError {
-      // It may hold what was typed, or what is in a file.
-      exit(withError: ValidationError(TerminalText.escaped(error.message.utf8)))
+      fail(ValidationError(TerminalText.escaped(error.message.utf8)))
     } catch {
-      exit(withError: error)
+      fail(error)
     }
     leave(.success)
+  }
+
+  /// Says what is wrong with the command line, or what it asks for, and ends the process.
+  private static func fail(_ error: any Error) -> Never {
+    let code = exitCode(for: error)
+    // Help, the version, completions.
+    if code == .success { exit(withError: error) }
+    // It may hold what was typed, or what is in a file.
+    let lines = fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+    Console.writeError(
+      "\(own: lines.map { TerminalText.escaped($0.utf8) }.joined(separator: "\n"))\n")
+    leave(code)
   }
 
   /// Ends the process after a command, all of whose outputs are on disk, without the destructors of

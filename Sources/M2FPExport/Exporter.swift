@@ -60,12 +60,17 @@ public struct Exporter: Sendable {
   }
 
   /// What became of an export.
-  public struct Summary: Sendable {
+  public struct Summary: Sendable, Equatable {
     public var photos = 0
     /// Photos that have no results, and so are not in it.
     public var leftOut = 0
     /// Of those, the ones whose results could not be read or encoded, and why.
-    public var failures: [(path: String, failure: FileFailure)] = []
+    public var failures: [Failure] = []
+
+    public struct Failure: Sendable, Equatable {
+      public let path: String
+      public let failure: FileFailure
+    }
   }
 
   private let context: Context
@@ -183,7 +188,7 @@ public struct Exporter: Sendable {
           if let record { try writer.add(record) }
           summary.leftOut += 1
           if failures[file.input.path] == nil {
-            summary.failures.append((file.input.path, failure))
+            summary.failures.append(.init(path: file.input.path, failure: failure))
           }
         }
       }

@@ -62,7 +62,7 @@ struct RemediesTests {
   }
 
   @Test(arguments: [
-    (RunFailure.Kind.temporary, RunFailure.Detail.locked, "--lock wait."),
+    (RunFailure.Kind.temporary, RunFailure.Detail?.some(.locked), "--lock wait."),
     (.outputNotWritable, .notLockable, "--lock off"), (.temporary, .stuckFiles, "--timeout"),
     (.noInput, .nothingSelected, "--include and --exclude"),
     (.modelContract, .damagedModel, "'m2fp doctor'"), (.modelContract, .noContract, "export.py."),

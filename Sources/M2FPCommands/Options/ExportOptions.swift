@@ -106,8 +106,8 @@ final class ExportReporter: Reporter {
       return
     }
     let written = try exporter.run(request, files: files, failures: failures)
-    for (path, failure) in written.failures {
-      logger.warning("not in \(request.path): \(path): \(failure.text)")
+    for photo in written.failures {
+      logger.warning("not in \(request.path): \(photo.path): \(photo.failure.text)")
     }
     logger.info(
       """

@@ -36,7 +36,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
-      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference"],
+      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
@@ -61,7 +61,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPDatasets",
-      dependencies: ["M2FPCore", "M2FPEvaluation", "M2FPImageIO", "M2FPResults", system],
+      dependencies: [
+        "M2FPCore", "M2FPEvaluation", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
+      ],
       swiftSettings: swiftSettings),
     .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
     .target(

@@ -17,16 +17,16 @@ package enum FileKind {
   case missing
   case unknown(String)
 
-  package init(_ path: String) {
+  package init(_ path: FilePath) {
     var status = stat()
-    guard stat(path, &status) == 0 else {
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else {
       let code = errno
       if code == ELOOP {
         self = .other("a loop of symbolic links")
       } else if code != ENOENT {
         self = .unknown(Errno(rawValue: code).reason)
       } else {
-        self = lstat(path, &status) == 0 ? .danglingLink : .missing
+        self = path.withPlatformString({ lstat($0, &status) }) == 0 ? .danglingLink : .missing
       }
       return
     }

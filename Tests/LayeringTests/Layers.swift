@@ -18,7 +18,7 @@ enum Layers {
       "M2FPExport": ["SystemPackage"],
     ],
     ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage", "TOMLKit"]],
-    ["m2fp": [], "m2fp-bench": []],
+    ["m2fp": [], "m2fp-bench": ["SystemPackage"]],
   ]
 
   /// Who may import a library of C: the others go through its owner.

@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -17,7 +18,7 @@ struct LargestPhotoTests {
   }
 
   private func largest() -> LargestPhoto {
-    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
+    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
     return LargestPhoto.among(
       OutputPlan.plan(inputs, root: nil, naming: .full), allowed: allowed)
   }

@@ -1,6 +1,7 @@
 import Foundation
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 import Testing
 
 @testable import M2FPBatch
@@ -34,7 +35,7 @@ struct FaultTests: EndToEnd {
   @Test func aLockedFolderIsWaitedForOrFails() throws {
     try addPhoto("in/a.png")
     let locks = try OutputLock.acquire(
-      Selection(paths: [folder + "/in"]), out: folder + "/out", mode: .fail,
+      Selection(paths: [FilePath(folder + "/in")]), out: FilePath(folder + "/out"), mode: .fail,
       cancellation: Cancellation(), onWait: { _ in })
     let locked = try parse("in", "--out", "out")
     #expect(locked.code == 75 && locked.error.contains("--lock wait"))

@@ -4,6 +4,7 @@ import M2FPBatch
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 import Testing
 
 @testable import M2FPCommands
@@ -19,14 +20,14 @@ struct RunMetricsTests {
 
   @Test func theLastSuccessSurvivesAFailedRun() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    try RunMetrics(folder + "/night.prom").write(
+    try RunMetrics(FilePath(folder + "/night.prom")).write(
       exitCode: 0, now: Date(timeIntervalSince1970: 1000))
-    try RunMetrics(folder + "/night.prom").write(
+    try RunMetrics(FilePath(folder + "/night.prom")).write(
       exitCode: 3, now: Date(timeIntervalSince1970: 2000))
     #expect(try value("m2fp_last_success_timestamp_seconds{") == "1000")
     #expect(try value("m2fp_last_run_timestamp_seconds{") == "2000")
     #expect(try value("m2fp_last_run_exit_code{") == "3")
-    try RunMetrics(folder + "/night.prom").write(
+    try RunMetrics(FilePath(folder + "/night.prom")).write(
       exitCode: 0, now: Date(timeIntervalSince1970: 3000))
     #expect(try value("m2fp_last_success_timestamp_seconds{") == "3000")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["night.prom"])
@@ -34,7 +35,7 @@ struct RunMetricsTests {
 
   @Test func anyEndIsRecorded() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let metrics = try RunMetrics(folder + "/night.prom")
+    let metrics = try RunMetrics(FilePath(folder + "/night.prom"))
     let logger = try MessageOptions.parse([]).logger
     #expect(throws: ExitCode.self) { try metrics.record(logger) { throw ExitCode(130) } }
     #expect(try value("m2fp_last_run_exit_code{") == "130")

@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPDatasets
 import M2FPEvaluation
 import M2FPImageIO
+import SystemPackage
 import Testing
 
 /// Each layout is written as its specification says and read back.
@@ -38,7 +39,7 @@ final class LabelDatasetTests {
     try write([1, 2, 0], to: "Validation/Instance_ids/a.png")
     try write("1 2 1\n2 13 1\n", to: "Validation/Instance_ids/a.txt")
     try write([4, 4, 255], to: "Validation/Human_ids/a.png")
-    let tree = try LabelDataset(folder)
+    let tree = try LabelDataset(FilePath(folder))
     #expect(tree.layout == .cihp && tree.names == ["a"] && tree.hasParts && tree.hasPersons)
     let image = try tree.truth(of: "a")
     #expect(image.labels.values == [2, 255, 0])
@@ -49,7 +50,7 @@ final class LabelDatasetTests {
 
   @Test func lip() throws {
     try write([1, 0], to: "TrainVal_parsing_annotations/val_segmentations/b.png")
-    let tree = try LabelDataset(folder)
+    let tree = try LabelDataset(FilePath(folder))
     #expect(tree.layout == .lip && tree.names == ["b"] && !tree.hasPersons)
   }
 
@@ -57,7 +58,7 @@ final class LabelDatasetTests {
     try write([2, 13, 0], to: "global_parsing/a.png")
     try write([1, 2, 0], to: "instance_parsing/a.png")
     try write("2 0.75\n13 0.5\n", to: "instance_parsing/a.txt")
-    let tree = try LabelDataset(folder)
+    let tree = try LabelDataset(FilePath(folder))
     #expect(tree.layout == .challenge)
     #expect(
       try tree.found(in: "a").parts?.instances == [
@@ -74,7 +75,7 @@ final class LabelDatasetTests {
       #"[{"img_name": "a", "category_id": 2, "score": 0.5, "part_id": 7}]"#, to: "part/a.json")
     try write([1, 1], to: "human/a.png")
     try write(#"[{"img_name": "a", "score": 0.25, "human_id": 1}]"#, to: "human/a.json")
-    let image = try LabelDataset(folder).found(in: "a")
+    let image = try LabelDataset(FilePath(folder)).found(in: "a")
     #expect(image.parts?.instances == [.init(id: 7, classIndex: 2, score: 0.5)])
     #expect(image.persons?.instances == [.init(id: 1, score: 0.25)])
   }
@@ -85,14 +86,14 @@ final class LabelDatasetTests {
       try PNGEncoder.labelMap(map, palette: Palette.cihp.colours).withUnsafeBytes { Data($0) },
       to: "sub/photo.m2fp.png")
     try write([0, 1], to: "sub/photo.m2fp/hair.png")
-    let tree = try LabelDataset(folder)
+    let tree = try LabelDataset(FilePath(folder))
     #expect(tree.layout == .m2fp && tree.names == ["sub/photo"])
     #expect(try tree.labels(of: "sub/photo").values == [2, 0], "indices, not colours")
   }
 
   @Test func plainFoldersAndFullNamesMatch() throws {
     try write([1], to: "sub/photo.png")
-    let tree = try LabelDataset(folder)
+    let tree = try LabelDataset(FilePath(folder))
     #expect(tree.layout == .plain && tree.names == ["sub/photo"])
     #expect(tree.match("sub/photo.jpg") == "sub/photo" && tree.match("photo") == nil)
   }
@@ -105,18 +106,20 @@ final class LabelDatasetTests {
           "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABEAAAAACB2fwVAAAADUlEQVR4nGNg1Pn/HwADigIs5IQANAAAAABJRU5ErkJggg=="
       ))
     try write(png, to: "a.png")
-    #expect(try LabelDataset(folder).labels(of: "a").values == [300, 65535])
+    #expect(try LabelDataset(FilePath(folder)).labels(of: "a").values == [300, 65535])
   }
 
   @Test func whatIsNoLabelMapIsNamed() throws {
     let image = RGBImage(width: 1, height: 1, pixels: [1, 2, 3])
     try write(try PNGEncoder.rgb(image).withUnsafeBytes { Data($0) }, to: "a.png")
-    let error = #expect(throws: LabelFileError.self) { try LabelDataset(folder).labels(of: "a") }
+    let error = #expect(throws: LabelFileError.self) {
+      try LabelDataset(FilePath(folder)).labels(of: "a")
+    }
     #expect(error?.description.contains("a.png: not a label map") == true)
   }
 
   @Test func anEmptyFolderIsNoInput() throws {
-    #expect(throws: RunFailure.self) { try LabelDataset(folder) }
-    #expect(throws: RunFailure.self) { try LabelDataset(folder + "/none") }
+    #expect(throws: RunFailure.self) { try LabelDataset(FilePath(folder)) }
+    #expect(throws: RunFailure.self) { try LabelDataset(FilePath(folder + "/none")) }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import Testing
 
 @testable import M2FPFiles
@@ -18,7 +19,7 @@ struct SHA256Tests {
     let path = NSTemporaryDirectory() + "m2fp-digest-" + UUID().uuidString
     try Data(message.utf8).write(to: URL(fileURLWithPath: path))
     defer { unlink(path) }
-    #expect(try SHA256.hexadecimal(ofFile: path) == digest)
+    #expect(try SHA256.hexadecimal(ofFile: FilePath(path)) == digest)
   }
 
   @Test func aMissingFileThrows() {

@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import SystemPackage
 import Testing
 
 @testable import M2FPInference
@@ -14,7 +15,7 @@ enum Fixtures {
 
 struct ModelTests {
   private func failure(_ path: String) -> RunFailure? {
-    #expect(throws: RunFailure.self) { _ = try Model(ModelArchive(path: path)) }
+    #expect(throws: RunFailure.self) { _ = try Model(ModelArchive(path: FilePath(path))) }
   }
 
   private func write(_ bytes: Data) throws -> String {
@@ -24,7 +25,7 @@ struct ModelTests {
   }
 
   @Test func theContractIsReadOutOfTheArchive() throws {
-    let contract = try ModelArchive(path: Fixtures.path("colour-multi.pt")).contract
+    let contract = try ModelArchive(path: FilePath(Fixtures.path("colour-multi.pt"))).contract
     #expect(contract.classes.count == 20 && contract.classes[13] == "Face")
     #expect(contract.palette[2] == RGB(255, 0, 0))
     #expect(contract.postprocess.mode == .parsing && contract.postprocess.humanIndex == 20)
@@ -32,13 +33,13 @@ struct ModelTests {
   }
 
   @Test func theSingleHumanContractHasNoHuman() throws {
-    let contract = try ModelArchive(path: Fixtures.path("colour-single.pt")).contract
+    let contract = try ModelArchive(path: FilePath(Fixtures.path("colour-single.pt"))).contract
     #expect(contract.postprocess.mode == .semantic && contract.postprocess.humanIndex == nil)
     #expect(contract.preprocess.geometry == .single(width: 96, height: 128, padValue: 128))
   }
 
   @Test func librariesThatLibtorchOnlyNamesStayOut() throws {
-    _ = try Model(ModelArchive(path: Fixtures.path("colour-multi.pt")))
+    _ = try Model(ModelArchive(path: FilePath(Fixtures.path("colour-multi.pt"))))
     func isLoaded(_ library: String) -> Bool { dlopen(library, RTLD_LAZY | RTLD_NOLOAD) != nil }
     #expect(isLoaded("libtorch_cpu.so.1.13"))
     // Of GDAL OpenCV is made. That itself has a stand-in.
@@ -53,7 +54,7 @@ struct ModelTests {
 
   @Test func aContractSurvivesEncoding() throws {
     for name in ["colour-multi.pt", "colour-single.pt"] {
-      let contract = try ModelArchive(path: Fixtures.path(name)).contract
+      let contract = try ModelArchive(path: FilePath(Fixtures.path(name))).contract
       let json = try JSONEncoder().encode(contract)
       #expect(try JSONDecoder().decode(ModelContract.self, from: json) == contract)
     }
@@ -62,11 +63,11 @@ struct ModelTests {
   @Test func theDigestIsTheFilesSHA256() throws {
     let path = try write(Data("abc".utf8))
     defer { unlink(path) }
-    let archive = try ModelArchive(path: Fixtures.path("colour-multi.pt"))
+    let archive = try ModelArchive(path: FilePath(Fixtures.path("colour-multi.pt")))
     let process = Process()
     let pipe = Pipe()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
-    process.arguments = [archive.path]
+    process.arguments = [archive.path.string]
     process.standardOutput = pipe
     try process.run()
     let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
@@ -114,13 +115,13 @@ struct ModelTests {
       }
       let path = try write(bytes)
       defer { unlink(path) }
-      _ = try? Model(ModelArchive(path: path))
+      _ = try? Model(ModelArchive(path: FilePath(path)))
     }
   }
 
   @Test func aContractThatContradictsItselfIsRefused() throws {
     let sound = try JSONEncoder().encode(
-      ModelArchive(path: Fixtures.path("colour-multi.pt")).contract)
+      ModelArchive(path: FilePath(Fixtures.path("colour-multi.pt"))).contract)
     let object = try #require(try JSONSerialization.jsonObject(with: sound) as? [String: Any])
     let changes: [(String, Any)] = [
       ("classes", ["Background"]), ("palette", [[0, 0, 0]]), ("classes", "Hair"),

@@ -2,6 +2,7 @@ import Foundation
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// The largest photo that a run will hold in memory.
 public struct LargestPhoto: Sendable, Equatable {
@@ -27,7 +28,9 @@ public struct LargestPhoto: Sendable, Equatable {
   public static func among(_ files: [PlannedFile], allowed: LargestPhoto) -> LargestPhoto {
     var largest = LargestPhoto(pixels: 0, fileSize: 0)
     for file in files where file.input.failure == nil {
-      let descriptor = open(file.input.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+      let descriptor = file.input.path.withPlatformString {
+        open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+      }
       guard descriptor >= 0 else { continue }
       defer { close(descriptor) }
       var status = stat()

@@ -28,7 +28,7 @@ extension M2FPCommand {
       Console.writeError("Error: \(failure.text)\n")
       leave(ExitCode(failure.kind.exitCode))
     } catch let error as ValidationError {
-      fail(ValidationError(TerminalText.escaped(error.message.utf8)))
+      fail(ValidationError(TerminalText.escaped(PathArgument.bytes(of: error.message))))
     } catch {
       fail(error)
     }
@@ -43,7 +43,8 @@ extension M2FPCommand {
     // It may hold what was typed, or what is in a file.
     let lines = fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
     Console.writeError(
-      "\(own: lines.map { TerminalText.escaped($0.utf8) }.joined(separator: "\n"))\n")
+      "\(own: lines.map { TerminalText.escaped(PathArgument.bytes(of: String($0))) }.joined(separator: "\n"))\n"
+    )
     leave(code)
   }
 

@@ -17,11 +17,11 @@ struct ModelLocatorTests {
   private func locator(_ environment: [String: String] = [:]) -> ModelLocator {
     ModelLocator(
       environment: ["HOME": home.path].merging(environment) { $1 },
-      executable: home.path + "/.local/bin/m2fp")
+      executable: home.filePath(".local/bin/m2fp"))
   }
 
   @Test func aFolderThatIsBothTheUsersAndTheInstalledOneIsSearchedOnce() {
-    #expect(locator().folders == [home.path + "/.local/share/m2fp/models"])
+    #expect(locator().folders == [home.filePath(".local/share/m2fp/models")])
     #expect(locator().archives.count == 1)
   }
 

@@ -41,10 +41,9 @@ extension M2FPCommand {
     // Help, the version, completions.
     if code == .success { exit(withError: error) }
     // It may hold what was typed, or what is in a file.
-    let lines = fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
-    Console.writeError(
-      "\(own: lines.map { TerminalText.escaped(PathArgument.bytes(of: String($0))) }.joined(separator: "\n"))\n"
-    )
+    for line in fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false) {
+      Console.writeError("\(own: TerminalText.escaped(PathArgument.bytes(of: String(line))))\n")
+    }
     leave(code)
   }
 

@@ -85,7 +85,8 @@ let package = Package(
     .target(
       name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore", system],
       swiftSettings: swiftSettings),
-    .target(name: "M2FPCore", dependencies: ["CRowKernels"], swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
       name: "CTorchSession",
@@ -110,9 +111,10 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: [system], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
+    .testTarget(name: "LayeringTests", swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCoreTests",
-      dependencies: ["CRowKernels", "M2FPCore"],
+      dependencies: ["CRowKernels", "M2FPCore", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPEvaluationTests",
@@ -150,7 +152,7 @@ let package = Package(
       name: "M2FPCommandsTests",
       dependencies: [
         "m2fp", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults",
-        "TestSupport",
+        "TestSupport", system,
       ],
       swiftSettings: swiftSettings),
   ],

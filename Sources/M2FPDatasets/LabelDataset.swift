@@ -7,7 +7,7 @@ import SystemPackage
 public struct LabelDataset: Sendable {
   /// How a folder is laid out.
   public enum Layout: String, Sendable {
-    /// What `m2fp parse` writes: `photo.m2fp.png`, and with `--persons` `photo.m2fp.persons.png`.
+    /// What m2fp writes: `photo.m2fp.png`, and with persons `photo.m2fp.persons.png`.
     case m2fp = "m2fp outputs"
     /// CIHP's ground truth: `Category_ids/`, `Instance_ids/`, `Human_ids/`.
     case cihp = "CIHP"
@@ -54,15 +54,15 @@ public struct LabelDataset: Sendable {
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` if there is no label map.
   public init(_ folder: FilePath) throws(RunFailure) {
     guard Self.isFolder(folder) else {
-      throw RunFailure(.noInput, "\(folder): no such folder.")
+      throw RunFailure(.noInput, "\(folder): no such folder")
     }
     (layout, self.folder, files) = Self.recognised(folder)
     if files.isEmpty {
       throw RunFailure(
         .noInput,
-        "\(folder): no label map found. Wanted are PNG label maps, what 'm2fp parse' writes, or the "
-          + "folders of CIHP (Category_ids, Instance_ids, Human_ids), LIP (val_segmentations) or of "
-          + "the challenges (global_parsing, instance_parsing).")
+        "\(folder): no label map found; wanted are PNG label maps, results of m2fp, or the folders of "
+          + "CIHP (Category_ids, Instance_ids, Human_ids), LIP (val_segmentations) or of the "
+          + "challenges (global_parsing, instance_parsing)")
     }
   }
 

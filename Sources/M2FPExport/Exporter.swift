@@ -45,8 +45,14 @@ public struct Exporter: Sendable {
     public let model: String
     /// The program's name and version.
     public let generator: String
+    /// What people are told of a failure.
+    public let explain: @Sendable (FileFailure) -> String
 
-    public init(classes: [String], palette: [RGB], model: String, generator: String) {
+    public init(
+      classes: [String], palette: [RGB], model: String, generator: String,
+      explain: @escaping @Sendable (FileFailure) -> String = \.message
+    ) {
+      self.explain = explain
       self.classes = classes
       self.palette = palette
       self.model = model
@@ -60,7 +66,12 @@ public struct Exporter: Sendable {
     /// Photos that have no results, and so are not in it.
     public var leftOut = 0
     /// Of those, the ones whose results could not be read or encoded, and why.
-    public var failures: [String] = []
+    public var failures: [Failure] = []
+
+    public struct Failure: Sendable, Equatable {
+      public let path: FilePath
+      public let failure: FileFailure
+    }
   }
 
   private let context: Context
@@ -92,23 +103,22 @@ public struct Exporter: Sendable {
         status.st_mode & S_IFMT == S_IFDIR
       {
         throw RunFailure(
-          .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another."
-        )
+          .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another")
       }
-      if probing { try AtomicFiles.checkWritable(request.path.folder) }
+      if probing { try AtomicFiles.checkWritable(request.path.folder, for: .export) }
     }
     for request in requests where request.isFolder {
       do throws(FileFailure) {
         try AtomicFolder.checkReplaceable(request.path)
       } catch {
-        throw RunFailure(.outputNotWritable, error.message + ".")
+        throw .notWritable(.export, error)
       }
       let target = canonical(request.path)
       if let input = inputs.first(where: { target.starts(with: canonical($0)) }) {
         throw RunFailure(
           .outputNotWritable,
           "\(request.path) lies in \(input), where it would be taken for photos the next time: "
-            + "export to a folder elsewhere.")
+            + "export to a folder elsewhere")
       }
     }
     guard !requests.isEmpty else { return }
@@ -118,7 +128,7 @@ public struct Exporter: Sendable {
         throw RunFailure(
           .outputNotWritable,
           "\(other) and \(file.input.path) would have one name in the export: name the folder "
-            + "above both, or export them in two runs.")
+            + "above both, or export them in two runs")
       }
     }
   }
@@ -171,8 +181,7 @@ public struct Exporter: Sendable {
           SheetExport(path: request.path, context: context), files, failures)
       }
     } catch {
-      throw RunFailure(
-        .outputNotWritable, "the export to \(request.path) failed: \(error.message).")
+      throw .notWritable(.export, error, prefix: "the export to \(request.path) failed: ")
     }
   }
 
@@ -194,7 +203,7 @@ public struct Exporter: Sendable {
           if let record { try writer.add(record) }
           summary.leftOut += 1
           if failures[file.input.path] == nil {
-            summary.failures.append("\(file.input.path): \(failure.message)")
+            summary.failures.append(.init(path: file.input.path, failure: failure))
           }
         }
       }

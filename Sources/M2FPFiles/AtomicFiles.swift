@@ -255,7 +255,9 @@ package struct AtomicFiles: ~Copyable {
   /// Makes `folder` if need be, and tries to write in it.
   ///
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
-  package static func checkWritable(_ folder: FilePath) throws(RunFailure) {
+  package static func checkWritable(
+    _ folder: FilePath, for destination: RunFailure.Destination = .results
+  ) throws(RunFailure) {
     do throws(FileFailure) {
       try makeFolder(folder)
       // A run that was killed right here, where no output may ever go.
@@ -264,7 +266,7 @@ package struct AtomicFiles: ~Copyable {
       // Dropped without a commit: the temporary file goes again.
       try files.write(UnsafeRawBufferPointer(start: nil, count: 0), to: "test")
     } catch {
-      throw RunFailure(.outputNotWritable, error.message + ".")
+      throw .notWritable(destination, error)
     }
   }
 
@@ -320,13 +322,6 @@ package struct AtomicFiles: ~Copyable {
   }
 
   package static func failure(_ code: Errno, _ path: FilePath) -> FileFailure {
-    code == .noSpace || code == .diskQuotaExceeded
-      ? FileFailure(
-        stage: .write, code: .diskFull,
-        message: "cannot write \(path): \(code): free some space and run again")
-      : FileFailure(
-        stage: .write, code: .outputNotWritable,
-        message: "cannot write in \(path.folder): \(code): "
-          + "make it writable or write elsewhere with --out DIR")
+    .writing(path, code)
   }
 }

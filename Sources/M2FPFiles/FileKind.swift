@@ -1,4 +1,5 @@
 import Foundation
+import M2FPCore
 import SystemPackage
 
 /// What tells one file from all others on a machine.
@@ -23,7 +24,7 @@ package enum FileKind {
       if code == ELOOP {
         self = .other("a loop of symbolic links")
       } else if code != ENOENT {
-        self = .unknown(String(cString: strerror(code)))
+        self = .unknown(Errno(rawValue: code).reason)
       } else {
         self = path.withPlatformString({ lstat($0, &status) }) == 0 ? .danglingLink : .missing
       }

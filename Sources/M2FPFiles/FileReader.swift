@@ -29,8 +29,8 @@ package enum FileReader {
     if stamp.size > limit {
       throw FileFailure(
         stage: .read, code: .fileTooLarge,
-        message: "the file has \(megabytes(stamp.size)), more than the limit of "
-          + "\(megabytes(limit)): raise it with --max-file-size")
+        message: "the file has \(ByteCount(stamp.size)), more than the limit of "
+          + "\(ByteCount(limit))", detail: .overLimit)
     }
     let bytes = try bytes(of: file, size: stamp.size)
     guard bytes.count == stamp.size, try stamp == self.stamp(of: file) else {
@@ -78,14 +78,6 @@ package enum FileReader {
   }
 
   private static func failure(_ code: Errno) -> FileFailure {
-    FileFailure(
-      stage: .read, code: .unreadable,
-      message: "cannot be read: \(code)")
-  }
-
-  private static func megabytes(_ bytes: Int) -> String {
-    let mebibytes = Double(bytes) / 1_048_576
-    return mebibytes >= 10
-      ? "\(Int(mebibytes.rounded())) MiB" : "\((mebibytes * 100).rounded() / 100) MiB"
+    .reading(code)
   }
 }

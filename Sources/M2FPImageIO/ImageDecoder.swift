@@ -156,8 +156,8 @@ public enum ImageDecoder {
     guard width * height <= limits.maxPixels else {
       throw failure(
         .imageTooLarge,
-        "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels); "
-          + "raise it with --max-pixels, or scale the image down")
+        "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels)",
+        .overLimit)
     }
   }
 
@@ -231,11 +231,13 @@ public enum ImageDecoder {
     case .tooLarge:
       throw failure(.imageTooLarge, "the \(name) is too large (\(result.reason)); scale it down")
     case .outOfMemory:
-      throw failure(.outOfMemory, "not enough memory to decode the \(name); use fewer --jobs")
+      throw failure(.outOfMemory, "not enough memory to decode the \(name)")
     }
   }
 
-  private static func failure(_ code: FileFailure.Code, _ message: String) -> FileFailure {
-    FileFailure(stage: .decode, code: code, message: message)
+  private static func failure(
+    _ code: FileFailure.Code, _ message: String, _ detail: FileFailure.Detail? = nil
+  ) -> FileFailure {
+    FileFailure(stage: .decode, code: code, message: message, detail: detail)
   }
 }

@@ -20,8 +20,7 @@ public final class EncodedImage: @unchecked Sendable {
     case .ok: return
     case .outOfMemory:
       throw FileFailure(
-        stage: .encode, code: .outOfMemory,
-        message: "not enough memory to encode the result; use fewer --jobs")
+        stage: .encode, code: .outOfMemory, message: "not enough memory to encode the result")
     case .tooLarge:
       throw FileFailure(
         stage: .encode, code: .imageTooLarge,

@@ -24,7 +24,7 @@ public final class Model: Sendable {
       })
     else {
       throw error.status == .outOfMemory
-        ? RunFailure(.internal, "not enough memory to load \(archive.path).")
+        ? RunFailure(.temporary, "not enough memory to load \(archive.path)")
         : ModelArchive.unusable(archive.path, error.text)
     }
     self.archive = archive
@@ -57,13 +57,11 @@ public struct ModelArchive: Sendable {
   public init(path: FilePath) throws(RunFailure) {
     var status = stat()
     guard path.withPlatformString({ stat($0, &status) }) == 0 else {
-      throw RunFailure(
-        .modelMissing,
-        "no model at \(path): \(Errno(rawValue: errno)). "
-          + "'m2fp models' lists the models that are installed.")
+      let error = Errno.last
+      throw RunFailure(.modelMissing, "no model at \(path): \(error.reason)", underlying: error)
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive.")
+      throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive")
     }
     self.path = path
     self.size = Int(status.st_size)
@@ -75,8 +73,7 @@ public struct ModelArchive: Sendable {
       case .unreadable(let reason): throw Self.unusable(path, reason)
       case .missing:
         throw RunFailure(
-          .modelContract,
-          "\(path) is an archive without an m2fp contract. Make one with Models/export.py.")
+          .modelContract, "\(path) is an archive without an m2fp contract", detail: .noContract)
       }
     }
     contract = try ModelContract(json: Data(json), path: path.string)
@@ -98,14 +95,13 @@ public struct ModelArchive: Sendable {
       return try DigestCache.standard(environment: ProcessInfo.processInfo.environment)
         .sha256(ofFile: path)
     } catch {
-      throw RunFailure(.modelMissing, "cannot read \(path): \(error).")
+      throw RunFailure(
+        .modelMissing, "cannot read \(path): \(error.reason)", underlying: error)
     }
   }
 
   static func unusable(_ path: FilePath, _ reason: String) -> RunFailure {
     RunFailure(
-      .modelContract,
-      "\(path) is not a usable model archive: \(reason). "
-        + "Copy or export it anew; 'm2fp doctor' shows which models are sound.")
+      .modelContract, "\(path) is not a usable model archive: \(reason)", detail: .damagedModel)
   }
 }

@@ -173,7 +173,7 @@ struct ResultCacheTests: BatchFixture {
       try cacheFolder.write(name, [])
     }
     #expect(try run(options).summary.parsed == 1)
-    #expect(options.cache?.problem?.contains("in the way") == true)
+    #expect(options.cache?.problem?.message.contains("in the way") == true)
     #expect(throws: RunFailure.self) { try ResultCache("/proc/none", limit: 1) }
   }
 

@@ -55,7 +55,7 @@ struct SelectionTests {
     #expect(try listed.plan(out: nil, naming: .stem).map(\.input.relativePath) == ["sub/b.jpg"])
     selection.filter = PathFilter(include: ["*.gif"])
     let failure = #expect(throws: RunFailure.self) { try selection.plan(out: nil, naming: .stem) }
-    #expect(failure?.kind == .noInput && failure?.message.contains("--include") == true)
+    #expect(failure?.kind == .noInput && failure?.detail == .nothingSelected)
   }
 
   @Test func shardsAreDisjointAndTheirUnionIsTheWhole() throws {

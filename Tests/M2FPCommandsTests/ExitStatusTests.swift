@@ -18,6 +18,17 @@ struct ExitStatusTests {
     #expect(ExitStatus.code(first, then: second) == code)
   }
 
+  @Test func theReadmeListsTheCodeOfEveryFailure() throws {
+    let terms = HelpTopic.exitCodes.blocks.flatMap { block -> [String] in
+      if case .list(let rows) = block { rows.map(\.term) } else { [] }
+    }
+    let codes = RunFailure.Kind.allCases.map(\.exitCode)
+    #expect(Set(codes).count == codes.count)
+    for code in codes + [ExitStatus.someFailed, ExitStatus.someDiffer] {
+      #expect(terms.contains("\(code)"))
+    }
+  }
+
   @Test func aRunThatEndedEarlySaysWhy() {
     var summary = BatchSummary()
     #expect(ExitStatus.code(summary, signal: nil) == 0)

@@ -66,7 +66,7 @@ import Testing
     #expect(Fixtures.failure(decoding: bytes, limits: ImageLimits(maxPixels: 35 * 27)) == nil)
     let failure = Fixtures.failure(decoding: bytes, limits: ImageLimits(maxPixels: 35 * 27 - 1))
     #expect(failure?.code == .imageTooLarge)
-    #expect(failure?.message.contains("--max-pixels") == true)
+    #expect(failure?.detail == .overLimit)
   }
 }
 

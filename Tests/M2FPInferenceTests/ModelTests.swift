@@ -84,13 +84,13 @@ struct ModelTests {
     let future = failure(Fixtures.path("future-contract.pt"))
     #expect(future?.kind == .modelContract)
     #expect(future?.message.contains("version 99") == true)
-    #expect(future?.message.contains("Update m2fp") == true)
+    #expect(future?.detail == .contractVersion(isNewer: true))
   }
 
   @Test func anArchiveWithoutAContractSaysHowToMakeOne() {
     let bare = failure(Fixtures.path("no-contract.pt"))
     #expect(bare?.kind == .modelContract)
-    #expect(bare?.message.contains("export.py") == true)
+    #expect(bare?.detail == .noContract)
   }
 
   @Test func whatIsNoArchiveIsNamedInOneLine() throws {

@@ -63,7 +63,7 @@ public final class ResultCache: Sendable {
   public let folder: FilePath
   private let limit: Int
   private let unpruned = Atomic<Int>(0)
-  private let firstProblem = Locked<String?>(nil)
+  private let firstProblem = Locked<FileFailure?>(nil)
 
   /// Opens a cache, or makes one.
   ///
@@ -84,13 +84,13 @@ public final class ResultCache: Sendable {
         try files.commit()
       }
     } catch {
-      throw RunFailure(.outputNotWritable, "the cache cannot be used: \(error.message).")
+      throw .notWritable(.cache, error, prefix: "the cache cannot be used: ")
     }
-    try AtomicFiles.checkWritable(entriesFolder)
+    try AtomicFiles.checkWritable(entriesFolder, for: .cache)
   }
 
   /// What first went wrong while results were stored, which fails no file; nil if nothing did.
-  public var problem: String? { firstProblem.withLock { $0 } }
+  public var problem: FileFailure? { firstProblem.withLock { $0 } }
 
   private var entriesFolder: FilePath { folder.appending("v1") }
 
@@ -184,7 +184,7 @@ public final class ResultCache: Sendable {
       try files.write(Data(bytes), to: path(key).fileName)
       try files.commit(syncing: false)
     } catch {
-      firstProblem.withLock { $0 = $0 ?? error.message }
+      firstProblem.withLock { $0 = $0 ?? error }
       return
     }
     let stored = unpruned.wrappingAdd(bytes.count, ordering: .relaxed).newValue

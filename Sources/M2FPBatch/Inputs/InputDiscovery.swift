@@ -82,8 +82,7 @@ public struct InputDiscovery {
   ) {
     guard visited.insert(identity).inserted else { return }
     guard let stream = folder.withPlatformString({ opendir($0) }) else {
-      let reason = Errno(rawValue: errno)
-      fail(folder, relative, .unreadable, "the folder cannot be listed: \(reason)")
+      fail(folder, relative, .unreadable, "the folder cannot be listed: \(Errno.last.reason)")
       return
     }
     defer { closedir(stream) }
@@ -92,7 +91,7 @@ public struct InputDiscovery {
       errno = 0
       guard let entry = readdir(stream) else {
         if errno != 0 {
-          let reason = Errno(rawValue: errno)
+          let reason = Errno.last.reason
           fail(folder, relative, .unreadable, "the folder cannot be listed whole: \(reason)")
         }
         break
@@ -134,8 +133,7 @@ public struct InputDiscovery {
     case .folder:
       fail(
         path, relative, .notAFile,
-        "is a folder with the name of an image: rename it, or name it on the command line "
-          + "to parse what is in it")
+        "is a folder with the name of an image", detail: .folderNamedAsImage)
     case .file:
       found.append(Input(path: path, relativePath: relative))
     case .danglingLink:
@@ -157,12 +155,13 @@ public struct InputDiscovery {
   }
 
   private mutating func fail(
-    _ path: FilePath, _ relative: FilePath, _ code: FileFailure.Code, _ message: String
+    _ path: FilePath, _ relative: FilePath, _ code: FileFailure.Code, _ message: String,
+    detail: FileFailure.Detail? = nil
   ) {
     guard !filter.isExcluded(relative) else { return }
     found.append(
       Input(
         path: path, relativePath: relative,
-        failure: FileFailure(stage: .read, code: code, message: message)))
+        failure: FileFailure(stage: .read, code: code, message: message, detail: detail)))
   }
 }

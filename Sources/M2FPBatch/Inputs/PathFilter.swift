@@ -3,7 +3,7 @@ import M2FPFiles
 import M2FPResults
 import SystemPackage
 
-/// Which of the files found are taken: `--include` and `--exclude`.
+/// Which of the files found are taken: the patterns to include and to exclude.
 ///
 /// A pattern is a shell pattern (`*`, `?`, `[a-z]`; POSIX fnmatch). One without a slash is compared
 /// with the name of the file and of each folder above it; one with a slash with the whole relative

@@ -7,9 +7,9 @@ import SystemPackage
 /// Lists of paths, one a line or each ended by a zero byte, as `find -print0` writes them.
 ///
 /// As in rsync, `/./` in a path marks where its relative part begins: `photos/./a/b.jpg` is what
-/// `m2fp parse photos` finds as `a/b.jpg`, and `find photos/.` writes its paths so. Without the mark
+/// a search of `photos` finds as `a/b.jpg`, and `find photos/.` writes its paths so. Without the mark
 /// the whole path is the relative part. It is by the mark that a file of a list of failures keeps its
-/// place below `--out` and its shard.
+/// place below the folder of all outputs, and its shard.
 public struct PathList: Sendable {
   /// An entry of a list.
   struct Entry: Equatable {
@@ -47,7 +47,9 @@ public struct PathList: Sendable {
       }
       self.init(bytes, zeroTerminated: zeroTerminated)
     } catch {
-      throw RunFailure(.noInput, "the list '\(path ?? "-")' cannot be read: \(error)")
+      let reason = Errno(error)
+      throw RunFailure(
+        .noInput, "the list '\(path ?? "-")' cannot be read: \(reason.reason)", underlying: reason)
     }
   }
 
@@ -127,7 +129,7 @@ public struct FailureList {
         return FilePath(platformString: resolved)
       } ?? path
     self.zeroTerminated = zeroTerminated
-    if isReplaceable { try AtomicFiles.checkWritable(self.path.folder) }
+    if isReplaceable { try AtomicFiles.checkWritable(self.path.folder, for: .failureList) }
   }
 
   /// Not for `/dev/stdout` and the like, which are written to.
@@ -164,7 +166,7 @@ public struct FailureList {
         }
       }
     } catch {
-      throw RunFailure(.outputNotWritable, "the list of failures is lost: \(error.message).")
+      throw .notWritable(.failureList, error, prefix: "the list of failures is lost: ")
     }
     return entries.filter { $0.contains(end) }.map { String(decoding: $0, as: UTF8.self) }
   }

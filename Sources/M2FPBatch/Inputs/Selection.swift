@@ -38,9 +38,10 @@ public struct Selection: Sendable {
       throw RunFailure(
         .noInput,
         inputs.isEmpty
-          ? "no photo \(filter == PathFilter() ? "" : "that --include and --exclude select ")"
-            + "found in \(places): m2fp reads .jpg, .jpeg and .png files."
-          : "\(places): no such file or folder.")
+          ? "no photo \(filter == PathFilter() ? "" : "that the patterns select ")"
+            + "found in \(places): m2fp reads .jpg, .jpeg and .png files"
+          : "\(places): no such file or folder",
+        detail: inputs.isEmpty && filter != PathFilter() ? .nothingSelected : nil)
     }
     let files = OutputPlan.plan(inputs, root: out, naming: naming)
     guard let shard else { return files }

@@ -55,11 +55,10 @@ extension Shard {
       guard let text = environment[name] else {
         throw RunFailure(
           .usage,
-          "--shard slurm reads \(name), which is not set: start m2fp by 'sbatch --array=1-N' or "
-            + "name the shard as --shard I/N.")
+          "\(name), which tells the shard of a job array, is not set", detail: .noJobArray)
       }
       guard let number = Int(text), number >= 0 else {
-        throw RunFailure(.usage, "\(name) is '\(text)', not a number.")
+        throw RunFailure(.usage, "\(name) is '\(text)', not a number")
       }
       return number
     }
@@ -73,7 +72,7 @@ extension Shard {
       throw RunFailure(
         .usage,
         "the job array's tasks (\(first) to \(last), \(count) of them) are not evenly spaced, so "
-          + "that task \(id) tells no shard: use --array=1-N, or name the shard as --shard I/N.")
+          + "that task \(id) tells no shard", detail: .unevenJobArray)
     }
     return shard
   }

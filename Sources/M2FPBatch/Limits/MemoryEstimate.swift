@@ -4,7 +4,7 @@ import M2FPResults
 
 /// How much memory a run needs, in bytes.
 ///
-/// The figures in it are measured (`make memory` measures them again); what depends on sizes is
+/// The figures in it are measured (and again by MemoryTests); what depends on sizes is
 /// counted from what the threads of ``Batch`` hold.
 public struct MemoryEstimate: Sendable, Equatable {
   /// The program with libtorch loaded, and the model.

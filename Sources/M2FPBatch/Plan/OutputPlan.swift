@@ -14,7 +14,7 @@ public enum OutputPlan {
   ///
   /// - Parameters:
   ///   - inputs: What was discovered.
-  ///   - root: The `--out` folder, which then holds the tree of the inputs; nil for beside them.
+  ///   - root: The folder for all outputs, which then holds the tree of the inputs; nil for beside them.
   ///   - naming: How outputs are named.
   /// - Returns: The inputs with the places of their outputs.
   public static func plan(_ inputs: [Input], root: FilePath?, naming: Naming) -> [PlannedFile] {
@@ -39,13 +39,11 @@ public enum OutputPlan {
         continue
       }
       if canonical(other) == canonical(input.path) { continue }
-      let remedy =
-        naming == .stem && other.name != name
-        ? "use --naming full to name outputs after the whole file name"
-        : "parse them in two runs with different --out folders"
       let failure = FileFailure(
         stage: .write, code: .outputCollision,
-        message: "would write the same outputs as \(other): \(remedy)")
+        message: "would write the same outputs as \(other)",
+        detail: .sameOutputs(
+          fullNamesDiffer: naming == .stem && other.name != name))
       planned.append(
         PlannedFile(
           input: Input(path: input.path, relativePath: input.relativePath, failure: failure),

@@ -10,7 +10,7 @@ import SystemPackage
 /// description locks: the kernel releases them however the process ends, and they work over NFS. The
 /// bytes stand for the hashes of relative paths (``Shard``), so that the shards of one run, which are
 /// disjoint ranges, do not exclude one another, and everything that overlaps does. Runs over files
-/// that were named one by one (`xargs -P 4 m2fp parse`) share the lock among themselves. The last run
+/// that were named one by one share the lock among themselves. The last run
 /// to leave removes the file.
 public final class OutputLock {
   /// What to do when another run holds the lock.
@@ -56,7 +56,7 @@ public final class OutputLock {
   ///
   /// - Parameters:
   ///   - selection: What the run parses.
-  ///   - out: The `--out` folder, if there is one; made if need be.
+  ///   - out: The folder for all outputs, if there is one; made if need be.
   ///   - mode: Whether to wait for another run, or to fail.
   ///   - cancellation: Ends the waiting.
   ///   - onWait: Called before waiting, with the file that another run holds.
@@ -76,7 +76,7 @@ public final class OutputLock {
       do throws(FileFailure) {
         try AtomicFiles.makeFolder(scope.folder)
       } catch {
-        throw RunFailure(.outputNotWritable, error.message + ".")
+        throw .notWritable(.results, error)
       }
       guard case .folder(let identity) = FileKind(scope.folder) else { continue }
       if folders[identity]?.isShared ?? true { folders[identity] = scope }
@@ -126,8 +126,7 @@ public final class OutputLock {
       if mode == .fail && attempts == 10 {
         throw RunFailure(
           .temporary,
-          "another run of m2fp writes in '\(scope.folder)' (it holds \(path)): run again when it is "
-            + "done, or wait for it with --lock wait.")
+          "another run of m2fp writes in '\(scope.folder)' (it holds \(path))", detail: .locked)
       }
       if mode == .wait && attempts == 10 { onWait(path) }
       if cancellation.isCancelled { return nil }
@@ -169,9 +168,9 @@ public final class OutputLock {
   }
 
   private static func failure(_ code: Int32, _ path: FilePath) -> RunFailure {
-    RunFailure(
-      .outputNotWritable,
-      "cannot lock \(path): \(String(cString: strerror(code))). Make the folder writable, or leave "
-        + "out the lock with --lock off if no other run writes there.")
+    let error = Errno(rawValue: code)
+    return RunFailure(
+      .outputNotWritable, "cannot lock \(path): \(error.reason)", detail: .notLockable,
+      underlying: error)
   }
 }

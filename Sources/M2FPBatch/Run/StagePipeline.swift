@@ -63,10 +63,7 @@ final class StagePipeline: Sendable {
     let failed = failed.wrappingAdd(1, ordering: .relaxed).newValue
     if failure.code == .diskFull {
       cancellation.cancel(
-        .failure(
-          RunFailure(
-            .outputNotWritable,
-            failure.message + ". What is written is whole, and the next run goes on from there.")))
+        .failure(.notWritable(.results, failure)))
     }
     if let limit = processor.options.maxErrors, failed >= limit { cancellation.cancel(.errorLimit) }
   }

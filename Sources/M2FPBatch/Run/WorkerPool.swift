@@ -73,13 +73,12 @@ struct WorkerPool: ~Copyable {
           .failure(
             RunFailure(
               .temporary,
-              "\(expired) files took longer than --timeout and hang still: look to the disks "
-                + "and the load, and run again.")))
+              "\(expired) files took longer than \(limit.text) and hang still",
+              detail: .stuckFiles)))
       }
       start(member.role)
       let failure = FileFailure(
-        stage: member.role.stage, code: .timeout, message: "not done within --timeout \(limit.text)"
-      )
+        stage: member.role.stage, code: .timeout, message: "not done within \(limit.text)")
       stages.stop(after: failure)
       return Outcome(
         input: file.file.file.input, outputs: file.file.file.outputs, result: .failed(failure),

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import M2FPBatch
+import M2FPCore
 import M2FPFiles
 import M2FPResults
 import SystemPackage
@@ -46,7 +47,8 @@ struct CacheCommand: ParsableCommand {
           encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
           let row = Row(
             folder: cache.folder.string, entries: statistics.entries, bytes: statistics.bytes)
-          Console.writeLine(String(decoding: try encoder.encode(row), as: UTF8.self))
+          Console.writeLine(
+            machineReadable: String(decoding: try encoder.encode(row), as: UTF8.self))
           return
         }
         Console.writeLine("\(cache.folder): \(statistics.text)")
@@ -85,8 +87,8 @@ struct CacheCommand: ParsableCommand {
 }
 
 extension ResultCache.Statistics {
-  /// "3 results, 1 MB".
+  /// "3 results, 1.2 MiB".
   fileprivate var text: String {
-    "\(entries) \(entries == 1 ? "result" : "results"), \((bytes + 999_999) / 1_000_000) MB"
+    "\(entries) \(entries == 1 ? "result" : "results"), \(ByteCount(bytes))"
   }
 }

@@ -4,7 +4,7 @@ import M2FPCore
 import M2FPInference
 
 /// Lists the classes of a model with their colours.
-struct ClassesCommand: ParsableCommand {
+struct ClassesCommand: ConfigurableCommand {
   static let configuration = CommandConfiguration(
     commandName: "classes", abstract: "List a model's classes: index, mask name, colour, name.")
 
@@ -25,15 +25,14 @@ struct ClassesCommand: ParsableCommand {
         labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
       for (index, name) in classes.enumerated() {
         let colour = colours[index]
-        let swatch =
+        let swatch: TerminalText =
           Console.outputTakesColour
           ? "\u{1B}[48;2;\(colour.red);\(colour.green);\(colour.blue)m  \u{1B}[0m " : ""
         let number = String(index)
         let slug = ClassNames.slug(name)
-        Console.writeLine(
-          String(repeating: " ", count: max(0, 2 - number.count)) + number + "  " + swatch
-            + colour.hex + "  " + slug
-            + String(repeating: " ", count: max(1, 16 - slug.count)) + name)
+        let before = String(repeating: " ", count: max(0, 2 - number.count))
+        let between = String(repeating: " ", count: max(1, 16 - slug.count))
+        Console.writeLine("\(before)\(number)  \(swatch)\(colour.hex)  \(slug)\(between)\(name)")
       }
     }
   }

@@ -7,7 +7,7 @@ import M2FPFiles
 import SystemPackage
 
 /// Tells how far two result trees agree.
-struct CompareCommand: ParsableCommand {
+struct CompareCommand: ConfigurableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
     abstract: "Compare the label maps of two result trees: models, precisions or versions.",
@@ -93,7 +93,7 @@ struct CompareCommand: ParsableCommand {
     }
     let below = least.map { least in rows.count { $0.agreement.share * 100 < least } } ?? 0
     if json {
-      Console.writeLine(try report(rows, failures, below: below))
+      Console.writeLine(machineReadable: try report(rows, failures, below: below))
     } else {
       printTable(rows, below: below)
     }

@@ -28,12 +28,11 @@ struct ConfigCommand: ParsableCommand {
 
     @Argument(
       help: "Only these commands. Default: all that take defaults.",
-      completion: .custom { _, _, _ in OptionCatalog.all.withDefaults.map(\.name) })
+      completion: .custom { _, _, _ in M2FPCommand.configurableNames })
     var commands: [String] = []
 
     func run() throws {
-      let all = OptionCatalog.all.withDefaults
-      let names = all.map(\.name)
+      let names = M2FPCommand.configurableNames
       for name in commands where !names.contains(name) {
         let hint = SpellingSuggestion.nearest(to: name, in: names)
         throw ValidationError(
@@ -41,28 +40,43 @@ struct ConfigCommand: ParsableCommand {
             + (hint.map { "; did you mean '\($0)'?" }
               ?? ": there is \(names.joined(separator: ", "))."))
       }
-      let file = try configurationFile()
-      let shown = all.filter { commands.isEmpty || commands.contains($0.name) }
+      let options = try OptionCatalog.all.get()
+      let source = try source(options)
+      let shown = options.withDefaults.filter { commands.isEmpty || commands.contains($0.name) }
       try Console.exiting {
-        Console.writeLine(
-          file.map { "# Defaults from \($0.path)" }
-            ?? "# There is no \(ConfigurationFile.standardName) here, or it is left out.")
+        Console.writeLine(source.headline)
         for command in shown {
           Console.writeLine("\n[\(command.name)]")
-          let rows = command.options.map { Self.row($0, command.name, file) }
+          let rows = command.options.map { Self.row($0, command.name, source.file) }
           let width = rows.map(\.setting.count).max() ?? 0
           for row in rows {
-            Console.writeLine(
-              row.setting + String(repeating: " ", count: width - row.setting.count)
-                + "  # " + row.source)
+            let gap = String(repeating: " ", count: width - row.setting.count)
+            Console.writeLine("\(row.setting)\(gap)  # \(row.source)")
           }
         }
       }
     }
 
-    private func configurationFile() throws -> ConfigurationFile? {
-      if configuration.noConfig { return nil }
-      return try ConfigurationFile(for: configuration.config.map { ["--config", $0] } ?? [])
+    /// The file, if there is one that can be read, and what to say of it.
+    private func source(
+      _ options: OptionCatalog
+    ) throws -> (file: ConfigurationFile?, headline: TerminalText) {
+      let typed = configuration.config.map { ["--config", $0] } ?? []
+      guard !configuration.noConfig, let path = ConfigurationFile.path(for: typed) else {
+        return (nil, "# There is no \(ConfigurationFile.standardName) here, or it is left out.")
+      }
+      if Console.outputIsEmptyFile(at: path) {
+        // By the shell, before this program began.
+        Console.writeError(
+          """
+          m2fp: warning: \(path) is where this goes and so was emptied before it could be read: what \
+          it holds now are m2fp's own defaults. To start from what it sets, write to another file, \
+          and rename that.
+
+          """)
+        return (nil, "# m2fp's own defaults")
+      }
+      return (try ConfigurationFile(path: path, options: options), "# Defaults from \(path)")
     }
 
     private static func row(
@@ -77,7 +91,9 @@ struct ConfigCommand: ParsableCommand {
           ? "[" + texts.map(quoted).joined(separator: ", ") + "]" : quoted(texts.first ?? "")
         return ("\(option.name) = \(value)", file?.path ?? "")
       case nil:
-        guard let value = option.defaultValue else { return ("# \(option.name) =", "not set") }
+        guard let value = option.defaultValue else {
+          return ("# \(option.name) =", option.statedDefault.map { "default: \($0)" } ?? "not set")
+        }
         return ("\(option.name) = \(option.isFlag ? value : quoted(value))", "default")
       }
     }
@@ -85,7 +101,16 @@ struct ConfigCommand: ParsableCommand {
     /// A number as it is, any other text as TOML's basic string.
     private static func quoted(_ text: String) -> String {
       if Double(text) != nil, text.allSatisfy({ $0.isNumber || "+-.".contains($0) }) { return text }
-      return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+      return "\""
+        + text.unicodeScalars.map { scalar in
+          switch scalar {
+          case "\"", "\\": "\\" + String(scalar)
+          // In TOML's own way, so that the terminal's is not needed.
+          case _ where TerminalText.steers(scalar):
+            "\\u" + String(format: "%04X", scalar.value)
+          default: String(scalar)
+          }
+        }.joined() + "\""
     }
   }
 }

@@ -17,12 +17,12 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     try Console.exiting {
-      var problems: [String] = []
+      var problems: [TerminalText] = []
       Console.writeLine("m2fp       \(Version.current)")
       do throws(RunFailure) {
         describe(try TorchRuntimeInfo(), &problems)
       } catch {
-        problems.append(error.message)
+        problems.append("\(error.text)")
       }
       let plan = describeProcessors()
       checkModels(plan, &problems)
@@ -36,7 +36,7 @@ struct DoctorCommand: ParsableCommand {
     }
   }
 
-  private func describe(_ runtime: TorchRuntimeInfo, _ problems: inout [String]) {
+  private func describe(_ runtime: TorchRuntimeInfo, _ problems: inout [TerminalText]) {
     Console.writeLine("libtorch   \(runtime.torchVersion), kernels for \(runtime.cpuCapability)")
     Console.writeLine("oneDNN     \(runtime.oneDNNVersion)")
     let blas =
@@ -67,19 +67,21 @@ struct DoctorCommand: ParsableCommand {
     var text = "CPUs       \(budget.allowed) allowed"
     if let quota = budget.quota { text += ", a control group grants \(quota) of them" }
     let plan = ThreadPlan(jobs: nil, threads: nil, files: .max, budget: budget)
-    Console.writeLine(text)
+    Console.writeLine("\(text)")
     Console.writeLine("threads    \(plan.jobs) jobs of \(plan.threads) for a folder of photos")
     return plan
   }
 
-  private func checkModels(_ plan: ThreadPlan, _ problems: inout [String]) {
+  private func checkModels(_ plan: ThreadPlan, _ problems: inout [TerminalText]) {
     let locator = ModelLocator.current()
     let paths = locator.archives
     if !paths.contains(where: { ModelLocator.name($0) == ModelLocator.defaultModel }) {
       problems.append(
-        "the default model \(ModelLocator.defaultModel) is not in any of "
-          + "\(locator.folders.map(\.string).joined(separator: ", ")); 'make install' puts it there, and "
-          + "M2FP_MODELS names another folder")
+        """
+        the default model \(ModelLocator.defaultModel) is not in any of \
+        \(locator.folders.map(\.string).joined(separator: ", ")); 'make install' puts it there, \
+        and M2FP_MODELS names another folder
+        """)
     }
     for path in paths {
       Console.writeLine("model      \(path)")
@@ -87,13 +89,15 @@ struct DoctorCommand: ParsableCommand {
         let archive = try ModelArchive(path: path)
         let contract = archive.contract
         Console.writeLine(
-          "           \(contract.model), contract \(contract.formatVersion), "
-            + "\(contract.classes.count) classes, made with torch \(contract.torchVersion)")
+          """
+                     \(contract.model), contract \(contract.formatVersion), \
+          \(contract.classes.count) classes, made with torch \(contract.torchVersion)
+          """)
         Console.writeLine("           sha256 \(try archive.digest())")
         let seconds = try selfTest(archive, threads: plan.threads)
         Console.writeLine("           self-test passed in \((seconds * 100).rounded() / 100) s")
       } catch {
-        problems.append(error.message)
+        problems.append("\(error.text)")
       }
     }
   }

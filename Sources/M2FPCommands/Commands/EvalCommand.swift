@@ -9,7 +9,7 @@ import M2FPResults
 import SystemPackage
 
 /// Tells how good predictions are.
-struct EvalCommand: ParsableCommand {
+struct EvalCommand: ConfigurableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
     abstract: "Compare predictions with the truth: mIoU, accuracy, and AP and PCP of persons.",
@@ -113,9 +113,9 @@ struct EvalCommand: ParsableCommand {
       failures: failures, absent: absent)
     if let plot { try writePlot(evaluation.confusion, names, to: plot) }
     if json {
-      Console.writeLine(report.json)
+      Console.writeLine(machineReadable: report.json)
     } else {
-      for line in report.table { Console.writeLine(line) }
+      for line in report.table { Console.writeLine("\(line)") }
       if truthTree.hasPersons && !takesPersons {
         Console.writeLine(
           "No persons in the predictions: APp, PCP and APh were not taken (parse with --persons).")

@@ -16,6 +16,19 @@ public struct M2FPCommand: ParsableCommand {
     ])
 
   public init() {}
+
+  /// The command of this name.
+  static func command(_ name: String) -> (any ParsableCommand.Type)? {
+    configuration.subcommands.first { $0._commandName == name }
+  }
+
+  /// The names of all commands.
+  static var commandNames: [String] { configuration.subcommands.map { $0._commandName } }
+
+  /// The names of those that take defaults from a file.
+  static var configurableNames: [String] {
+    configuration.subcommands.filter { $0 is any ConfigurableCommand.Type }.map { $0._commandName }
+  }
 }
 
 enum Version {

@@ -5,7 +5,7 @@ import M2FPInference
 import SystemPackage
 
 /// Lists the models that are installed.
-struct ModelsCommand: ParsableCommand {
+struct ModelsCommand: ConfigurableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models", abstract: "List the models that are installed.",
     discussion: """
@@ -48,19 +48,20 @@ struct ModelsCommand: ParsableCommand {
         let row = Row(
           name: name, path: path.string, bytes: archive.size, isDefault: isDefault,
           contract: contract)
-        Console.writeLine(String(decoding: (try? encoder.encode(row)) ?? Data(), as: UTF8.self))
+        Console.writeLine(
+          machineReadable: String(decoding: (try? encoder.encode(row)) ?? Data(), as: UTF8.self))
         return
       }
       Console.writeLine(
         """
         \(name)\(isDefault ? " (default)" : "")
-          \(path), \(archive.size / 1_000_000) MB
+          \(path), \(ByteCount(archive.size))
           \(contract.postprocess.humanIndex == nil ? "one person" : "many persons"), \
         \(contract.classes.count) classes, input \(describe(contract.preprocess.geometry))
           licence \(contract.licence)\(contract.commercialUse ? "" : ": non-commercial use only")
         """)
     } catch {
-      Console.writeError("m2fp: warning: \(error.message)\n")
+      Console.writeError("m2fp: warning: \(error.text)\n")
     }
   }
 

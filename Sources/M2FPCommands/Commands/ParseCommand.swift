@@ -12,7 +12,7 @@ import M2FPResults
 import SystemPackage
 
 /// Parses photos.
-struct ParseCommand: ParsableCommand {
+struct ParseCommand: ConfigurableCommand {
   static let configuration = CommandConfiguration(
     commandName: "parse",
     abstract: "Parse photos: a colour map, class masks and a JSON sidecar for each.",
@@ -112,10 +112,15 @@ struct ParseCommand: ParsableCommand {
     if !(1...4095).contains(maxFileSize) {
       throw ValidationError("--max-file-size is 1 to 4095 MiB.")
     }
+    try OptionConflicts.check(
+      pictures.given.union(personOptions.given).union(cacheOptions.given).union(faults.given)
+        .union(exports.needPersons ? ["persons"] : []))
   }
 
   func run() throws {
     let logger = messages.logger
+    // What is begun is finished, whether or not someone still reads what is printed.
+    signal(SIGPIPE, SIG_IGN)
     try Console.exiting(logger) {
       guard let path = messages.metrics, !dryRun else {
         return try parse(logger, metrics: nil)
@@ -138,7 +143,7 @@ struct ParseCommand: ParsableCommand {
     let colours = try PaletteOption.colours(
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
     let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
-    let personRules = try personOptions.rules(
+    let personRules = personOptions.rules(
       contract: contract, needed: pictures.needPersons || exports.needPersons)
     let selected = try selection.selection()
     let failureList = try faults.failedTo.map { path in
@@ -207,7 +212,7 @@ struct ParseCommand: ParsableCommand {
       let exporter = Exporter(
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
-          generator: "m2fp \(Version.current)"), threads: budget.usable)
+          generator: "m2fp \(Version.current)", explain: \.text), threads: budget.usable)
       reporters += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
@@ -235,14 +240,14 @@ struct ParseCommand: ParsableCommand {
       }
     }
     if let problem = options.cache?.problem {
-      logger.warning("the cache was not filled: \(problem)")
+      logger.warning("the cache was not filled: \(problem.message)")
     }
     if let message = ExitStatus.message(summary) {
       logger.error("\(message)")
     }
-    for failure in unwritten { logger.error("\(failure.message)") }
+    for failure in unwritten { logger.error("\(failure.text)") }
     let code = unwritten.reduce(ExitStatus.code(summary, signal: signals.received)) {
-      ExitStatus.code($0, then: $1.kind.rawValue)
+      ExitStatus.code($0, then: $1.kind.exitCode)
     }
     if code != 0 { throw ExitCode(code) }
   }

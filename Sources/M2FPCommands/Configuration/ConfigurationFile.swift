@@ -24,14 +24,14 @@ struct ConfigurationFile {
   /// Reads a file.
   ///
   /// - Throws: `ValidationError` if it cannot be read, or sets what is no option.
-  init(path: String, options: OptionCatalog = .all) throws {
+  init(path: String, options: OptionCatalog) throws {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
       throw ValidationError("\(path): no text file of that name can be read.")
     }
     try self.init(text, path: path, options: options)
   }
 
-  init(_ text: String, path: String, options: OptionCatalog = .all) throws {
+  init(_ text: String, path: String, options: OptionCatalog) throws {
     self.path = path
     let table: TOMLTable
     do {
@@ -75,11 +75,11 @@ struct ConfigurationFile {
     self.values = values
   }
 
-  /// The file that a command line means, if any.
+  /// The path of the file that a command line means, if any.
   ///
   /// - Parameter arguments: Those behind the command's name.
-  /// - Throws: `ValidationError` if the file is wrong.
-  init?(for arguments: [String]) throws {
+  /// - Returns: The one that is named, or the usual one if it is there.
+  static func path(for arguments: [String]) -> String? {
     var named: String?
     var rest = arguments.prefix { $0 != "--" }[...]
     while let argument = rest.popFirst() {
@@ -87,13 +87,7 @@ struct ConfigurationFile {
       if argument == "--config" { named = rest.popFirst() }
       if argument.hasPrefix("--config=") { named = String(argument.dropFirst(9)) }
     }
-    if let named {
-      try self.init(path: named)
-    } else if FileManager.default.fileExists(atPath: Self.standardName) {
-      try self.init(path: Self.standardName)
-    } else {
-      return nil
-    }
+    return named ?? (FileManager.default.fileExists(atPath: standardName) ? standardName : nil)
   }
 
   /// What the file says of an option.

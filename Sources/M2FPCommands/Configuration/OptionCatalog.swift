@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import M2FPCore
 
 /// The options of every command, as declared: read off the description of itself that the argument
 /// parser gives, so that a new option can stand in m2fp.toml without being listed again.
@@ -17,6 +18,13 @@ struct OptionCatalog {
     /// For a flag "true" or "false". Nil where there is none, or the help says what holds instead.
     let defaultValue: String?
     let abstract: String
+
+    /// What holds where nothing is set, in the words of the help; nil if it says nothing.
+    var statedDefault: String? {
+      guard let mark = abstract.range(of: "Default: ", options: .backwards) else { return nil }
+      let words = abstract[mark.upperBound...]
+      return String(words.last == "." ? words.dropLast() : words)
+    }
   }
 
   /// One command.
@@ -41,16 +49,19 @@ struct OptionCatalog {
   /// Options that choose the file, or end the program before anything is done.
   private static let notDefaults: Set<String> = ["config", "no-config", "version", "help"]
 
-  /// Those of m2fp.
-  static let all: OptionCatalog = {
-    guard
-      let tool = try? JSONDecoder().decode(
-        Tool.self, from: Data(M2FPCommand._dumpHelp().utf8))
-    else { preconditionFailure("the argument parser describes itself as before") }
-    return OptionCatalog(tool.command)
-  }()
+  /// Those of m2fp, put together when they are first asked for: for a file of defaults, or a hint.
+  static let all = Result { () throws(RunFailure) in
+    try OptionCatalog(description: M2FPCommand._dumpHelp())
+  }
 
-  private init(_ root: Tool.Command) {
+  /// - Parameter description: What the argument parser says of the commands, in JSON.
+  /// - Throws: ``RunFailure`` where another version of the parser says it in another form.
+  init(description: String) throws(RunFailure) {
+    guard let root = try? JSONDecoder().decode(Tool.self, from: Data(description.utf8)).command
+    else {
+      throw RunFailure(
+        .internal, "the argument parser describes the options in a form that is not known here")
+    }
     commands = (root.subcommands ?? []).map { command in
       let arguments = (command.arguments ?? []).filter { $0.kind != "positional" }
       let flags = Set(arguments.filter { $0.kind == "flag" }.compactMap(\.longName))

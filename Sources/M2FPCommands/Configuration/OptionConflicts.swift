@@ -1,21 +1,54 @@
+import ArgumentParser
 import M2FPExport
 
-/// How what is typed is stronger than m2fp.toml also where it is another option: no value of the
-/// file is the reason why a command line is refused.
+/// Relations between options, in one table: which of them exclude each other, and which need another.
+///
+/// A command line that goes against it is refused. No value of m2fp.toml is the reason for that: what is
+/// typed is stronger also where it is another option.
 enum OptionConflicts {
-  /// Of each of these one counts: what is typed takes the place of the others in the file.
-  private static let alternatives: [Set<String>] = [
-    ["cache", "no-cache"], ["fail-fast", "keep-going", "max-errors"], ["log-level", "quiet"],
+  /// Options of which one counts: what is typed takes the place of the others in the file.
+  private struct Alternatives {
+    let options: Set<String>
+    /// Those of them that cannot both be meant.
+    var exclusive: [String] = []
+  }
+
+  private static let alternatives = [
+    Alternatives(options: ["cache", "no-cache"], exclusive: ["cache", "no-cache"]),
+    Alternatives(
+      options: ["fail-fast", "keep-going", "max-errors"], exclusive: ["fail-fast", "max-errors"]),
+    Alternatives(options: ["log-level", "quiet"]),
   ]
 
-  /// What each of these needs one of. A file may set it for those runs that have that.
-  private static let needs: [String: Set<String>] = [
+  /// What each of these needs one of, the usual one first. A file may set it for those runs that have
+  /// that.
+  private static let needs: [String: [String]] = [
     "max-person-overlap": persons, "min-person-score": persons, "min-person-size": persons,
     "overlay-font": ["overlay-names"], "overlay-format": ["overlay"], "overlay-names": ["overlay"],
     "overlay-opacity": ["overlay"], "overlay-outlines": ["overlay"], "person-masks": persons,
   ]
 
-  private static let persons: Set<String> = ["cutout-persons", "persons"]
+  private static let persons = ["persons", "cutout-persons"]
+
+  /// Whether an option lacks what it needs among others.
+  private static func isIdle(_ option: String, among others: some Collection<String>) -> Bool {
+    needs[option].map { !$0.contains(where: others.contains) } ?? false
+  }
+
+  /// Checks the options that a command was given.
+  ///
+  /// - Parameter given: Their names; "persons" also where an export tells persons apart by itself.
+  /// - Throws: `ValidationError` for one that contradicts another, or needs one that is missing.
+  static func check(_ given: Set<String>) throws {
+    for options in alternatives.map(\.exclusive)
+    where !options.isEmpty && given.isSuperset(of: options) {
+      let names = options.map { "--" + $0 }.joined(separator: " and ")
+      throw ValidationError("\(names) contradict each other: leave out one.")
+    }
+    for option in given.sorted() where isIdle(option, among: given) {
+      throw ValidationError("--\(option) needs --\(needs[option]?.first ?? ""): add it.")
+    }
+  }
 
   /// The defaults that count beside a command line.
   ///
@@ -28,7 +61,7 @@ enum OptionConflicts {
   static func counting(
     _ defaults: [String: [String]], beside typed: [String], naming names: Set<String>
   ) -> [String: [String]] {
-    let displaced = alternatives.filter { !$0.isDisjoint(with: names) }.joined()
+    let displaced = alternatives.map(\.options).filter { !$0.isDisjoint(with: names) }.joined()
     var kept = defaults.filter { !displaced.contains($0.key) }
     var there = names
     // Exports may tell persons apart by themselves.
@@ -40,7 +73,7 @@ enum OptionConflicts {
     }
     // What goes may be what another needs.
     while case let all = there.union(kept.keys),
-      case let idle = kept.keys.filter({ needs[$0]?.isDisjoint(with: all) ?? false }), !idle.isEmpty
+      case let idle = kept.keys.filter({ isIdle($0, among: all) }), !idle.isEmpty
     {
       for name in idle { kept[name] = nil }
     }

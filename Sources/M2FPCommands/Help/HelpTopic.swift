@@ -31,7 +31,7 @@ struct HelpTopic {
       self = topic
       return
     }
-    let commands = OptionCatalog.all.commands.map(\.name)
+    let commands = M2FPCommand.commandNames
     if commands.contains(name) { return nil }
     let names = Set(commands + Self.all.map(\.name)).sorted()
     let hint =

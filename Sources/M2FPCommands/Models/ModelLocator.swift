@@ -8,7 +8,7 @@ import SystemPackage
 struct ModelLocator {
   static let defaultModel = "m2fp-tiny"
 
-  /// Folders that are searched, first hit wins.
+  /// Folders that are searched, first hit wins; each once, by whatever ways it is named.
   let folders: [FilePath]
 
   /// Searches `$M2FP_MODELS` (folders, separated by colons), the user's data folder, the folder
@@ -21,11 +21,7 @@ struct ModelLocator {
       environment["XDG_DATA_HOME"].map { FilePath($0) }
       ?? environment["HOME"].map { FilePath($0).appending(".local/share") }
     if let data { folders.append(data.appending("m2fp/models")) }
-    let binary =
-      executable.withPlatformString { realpath($0, nil) }.map { resolved in
-        defer { free(resolved) }
-        return FilePath(platformString: resolved)
-      } ?? executable
+    let binary = Self.resolved(executable)
     folders.append(binary.folder.folder.appending("share/m2fp/models"))
     // CHECKOUT/.build/TRIPLE/CONFIGURATION/m2fp
     var folder = binary.removingLastComponent()
@@ -36,7 +32,17 @@ struct ModelLocator {
         break
       }
     }
-    self.folders = folders
+    // With PREFIX=~/.local the user's folder is the installed one, too.
+    var seen: Set<FilePath> = []
+    self.folders = folders.filter { seen.insert(Self.resolved($0)).inserted }
+  }
+
+  /// The path without links, where there is something.
+  private static func resolved(_ path: FilePath) -> FilePath {
+    path.withPlatformString { realpath($0, nil) }.map { resolved in
+      defer { free(resolved) }
+      return FilePath(platformString: resolved)
+    } ?? path.lexicallyNormalized()
   }
 
   /// The locator of this process.

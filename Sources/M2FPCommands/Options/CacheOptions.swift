@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import M2FPBatch
+import M2FPCore
 import M2FPFiles
 import M2FPResults
 import SystemPackage
@@ -24,10 +25,12 @@ struct CacheOptions: ParsableArguments {
   @Flag(help: "Use no cache, whatever $M2FP_CACHE says.")
   var noCache = false
 
+  /// The names of those that ``OptionConflicts`` knows and that were given.
+  var given: Set<String> {
+    Set([(cache != nil, "cache"), (noCache, "no-cache")].filter(\.0).map(\.1))
+  }
+
   func validate() throws {
-    if noCache && cache != nil {
-      throw ValidationError("--no-cache and --cache contradict each other: leave out one.")
-    }
     if cacheLimit.bytes == 0 {
       throw ValidationError("--cache-limit is more than 0; to use no cache, say --no-cache.")
     }
@@ -46,5 +49,5 @@ struct CacheOptions: ParsableArguments {
 }
 
 extension ByteCount {
-  static let defaultCacheLimit = ByteCount(bytes: 10 << 30)
+  static let defaultCacheLimit = ByteCount(10 << 30)
 }

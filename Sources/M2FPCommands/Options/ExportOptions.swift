@@ -110,7 +110,9 @@ final class ExportReporter: Reporter {
       return
     }
     let written = try exporter.run(request, files: files, failures: failures)
-    for failure in written.failures { logger.warning("not in \(request.path): \(failure)") }
+    for photo in written.failures {
+      logger.warning("not in \(request.path): \(photo.path): \(photo.failure.text)")
+    }
     logger.info(
       """
       wrote \(request.path) (\(request.kind.rawValue)): \(written.photos) photos\

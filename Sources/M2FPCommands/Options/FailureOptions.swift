@@ -51,12 +51,16 @@ struct FailureOptions: ParsableArguments {
       valueName: "wait|fail|off"))
   var lock = OutputLock.Mode.fail
 
+  /// The names of those that ``OptionConflicts`` knows and that were given.
+  var given: Set<String> {
+    Set(
+      [(onFailure == .failFast, "fail-fast"), (maxErrors != nil, "max-errors")].filter(\.0)
+        .map(\.1))
+  }
+
   func validate() throws {
     if let maxErrors, maxErrors < 1 {
       throw ValidationError("--max-errors is at least 1; to go on whatever fails, leave it out.")
-    }
-    if maxErrors != nil && onFailure == .failFast {
-      throw ValidationError("--max-errors says when to stop: leave out --fail-fast.")
     }
   }
 

@@ -54,13 +54,9 @@ struct MemoryOptions: ParsableArguments {
       .temporary,
       """
       \(jobs) worker\(jobs == 1 ? "" : "s") need\(jobs == 1 ? "s" : "") about \
-      \(Self.text(need.total(jobs: jobs))) of memory (model \(Self.text(need.model)), network \
-      \(Self.text(jobs * need.network)), photos \(Self.text(need.photos(jobs: jobs)))), and the \
-      limit is \(Self.text(limit)): \(remedies.compactMap(\.self).joined(separator: ", or ")).
+      \(ByteCount(need.total(jobs: jobs))) of memory (model \(ByteCount(need.model)), network \
+      \(ByteCount(jobs * need.network)), photos \(ByteCount(need.photos(jobs: jobs)))), and the \
+      limit is \(ByteCount(limit)): \(remedies.compactMap(\.self).joined(separator: ", or ")).
       """)
-  }
-
-  private static func text(_ bytes: Int) -> String {
-    "\((Double(bytes) / 1_048_576).rounded(.up).formatted(.number.grouping(.never))) MiB"
   }
 }

@@ -10,7 +10,8 @@ struct RenderingOptions: ParsableArguments {
   @Flag(help: "Also write photo.m2fp.overlay.jpg: the photo under translucent colours.")
   var overlay = false
 
-  @Option(help: ArgumentHelp("The overlay's format: jpg (default) or png.", valueName: "jpg|png"))
+  @Option(
+    help: ArgumentHelp("The overlay's format: jpg or png. Default: jpg.", valueName: "jpg|png"))
   var overlayFormat: OverlayFormat?
 
   @Option(
@@ -46,21 +47,20 @@ struct RenderingOptions: ParsableArguments {
   /// Whether persons must be told apart for the pictures.
   var needPersons: Bool { cutoutPersons }
 
+  /// The names of those that ``OptionConflicts`` knows and that were given.
+  var given: Set<String> {
+    let options: [(Bool, String)] = [
+      (overlay, "overlay"), (overlayFormat != nil, "overlay-format"),
+      (overlayOpacity != nil, "overlay-opacity"), (overlayOutlines, "overlay-outlines"),
+      (overlayNames, "overlay-names"), (overlayFont != nil, "overlay-font"),
+      (cutoutPersons, "cutout-persons"),
+    ]
+    return Set(options.filter(\.0).map(\.1))
+  }
+
   func validate() throws {
     if let overlayOpacity, !(0...1).contains(overlayOpacity) {
       throw ValidationError("--overlay-opacity is 0 to 1.")
-    }
-    if !overlay {
-      let given: [(Bool, String)] = [
-        (overlayFormat != nil, "--overlay-format"), (overlayOpacity != nil, "--overlay-opacity"),
-        (overlayOutlines, "--overlay-outlines"), (overlayNames, "--overlay-names"),
-      ]
-      if let option = given.first(where: \.0)?.1 {
-        throw ValidationError("\(option) needs --overlay: add it.")
-      }
-    }
-    if overlayFont != nil && !overlayNames {
-      throw ValidationError("--overlay-font needs --overlay-names: add it.")
     }
   }
 

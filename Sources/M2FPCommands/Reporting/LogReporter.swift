@@ -20,7 +20,7 @@ final class LogReporter: Reporter {
       let cause: Logger.Metadata = [
         "stage": "\(failure.stage.rawValue)", "code": "\(failure.code.rawValue)",
       ]
-      logger.error("\(failure.message)", metadata: file.merging(cause) { $1 })
+      logger.error("\(failure.text)", metadata: file.merging(cause) { $1 })
     case .parsed:
       logger.info("parsed", metadata: file)
     case .cached:
@@ -54,7 +54,7 @@ final class MemoryReporter: Reporter {
 
   func add(_ outcome: Outcome) {
     logger.debug(
-      "\(outcome.input.path): \(ProcessMemory.resident() / 1_000_000) MB resident",
+      "\(outcome.input.path): \(ByteCount(ProcessMemory.resident())) resident",
       metadata: ["file": "\(outcome.input.path)", "resident": "\(ProcessMemory.resident())"])
   }
 

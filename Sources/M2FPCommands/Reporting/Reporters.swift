@@ -40,9 +40,9 @@ final class ProgressReporter: Reporter {
     switch outcome.result {
     case .failed(let failure):
       failed += 1
-      let label = Console.errorTakesColour ? "\u{1B}[31mfailed\u{1B}[0m" : "failed"
+      let label: TerminalText = Console.errorTakesColour ? "\u{1B}[31mfailed\u{1B}[0m" : "failed"
       Console.writeError(
-        "\(label) (\(failure.stage.rawValue)) \(outcome.input.path): \(failure.message)\n")
+        "\(label) (\(failure.stage.rawValue)) \(outcome.input.path): \(failure.text)\n")
     case .parsed(let sidecar):
       parsed += 1
       if !quiet && !showsBar {
@@ -71,10 +71,12 @@ final class ProgressReporter: Reporter {
     if summary.remaining > 0 { counts.append("\(summary.remaining) left for the next run") }
     let rate = summary.wallSeconds > 0 ? Double(summary.parsed) / summary.wallSeconds : 0
     Console.writeError(
-      "\(counts.joined(separator: ", ")) in \(Self.duration(summary.wallSeconds))"
-        + (summary.parsed > 0 ? " (\(Self.rate(rate))" : " (")
-        + (summary.parsed > 0 ? ", " : "")
-        + "peak memory \(summary.peakMemory / 1_000_000) MB)\n")
+      """
+      \(counts.joined(separator: ", ")) in \(Self.duration(summary.wallSeconds)) \
+      (\(summary.parsed > 0 ? Self.rate(rate) + ", " : "")\
+      peak memory \(ByteCount(summary.peakMemory)))
+
+      """)
   }
 
   /// "2 people: hair, face, upper-clothes".
@@ -103,12 +105,12 @@ final class ProgressReporter: Reporter {
     if failed > 0 { text += "  \(failed) failed" }
     let width = min(40, Self.terminalWidth() - text.count - 3)
     guard width >= 5 else {
-      Console.writeError("\r" + text.trimmingCharacters(in: .whitespaces))
+      Console.writeError("\r\(text.trimmingCharacters(in: .whitespaces))")
       return
     }
     let filled = total > 0 ? width * done / total : width
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    Console.writeError("\r" + bar + text)
+    Console.writeError("\r\(bar)\(text)")
   }
 
   private static func terminalWidth() -> Int {
@@ -163,7 +165,7 @@ final class JSONReporter: Reporter {
       line.status = "failed"
       line.stage = failure.stage
       line.code = failure.code
-      line.message = failure.message
+      line.message = failure.text
     }
     write(line)
   }
@@ -180,7 +182,7 @@ final class JSONReporter: Reporter {
 
   private func write(_ line: some Encodable) {
     do {
-      Console.writeLine(String(decoding: try encoder.encode(line), as: UTF8.self))
+      Console.writeLine(machineReadable: String(decoding: try encoder.encode(line), as: UTF8.self))
     } catch {
       preconditionFailure("a report line is always encodable: \(error)")
     }

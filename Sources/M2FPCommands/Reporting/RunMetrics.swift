@@ -46,8 +46,8 @@ final class RunMetrics: Reporter {
     do throws(RunFailure) {
       try write(exitCode: code)
     } catch {
-      logger.error("\(error.message)")
-      let both = ExitStatus.code(code, then: error.kind.rawValue)
+      logger.error("\(error.text)")
+      let both = ExitStatus.code(code, then: error.kind.exitCode)
       if both != code { throw ExitCode(both) }
     }
     try result.get()

@@ -11,11 +11,11 @@ extension M2FPCommand {
     do {
       // For 'make manual'.
       if arguments == ["help", "topics", "--mdoc"] {
-        for topic in HelpTopic.all { Console.writeLine(topic.manualSection) }
+        for topic in HelpTopic.all { Console.writeLine("\(own: topic.manualSection)") }
         exit()
       }
       if let topic = try HelpTopic(arguments) {
-        Console.writeLine(topic.text)
+        Console.writeLine("\(own: topic.text)")
         exit()
       }
       try checkCommand(arguments)
@@ -24,10 +24,27 @@ extension M2FPCommand {
       try execute(command)
     } catch let code as ExitCode {
       leave(code)
+    } catch let failure as RunFailure {
+      Console.writeError("Error: \(failure.text)\n")
+      leave(ExitCode(failure.kind.exitCode))
+    } catch let error as ValidationError {
+      fail(ValidationError(TerminalText.escaped(PathArgument.bytes(of: error.message))))
     } catch {
-      exit(withError: error)
+      fail(error)
     }
     leave(.success)
+  }
+
+  /// Says what is wrong with the command line, or what it asks for, and ends the process.
+  private static func fail(_ error: any Error) -> Never {
+    let code = exitCode(for: error)
+    // Help, the version, completions.
+    if code == .success { exit(withError: error) }
+    // It may hold what was typed, or what is in a file.
+    for line in fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false) {
+      Console.writeError("\(own: TerminalText.escaped(PathArgument.bytes(of: String(line))))\n")
+    }
+    leave(code)
   }
 
   /// Ends the process after a command, all of whose outputs are on disk, without the destructors of
@@ -62,23 +79,25 @@ extension M2FPCommand {
   private static func withDefaults(
     _ arguments: [String]
   ) throws -> ([String], ConfigurationFile?) {
-    guard let name = arguments.first, let command = OptionCatalog.all.command(name),
-      command.takesDefaults
-    else { return (arguments, nil) }
+    guard let name = arguments.first, configurableNames.contains(name) else {
+      return (arguments, nil)
+    }
     let rest = Array(arguments.dropFirst())
     // Whoever asks for help wants it also where m2fp.toml is broken.
     if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
       return (arguments, nil)
     }
-    guard let file = try ConfigurationFile(for: rest) else { return (arguments, nil) }
+    guard let path = ConfigurationFile.path(for: rest) else { return (arguments, nil) }
+    let options = try OptionCatalog.all.get()
+    let file = try ConfigurationFile(path: path, options: options)
+    guard let command = options.command(name) else { return (arguments, nil) }
     return ([name] + file.arguments(for: command, with: rest), file)
   }
 
   private static func checkCommand(_ arguments: [String]) throws {
     guard let word = arguments.first, !word.hasPrefix("-") else { return }
-    let all = OptionCatalog.all
-    guard let command = all.command(word) else {
-      let names = all.commands.map(\.name)
+    guard let command = command(word) else {
+      let names = commandNames
       if let nearest = SpellingSuggestion.nearest(to: word, in: names) {
         throw ValidationError("there is no command '\(word)'; did you mean 'm2fp \(nearest)'?")
       }
@@ -88,19 +107,20 @@ extension M2FPCommand {
       throw ValidationError(
         "there is no command '\(word)'; there is \(names.joined(separator: ", ")).")
     }
-    if arguments.count > 1, !command.subcommands.isEmpty, !arguments[1].hasPrefix("-"),
-      !command.subcommands.contains(arguments[1])
+    let subcommands = command.configuration.subcommands.map { $0._commandName }
+    if arguments.count > 1, !subcommands.isEmpty, !arguments[1].hasPrefix("-"),
+      !subcommands.contains(arguments[1])
     {
       throw ValidationError(
         "there is no 'm2fp \(word) \(arguments[1])'; there is "
-          + command.subcommands.map { "'m2fp \(word) \($0)'" }.joined(separator: ", ") + ".")
+          + subcommands.map { "'m2fp \(word) \($0)'" }.joined(separator: ", ") + ".")
     }
   }
 
   /// Finds the first option that the command does not have.
   private static func checkOptions(_ arguments: [String]) throws {
-    guard let name = arguments.first, let command = OptionCatalog.all.command(name),
-      command.subcommands.isEmpty
+    guard let name = arguments.first,
+      let command = try? OptionCatalog.all.get().command(name), command.subcommands.isEmpty
     else { return }
     for word in arguments.prefix(while: { $0 != "--" }) where word.hasPrefix("--") {
       let option = String(word.prefix { $0 != "=" })

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import M2FPCore
+import SystemPackage
 
 /// Standard output and standard error.
 ///
@@ -10,13 +11,25 @@ import M2FPCore
 enum Console {
   private static let outputError = Locked<Int32?>(nil)
 
-  static func writeLine(_ text: String) {
+  /// Writes a line for people on standard output.
+  static func writeLine(_ text: TerminalText) {
+    writeLine(machineReadable: text.text)
+  }
+
+  /// Writes a line for programs, which have rules of their own for what is escaped.
+  static func writeLine(machineReadable text: String) {
+    // What came behind a gap would be taken for the whole.
+    guard outputError.withLock({ $0 == nil }) else { return }
     if let code = write(text + "\n", to: STDOUT_FILENO) {
       outputError.withLock { $0 = $0 ?? code }
     }
   }
 
-  static func writeError(_ text: String) {
+  static func writeError(_ text: TerminalText) {
+    writeError(machineReadable: text.text)
+  }
+
+  static func writeError(machineReadable text: String) {
     _ = write(text, to: STDERR_FILENO)
   }
 
@@ -30,6 +43,14 @@ enum Console {
       rest = rest.dropFirst(written)
     }
     return nil
+  }
+
+  /// Whether standard output goes to the file at `path`, and nothing is in it yet.
+  static func outputIsEmptyFile(at path: String) -> Bool {
+    var (output, file) = (stat(), stat())
+    return fstat(STDOUT_FILENO, &output) == 0 && stat(path, &file) == 0
+      && output.st_mode & S_IFMT == S_IFREG && output.st_size == 0
+      && output.st_dev == file.st_dev && output.st_ino == file.st_ino
   }
 
   static let errorIsTerminal = isatty(STDERR_FILENO) == 1
@@ -55,12 +76,12 @@ enum Console {
     } catch let exit as ExitCode {
       code = exit.rawValue
     } catch let failure as RunFailure {
-      logger.error("\(failure.message)")
-      code = failure.kind.rawValue
+      logger.error("\(failure.text)")
+      code = failure.kind.exitCode
     }
     if let reason = outputError.withLock({ $0.take() }) {
-      logger.error("cannot write to standard output: \(String(cString: strerror(reason))).")
-      code = ExitStatus.code(code, then: RunFailure.Kind.outputNotWritable.rawValue)
+      logger.error("cannot write to standard output: \(Errno(rawValue: reason).reason).")
+      code = ExitStatus.code(code, then: RunFailure.Kind.outputNotWritable.exitCode)
     }
     if code != 0 { throw ExitCode(code) }
   }

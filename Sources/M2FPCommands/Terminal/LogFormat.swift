@@ -30,7 +30,7 @@ private struct TextLogHandler: LogHandler {
   func log(event: LogEvent) {
     // In place of a progress bar that may be there: it is drawn again.
     let start = Console.errorIsTerminal ? "\r\u{1B}[K" : ""
-    Console.writeError("\(start)m2fp: \(event.level): \(event.message)\n")
+    Console.writeError("\(own: start)m2fp: \(event.level): \(event.message)\n")
   }
 }
 
@@ -52,6 +52,6 @@ private struct JSONLogHandler: LogHandler {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let text = try? encoder.encode(line) else { return }
-    Console.writeError(String(decoding: text, as: UTF8.self) + "\n")
+    Console.writeError(machineReadable: String(decoding: text, as: UTF8.self) + "\n")
   }
 }

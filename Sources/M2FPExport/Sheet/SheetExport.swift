@@ -66,7 +66,7 @@ struct SheetExport: ExportFormat {
     <article class="failed">
     <h2>\(HTML.escaped(failed.file.input.relativePath.string))</h2>\
     <p class="facts">failed (\(failed.failure.stage.rawValue))</p>\
-    <p>\(HTML.escaped(failed.failure.message))</p>
+    <p>\(HTML.escaped(context.explain(failed.failure)))</p>
     </article>
 
     """

@@ -132,8 +132,16 @@ let package = Package(
     .testTarget(
       name: "M2FPCommandsTests",
       dependencies: [
-        "m2fp", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults",
-        "TestSupport",
+        "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPResults",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+    // What runs the binary.
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "m2fp", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles",
+        "M2FPImageIO", "M2FPResults", "TestSupport",
       ],
       swiftSettings: swiftSettings),
   ],

@@ -92,18 +92,20 @@ let package = Package(
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     // What the tests of several targets need; plain code, no tests.
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    .target(
+      name: "TestSupport", dependencies: ["M2FPCore", "M2FPImageIO"], path: "Tests/TestSupport",
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCoreTests",
-      dependencies: ["CRowKernels", "M2FPCore"],
+      dependencies: ["CRowKernels", "M2FPCore", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPEvaluationTests",
-      dependencies: ["M2FPCore", "M2FPEvaluation"],
+      dependencies: ["M2FPCore", "M2FPEvaluation", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPDatasetsTests",
-      dependencies: ["M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO"],
+      dependencies: ["M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPFilesTests",
@@ -111,11 +113,11 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPImageIOTests",
-      dependencies: ["M2FPCore", "M2FPImageIO"],
+      dependencies: ["M2FPCore", "M2FPImageIO", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPInferenceTests",
-      dependencies: ["M2FPCore", "M2FPInference"],
+      dependencies: ["M2FPCore", "M2FPInference", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPBatchTests",
@@ -127,12 +129,13 @@ let package = Package(
       name: "M2FPExportTests",
       dependencies: [
         "M2FPBatch", "M2FPCore", "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPResults",
+        "TestSupport",
       ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCommandsTests",
       dependencies: [
-        "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPResults",
+        "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPResults", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

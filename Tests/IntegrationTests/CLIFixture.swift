@@ -1,182 +1,202 @@
 import Foundation
-import M2FPCore
 import M2FPImageIO
-
-/// A folder that lives as long as its value.
-final class WorkingFolder: Sendable {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "m2fp-end-to-end-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-}
+import TestSupport
+import Testing
 
 /// Runs of the binary in a folder of photos, with the fixture model that labels pixels by their
 /// colour.
-protocol EndToEnd {
-  var place: WorkingFolder { get }
+///
+/// How long some tests are, and what is random about them, comes from the environment: short in
+/// `make test`, long in `make chaos`, `make soak` and `make memory`.
+protocol CLIFixture {
+  var folder: TemporaryFolder { get }
 }
 
-/// What a process left behind.
-struct Finished {
-  let code: Int32
-  let output: String
-  let error: String
-
-  /// The JSON objects on standard output.
-  var lines: [[String: Any]] {
-    output.split(separator: "\n").compactMap {
-      try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
-    }
+extension CLIFixture {
+  static var environment: [String: String] { ProcessInfo.processInfo.environment }
+  static var models: String { Fixtures.path("models") }
+  static var model: String { environment["TRIAL_MODEL"] ?? models + "/colour-multi.pt" }
+  static var shippedModel: String {
+    Fixtures.package.appendingPathComponent("Models/m2fp-tiny.pt").path
   }
 
-  /// A count of the JSON summary.
-  func total(_ name: String) -> Int? {
-    (lines.last?["summary"] as? [String: Any])?[name] as? Int
-  }
-}
-
-/// A process that runs, and what it writes meanwhile.
-struct Running {
-  let process: Process
-  private let output = WorkingFile()
-  private let error = WorkingFile()
-
-  fileprivate init(
-    _ executable: URL, _ arguments: [String], folder: String, environment: [String: String]
-  ) throws {
-    process = Process()
-    process.executableURL = executable
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardOutput = output.handle
-    process.standardError = error.handle
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-  }
-
-  /// Waits for its end.
-  func finish() throws -> Finished {
-    process.waitUntilExit()
-    return Finished(
-      code: process.terminationReason == .exit ? process.terminationStatus : -1,
-      output: try output.text, error: try error.text)
-  }
-}
-
-/// A file for a process to write to.
-private final class WorkingFile {
-  private let path = NSTemporaryDirectory() + "m2fp-end-to-end-" + UUID().uuidString
-  let handle: FileHandle?
-
-  init() {
-    _ = FileManager.default.createFile(atPath: path, contents: nil)
-    handle = FileHandle(forWritingAtPath: path)
-  }
-
-  deinit { unlink(path) }
-
-  var text: String {
-    get throws { try String(contentsOfFile: path, encoding: .utf8) }
-  }
-}
-
-extension EndToEnd {
-  static var tests: URL {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  }
-  static var fixtures: String { tests.appendingPathComponent("Fixtures").path }
-  static var model: String { fixtures + "/models/colour-multi.pt" }
-
-  /// The binary that the package manager built beside the tests.
-  static var binary: URL {
+  /// The binary that the package manager built beside the tests, or that of the environment.
+  static var binary: String {
+    if let binary = environment["TRIAL_BINARY"] { return binary }
     var url = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     while url.path != "/" {
       url.deleteLastPathComponent()
       let binary = url.appendingPathComponent("m2fp")
       if FileManager.default.isExecutableFile(atPath: binary.path), !binary.hasDirectoryPath {
-        return binary
+        return binary.path
       }
     }
     // Run through the toolchain's own test runner.
-    return tests.deletingLastPathComponent().appendingPathComponent(".build/debug/m2fp")
+    return Fixtures.package.appendingPathComponent(".build/debug/m2fp").path
   }
 
-  var folder: String { place.path }
+  static func number(_ name: String, default number: Int) -> Int {
+    environment[name].flatMap { Int($0) } ?? number
+  }
 
+  // MARK: - Runs
+
+  /// Starts the binary in the folder.
+  func start(
+    _ arguments: [String], environment: [String: String] = [:], binary: String = Self.binary,
+    output: FileHandle? = nil, error: FileHandle? = nil
+  ) throws -> CLIRun {
+    CLIRun(
+      process: try ChildProcess(
+        binary, arguments, in: folder.path, environment: environment, output: output, error: error),
+      writesLines: arguments.first == "parse" && arguments.contains("--json") && output == nil)
+  }
+
+  /// Runs the binary in the folder.
   func run(
-    _ arguments: String..., environment: [String: String] = [:], binary: URL = Self.binary
-  ) throws -> Finished {
-    try run(arguments, environment: environment, binary: binary)
+    _ arguments: [String], environment: [String: String] = [:], binary: String = Self.binary
+  ) async throws -> ChildProcess.Finished {
+    try await start(arguments, environment: environment, binary: binary).finish()
   }
 
   func run(
-    _ arguments: [String], environment: [String: String] = [:], binary: URL = Self.binary
-  ) throws -> Finished {
-    try Running(binary, arguments, folder: folder, environment: environment).finish()
+    _ arguments: String..., environment: [String: String] = [:], binary: String = Self.binary
+  ) async throws -> ChildProcess.Finished {
+    try await run(arguments, environment: environment, binary: binary)
+  }
+
+  /// Starts `parse` with the fixture model.
+  func startParse(_ arguments: String...) throws -> CLIRun {
+    try start(["parse", "--model", Self.model] + arguments)
   }
 
   /// Runs `parse` with the fixture model.
-  func parse(_ arguments: String..., environment: [String: String] = [:]) throws -> Finished {
-    try startParse(arguments, environment: environment).finish()
+  func parse(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) async throws -> ChildProcess.Finished {
+    try await run(["parse", "--model", Self.model] + arguments, environment: environment)
   }
 
-  func startParse(_ arguments: [String], environment: [String: String] = [:]) throws -> Running {
-    try Running(
-      Self.binary, ["parse", "--model", Self.model] + arguments, folder: folder,
-      environment: environment)
+  func parse(
+    _ arguments: String..., environment: [String: String] = [:]
+  ) async throws -> ChildProcess.Finished {
+    try await parse(arguments, environment: environment)
   }
 
-  /// Runs a shell script; `$M2FP` and `$MODEL` are the binary and the fixture model.
-  func shell(_ script: String) throws -> Finished {
-    try Running(
-      URL(fileURLWithPath: "/bin/sh"), ["-euc", script], folder: folder,
-      environment: ["M2FP": Self.binary.path, "MODEL": Self.model]
-    ).finish()
+  /// Runs a shell script in the folder; `$M2FP` and `$MODEL` are the binary and the fixture model.
+  /// `launcher` is a command that runs the shell, if it is not to be run as it is.
+  func shell(_ script: String, by launcher: [String] = []) async throws -> ChildProcess.Finished {
+    let command = launcher + ["/bin/sh", "-euc", script]
+    return try await ChildProcess.run(
+      command[0], Array(command.dropFirst()), in: folder.path,
+      environment: ["M2FP": Self.binary, "MODEL": Self.model])
   }
 
-  /// Left half hair (blue), right half face (yellow), on black.
+  // MARK: - Photos and results
+
+  /// Hair on the left, a face on the right.
   func addPhoto(_ name: String, width: Int = 120, height: Int = 100) throws {
-    var pixels = [UInt8](repeating: 0, count: width * height * 3)
-    for y in 10..<(height - 10) {
-      for x in 10..<(width - 10) {
-        let pixel = (y * width + x) * 3
-        if x < width / 2 {
-          pixels[pixel + 2] = 255
-        } else {
-          pixels[pixel] = 255
-          pixels[pixel + 1] = 255
-        }
-      }
+    try folder.write(
+      name, PNGEncoder.rgb(Photo.hairAndFace(width: width, height: height)).data)
+  }
+
+  /// Another picture for each number, as PNG or as JPEG, in one of three folders.
+  ///
+  /// - Returns: Its name in `root`.
+  @discardableResult
+  func addPhoto(number: Int, width: Int, height: Int, in root: String = "in") throws -> String {
+    let photo = Photo.stripes(width: width, height: height, number: number)
+    let name = Self.name(number)
+    try folder.write(
+      root + "/" + name,
+      number % 2 == 0 ? PNGEncoder.rgb(photo).data : JPEGEncoder.rgb(photo).data)
+    return name
+  }
+
+  static func name(_ number: Int) -> String {
+    let digits = String(number)
+    return "\(number % 3)/" + String(repeating: "0", count: 5 - digits.count) + digits
+      + (number % 2 == 0 ? ".png" : ".jpg")
+  }
+
+  /// The contents of all files below a folder, by relative path; temporary and lock files left out.
+  func results(_ name: String) throws -> [String: Data] {
+    try folder.tree(name).filter { !CLIRun.isTemporary($0.key) }
+  }
+
+  func decode(_ name: String) throws -> DecodedImage {
+    try ImageDecoder.decode([UInt8](folder.read(name)))
+  }
+}
+
+/// A run of the binary.
+struct CLIRun: Sendable {
+  let process: ChildProcess
+  /// Whether the lines of `--json` are on standard output.
+  fileprivate let writesLines: Bool
+
+  var isRunning: Bool { process.isRunning }
+  var error: String { process.error }
+
+  /// The lines on standard output so far that are whole.
+  var lines: [ReportLine] { ReportLine.all(in: process.output) }
+
+  /// Waits for the end; every run of a test goes through here. What it wrote for programs is
+  /// checked against its schema.
+  func finish(within limit: Duration = .seconds(600)) async throws -> ChildProcess.Finished {
+    let finished = try await process.finish(within: limit)
+    if writesLines { try await Schema.reportLine.check(ReportLine.whole(in: finished.output)) }
+    return finished
+  }
+
+  /// Whether a file in an output folder is one that a run makes for itself.
+  static func isTemporary(_ name: String) -> Bool {
+    name.split(separator: "/").last?.hasPrefix(".m2fp") ?? false
+  }
+}
+
+/// A line of `parse --json`.
+struct ReportLine: Decodable {
+  struct Summary: Decodable {
+    let parsed, cached, current, planned, failed, remaining: Int
+    let peakMemory: Int
+
+    enum CodingKeys: String, CodingKey {
+      case parsed, cached, current, planned, failed, remaining
+      case peakMemory = "peak_memory"
     }
-    let image = RGBImage(width: width, height: height, pixels: pixels)
-    try write(name, try PNGEncoder.rgb(image).withUnsafeBytes { Data($0) })
   }
 
-  /// Writes a file, and the folders above it.
-  func write(_ name: String, _ contents: Data) throws {
-    try FileManager.default.createDirectory(
-      at: url(name).deletingLastPathComponent(), withIntermediateDirectories: true)
-    try contents.write(to: url(name))
+  var file: String?
+  var status: String?
+  var stage: String?
+  var code: String?
+  var message: String?
+  var seconds: [String: Double]?
+  var summary: Summary?
+
+  /// The lines of a text that end with a line feed.
+  static func whole(in text: String) -> [String] {
+    guard let end = text.lastIndex(of: "\n") else { return [] }
+    return text[..<end].split(separator: "\n").map(String.init)
   }
 
-  func exists(_ name: String) -> Bool {
-    FileManager.default.fileExists(atPath: folder + "/" + name)
+  static func all(in text: String) -> [ReportLine] {
+    whole(in: text).compactMap { try? JSONDecoder().decode(ReportLine.self, from: Data($0.utf8)) }
   }
+}
 
-  func url(_ name: String) -> URL { URL(fileURLWithPath: folder + "/" + name) }
+extension ChildProcess.Finished {
+  /// The lines of `parse --json`.
+  var lines: [ReportLine] { ReportLine.all(in: output) }
 
-  /// The relative paths and contents of all files below `name`, hidden ones, too.
-  func tree(_ name: String) throws -> [String: Data] {
-    var tree: [String: Data] = [:]
-    for path in try FileManager.default.subpathsOfDirectory(atPath: folder + "/" + name) {
-      let file = url(name + "/" + path)
-      if !file.hasDirectoryPath { tree[path] = try Data(contentsOf: file) }
+  var summary: ReportLine.Summary? { lines.last?.summary }
+
+  /// The JSON object on standard output.
+  var object: [String: Any] {
+    get throws {
+      try #require(
+        try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any], "\(error)")
     }
-    return tree
   }
 }

@@ -22,20 +22,9 @@ struct LargestPhotoTests {
       OutputPlan.plan(inputs, root: nil, naming: .full), allowed: allowed)
   }
 
-  /// Noise, so that files are about as long as their pixels.
-  private func image(_ width: Int, _ height: Int) -> RGBImage {
-    var state: UInt32 = 1
-    return RGBImage(
-      width: width, height: height,
-      pixels: (0..<width * height * 3).map { _ in
-        state = state &* 1_664_525 &+ 1_013_904_223
-        return UInt8(state >> 24)
-      })
-  }
-
   @Test func headersTell() throws {
-    let png = try PNGEncoder.rgb(image(30, 40)).withUnsafeBytes { Array($0) }
-    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
+    let png = try PNGEncoder.rgb(Photo.noise(width: 30, height: 40)).withUnsafeBytes { Array($0) }
+    let jpeg = try JPEGEncoder.rgb(Photo.noise(width: 50, height: 60)).withUnsafeBytes { Array($0) }
     try folder.write("a.png", png)
     try folder.write("b.jpg", jpeg)
     try folder.write("c.jpg", "no photo".utf8)
@@ -44,14 +33,14 @@ struct LargestPhotoTests {
   }
 
   @Test func aLargeFileIsKnownByItsBeginning() throws {
-    let png = try PNGEncoder.rgb(image(400, 300)).withUnsafeBytes { Array($0) }
+    let png = try PNGEncoder.rgb(Photo.noise(width: 400, height: 300)).withUnsafeBytes { Array($0) }
     try #require(png.count > 1 << 16)
     try folder.write("a.png", png)
     #expect(largest() == LargestPhoto(pixels: 120_000, fileSize: png.count))
   }
 
   @Test func aHeaderThatComesLateCountsAsTheLargestAllowed() throws {
-    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
+    let jpeg = try JPEGEncoder.rgb(Photo.noise(width: 50, height: 60)).withUnsafeBytes { Array($0) }
     let comment: [UInt8] = [0xFF, 0xFE, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 0xFFFD)
     let late = jpeg.prefix(2) + comment + comment + jpeg.dropFirst(2)
     try folder.write("a.jpg", late)

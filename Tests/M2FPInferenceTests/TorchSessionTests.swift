@@ -1,12 +1,13 @@
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
 @testable import M2FPInference
 
 struct TorchSessionTests {
   private func floats(_ name: String) throws -> [Float] {
-    try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(name))).withUnsafeBytes {
+    try Fixtures.data("models/" + name).withUnsafeBytes {
       Array($0.bindMemory(to: Float.self))
     }
   }
@@ -18,7 +19,7 @@ struct TorchSessionTests {
 
   @Test(arguments: [1, 2])
   func outputsEqualPyTorchs(threads: Int) throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.path("models/random.pt")))
     let session = try TorchSession(model: model, threads: threads)
     for (height, width) in [(96, 128), (160, 64), (96, 128)] {
       let logits = try floats("random-\(height)x\(width).logits.f32")
@@ -35,7 +36,7 @@ struct TorchSessionTests {
 
   @Test(arguments: [1, 2])
   func everyKindOfLayerComputesWhatPyTorchsDoes(threads: Int) throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("layers.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.path("models/layers.pt")))
     let session = try TorchSession(model: model, threads: threads)
     for (height, width) in [(96, 128), (160, 64)] {
       let masks = try floats("layers-\(height)x\(width).masks.f32")
@@ -55,7 +56,7 @@ struct TorchSessionTests {
 
   @Test(arguments: [1, 2])
   func int16StaysNearPyTorchsResults(threads: Int) throws {
-    let archive = try ModelArchive(path: Fixtures.path("layers.pt"))
+    let archive = try ModelArchive(path: Fixtures.path("models/layers.pt"))
     let exact = try TorchSession(model: Model(archive), threads: threads)
     let session = try TorchSession(model: Model(archive, precision: .int16), threads: threads)
     for (height, width) in [(96, 128), (160, 64)] {
@@ -76,7 +77,7 @@ struct TorchSessionTests {
   }
 
   @Test func sessionsOnManyThreadsShareOneModel() throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.path("models/random.pt")))
     let expected = try floats("random-96x128.logits.f32")
     DispatchQueue.concurrentPerform(iterations: 4) { _ in
       do {
@@ -94,7 +95,7 @@ struct TorchSessionTests {
   }
 
   @Test func aNetworkThatBreaksItsContractFailsTheFile() throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("mismatched-contract.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.path("models/mismatched-contract.pt")))
     let session = try TorchSession(model: model, threads: 1)
     let failure = #expect(throws: FileFailure.self) {
       try session.run(width: 96, height: 128, fill: fill) { _ in }

@@ -28,7 +28,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check pictures
+.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check install manual completions uninstall setup setup-test clean sheet-check pictures
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -119,6 +119,26 @@ parity: setup-test build
 # https://github.com/soeaver/M2FP.
 eval-parity: setup-test
 	$(PYTHON) Models/evaluation/upstream_cases.py --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
+
+# The decoder against Pillow, pixel by pixel, on every JPEG and PNG of Pillow's own test set (which
+# its source package holds), of ours and of PILLOW_FOLDERS.
+PILLOW := 12.3.0
+PILLOW_CHECK := .build/pillow-check-$(PILLOW)
+pillow-check: setup $(PILLOW_CHECK)/images
+	clang -shared -fPIC -O2 -Werror -Wno-nullability-completeness -ISources/CImageCodec/include \
+	  Sources/CImageCodec/*.c -ljpeg -lpng -lz -o $(PILLOW_CHECK)/codec.so
+	$(PILLOW_CHECK)/python/bin/python Tests/Fixtures/images/pillow_check.py $(PILLOW_CHECK)/codec.so \
+	  $(PILLOW_CHECK)/images Tests/Fixtures/images $(PILLOW_FOLDERS)
+
+$(PILLOW_CHECK)/images:
+	$(call install,python3-venv)
+	rm -rf $(PILLOW_CHECK) && $(PYTHON) -m venv $(PILLOW_CHECK)/python
+	$(PILLOW_CHECK)/python/bin/pip install --quiet pillow==$(PILLOW) numpy
+	$(PILLOW_CHECK)/python/bin/pip download --quiet --no-deps --no-binary pillow --dest $(PILLOW_CHECK) \
+	  pillow==$(PILLOW)
+	tar --extract --file $(PILLOW_CHECK)/pillow-$(PILLOW).tar.gz --directory $(PILLOW_CHECK) \
+	  pillow-$(PILLOW)/Tests/images
+	mv $(PILLOW_CHECK)/pillow-$(PILLOW)/Tests/images $@
 
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))

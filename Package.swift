@@ -10,6 +10,7 @@ let swiftSettings: [SwiftSetting] = [
 // Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
 // for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
 let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
@@ -21,7 +22,8 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
@@ -34,7 +36,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
-      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference"],
+      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
@@ -43,33 +45,40 @@ let package = Package(
         "M2FPImageIO", "M2FPInference", "M2FPResults",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+        system,
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPBatch", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults"],
+      name: "M2FPBatch",
+      dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPExport", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults"],
+      name: "M2FPExport",
+      dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
       resources: [.embedInCode("Sheet/sheet.css"), .embedInCode("Sheet/sheet.js")],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPDatasets",
-      dependencies: ["M2FPCore", "M2FPEvaluation", "M2FPImageIO", "M2FPResults"],
+      dependencies: [
+        "M2FPCore", "M2FPEvaluation", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
+      ],
       swiftSettings: swiftSettings),
     .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
     .target(
-      name: "M2FPResults", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO"],
+      name: "M2FPResults", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", system],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPInference", dependencies: ["CLibZip", "CTorchLoader", "M2FPCore", "M2FPFiles"],
+      name: "M2FPInference",
+      dependencies: ["CLibZip", "CTorchLoader", "M2FPCore", "M2FPFiles", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore"], swiftSettings: swiftSettings),
+      name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore", system],
+      swiftSettings: swiftSettings),
     .target(name: "M2FPCore", dependencies: ["CRowKernels"], swiftSettings: swiftSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
@@ -93,7 +102,8 @@ let package = Package(
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     // What the tests of several targets need; plain code, no tests.
     .target(
-      name: "TestSupport", dependencies: ["M2FPCore", "M2FPImageIO"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["M2FPCore", "M2FPImageIO", system],
+      path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCoreTests",
@@ -105,11 +115,13 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPDatasetsTests",
-      dependencies: ["M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO", "TestSupport"],
+      dependencies: [
+        "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO", "TestSupport", system,
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPFilesTests",
-      dependencies: ["M2FPCore", "M2FPFiles", "TestSupport"],
+      dependencies: ["M2FPCore", "M2FPFiles", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPImageIOTests",
@@ -117,19 +129,19 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPInferenceTests",
-      dependencies: ["M2FPCore", "M2FPInference", "TestSupport"],
+      dependencies: ["M2FPCore", "M2FPInference", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPBatchTests",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "TestSupport",
+        "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "TestSupport", system,
       ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPExportTests",
       dependencies: [
         "M2FPBatch", "M2FPCore", "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPResults",
-        "TestSupport",
+        "TestSupport", system,
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -161,6 +173,9 @@ if Context.environment["M2FP_BATCH_ONLY"] != nil {
   }
   let kept = needed(by: "M2FPBatchTests")
   package.products = []
-  package.dependencies = []
+  package.dependencies.removeAll { dependency in
+    guard case .sourceControl(_, let location, _) = dependency.kind else { return true }
+    return !location.hasSuffix("swift-system")
+  }
   package.targets.removeAll { !kept.contains($0.name) }
 }

@@ -4,13 +4,14 @@ import M2FPEvaluation
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// Why a file of a tree cannot be used.
 public struct LabelFileError: Error, Sendable, CustomStringConvertible {
-  public let path: String
+  public let path: FilePath
   public let reason: String
 
-  public init(path: String, reason: String) {
+  public init(path: FilePath, reason: String) {
     self.path = path
     self.reason = reason
   }
@@ -20,7 +21,7 @@ public struct LabelFileError: Error, Sendable, CustomStringConvertible {
 
 extension LabelDataset {
   /// The class map of an image of the tree.
-  public func labels(of name: String) throws(LabelFileError) -> IndexMap {
+  public func labels(of name: FilePath) throws(LabelFileError) -> IndexMap {
     try map(at: files(of: name).labels)
   }
 
@@ -28,7 +29,7 @@ extension LabelDataset {
   /// truth, too, for others: their scores do not count.
   ///
   /// Of a map of persons every value is one, but for 0 and ``Confusion/ignored``.
-  public func truth(of name: String) throws(LabelFileError) -> GroundTruth {
+  public func truth(of name: FilePath) throws(LabelFileError) -> GroundTruth {
     let files = try files(of: name)
     switch layout {
     case .m2fp, .challenge, .published:
@@ -55,7 +56,7 @@ extension LabelDataset {
   }
 
   /// An image of the tree, taken for a prediction.
-  public func found(in name: String) throws(LabelFileError) -> Prediction {
+  public func found(in name: FilePath) throws(LabelFileError) -> Prediction {
     let files = try files(of: name)
     let labels = try map(at: files.labels)
     switch layout {
@@ -145,14 +146,14 @@ extension LabelDataset {
     let score: Double
   }
 
-  private func files(of name: String) throws(LabelFileError) -> Files {
+  private func files(of name: FilePath) throws(LabelFileError) -> Files {
     guard let files = files[name] else {
-      throw LabelFileError(path: folder + "/" + name, reason: "no such image")
+      throw LabelFileError(path: folder.appending(name.components), reason: "no such image")
     }
     return files
   }
 
-  private func map(at path: String) throws(LabelFileError) -> IndexMap {
+  private func map(at path: FilePath) throws(LabelFileError) -> IndexMap {
     let bytes = [UInt8](try contents(of: path))
     do throws(FileFailure) {
       // Far beyond any photo, and still to be held in memory.
@@ -162,7 +163,7 @@ extension LabelDataset {
     }
   }
 
-  private func json<Value: Decodable>(at path: String) throws(LabelFileError) -> Value {
+  private func json<Value: Decodable>(at path: FilePath) throws(LabelFileError) -> Value {
     let data = try contents(of: path)
     do {
       return try JSONDecoder().decode(Value.self, from: data)
@@ -173,7 +174,7 @@ extension LabelDataset {
 
   /// The numbers of each line.
   private func numbers(
-    at path: String, columns: PartialRangeFrom<Int>
+    at path: FilePath, columns: PartialRangeFrom<Int>
   ) throws(LabelFileError) -> [[Double]] {
     let text = String(decoding: try contents(of: path), as: UTF8.self)
     var rows: [[Double]] = []
@@ -192,11 +193,11 @@ extension LabelDataset {
     return rows
   }
 
-  private func contents(of path: String) throws(LabelFileError) -> Data {
+  private func contents(of path: FilePath) throws(LabelFileError) -> Data {
     do {
-      return try Data(contentsOf: URL(fileURLWithPath: path))
+      return Data(try FileReader.read(path, limit: Sidecar.sizeLimit).bytes)
     } catch {
-      throw LabelFileError(path: path, reason: "cannot be read")
+      throw LabelFileError(path: path, reason: error.message)
     }
   }
 }

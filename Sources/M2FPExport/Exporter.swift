@@ -4,6 +4,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPResults
 import Synchronization
+import SystemPackage
 
 /// What is exported, and to where.
 public struct ExportRequest: Sendable, Equatable {
@@ -15,9 +16,9 @@ public struct ExportRequest: Sendable, Equatable {
 
   public let kind: Kind
   /// A file (COCO, sheet) or a folder.
-  public let path: String
+  public let path: FilePath
 
-  public init(_ kind: Kind, path: String) {
+  public init(_ kind: Kind, path: FilePath) {
     self.kind = kind
     self.path = path
   }
@@ -83,16 +84,18 @@ public struct Exporter: Sendable {
   ///   - probing: Whether to try to write there, and make the folders for it.
   /// - Throws: ``RunFailure`` with the remedy.
   public static func check(
-    _ requests: [ExportRequest], files: [PlannedFile], inputs: [String], probing: Bool
+    _ requests: [ExportRequest], files: [PlannedFile], inputs: [FilePath], probing: Bool
   ) throws(RunFailure) {
     for request in requests {
       var status = stat()
-      if !request.isFolder, stat(request.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      if !request.isFolder, request.path.withPlatformString({ stat($0, &status) }) == 0,
+        status.st_mode & S_IFMT == S_IFDIR
+      {
         throw RunFailure(
           .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another."
         )
       }
-      if probing { try AtomicFiles.checkWritable(Paths.folder(request.path)) }
+      if probing { try AtomicFiles.checkWritable(request.path.folder) }
     }
     for request in requests where request.isFolder {
       do throws(FileFailure) {
@@ -100,8 +103,8 @@ public struct Exporter: Sendable {
       } catch {
         throw RunFailure(.outputNotWritable, error.message + ".")
       }
-      let target = canonical(request.path) + "/"
-      if let input = inputs.first(where: { target.hasPrefix(canonical($0) + "/") }) {
+      let target = canonical(request.path)
+      if let input = inputs.first(where: { target.starts(with: canonical($0)) }) {
         throw RunFailure(
           .outputNotWritable,
           "\(request.path) lies in \(input), where it would be taken for photos the next time: "
@@ -109,7 +112,7 @@ public struct Exporter: Sendable {
       }
     }
     guard !requests.isEmpty else { return }
-    var names: [String: String] = [:]
+    var names: [FilePath: FilePath] = [:]
     for file in files where file.input.failure == nil {
       if let other = names.updateValue(file.input.path, forKey: file.exportName) {
         throw RunFailure(
@@ -120,9 +123,21 @@ public struct Exporter: Sendable {
     }
   }
 
-  private static func canonical(_ path: String) -> String {
-    let path = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
-    return path == "/" ? "" : path
+  /// The path from the root, links resolved as far as it is there.
+  private static func canonical(_ path: FilePath) -> FilePath {
+    let whole = FilePath(FileManager.default.currentDirectoryPath).pushing(path)
+      .lexicallyNormalized()
+    var missing: [FilePath.Component] = []
+    var existing = whole
+    while true {
+      if let resolved = existing.withPlatformString({ realpath($0, nil) }) {
+        defer { free(resolved) }
+        return FilePath(platformString: resolved).appending(missing.reversed())
+      }
+      guard let last = existing.lastComponent else { return whole }
+      missing.append(last)
+      existing.removeLastComponent()
+    }
   }
 
   /// Makes one export.
@@ -134,7 +149,7 @@ public struct Exporter: Sendable {
   /// - Returns: How many photos are in it.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``; nothing is left then.
   public func run(
-    _ request: ExportRequest, files: [PlannedFile], failures: [String: FileFailure]
+    _ request: ExportRequest, files: [PlannedFile], failures: [FilePath: FileFailure]
   ) throws(RunFailure) -> Summary {
     do throws(FileFailure) {
       switch request.kind {
@@ -162,7 +177,7 @@ public struct Exporter: Sendable {
   }
 
   private func run<Format: ExportFormat>(
-    _ format: Format, _ files: [PlannedFile], _ failures: [String: FileFailure]
+    _ format: Format, _ files: [PlannedFile], _ failures: [FilePath: FileFailure]
   ) throws(FileFailure) -> Summary {
     let writer = try format.makeWriter()
     var summary = Summary()
@@ -195,7 +210,7 @@ public struct Exporter: Sendable {
 
   /// Makes the records of some photos, in their order.
   private func records<Format: ExportFormat>(
-    of files: [PlannedFile], _ failures: [String: FileFailure], _ format: Format
+    of files: [PlannedFile], _ failures: [FilePath: FileFailure], _ format: Format
   ) -> [Made<Format.Record>] {
     let made = Locked([Made<Format.Record>?](repeating: nil, count: files.count))
     let next = Atomic<Int>(0)

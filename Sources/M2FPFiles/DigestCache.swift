@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// Remembers the SHA-256 of large files that do not change, such as model archives of hundreds of
 /// megabytes.
@@ -9,7 +10,7 @@ import Foundation
 /// show. What the cache cannot read or write, it goes without.
 public struct DigestCache: Sendable {
   /// Where entries are, made when there is something to remember; nil for no cache.
-  let folder: String?
+  let folder: FilePath?
   /// Smaller files take less time to digest than is worth a cache, in bytes.
   var smallestFile = 32 << 20
   /// The coarsest clock of file systems in use, twice.
@@ -17,21 +18,23 @@ public struct DigestCache: Sendable {
 
   /// The cache in the user's cache folder (XDG Base Directory Specification).
   public static func standard(environment: [String: String]) -> DigestCache {
-    func absolute(_ path: String?) -> String? { path.flatMap { $0.hasPrefix("/") ? $0 : nil } }
+    func absolute(_ path: String?) -> FilePath? {
+      path.map { FilePath($0) }.flatMap { $0.isAbsolute ? $0 : nil }
+    }
     let base =
       absolute(environment["XDG_CACHE_HOME"])
-      ?? absolute(environment["HOME"]).map { $0 + "/.cache" }
-    return DigestCache(folder: base.map { $0 + "/m2fp/digests" })
+      ?? absolute(environment["HOME"])?.appending(".cache")
+    return DigestCache(folder: base?.appending("m2fp/digests"))
   }
 
   /// The SHA-256 of the file at `path`.
   ///
-  /// - Throws: Foundation's error when the file cannot be read.
-  public func sha256(ofFile path: String) throws -> String {
+  /// - Throws: `Errno` when the file cannot be read.
+  public func sha256(ofFile path: FilePath) throws -> String {
     guard let folder, let identity = Identity(path: path), identity.size >= smallestFile else {
       return try SHA256.hexadecimal(ofFile: path)
     }
-    let entry = folder + "/\(identity.device)-\(identity.inode)"
+    let entry = folder.appending("\(identity.device)-\(identity.inode)").string
     let known = Data("\(identity.text) ".utf8)
     if let stored = FileManager.default.contents(atPath: entry), stored.starts(with: known) {
       let digest = String(decoding: stored.dropFirst(known.count), as: UTF8.self)
@@ -40,7 +43,8 @@ public struct DigestCache: Sendable {
     let digest = try SHA256.hexadecimal(ofFile: path)
     // What changed while it was read has no digest worth remembering.
     if identity == Identity(path: path), identity.age > settlingSeconds {
-      try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try? FileManager.default.createDirectory(
+        atPath: folder.string, withIntermediateDirectories: true)
       try? (known + Data(digest.utf8)).write(to: URL(fileURLWithPath: entry), options: .atomic)
     }
     return digest
@@ -53,9 +57,9 @@ public struct DigestCache: Sendable {
     let text: String
     let changed: Int
 
-    init?(path: String) {
+    init?(path: FilePath) {
       var status = stat()
-      guard stat(path, &status) == 0 else { return nil }
+      guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
       device = UInt(status.st_dev)
       inode = UInt(status.st_ino)
       size = Int(status.st_size)

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// What tells one file from all others on a machine.
 package struct FileIdentity: Hashable {
@@ -15,16 +16,16 @@ package enum FileKind {
   case missing
   case unknown(String)
 
-  package init(_ path: String) {
+  package init(_ path: FilePath) {
     var status = stat()
-    guard stat(path, &status) == 0 else {
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else {
       let code = errno
       if code == ELOOP {
         self = .other("a loop of symbolic links")
       } else if code != ENOENT {
         self = .unknown(String(cString: strerror(code)))
       } else {
-        self = lstat(path, &status) == 0 ? .danglingLink : .missing
+        self = path.withPlatformString({ lstat($0, &status) }) == 0 ? .danglingLink : .missing
       }
       return
     }

@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import SystemPackage
 
 /// Reads whole input files, within a limit.
 package enum FileReader {
@@ -14,10 +15,16 @@ package enum FileReader {
   /// Opened without waiting, so that a FIFO put in the file's place cannot block the run.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/read``.
-  package static func read(_ path: String, limit: Int) throws(FileFailure) -> Contents {
-    let file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
-    guard file >= 0 else { throw failure(errno) }
-    defer { close(file) }
+  package static func read(_ path: FilePath, limit: Int) throws(FileFailure) -> Contents {
+    let file: FileDescriptor
+    do {
+      file = try FileDescriptor.open(
+        path, .readOnly,
+        options: [.nonBlocking, .closeOnExec, FileDescriptor.OpenOptions(rawValue: O_NOCTTY)])
+    } catch {
+      throw failure(error as? Errno ?? .ioError)
+    }
+    defer { try? file.close() }
     let stamp = try stamp(of: file)
     if stamp.size > limit {
       throw FileFailure(
@@ -37,38 +44,43 @@ package enum FileReader {
   /// The whole of an open file.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/read``.
-  package static func bytes(of file: Int32) throws(FileFailure) -> [UInt8] {
+  package static func bytes(of file: FileDescriptor) throws(FileFailure) -> [UInt8] {
     try bytes(of: file, size: stamp(of: file).size)
   }
 
-  private static func bytes(of file: Int32, size: Int) throws(FileFailure) -> [UInt8] {
-    var readError: Int32 = 0
+  private static func bytes(of file: FileDescriptor, size: Int) throws(FileFailure) -> [UInt8] {
+    var readError: Errno?
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       while count < buffer.count {
-        let got = Foundation.read(file, buffer.baseAddress.map { $0 + count }, buffer.count - count)
-        if got < 0 && errno == EINTR { continue }
-        if got < 0 { readError = errno }
-        if got <= 0 { break }
-        count += got
+        do {
+          let got = try file.read(
+            into: UnsafeMutableRawBufferPointer(
+              UnsafeMutableBufferPointer(rebasing: buffer[count...])))
+          if got == 0 { break }
+          count += got
+        } catch {
+          readError = error as? Errno ?? .ioError
+          break
+        }
       }
     }
-    if readError != 0 { throw failure(readError) }
+    if let readError { throw failure(readError) }
     return bytes
   }
 
-  private static func stamp(of file: Int32) throws(FileFailure) -> FileStamp {
+  private static func stamp(of file: FileDescriptor) throws(FileFailure) -> FileStamp {
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw failure(errno) }
+    guard fstat(file.rawValue, &status) == 0 else { throw failure(Errno(rawValue: errno)) }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw FileFailure(stage: .read, code: .notAFile, message: "is not a regular file")
     }
     return FileStamp(status)
   }
 
-  private static func failure(_ code: Int32) -> FileFailure {
+  private static func failure(_ code: Errno) -> FileFailure {
     FileFailure(
       stage: .read, code: .unreadable,
-      message: "cannot be read: \(String(cString: strerror(code)))")
+      message: "cannot be read: \(code)")
   }
 
   private static func megabytes(_ bytes: Int) -> String {

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// Size and modification time of a file.
 package struct FileStamp: Equatable {
@@ -11,14 +12,19 @@ package struct FileStamp: Equatable {
   }
 
   /// The stamp of the file at `path`, links followed; nil if there is none.
-  package init?(path: String) {
+  package init?(path: FilePath) {
     var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
     self.init(status)
   }
 
   package static func == (one: FileStamp, other: FileStamp) -> Bool {
-    one.size == other.size && one.modified.tv_sec == other.modified.tv_sec
-      && one.modified.tv_nsec == other.modified.tv_nsec
+    one.size == other.size && one.modified == other.modified
+  }
+}
+
+extension timespec {
+  package static func == (one: timespec, other: timespec) -> Bool {
+    one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec
   }
 }

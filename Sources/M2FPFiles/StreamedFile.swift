@@ -1,11 +1,14 @@
 import Foundation
 import M2FPCore
+import SystemPackage
 
-/// A file that is written bit by bit under a temporary name and appears whole, or not at all.
+/// File that is written bit by bit under a temporary name and appears whole, or not at all.
 package final class StreamedFile {
-  private let path: String
-  private let temporary: String
-  private let descriptor: Int32
+  private let path: FilePath
+  private let folder: OpenFolder
+  private let name: FilePath.Component
+  private let temporary: FilePath.Component
+  private let descriptor: FileDescriptor
   private var buffer: [UInt8] = []
   private var isCommitted = false
 
@@ -13,15 +16,23 @@ package final class StreamedFile {
 
   /// - Parameter path: Where the file will be; its folder is made if need be.
   /// - Throws: ``FileFailure`` of stage `write`.
-  package init(_ path: String) throws(FileFailure) {
+  package init(_ path: FilePath) throws(FileFailure) {
+    guard let name = path.lastComponent else { throw AtomicFiles.failure(.isDirectory, path) }
     self.path = path
-    (descriptor, temporary) = try AtomicFiles.create(in: Paths.folder(path))
+    self.name = name
+    try AtomicFiles.makeFolder(path.folder)
+    do throws(Errno) {
+      folder = try OpenFolder(path.folder)
+    } catch {
+      throw AtomicFiles.failure(error, path)
+    }
+    (descriptor, temporary) = try AtomicFiles.create(in: folder)
     buffer.reserveCapacity(Self.bufferSize)
   }
 
   deinit {
-    if !isCommitted { unlink(temporary) }
-    close(descriptor)
+    if !isCommitted { folder.remove(temporary) }
+    try? descriptor.close()
   }
 
   package func write(_ text: String) throws(FileFailure) {
@@ -33,35 +44,41 @@ package final class StreamedFile {
   package func append(_ other: StreamedFile) throws(FileFailure) {
     try other.flush()
     try flush()
-    guard lseek(other.descriptor, 0, SEEK_SET) == 0 else { throw failure() }
     var block = [UInt8](repeating: 0, count: Self.bufferSize)
-    while true {
-      let count = block.withUnsafeMutableBytes { read(other.descriptor, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      if count < 0 { throw failure() }
-      if count == 0 { return }
-      buffer.append(contentsOf: block[..<count])
-      try flush()
+    do {
+      try other.descriptor.seek(offset: 0, from: .start)
+      while case let count = try block.withUnsafeMutableBytes({
+        try other.descriptor.read(into: $0)
+      }), count > 0 {
+        try descriptor.writeAll(block[..<count])
+      }
+    } catch {
+      throw failure(error)
     }
   }
 
   /// Gives the file its name.
   package func commit() throws(FileFailure) {
     try flush()
-    guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure() }
+    guard fsync(descriptor.rawValue) == 0 else { throw failure(Errno(rawValue: errno)) }
+    do throws(Errno) {
+      try folder.rename(temporary, to: name, in: folder)
+    } catch {
+      throw failure(error)
+    }
     isCommitted = true
   }
 
   private func flush() throws(FileFailure) {
-    var rest = buffer[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      if count < 0 { throw failure() }
-      rest = rest.dropFirst(count)
+    do {
+      try descriptor.writeAll(buffer)
+    } catch {
+      throw failure(error)
     }
     buffer.removeAll(keepingCapacity: true)
   }
 
-  private func failure() -> FileFailure { AtomicFiles.failure(errno, path) }
+  private func failure(_ error: any Error) -> FileFailure {
+    AtomicFiles.failure(error as? Errno ?? .ioError, path)
+  }
 }

@@ -2,6 +2,7 @@ import CTorchLoader
 import Foundation
 import M2FPCore
 import M2FPFiles
+import SystemPackage
 
 /// A loaded network with its contract: immutable, shared by the sessions of all workers.
 public final class Model: Sendable {
@@ -17,7 +18,11 @@ public final class Model: Sendable {
   public init(_ archive: ModelArchive, precision: Precision = .float32) throws(RunFailure) {
     let torch = try TorchLibrary.api()
     var error = m2fp_torch_error()
-    guard let handle = torch.model_load(archive.path, TorchPrecision(precision), &error) else {
+    guard
+      let handle = archive.path.withPlatformString({
+        torch.model_load($0, TorchPrecision(precision), &error)
+      })
+    else {
       throw error.status == .outOfMemory
         ? RunFailure(.internal, "not enough memory to load \(archive.path).")
         : ModelArchive.unusable(archive.path, error.text)
@@ -41,7 +46,7 @@ extension TorchPrecision {
 
 /// A model archive that has been looked at but not loaded.
 public struct ModelArchive: Sendable {
-  public let path: String
+  public let path: FilePath
   public let contract: ModelContract
   /// The archive's size in bytes.
   public let size: Int
@@ -49,12 +54,12 @@ public struct ModelArchive: Sendable {
   /// Reads the contract out of the archive at `path`; no torch is needed for it.
   ///
   /// - Throws: ``RunFailure``: missing, damaged, or with a contract this build cannot serve.
-  public init(path: String) throws(RunFailure) {
+  public init(path: FilePath) throws(RunFailure) {
     var status = stat()
-    guard stat(path, &status) == 0 else {
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else {
       throw RunFailure(
         .modelMissing,
-        "no model at \(path): \(String(cString: strerror(errno))). "
+        "no model at \(path): \(Errno(rawValue: errno)). "
           + "'m2fp models' lists the models that are installed.")
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
@@ -64,7 +69,7 @@ public struct ModelArchive: Sendable {
     self.size = Int(status.st_size)
     let json: [UInt8]
     do throws(ArchiveRecord.Failure) {
-      json = try ArchiveRecord.read("extra/contract.json", ofFile: path)
+      json = try Self.contractText(path)
     } catch {
       switch error {
       case .unreadable(let reason): throw Self.unusable(path, reason)
@@ -74,7 +79,15 @@ public struct ModelArchive: Sendable {
           "\(path) is an archive without an m2fp contract. Make one with Models/export.py.")
       }
     }
-    contract = try ModelContract(json: Data(json), path: path)
+    contract = try ModelContract(json: Data(json), path: path.string)
+  }
+
+  private static func contractText(_ path: FilePath) throws(ArchiveRecord.Failure) -> [UInt8] {
+    try path.withPlatformString { path in
+      Result { () throws(ArchiveRecord.Failure) in
+        try ArchiveRecord.read("extra/contract.json", ofFile: path)
+      }
+    }.get()
   }
 
   /// The SHA-256 of the whole archive, in hexadecimal.
@@ -85,11 +98,11 @@ public struct ModelArchive: Sendable {
       return try DigestCache.standard(environment: ProcessInfo.processInfo.environment)
         .sha256(ofFile: path)
     } catch {
-      throw RunFailure(.modelMissing, "cannot read \(path): \(error.localizedDescription)")
+      throw RunFailure(.modelMissing, "cannot read \(path): \(error).")
     }
   }
 
-  static func unusable(_ path: String, _ reason: String) -> RunFailure {
+  static func unusable(_ path: FilePath, _ reason: String) -> RunFailure {
     RunFailure(
       .modelContract,
       "\(path) is not a usable model archive: \(reason). "

@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
+import SystemPackage
 
 /// `photo.m2fp.json`: what was done to one input, and with what.
 ///
@@ -13,7 +14,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
   public struct Source: Sendable, Equatable, Codable {
     /// The file's name, without its folder.
-    public internal(set) var name: String
+    public internal(set) var name: FilePath
     /// Bytes.
     public let size: Int
     public let sha256: String
@@ -24,7 +25,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public let height: Int
 
     package init(
-      name: String, size: Int, sha256: String, format: ImageFormat, orientation: Int, width: Int,
+      name: FilePath, size: Int, sha256: String, format: ImageFormat, orientation: Int, width: Int,
       height: Int
     ) {
       self.name = name
@@ -34,6 +35,33 @@ public struct Sidecar: Sendable, Equatable, Codable {
       self.orientation = orientation
       self.width = width
       self.height = height
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case name, size, sha256, format, orientation, width, height
+      case nameBytes = "name_bytes"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      name = try values.decode(path: .name, bytesKey: .nameBytes)
+      size = try values.decode(Int.self, forKey: .size)
+      sha256 = try values.decode(String.self, forKey: .sha256)
+      format = try values.decode(ImageFormat.self, forKey: .format)
+      orientation = try values.decode(Int.self, forKey: .orientation)
+      width = try values.decode(Int.self, forKey: .width)
+      height = try values.decode(Int.self, forKey: .height)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(path: name, forKey: .name, bytesKey: .nameBytes)
+      try values.encode(size, forKey: .size)
+      try values.encode(sha256, forKey: .sha256)
+      try values.encode(format, forKey: .format)
+      try values.encode(orientation, forKey: .orientation)
+      try values.encode(width, forKey: .width)
+      try values.encode(height, forKey: .height)
     }
   }
 
@@ -199,13 +227,30 @@ public struct Sidecar: Sendable, Equatable, Codable {
   /// A file that was written.
   public struct Output: Sendable, Equatable, Codable {
     /// The path from the sidecar's folder; it starts with the stem of the input's outputs.
-    public internal(set) var path: String
+    public internal(set) var path: FilePath
     /// Bytes.
     public let size: Int
 
-    package init(path: String, size: Int) {
+    package init(path: FilePath, size: Int) {
       self.path = path
       self.size = size
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case path, size
+      case pathBytes = "path_bytes"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      path = try values.decode(path: .path, bytesKey: .pathBytes)
+      size = try values.decode(Int.self, forKey: .size)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(path: path, forKey: .path, bytesKey: .pathBytes)
+      try values.encode(size, forKey: .size)
     }
   }
 
@@ -279,11 +324,12 @@ public struct Sidecar: Sendable, Equatable, Codable {
   ///   - stem: The stem of this sidecar's outputs.
   ///   - other: The stem of the other input's outputs.
   /// - Returns: What a run over it would write.
-  package func renamed(input: String, from stem: String, to other: String) -> Sidecar {
+  package func renamed(input: FilePath, from stem: [UInt8], to other: [UInt8]) -> Sidecar {
     var sidecar = self
     sidecar.input.name = input
     for index in outputs.indices {
-      sidecar.outputs[index].path = other + outputs[index].path.dropFirst(stem.count)
+      let suffix = outputs[index].path.bytes.dropFirst(stem.count)
+      sidecar.outputs[index].path = FilePath().appending(name: other + suffix)
     }
     return sidecar
   }
@@ -310,9 +356,11 @@ public struct Sidecar: Sendable, Equatable, Codable {
   }
 
   /// The sidecar at `path`, or nil if there is none that this build can read.
-  public static func read(_ path: String) -> Sidecar? {
-    FileManager.default.contents(atPath: path).flatMap {
-      try? JSONDecoder().decode(Sidecar.self, from: $0)
-    }
+  public static func read(_ path: FilePath) -> Sidecar? {
+    guard let bytes = try? FileReader.read(path, limit: sizeLimit).bytes else { return nil }
+    return try? JSONDecoder().decode(Sidecar.self, from: Data(bytes))
   }
+
+  /// Bytes, far beyond any sidecar.
+  package static let sizeLimit = 1 << 28
 }

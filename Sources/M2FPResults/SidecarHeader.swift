@@ -1,4 +1,6 @@
 import M2FPCore
+import M2FPFiles
+import SystemPackage
 
 /// What tells whether outputs are current, taken out of a sidecar's text without decoding the rest.
 ///
@@ -8,14 +10,14 @@ import M2FPCore
 /// is nil, and the whole is decoded instead.
 package struct SidecarHeader {
   package var formatVersion = 0
-  package var inputName = ""
+  package var inputName: FilePath = ""
   package var inputSize = 0
   package var inputDigest = ""
   package var modelName = ""
   package var modelDigest = ""
   /// The text of the options, as it was encoded.
   package var options: ArraySlice<UInt8> = []
-  package var outputs: [(path: String, size: Int)] = []
+  package var outputs: [(path: FilePath, size: Int)] = []
 
   /// - Parameter text: A whole sidecar.
   package init?(_ text: [UInt8]) {
@@ -26,10 +28,16 @@ package struct SidecarHeader {
       case "input":
         return scanner.object { key, scanner in
           switch key {
-          case "name": scanner.string(&inputName)
-          case "size": scanner.number(&inputSize)
-          case "sha256": scanner.string(&inputDigest)
-          default: scanner.skip()
+          case "name":
+            var name = ""
+            guard scanner.string(&name), !name.utf8.contains(0) else { return false }
+            inputName = FilePath(name)
+            return true
+          case "size": return scanner.number(&inputSize)
+          case "sha256": return scanner.string(&inputDigest)
+          // Not text: the whole is decoded.
+          case "name_bytes": return false
+          default: return scanner.skip()
           }
         }
       case "model":
@@ -47,15 +55,17 @@ package struct SidecarHeader {
         return true
       case "outputs":
         return scanner.array { scanner in
-          var output = (path: "", size: 0)
+          var (path, size) = ("", 0)
           let isWhole = scanner.object { key, scanner in
             switch key {
-            case "path": scanner.string(&output.path)
-            case "size": scanner.number(&output.size)
+            case "path": scanner.string(&path)
+            case "size": scanner.number(&size)
+            case "path_bytes": false
             default: scanner.skip()
             }
           }
-          outputs.append(output)
+          guard !path.utf8.contains(0) else { return false }
+          outputs.append((FilePath(path), size))
           return isWhole
         }
       default: return scanner.skip()

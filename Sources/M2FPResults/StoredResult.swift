@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
+import SystemPackage
 
 /// A photo with its results, as they lie on disk.
 package struct StoredResult {
@@ -16,29 +17,27 @@ package struct StoredResult {
   ///
   /// - Throws: ``FileFailure`` where a file has gone or been changed since.
   package init(_ file: PlannedFile) throws(FileFailure) {
-    guard let sidecar = Sidecar.read(file.outputs.sidecar) else {
+    guard let sidecar = Sidecar.read(file.outputs.sidecarPath) else {
       throw FileFailure(
-        stage: .read, code: .unreadable, message: "\(file.outputs.sidecar) cannot be read")
+        stage: .read, code: .unreadable, message: "\(file.outputs.sidecarPath) cannot be read")
     }
     self.file = file
     self.sidecar = sidecar
-    labels = try Self.map(file.outputs.map, like: sidecar.input)
+    labels = try Self.map(file.outputs.mapPath, like: sidecar.input)
     persons =
       sidecar.persons == nil
       ? LabelMap(
         width: labels.width, height: labels.height,
         pixels: [UInt8](repeating: 0, count: labels.pixels.count))
-      : try Self.map(file.outputs.persons, like: sidecar.input)
+      : try Self.map(file.outputs.personsPath, like: sidecar.input)
   }
 
   private static func map(
-    _ path: String, like source: Sidecar.Source
+    _ path: FilePath, like source: Sidecar.Source
   ) throws(FileFailure) -> LabelMap {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw FileFailure(stage: .read, code: .unreadable, message: "\(path) cannot be read")
-    }
+    let bytes = try FileReader.read(path, limit: Sidecar.sizeLimit).bytes
     let map = try ImageDecoder.labels(
-      [UInt8](data), limits: ImageLimits(maxPixels: source.width * source.height))
+      bytes, limits: ImageLimits(maxPixels: source.width * source.height))
     guard map.width == source.width, map.height == source.height,
       let labels = LabelMap(map)
     else {
@@ -62,8 +61,7 @@ extension LabelMap {
 extension PlannedFile {
   /// What the photo is called in an export: where its outputs lie below the folder that was named,
   /// `sub/photo`.
-  package var exportName: String {
-    guard let slash = input.relativePath.lastIndex(of: "/") else { return outputs.stem }
-    return input.relativePath[...slash] + outputs.stem
+  package var exportName: FilePath {
+    input.relativePath.removingLastComponent().appending(name: outputs.stem)
   }
 }

@@ -35,7 +35,7 @@ struct RunControlTests: CLIFixture {
   @Test func aLockedFolderIsWaitedForOrFails() async throws {
     try addPhoto("in/a.png")
     let locks = try OutputLock.acquire(
-      Selection(paths: [folder.path("in")]), out: folder.path("out"), mode: .fail,
+      Selection(paths: [folder.filePath("in")]), out: folder.filePath("out"), mode: .fail,
       cancellation: Cancellation(), onWait: { _ in })
     let locked = try await parse("in", "--out", "out")
     #expect(locked.code == 75 && locked.error.contains("--lock wait"))

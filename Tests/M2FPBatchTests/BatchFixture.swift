@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 import TestSupport
 
 @testable import M2FPBatch
@@ -50,7 +51,7 @@ extension BatchFixture {
     let network = ModelIdentity(name: "fake", sha256: model)
     let batch = Batch(
       options: options, contract: contract, network: network, makeSession: session)
-    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
+    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
     let files = Batch.check(
       OutputPlan.plan(inputs, root: nil, naming: .stem), options: options, contract: contract,
       network: network, cancellation: cancellation)
@@ -59,7 +60,12 @@ extension BatchFixture {
       isDryRun
       ? batch.dryRun(files, cancellation: cancellation) { outcomes.append($0) }
       : batch.run(files, cancellation: cancellation) { outcomes.append($0) }
-    return (summary, outcomes.sorted { $0.input.path < $1.input.path })
+    return (
+      summary,
+      outcomes.sorted {
+        $0.input.path.bytes.lexicographicallyPrecedes($1.input.path.bytes)
+      }
+    )
   }
 
   /// The same for a run that waits for something: it has a thread of its own.

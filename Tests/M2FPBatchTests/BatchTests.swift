@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -32,7 +33,7 @@ struct BatchTests: BatchFixture {
     #expect(sidecar.humans.count == 1 && sidecar.parts.map(\.index) == [13])
     #expect(sidecar.outputs.map(\.path) == ["a.m2fp.png", "a.m2fp/class-13.png"])
     #expect(Set(outcomes[0].seconds.seconds.keys) == Set(Stage.allCases))
-    #expect(Sidecar.read(folder.path + "/a.m2fp.json") == sidecar)
+    #expect(Sidecar.read(folder.filePath("a.m2fp.json")) == sidecar)
   }
 
   @Test func theMapHoldsClassIndicesAndTheMaskIsItsClass() throws {
@@ -252,7 +253,7 @@ struct BatchTests: BatchFixture {
     try addImage("sub/a.png")
     try folder.write(".m2fp-killed.tmp", [1])
     var options = options()
-    options.outputRoot = folder.path
+    options.outputRoot = folder.filePath
     try run(options)
     #expect(try folder.tree()[".m2fp-killed.tmp"] == nil)
   }
@@ -313,11 +314,12 @@ struct BatchTests: BatchFixture {
       return
     }
     #expect(
-      sidecar.outputs.map(\.path).sorted() == all.filter { $0 != "a.png" && $0 != "a.m2fp.json" })
+      sidecar.outputs.map(\.path.string).sorted()
+        == all.filter { $0 != "a.png" && $0 != "a.m2fp.json" })
     let person = try #require(sidecar.persons?.first)
     #expect(person.id == 1 && person.pixels == 1200 && person.box == [0, 0, 40, 30])
     #expect(person.parts.map(\.index) == [13])
-    #expect(Sidecar.read(folder.path + "/a.m2fp.json") == sidecar)
+    #expect(Sidecar.read(folder.filePath("a.m2fp.json")) == sidecar)
     #expect(try run(options).summary.current == 1)
     // A photo of which a killed run has left no sidecar is cleaned up, too.
     try FileManager.default.removeItem(atPath: folder.path + "/a.m2fp.json")

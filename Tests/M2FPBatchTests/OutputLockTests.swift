@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -20,12 +21,12 @@ struct OutputLockTests {
   private func lock(
     _ names: String..., out: String? = nil, shard: (Int, Int)? = nil,
     mode: OutputLock.Mode = .fail, cancellation: Cancellation = Cancellation(),
-    onWait: (String) -> Void = { _ in }
+    onWait: (FilePath) -> Void = { _ in }
   ) throws -> [OutputLock] {
-    var selection = Selection(paths: names.map { Paths.join(folder.path, $0) })
+    var selection = Selection(paths: names.map { folder.filePath($0) })
     selection.shard = shard.flatMap { Shard($0, of: $1) }
     return try OutputLock.acquire(
-      selection, out: out.map { folder.path + "/" + $0 }, mode: mode, cancellation: cancellation,
+      selection, out: out.map { folder.filePath($0) }, mode: mode, cancellation: cancellation,
       onWait: onWait)
   }
 
@@ -75,12 +76,12 @@ struct OutputLockTests {
   }
 
   @Test func filesOfAListLockTheFolderTheyWereFoundIn() {
-    func scopes(_ list: String, out: String? = nil) -> [OutputLock.LockScope] {
+    func scopes(_ list: String, out: FilePath? = nil) -> [OutputLock.LockScope] {
       var selection = Selection(paths: [])
       selection.list = PathList(Array(list.utf8), zeroTerminated: false)
       return OutputLock.scopes(selection, out: out)
     }
-    let root = folder.path
+    let root = folder.filePath
     #expect(scopes("\(root)/./a.jpg\n\(root)/./b.jpg") == [.init(folder: root, isShared: false)])
     #expect(scopes("\(root)/a.jpg").isEmpty)
     #expect(scopes("\(root)/a.jpg", out: "out") == [.init(folder: "out", isShared: false)])
@@ -89,7 +90,7 @@ struct OutputLockTests {
   @Test func waitingEndsWithTheOtherRun() throws {
     var locks = try lock("")
     let waited = try lock("", mode: .wait) { path in
-      #expect(path.hasSuffix("/.m2fp.lock"))
+      #expect(path.fileName == ".m2fp.lock")
       locks.removeAll()
     }
     #expect(waited.count == 1 && locks.isEmpty)

@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -19,7 +20,7 @@ struct ResultCacheTests: BatchFixture {
 
   private func cached(limit: Int = 1 << 30, jobs: Int = 2) throws -> BatchOptions {
     var options = options(jobs: jobs)
-    options.cache = try ResultCache(cacheFolder.path, limit: limit)
+    options.cache = try ResultCache(cacheFolder.filePath, limit: limit)
     return options
   }
 
@@ -143,7 +144,7 @@ struct ResultCacheTests: BatchFixture {
       try addImage("\(index).png", width: 40 + index)
       try run(cached())
     }
-    let cache = try ResultCache(cacheFolder.path, limit: .max)
+    let cache = try ResultCache(cacheFolder.filePath, limit: .max)
     let statistics = cache.statistics()
     #expect(statistics.entries == 4)
     // The first is used again.
@@ -158,7 +159,7 @@ struct ResultCacheTests: BatchFixture {
   @Test func aRunKeepsTheCacheWithinItsLimit() throws {
     for index in 0..<10 { try addImage("\(index).png", width: 40 + index) }
     try run(cached(limit: 40_000))
-    let statistics = try ResultCache(cacheFolder.path, limit: .max).statistics()
+    let statistics = try ResultCache(cacheFolder.filePath, limit: .max).statistics()
     #expect(statistics.bytes <= 40_000 && statistics.entries > 0)
   }
 

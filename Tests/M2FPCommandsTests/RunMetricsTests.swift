@@ -22,21 +22,21 @@ struct RunMetricsTests {
   }
 
   @Test func theLastSuccessSurvivesAFailedRun() throws {
-    try RunMetrics(folder.path("night.prom")).write(
+    try RunMetrics(folder.filePath("night.prom")).write(
       exitCode: 0, now: Date(timeIntervalSince1970: 1000))
-    try RunMetrics(folder.path("night.prom")).write(
+    try RunMetrics(folder.filePath("night.prom")).write(
       exitCode: 3, now: Date(timeIntervalSince1970: 2000))
     #expect(try value("m2fp_last_success_timestamp_seconds{") == "1000")
     #expect(try value("m2fp_last_run_timestamp_seconds{") == "2000")
     #expect(try value("m2fp_last_run_exit_code{") == "3")
-    try RunMetrics(folder.path("night.prom")).write(
+    try RunMetrics(folder.filePath("night.prom")).write(
       exitCode: 0, now: Date(timeIntervalSince1970: 3000))
     #expect(try value("m2fp_last_success_timestamp_seconds{") == "3000")
     #expect(folder.files() == ["night.prom"])
   }
 
   @Test func anyEndIsRecorded() throws {
-    let metrics = try RunMetrics(folder.path("night.prom"))
+    let metrics = try RunMetrics(folder.filePath("night.prom"))
     let logger = try MessageOptions.parse([]).logger
     #expect(throws: ExitCode.self) { try metrics.record(logger) { throw ExitCode(130) } }
     #expect(try value("m2fp_last_run_exit_code{") == "130")

@@ -2,6 +2,7 @@ import Foundation
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -32,8 +33,8 @@ struct ExportFixture {
       try folder.write("photos/" + name + ".png", PNGEncoder.rgb(image).data)
     }
     files = OutputPlan.plan(
-      InputDiscovery.inputs(under: [folder.path("photos")], recursive: true),
-      root: folder.path("out"), naming: .stem)
+      InputDiscovery.inputs(under: [folder.filePath("photos")], recursive: true),
+      root: folder.filePath("out"), naming: .stem)
     for (index, file) in files.enumerated() { try Self.writeResults(file, seed: UInt64(index)) }
   }
 
@@ -45,7 +46,7 @@ struct ExportFixture {
   }
 
   private static func writeResults(_ file: PlannedFile, seed: UInt64) throws {
-    let data = try Data(contentsOf: URL(fileURLWithPath: file.input.path))
+    let data = try Data(contentsOf: URL(fileURLWithPath: file.input.path.string))
     let photo = try ImageDecoder.decode([UInt8](data)).image
     let (width, height) = (photo.width, photo.height)
     var random = SplitMix64(seed: seed)
@@ -97,19 +98,19 @@ struct ExportFixture {
         maxSide: 0, precision: nil, masks: [], palette: [], overlay: nil, persons: nil, cutout: nil,
         remap: nil),
       classes: classes, result: result, outputs: [])
-    try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.map)
+    try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.mapPath.string)
     try write(
       PNGEncoder.labelMap(personMap, palette: Array(Palette.persons.colours.prefix(4))),
-      file.outputs.persons)
-    try sidecar.encoded().write(to: URL(fileURLWithPath: file.outputs.sidecar))
+      file.outputs.personsPath.string)
+    try sidecar.encoded().write(to: URL(fileURLWithPath: file.outputs.sidecarPath.string))
   }
 
   @discardableResult
   func export(
-    _ kind: ExportRequest.Kind, _ name: String, failures: [String: FileFailure] = [:]
+    _ kind: ExportRequest.Kind, _ name: String, failures: [FilePath: FileFailure] = [:]
   ) throws -> Exporter.Summary {
     try Exporter(Self.context, threads: 2)
-      .run(ExportRequest(kind, path: folder.path(name)), files: files, failures: failures)
+      .run(ExportRequest(kind, path: folder.filePath(name)), files: files, failures: failures)
   }
 
   /// Runs a script with the readers of the formats: Pillow, NumPy, OpenCV, pycocotools.

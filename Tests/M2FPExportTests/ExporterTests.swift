@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -19,7 +20,7 @@ import Testing
       try fixture.export(kind, "one/\(kind.rawValue)")
       _ = try Exporter(ExportFixture.context, threads: 5)
         .run(
-          ExportRequest(kind, path: fixture.folder.path("other/\(kind.rawValue)")),
+          ExportRequest(kind, path: fixture.folder.filePath("other/\(kind.rawValue)")),
           files: fixture.files, failures: [:])
     }
     let one = try fixture.folder.tree("one")
@@ -31,14 +32,14 @@ import Testing
 
   @Test func aPhotoWithoutResultsIsLeftOutAndNamed() throws {
     let fixture = try ExportFixture(count: 4)
-    try Data("x".utf8).write(to: URL(fileURLWithPath: fixture.files[2].outputs.map))
-    unlink(fixture.files[1].outputs.sidecar)
+    try Data("x".utf8).write(to: URL(fileURLWithPath: fixture.files[2].outputs.mapPath.string))
+    unlink(fixture.files[1].outputs.sidecarPath.string)
     let known = FileFailure(stage: .decode, code: .corrupt, message: "known")
     let summary = try fixture.export(
       .labels, "labels", failures: [fixture.files[0].input.path: known])
     #expect(summary.photos == 1 && summary.leftOut == 3)
     #expect(summary.failures.count == 2)
-    #expect(summary.failures[0].contains(fixture.files[1].outputs.sidecar))
+    #expect(summary.failures[0].contains(fixture.files[1].outputs.sidecarPath.string))
     #expect(try names(fixture.folder.path("labels")) == [".m2fp-export", "classes.txt", "sub"])
   }
 
@@ -64,7 +65,8 @@ import Testing
       #expect(failure?.message.contains("no export of m2fp") == true)
       #expect(throws: RunFailure.self) {
         try Exporter.check(
-          [ExportRequest(kind, path: target)], files: fixture.files, inputs: [], probing: false)
+          [ExportRequest(kind, path: FilePath(target))], files: fixture.files, inputs: [],
+          probing: false)
       }
     }
     #expect(try names(target) == ["a0.png", "classes.txt", "sub"])
@@ -84,12 +86,14 @@ import Testing
     let photos = fixture.folder.path("photos")
     let failure = #expect(throws: RunFailure.self) {
       try Exporter.check(
-        [ExportRequest(.labels, path: photos + "/labels")], files: [], inputs: [photos + "/"],
+        [ExportRequest(.labels, path: FilePath(photos + "/labels"))], files: [],
+        inputs: [FilePath(photos)],
         probing: false)
     }
     #expect(failure?.message.contains("taken for photos") == true)
     try Exporter.check(
-      [ExportRequest(.labels, path: photos + "-labels")], files: fixture.files, inputs: [photos],
+      [ExportRequest(.labels, path: FilePath(photos + "-labels"))], files: fixture.files,
+      inputs: [FilePath(photos)],
       probing: false)
     let twice = fixture.files + fixture.files
     #expect(throws: RunFailure.self) {

@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -13,11 +14,11 @@ struct AtomicFilesTests {
   }
 
   private func write(_ files: inout AtomicFiles, _ name: String) throws {
-    try files.write(Data(name.utf8), to: folder.path + "/" + name)
+    try files.write(Data(name.utf8), to: FilePath(name))
   }
 
   @Test func nothingAppearsBeforeTheCommit() throws {
-    var files = AtomicFiles(in: folder.path)
+    var files = AtomicFiles(in: folder.filePath)
     try write(&files, "a")
     try write(&files, "b")
     #expect(try folder.tree().keys.allSatisfy { $0.hasPrefix(".m2fp-") })
@@ -27,7 +28,7 @@ struct AtomicFilesTests {
 
   @Test func withoutACommitNothingIsLeft() throws {
     do {
-      var files = AtomicFiles(in: folder.path)
+      var files = AtomicFiles(in: folder.filePath)
       try write(&files, "a")
     }
     #expect(try folder.tree().isEmpty)
@@ -35,9 +36,9 @@ struct AtomicFilesTests {
 
   @Test func whatACommitCannotRenameIsRemoved() throws {
     try folder.write("b/in-the-way", [1])
-    var files = AtomicFiles(in: folder.path)
+    var files = AtomicFiles(in: folder.filePath)
     try write(&files, "b")
-    do {
+    do throws(FileFailure) {
       try files.commit()
       Issue.record("a folder was replaced by a file")
     } catch {
@@ -49,15 +50,15 @@ struct AtomicFilesTests {
   @Test func leftoversOfTheDeadGoAndFilesOfTheLivingStay() throws {
     try folder.write(".m2fp-dead.tmp", [1])
     try folder.write("other.tmp", [1])
-    var files = AtomicFiles(in: folder.path)
+    var files = AtomicFiles(in: folder.filePath)
     try write(&files, "a")
-    AtomicFiles.removeLeftovers(in: folder.path)
+    AtomicFiles.removeLeftovers(in: folder.filePath)
     try files.commit()
     #expect(try folder.tree().keys.sorted() == ["a", "other.tmp"])
   }
 
   @Test func everyTemporaryFileLiesInTheFolderOfItsFinalName() throws {
-    var files = AtomicFiles(in: folder.path)
+    var files = AtomicFiles(in: folder.filePath)
     try write(&files, "a.m2fp.png")
     try write(&files, "a.m2fp/hair.png")
     let folders = try folder.tree().keys.map { URL(fileURLWithPath: "/" + $0) }
@@ -70,7 +71,7 @@ struct AtomicFilesTests {
   @Test func withoutACommitNoEmptyFolderIsLeft() throws {
     try folder.write("b.m2fp/mine.png", [1])
     do {
-      var files = AtomicFiles(in: folder.path)
+      var files = AtomicFiles(in: folder.filePath)
       try write(&files, "a.m2fp/hair.png")
       try write(&files, "b.m2fp/hair.png")
     }
@@ -84,9 +85,9 @@ struct AtomicFilesTests {
     try folder.write("a.m2fp/.m2fp-dead.tmp", [1])
     try folder.write("b.m2fp/.m2fp-dead.tmp", [1])
     try folder.write("b.m2fp/hair.png", [1])
-    var files = AtomicFiles(in: folder.path)
+    var files = AtomicFiles(in: folder.filePath)
     try write(&files, "c.m2fp/hair.png")
-    AtomicFiles.removeLeftovers(in: folder.path, andFoldersEnding: ".m2fp")
+    AtomicFiles.removeLeftovers(in: folder.filePath, andFoldersEnding: ".m2fp")
     try files.commit()
     #expect(
       try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted()
@@ -96,13 +97,13 @@ struct AtomicFilesTests {
   @Test func aFileInPlaceOfAFolderIsNamed() throws {
     try folder.write("file", [1])
     let failure = #expect(throws: FileFailure.self) {
-      try AtomicFiles.makeFolder(folder.path + "/file/sub")
+      try AtomicFiles.makeFolder(folder.filePath("file/sub"))
     }
     #expect(failure?.code == .outputNotWritable)
   }
 
   @Test func aFullDiskHasItsOwnCode() {
-    #expect(AtomicFiles.failure(ENOSPC, "x/y").code == .diskFull)
-    #expect(AtomicFiles.failure(EACCES, "x/y").message.contains("--out"))
+    #expect(AtomicFiles.failure(.noSpace, "x/y").code == .diskFull)
+    #expect(AtomicFiles.failure(.permissionDenied, "x/y").message.contains("--out"))
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -17,7 +18,8 @@ struct SHA256Tests {
   func publishedExamples(message: String, digest: String) throws {
     #expect(Array(message.utf8).withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest)
     let folder = try TemporaryFolder()
-    #expect(try SHA256.hexadecimal(ofFile: folder.write("message", message.utf8)) == digest)
+    #expect(
+      try SHA256.hexadecimal(ofFile: FilePath(folder.write("message", message.utf8))) == digest)
   }
 
   @Test func aMissingFileThrows() {

@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -14,11 +15,11 @@ struct ModelTests {
   }
 
   private func failure(_ path: String) -> RunFailure? {
-    #expect(throws: RunFailure.self) { _ = try Model(ModelArchive(path: path)) }
+    #expect(throws: RunFailure.self) { _ = try Model(ModelArchive(path: FilePath(path))) }
   }
 
   @Test func theContractIsReadOutOfTheArchive() throws {
-    let contract = try ModelArchive(path: Fixtures.path("models/colour-multi.pt")).contract
+    let contract = try ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract
     #expect(contract.classes.count == 20 && contract.classes[13] == "Face")
     #expect(contract.palette[2] == RGB(255, 0, 0))
     #expect(contract.postprocess.mode == .parsing && contract.postprocess.humanIndex == 20)
@@ -26,13 +27,13 @@ struct ModelTests {
   }
 
   @Test func theSingleHumanContractHasNoHuman() throws {
-    let contract = try ModelArchive(path: Fixtures.path("models/colour-single.pt")).contract
+    let contract = try ModelArchive(path: Fixtures.filePath("models/colour-single.pt")).contract
     #expect(contract.postprocess.mode == .semantic && contract.postprocess.humanIndex == nil)
     #expect(contract.preprocess.geometry == .single(width: 96, height: 128, padValue: 128))
   }
 
   @Test func librariesThatLibtorchOnlyNamesStayOut() throws {
-    _ = try Model(ModelArchive(path: Fixtures.path("models/colour-multi.pt")))
+    _ = try Model(ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")))
     func isLoaded(_ library: String) -> Bool { dlopen(library, RTLD_LAZY | RTLD_NOLOAD) != nil }
     #expect(isLoaded("libtorch_cpu.so.1.13"))
     // Of GDAL OpenCV is made. That itself has a stand-in.
@@ -47,15 +48,15 @@ struct ModelTests {
 
   @Test func aContractSurvivesEncoding() throws {
     for name in ["colour-multi.pt", "colour-single.pt"] {
-      let contract = try ModelArchive(path: Fixtures.path("models/" + name)).contract
+      let contract = try ModelArchive(path: Fixtures.filePath("models/" + name)).contract
       let json = try JSONEncoder().encode(contract)
       #expect(try JSONDecoder().decode(ModelContract.self, from: json) == contract)
     }
   }
 
   @Test func theDigestIsTheFilesSHA256() async throws {
-    let archive = try ModelArchive(path: Fixtures.path("models/colour-multi.pt"))
-    let sum = try await ChildProcess.run("sha256sum", [archive.path])
+    let archive = try ModelArchive(path: Fixtures.filePath("models/colour-multi.pt"))
+    let sum = try await ChildProcess.run("sha256sum", [archive.path.string])
     #expect(try archive.digest() == sum.output.prefix(64))
   }
 
@@ -99,13 +100,13 @@ struct ModelTests {
         bytes[place] = .random(in: 0...255, using: &generator)
       }
       let path = try folder.write("model.pt", bytes)
-      _ = try? Model(ModelArchive(path: path))
+      _ = try? Model(ModelArchive(path: FilePath(path)))
     }
   }
 
   @Test func aContractThatContradictsItselfIsRefused() throws {
     let sound = try JSONEncoder().encode(
-      ModelArchive(path: Fixtures.path("models/colour-multi.pt")).contract)
+      ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract)
     let object = try #require(try JSONSerialization.jsonObject(with: sound) as? [String: Any])
     let changes: [(String, Any)] = [
       ("classes", ["Background"]), ("palette", [[0, 0, 0]]), ("classes", "Hair"),

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// The files in Tests/Fixtures.
 package enum Fixtures {
@@ -11,6 +12,8 @@ package enum Fixtures {
   }
 
   package static func path(_ name: String) -> String { url(name).path }
+
+  package static func filePath(_ name: String) -> FilePath { FilePath(path(name)) }
 
   package static func data(_ name: String) throws -> Data { try Data(contentsOf: url(name)) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// A folder that lives as long as its value.
 package final class TemporaryFolder: Sendable {
@@ -8,6 +9,12 @@ package final class TemporaryFolder: Sendable {
     path = NSTemporaryDirectory() + "m2fp-tests-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
+
+  /// The path as the product has it.
+  package var filePath: FilePath { FilePath(path) }
+
+  /// The path of what lies in the folder.
+  package func filePath(_ name: String) -> FilePath { FilePath(path + "/" + name) }
 
   deinit {
     try? FileManager.default.removeItem(atPath: path)

@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPResults
 import Synchronization
+import SystemPackage
 
 /// Results by what they were made from: the bytes of the input, the model and the options.
 ///
@@ -59,7 +60,7 @@ public final class ResultCache: Sendable {
     let warnings: [String]
   }
 
-  public let folder: String
+  public let folder: FilePath
   private let limit: Int
   private let unpruned = Atomic<Int>(0)
   private let firstProblem = Locked<String?>(nil)
@@ -70,16 +71,16 @@ public final class ResultCache: Sendable {
   ///   - folder: Made if need be.
   ///   - limit: Bytes on disk; what was longest unused goes first.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
-  public init(_ folder: String, limit: Int) throws(RunFailure) {
+  public init(_ folder: FilePath, limit: Int) throws(RunFailure) {
     self.folder = folder
     self.limit = limit
     do throws(FileFailure) {
       try AtomicFiles.makeFolder(entriesFolder)
       // By this, tools for backups leave it out (https://bford.info/cachedir).
-      let tag = Paths.join(folder, "CACHEDIR.TAG")
-      if FileStamp(path: tag) == nil {
+      if FileStamp(path: folder.appending("CACHEDIR.TAG")) == nil {
         var files = AtomicFiles(in: folder)
-        try files.write(Data("Signature: 8a477f597d28d172789f06886806bc55\n".utf8), to: tag)
+        try files.write(
+          Data("Signature: 8a477f597d28d172789f06886806bc55\n".utf8), to: "CACHEDIR.TAG")
         try files.commit()
       }
     } catch {
@@ -91,15 +92,18 @@ public final class ResultCache: Sendable {
   /// What first went wrong while results were stored, which fails no file; nil if nothing did.
   public var problem: String? { firstProblem.withLock { $0 } }
 
-  private var entriesFolder: String { Paths.join(folder, "v1") }
+  private var entriesFolder: FilePath { folder.appending("v1") }
 
-  private var buckets: [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: entriesFolder)) ?? [])
-      .filter { $0.utf8.count == 2 }.map { Paths.join(entriesFolder, $0) }
+  /// The folders that entries lie in, each with its path.
+  private func buckets() -> [(path: FilePath, folder: OpenFolder)] {
+    guard let folder = try? OpenFolder(entriesFolder) else { return [] }
+    return folder.names().filter { $0.bytes.count == 2 }.compactMap { name in
+      (try? folder.folder(named: name, making: false)).map { ($0.path, $0) }
+    }
   }
 
-  private func path(_ key: String) -> String {
-    Paths.join(entriesFolder, "\(key.prefix(2))/\(key).entry")
+  private func path(_ key: String) -> FilePath {
+    entriesFolder.appending("\(key.prefix(2))/\(key).entry")
   }
 
   /// The key of a result.
@@ -123,7 +127,7 @@ public final class ResultCache: Sendable {
     let path = path(key)
     guard let file = OwnedDescriptor(path) else { return .miss }
     guard let entry = Self.read(file) else {
-      unlink(path)
+      Self.remove(path)
       return .damaged
     }
     // Used now.
@@ -132,7 +136,8 @@ public final class ResultCache: Sendable {
   }
 
   private static func read(_ file: OwnedDescriptor) -> Entry? {
-    guard let bytes = try? FileReader.bytes(of: file.descriptor), let start = firstLineEnd(bytes),
+    guard let bytes = try? FileReader.bytes(of: FileDescriptor(rawValue: file.descriptor)),
+      let start = firstLineEnd(bytes),
       let end = headerEnd(bytes), bytes[..<start].elementsEqual(firstLine(of: bytes[start...])),
       let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[start..<end]))
     else { return nil }
@@ -153,10 +158,10 @@ public final class ResultCache: Sendable {
   ///   - warnings: What the decoder had to say about the input.
   ///   - outputs: The bytes of each output, in the sidecar's order.
   func store(
-    _ key: String, sidecar: Sidecar, stem: String, warnings: [String],
+    _ key: String, sidecar: Sidecar, stem: [UInt8], warnings: [String],
     outputs: [(UnsafeMutableRawBufferPointer) -> Void]
   ) {
-    let header = Header(sidecar: sidecar.renamed(input: "", from: stem, to: ""), warnings: warnings)
+    let header = Header(sidecar: sidecar.renamed(input: "", from: stem, to: []), warnings: warnings)
     let encoder = JSONEncoder()
     // The same result gives the same entry.
     encoder.outputFormatting = .sortedKeys
@@ -175,8 +180,8 @@ public final class ResultCache: Sendable {
     bytes.replaceSubrange(..<firstLineLength, with: firstLine(of: bytes[firstLineLength...]))
     do throws(FileFailure) {
       // Not synced: what a crash of the machine damages is found by its digest.
-      var files = AtomicFiles(in: Paths.folder(path(key)))
-      try files.write(Data(bytes), to: path(key))
+      var files = AtomicFiles(in: path(key).folder)
+      try files.write(Data(bytes), to: path(key).fileName)
       try files.commit(syncing: false)
     } catch {
       firstProblem.withLock { $0 = $0 ?? error.message }
@@ -194,21 +199,19 @@ public final class ResultCache: Sendable {
   // MARK: - All entries
 
   private struct CacheFile {
-    let path: String
+    let path: FilePath
     let bytes: Int
     let used: timespec
   }
 
   private func entries() -> [CacheFile] {
-    buckets.flatMap { bucket in
-      ((try? FileManager.default.contentsOfDirectory(atPath: bucket)) ?? [])
-        .filter { $0.hasSuffix(".entry") }
-        .compactMap { name in
-          let path = Paths.join(bucket, name)
-          var status = stat()
-          guard stat(path, &status) == 0 else { return nil }
-          return CacheFile(path: path, bytes: Int(status.st_blocks) * 512, used: status.st_mtim)
+    buckets().flatMap { bucket in
+      bucket.folder.names().filter { $0.bytes.ends(with: ".entry") }.compactMap { name in
+        bucket.folder.status(of: name).map {
+          CacheFile(
+            path: bucket.path.appending(name), bytes: Int($0.st_blocks) * 512, used: $0.st_mtim)
         }
+      }
     }
   }
 
@@ -225,22 +228,27 @@ public final class ResultCache: Sendable {
   /// - Returns: What was dropped; nothing where another process is at it.
   public func prune(to limit: Int) -> Statistics {
     var dropped = Statistics()
-    let lock = open(entriesFolder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let lock = entriesFolder.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     defer { close(lock) }
     guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else { return dropped }
-    for bucket in buckets { AtomicFiles.removeLeftovers(in: bucket) }
+    for bucket in buckets() { AtomicFiles.removeLeftovers(in: bucket.path) }
     let found = entries().sorted {
       ($0.used.tv_sec, $0.used.tv_nsec) < ($1.used.tv_sec, $1.used.tv_nsec)
     }
     var bytes = found.reduce(0) { $0 + $1.bytes }
     for entry in found {
       if bytes <= limit { break }
-      guard unlink(entry.path) == 0 else { continue }
+      guard Self.remove(entry.path) else { continue }
       bytes -= entry.bytes
       dropped.entries += 1
       dropped.bytes += entry.bytes
     }
     return dropped
+  }
+
+  @discardableResult
+  private static func remove(_ path: FilePath) -> Bool {
+    path.withPlatformString { unlink($0) } == 0
   }
 
   /// Reads every entry, and drops those that are damaged.
@@ -250,7 +258,7 @@ public final class ResultCache: Sendable {
     var dropped = Statistics()
     for entry in entries() {
       guard let file = OwnedDescriptor(entry.path), Self.read(file) == nil else { continue }
-      unlink(entry.path)
+      Self.remove(entry.path)
       dropped.entries += 1
       dropped.bytes += entry.bytes
     }
@@ -284,8 +292,10 @@ private func headerEnd(_ bytes: [UInt8]) -> Int? {
 private final class OwnedDescriptor {
   let descriptor: Int32
 
-  init?(_ path: String) {
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+  init?(_ path: FilePath) {
+    descriptor = path.withPlatformString {
+      open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    }
     if descriptor < 0 { return nil }
   }
 

@@ -2,10 +2,12 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Finds the images that a user's paths mean.
 public struct InputDiscovery {
-  /// Names in a folder that are taken for images; a file the user names is taken whatever it is.
+  /// How names in a folder end that are taken for images, in lower case; a file the user names is
+  /// taken whatever it is.
   public static let imageExtensions: Set<String> = ["jpg", "jpeg", "jpe", "jfif", "png"]
 
   private let recursive: Bool
@@ -21,23 +23,27 @@ public struct InputDiscovery {
   /// - Parameters:
   ///   - paths: Files and folders.
   ///   - listed: More of them, from a list: what a program wrote there, a person need not have meant,
-  ///     so that m2fp's own outputs are left out, as in folders.
+  ///     so that what bears the name of an output is left out, as in folders.
   ///   - recursive: Whether folders within folders count.
   ///   - filter: Which of the files are taken.
   /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
   static func inputs(
-    under paths: [String], listed: [PathList.Entry] = [], recursive: Bool,
+    under paths: [FilePath], listed: [PathList.Entry] = [], recursive: Bool,
     filter: PathFilter = PathFilter()
   ) -> [Input] {
     var discovery = InputDiscovery(recursive: recursive, filter: filter)
-    for path in paths {
+    for path in paths where !OutputNames.isOutput(path) {
       discovery.add(path, relative: nil)
     }
     for entry in listed {
-      if let exact = entry.exactPath {
-        discovery.fail(entry.path, entry.relativePath, .unreadable, notUTF8, exactPath: exact)
-      } else if !OutputNames.isOutput(Paths.lastComponent(entry.path)) {
-        discovery.add(entry.path, relative: entry.relativePath)
+      if let path = entry.path {
+        if OutputNames.isOutput(path) || OutputNames.isOutputName(path.name) { continue }
+        discovery.add(path, relative: entry.relativePath)
+      } else {
+        discovery.fail(
+          FilePath(entry.text), FilePath(entry.text), .unreadable,
+          "the list's entry holds a zero byte, which no path does: say that zero bytes end the paths"
+        )
       }
     }
     return discovery.found
@@ -50,8 +56,8 @@ public struct InputDiscovery {
 
   /// `relative` is the path's part below the folder it was found in; nil if the user named it, so
   /// that a file is called by its name and a folder is such a folder.
-  private mutating func add(_ path: String, relative: String?) {
-    let name = relative ?? Paths.lastComponent(path)
+  private mutating func add(_ path: FilePath, relative: FilePath?) {
+    let name = relative ?? path.fileName
     switch FileKind(path) {
     case .missing:
       fail(path, name, .missing, "no such file or folder")
@@ -61,8 +67,8 @@ public struct InputDiscovery {
       fail(path, name, .unreadable, "cannot be looked at: \(reason)")
     case .folder(let identity):
       if relative.map(filter.isExcluded) ?? false { break }
-      walk(Paths.withoutTrailingSlash(path), relative: relative ?? "", identity)
-    case .file where OutputNames.isOutput(Paths.lastComponent(path)):
+      walk(path, relative: relative ?? "", identity)
+    case .file where OutputNames.isOutputName(path.name):
       fail(path, name, .notAFile, "has the name of an output of m2fp: rename it")
     case .file:
       if filter.takes(name) { found.append(Input(path: path, relativePath: name)) }
@@ -71,60 +77,56 @@ public struct InputDiscovery {
     }
   }
 
-  private mutating func walk(_ folder: String, relative: String, _ identity: FileIdentity) {
+  private mutating func walk(
+    _ folder: FilePath, relative: FilePath, _ identity: FileIdentity
+  ) {
     guard visited.insert(identity).inserted else { return }
-    guard let stream = opendir(folder) else {
-      let reason = String(cString: strerror(errno))
+    guard let stream = folder.withPlatformString({ opendir($0) }) else {
+      let reason = Errno(rawValue: errno)
       fail(folder, relative, .unreadable, "the folder cannot be listed: \(reason)")
       return
     }
     defer { closedir(stream) }
-    var entries: [(name: String, isRegular: Bool)] = []
+    var entries: [(name: [UInt8], isRegular: Bool)] = []
     while true {
       errno = 0
       guard let entry = readdir(stream) else {
         if errno != 0 {
-          let reason = String(cString: strerror(errno))
+          let reason = Errno(rawValue: errno)
           fail(folder, relative, .unreadable, "the folder cannot be listed whole: \(reason)")
         }
         break
       }
-      let type = entry.pointee.d_type
+      let isRegular = entry.pointee.d_type == UInt8(DT_REG)
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: UInt8.self, capacity: Int(NAME_MAX) + 1) {
-          UnsafeBufferPointer(start: $0, count: strlen($0))
+          Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
         }
       }
-      if let valid = String(validating: name, as: UTF8.self) {
-        if !valid.hasPrefix(".") && !OutputNames.isOutput(valid) {
-          entries.append((valid, type == UInt8(DT_REG)))
-        }
-        continue
-      }
-      let repaired = String(decoding: name, as: UTF8.self)
-      if isImageName(repaired) || type == UInt8(DT_DIR) {
-        fail(
-          folder + "/" + repaired, Paths.join(relative, repaired), .unreadable, Self.notUTF8,
-          exactPath: Array((folder + "/").utf8) + name)
-      }
+      // Hidden ones, and what masks and maps are called.
+      if name.first == UInt8(ascii: ".") || OutputNames.isOutputName(name) { continue }
+      // Nothing else can be an image, and of 200,000 files many may be something else.
+      if isRegular && !isImageName(name) { continue }
+      entries.append((name, isRegular))
     }
-    for entry in entries.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
-      let path = folder == "/" ? "/" + entry.name : folder + "/" + entry.name
-      let below = Paths.join(relative, entry.name)
-      let isImage = isImageName(entry.name)
+    for entry in entries.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
+      let path = folder.appending(name: entry.name)
+      let below = relative.appending(name: entry.name)
       // The listing says what most files are: no need to ask for each of 200,000.
       if entry.isRegular {
-        if isImage && filter.takes(below) { found.append(Input(path: path, relativePath: below)) }
+        if filter.takes(below) { found.append(Input(path: path, relativePath: below)) }
       } else {
-        consider(path, below, isImage: isImage)
+        consider(path, below, isImage: isImageName(entry.name))
       }
     }
   }
 
-  private mutating func consider(_ path: String, _ relative: String, isImage: Bool) {
+  private mutating func consider(_ path: FilePath, _ relative: FilePath, isImage: Bool) {
     let kind = FileKind(path)
     if case .folder(let identity) = kind, !isImage {
-      if recursive && !filter.isExcluded(relative) { walk(path, relative: relative, identity) }
+      if recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) {
+        walk(path, relative: relative, identity)
+      }
       return
     }
     guard isImage, filter.takes(relative) else { return }
@@ -148,21 +150,19 @@ public struct InputDiscovery {
     }
   }
 
-  private func isImageName(_ name: String) -> Bool {
-    guard let dot = name.lastIndex(of: ".") else { return false }
-    return Self.imageExtensions.contains(name[name.index(after: dot)...].lowercased())
+  private func isImageName(_ name: [UInt8]) -> Bool {
+    guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }
+    let ending = String(decoding: name[(dot + 1)...], as: Unicode.ASCII.self)
+    return Self.imageExtensions.contains(ending.lowercased())
   }
 
-  private static let notUTF8 = "the name is not valid UTF-8: rename it"
-
   private mutating func fail(
-    _ path: String, _ relative: String, _ code: FileFailure.Code, _ message: String,
-    exactPath: [UInt8]? = nil
+    _ path: FilePath, _ relative: FilePath, _ code: FileFailure.Code, _ message: String
   ) {
     guard !filter.isExcluded(relative) else { return }
     found.append(
       Input(
         path: path, relativePath: relative,
-        failure: FileFailure(stage: .read, code: code, message: message), exactPath: exactPath))
+        failure: FileFailure(stage: .read, code: code, message: message)))
   }
 }

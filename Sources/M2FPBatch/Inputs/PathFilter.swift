@@ -1,6 +1,7 @@
 import Foundation
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Which of the files found are taken: `--include` and `--exclude`.
 ///
@@ -20,30 +21,32 @@ public struct PathFilter: Sendable, Equatable {
   }
 
   /// Whether a file is taken.
-  func takes(_ relativePath: String) -> Bool {
+  func takes(_ relativePath: FilePath) -> Bool {
     (include.isEmpty || include.contains { Self.matches(relativePath, $0) })
       && !isExcluded(relativePath)
   }
 
   /// Whether nothing at or below this path can be taken.
-  func isExcluded(_ relativePath: String) -> Bool {
+  func isExcluded(_ relativePath: FilePath) -> Bool {
     exclude.contains { Self.matches(relativePath, $0) }
   }
 
-  private static func matches(_ path: String, _ pattern: String) -> Bool {
+  private static func matches(_ path: FilePath, _ pattern: String) -> Bool {
     var pattern = Substring(pattern)
     let isAnchored = pattern.contains("/")
     while pattern.first == "/" { pattern = pattern.dropFirst() }
     while pattern.last == "/" { pattern = pattern.dropLast() }
     let glob = String(pattern)
     if !isAnchored {
-      return path.split(separator: "/").contains { fnmatch(glob, String($0), 0) == 0 }
+      return path.components.contains { name in
+        name.withPlatformString { fnmatch(glob, $0, 0) } == 0
+      }
     }
-    var end = path.endIndex
-    while true {
-      if fnmatch(glob, String(path[..<end]), 0) == 0 { return true }
-      guard let slash = path[..<end].lastIndex(of: "/") else { return false }
-      end = slash
+    var part = path
+    while !part.isEmpty {
+      if part.withPlatformString({ fnmatch(glob, $0, 0) }) == 0 { return true }
+      if !part.removeLastComponent() { return false }
     }
+    return false
   }
 }

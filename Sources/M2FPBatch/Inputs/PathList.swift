@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Lists of paths, one a line or each ended by a zero byte, as `find -print0` writes them.
 ///
@@ -10,16 +11,16 @@ import M2FPResults
 /// the whole path is the relative part. It is by the mark that a file of a list of failures keeps its
 /// place below `--out` and its shard.
 public struct PathList: Sendable {
-  /// A path in a list.
+  /// An entry of a list.
   struct Entry: Equatable {
-    /// The path to open.
-    let path: String
+    /// The path to open; nil where the entry holds a zero byte.
+    let path: FilePath?
     /// The folder it was found in, where the list tells; `path` is below it.
-    let root: String?
+    var root: FilePath?
     /// Its part below the folder that it was found in; empty for that folder itself.
-    let relativePath: String
-    /// The path's bytes if they are not UTF-8; `path` then is only for messages.
-    let exactPath: [UInt8]?
+    var relativePath: FilePath = ""
+    /// For messages about what is no path.
+    var text = ""
   }
 
   let entries: [Entry]
@@ -32,64 +33,85 @@ public struct PathList: Sendable {
   /// Reads a list.
   ///
   /// - Parameters:
-  ///   - path: A file, or "-" for standard input.
+  ///   - path: A file, or nil for standard input.
   ///   - zeroTerminated: Whether entries end with a zero byte rather than a line feed.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput``.
-  public init(contentsOf path: String, zeroTerminated: Bool) throws(RunFailure) {
-    let list: Data?
+  public init(contentsOf path: FilePath?, zeroTerminated: Bool) throws(RunFailure) {
     do {
-      let file =
-        path == "-"
-        ? FileHandle.standardInput : try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-      list = try file.readToEnd()
+      let bytes: [UInt8]
+      if let path {
+        let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+        bytes = try file.closeAfter { try Self.readToEnd(file) }
+      } else {
+        bytes = try Self.readToEnd(.standardInput)
+      }
+      self.init(bytes, zeroTerminated: zeroTerminated)
     } catch {
-      throw RunFailure(
-        .noInput, "the list '\(path)' cannot be read: \(error.localizedDescription)")
+      throw RunFailure(.noInput, "the list '\(path ?? "-")' cannot be read: \(error)")
     }
-    self.init([UInt8](list ?? Data()), zeroTerminated: zeroTerminated)
+  }
+
+  /// Of pipes, too.
+  private static func readToEnd(_ file: FileDescriptor) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { block in
+      while case let count = try file.read(into: block), count > 0 {
+        bytes += block[..<count]
+      }
+    }
+    return bytes
   }
 
   private static func entry(_ bytes: ArraySlice<UInt8>) -> Entry {
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      let repaired = String(decoding: bytes, as: UTF8.self)
-      return Entry(path: repaired, root: nil, relativePath: repaired, exactPath: Array(bytes))
+    guard let whole = FilePath(bytes: bytes) else {
+      let text = bytes.map { $0 == 0 ? UInt8(ascii: "?") : $0 }
+      return Entry(path: nil, text: String(decoding: text, as: UTF8.self))
     }
     // A mark at the very end, too: `photos/.` is the folder that was searched.
-    let marked = text + "/"
-    if let mark = marked.range(of: "/./", options: [.backwards, .literal]) {
-      let relative = marked[mark.upperBound...].drop { $0 == "/" }
-      let root = mark.lowerBound == text.startIndex ? "/" : String(text[..<mark.lowerBound])
-      let below = relative.isEmpty ? "" : String(relative.dropLast())
-      return Entry(
-        path: below.isEmpty ? root : Paths.join(root, below), root: root,
-        relativePath: normalised(below), exactPath: nil)
+    let marked = Array(bytes) + [UInt8(ascii: "/")]
+    let mark = Array("/./".utf8)
+    let start = marked.indices.dropLast(mark.count - 1).last {
+      marked[$0..<($0 + mark.count)].elementsEqual(mark)
     }
-    return Entry(path: text, root: nil, relativePath: normalised(text), exactPath: nil)
+    guard let start else {
+      return Entry(path: whole, relativePath: normalised(whole))
+    }
+    let root = FilePath(bytes: start == 0 ? mark[..<1] : marked[..<start]) ?? whole
+    // Slashes in front would make it a path from the root.
+    let below = FilePath(bytes: marked[(start + mark.count)...].drop { $0 == mark[0] }) ?? ""
+    return Entry(
+      path: root.appending(below.components), root: root, relativePath: normalised(below))
   }
 
   /// `./a//b/../c` → `a/c`; what would lead out at the top is dropped, as tar does.
-  private static func normalised(_ path: String) -> String {
-    var parts: [Substring] = []
-    for part in path.split(separator: "/") where part != "." {
-      if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+  private static func normalised(_ path: FilePath) -> FilePath {
+    var parts: [FilePath.Component] = []
+    for part in path.components {
+      switch part.kind {
+      case .currentDirectory: break
+      case .parentDirectory: _ = parts.popLast()
+      case .regular: parts.append(part)
+      }
     }
-    return parts.joined(separator: "/")
+    return FilePath(root: nil, parts)
   }
 
   /// The entry, without its end, that stands for `input`.
   static func bytes(of input: Input) -> [UInt8] {
-    if let exact = input.exactPath { return exact }
     let (path, relative) = (input.path, input.relativePath)
-    if relative.isEmpty { return Array((path + "/.").utf8) }
-    guard path.hasSuffix("/" + relative) else { return Array(path.utf8) }
-    let folder = path.dropLast(relative.utf8.count + 1)
-    return Array((folder.isEmpty || folder == "." ? path : folder + "/./" + relative).utf8)
+    if relative.isEmpty { return path.bytes + Array("/.".utf8) }
+    guard path.ends(with: relative), path != relative, !relative.isAbsolute else {
+      return path.bytes
+    }
+    let folder = path.bytes.dropLast(relative.bytes.count + 1)
+    if folder.isEmpty || folder.elementsEqual(".".utf8) { return path.bytes }
+    return folder + Array("/./".utf8) + relative.bytes
   }
 }
 
 /// The files of a run that failed, written as a list for the next run.
 public struct FailureList {
-  private let path: String
+  private let path: FilePath
   private let zeroTerminated: Bool
   private var entries: [[UInt8]] = []
 
@@ -97,15 +119,15 @@ public struct FailureList {
   ///   - path: Where the list goes.
   ///   - zeroTerminated: Whether entries end with a zero byte rather than a line feed.
   /// - Throws: ``RunFailure`` when nothing can be written there: better now than after the run.
-  public init(_ path: String, zeroTerminated: Bool) throws(RunFailure) {
+  public init(_ path: FilePath, zeroTerminated: Bool) throws(RunFailure) {
     // The file that a link leads to is replaced, and not the link.
     self.path =
-      realpath(path, nil).map { resolved in
+      path.withPlatformString { realpath($0, nil) }.map { resolved in
         defer { free(resolved) }
-        return String(cString: resolved)
+        return FilePath(platformString: resolved)
       } ?? path
     self.zeroTerminated = zeroTerminated
-    if isReplaceable { try AtomicFiles.checkWritable(Paths.folder(self.path)) }
+    if isReplaceable { try AtomicFiles.checkWritable(self.path.folder) }
   }
 
   /// Not for `/dev/stdout` and the like, which are written to.
@@ -129,14 +151,17 @@ public struct FailureList {
     let text = Data(entries.filter { !$0.contains(end) }.flatMap { $0 + [end] })
     do throws(FileFailure) {
       if isReplaceable {
-        var files = AtomicFiles(in: Paths.folder(path))
-        try files.write(text, to: path)
+        var files = AtomicFiles(in: path.folder)
+        try files.write(text, to: path.fileName)
         try files.sync()
         try files.commit()
       } else {
-        guard let file = FileHandle(forWritingAtPath: path),
-          (try? file.write(contentsOf: text)) != nil
-        else { throw AtomicFiles.failure(errno, path) }
+        do {
+          let file = try FileDescriptor.open(path, .writeOnly, options: .closeOnExec)
+          try file.closeAfter { _ = try file.writeAll(text) }
+        } catch {
+          throw AtomicFiles.failure(error as? Errno ?? .ioError, path)
+        }
       }
     } catch {
       throw RunFailure(.outputNotWritable, "the list of failures is lost: \(error.message).")

@@ -1,11 +1,12 @@
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// What a user's paths, lists, patterns and shard select.
 public struct Selection: Sendable {
   /// Files and folders.
-  public var paths: [String]
+  public var paths: [FilePath]
   /// More of them; nil if there is no list.
   public var list: PathList?
   /// Whether folders within folders count.
@@ -14,7 +15,7 @@ public struct Selection: Sendable {
   /// What part of the files is done; nil for all.
   public var shard: Shard?
 
-  public init(paths: [String]) {
+  public init(paths: [FilePath]) {
     self.paths = paths
   }
 
@@ -28,7 +29,7 @@ public struct Selection: Sendable {
   ///   - naming: How outputs are named.
   /// - Returns: The files; none if the list is empty, or nothing is in the shard.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` when the paths hold no photo.
-  public func plan(out: String?, naming: Naming) throws(RunFailure) -> [PlannedFile] {
+  public func plan(out: FilePath?, naming: Naming) throws(RunFailure) -> [PlannedFile] {
     let inputs = InputDiscovery.inputs(
       under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter)
     // A list that is empty, or names what has gone meanwhile, was still read as it should be.

@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// One of N parts of a set of files, which N processes can do at the same time.
 ///
@@ -31,15 +32,14 @@ public struct Shard: Sendable, Equatable {
   }
 
   /// Whether the file at `relativePath` belongs to the shard.
-  public func contains(_ relativePath: String) -> Bool {
+  public func contains(_ relativePath: FilePath) -> Bool {
     range.contains(Self.position(relativePath))
   }
 
   /// The position of a relative path, 0 ..< ``positions``.
-  static func position(_ relativePath: String) -> Int {
-    var path = relativePath
-    return path.withUTF8 { bytes in
-      SHA256.digest(of: UnsafeRawBufferPointer(bytes)).prefix(4).reduce(0) { $0 << 8 | Int($1) }
+  static func position(_ relativePath: FilePath) -> Int {
+    relativePath.withBytes { bytes in
+      SHA256.digest(of: bytes).prefix(4).reduce(0) { $0 << 8 | Int($1) }
     }
   }
 }

@@ -46,7 +46,7 @@ public struct MemoryEstimate: Sendable, Equatable {
   public func photos(jobs: Int) -> Int {
     let helpers = (jobs + 1) / 2
     let (reading, labels) = (photo.fileSize + 3 * photo.pixels, labelMaps * photo.pixels)
-    var bytes = helpers * reading + (jobs + 3 * helpers) * labels
+    var bytes = helpers * (reading + photo.decoding) + (jobs + 3 * helpers) * labels
     // Waiting photos, those in workers' and writers' hands, and the pictures made of them.
     if keepsPhotos { bytes += (2 * jobs + 1 + 3 * helpers) * 3 * photo.pixels }
     return bytes

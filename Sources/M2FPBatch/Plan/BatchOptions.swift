@@ -2,6 +2,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// What a batch does with each file, and how.
 public struct BatchOptions: Sendable {
@@ -25,7 +26,7 @@ public struct BatchOptions: Sendable {
   /// What is cut out of the photo; nil for nothing.
   public var cutout: Cutout?
   /// The folder that all outputs lie under; nil where they lie beside their inputs.
-  public var outputRoot: String?
+  public var outputRoot: FilePath?
   /// Where results are kept for other copies of an input; nil for nowhere.
   public var cache: ResultCache?
   /// Whether to parse files whose outputs are current.

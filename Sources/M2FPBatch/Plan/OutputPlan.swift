@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// Decides where every output goes, before any work starts.
 public enum OutputPlan {
@@ -16,24 +17,22 @@ public enum OutputPlan {
   ///   - root: The `--out` folder, which then holds the tree of the inputs; nil for beside them.
   ///   - naming: How outputs are named.
   /// - Returns: The inputs with the places of their outputs.
-  public static func plan(_ inputs: [Input], root: String?, naming: Naming) -> [PlannedFile] {
-    let current = FileManager.default.currentDirectoryPath
-    func canonical(_ path: String) -> String { Self.canonical(path, in: current) }
-    var claims: [String: String] = [:]
+  public static func plan(_ inputs: [Input], root: FilePath?, naming: Naming) -> [PlannedFile] {
+    let current = FilePath(FileManager.default.currentDirectoryPath)
+    func canonical(_ path: FilePath) -> FilePath { current.pushing(path).lexicallyNormalized() }
+    var claims: [FilePath: FilePath] = [:]
     var planned: [PlannedFile] = []
     for input in inputs {
-      let name = Paths.lastComponent(input.path)
+      let name = input.path.name
       let folder =
-        root.map { root in
-          let below = Paths.folder(input.relativePath)
-          return below == "." ? root : Paths.join(root, below)
-        } ?? Paths.folder(input.path)
+        root.map { $0.appending(input.relativePath.removingLastComponent().components) }
+        ?? input.path.folder
       let outputs = OutputNames(folder: folder, stem: naming == .full ? name : stem(name))
       guard input.failure == nil else {
         planned.append(PlannedFile(input: input, outputs: outputs))
         continue
       }
-      let key = canonical(outputs.sidecar)
+      let key = canonical(outputs.sidecarPath)
       guard let other = claims[key] else {
         claims[key] = input.path
         planned.append(PlannedFile(input: input, outputs: outputs))
@@ -41,7 +40,7 @@ public enum OutputPlan {
       }
       if canonical(other) == canonical(input.path) { continue }
       let remedy =
-        naming == .stem && Paths.lastComponent(other) != name
+        naming == .stem && other.name != name
         ? "use --naming full to name outputs after the whole file name"
         : "parse them in two runs with different --out folders"
       let failure = FileFailure(
@@ -55,23 +54,9 @@ public enum OutputPlan {
     return planned
   }
 
-  private static func stem(_ name: String) -> String {
-    guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
-    return String(name[..<dot])
-  }
-
-  /// One spelling for `a.jpg`, `./a.jpg` and `b/../a.jpg`; links are left alone.
-  private static func canonical(_ path: String, in current: String) -> String {
-    var path = path
-    if path.hasPrefix("./") { path.removeFirst(2) }
-    // Most paths are plain, and there may be 200,000 of them.
-    var previous = UInt8(ascii: "/")
-    let isPlain = path.utf8.dropFirst(path.hasPrefix("/") ? 1 : 0).allSatisfy { byte in
-      defer { previous = byte }
-      return previous != UInt8(ascii: "/")
-        || byte != UInt8(ascii: "/") && byte != UInt8(ascii: ".")
-    }
-    if !path.hasPrefix("/") { path = Paths.join(current, path) }
-    return isPlain ? path : URL(fileURLWithPath: path).standardizedFileURL.path
+  /// The name without what follows its last dot, unless that is its first byte.
+  private static func stem(_ name: [UInt8]) -> [UInt8] {
+    guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > 0 else { return name }
+    return Array(name[..<dot])
   }
 }

@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPResults
 import Synchronization
+import SystemPackage
 
 /// Why a file is parsed although outputs may be there.
 public enum RebuildReason: String, Sendable {
@@ -62,9 +63,9 @@ struct UpToDateCheck: Sendable {
     if file.input.failure != nil { return .stale(.new) }
     let contents: FileReader.Contents
     do throws(FileFailure) {
-      contents = try FileReader.read(file.outputs.sidecar, limit: 1 << 30)
+      contents = try FileReader.read(file.outputs.sidecarPath, limit: Sidecar.sizeLimit)
     } catch {
-      return .stale(FileStamp(path: file.outputs.sidecar) == nil ? .new : .unreadableSidecar)
+      return .stale(FileStamp(path: file.outputs.sidecarPath) == nil ? .new : .unreadableSidecar)
     }
     let summary: SidecarSummary
     switch self.summary(contents.bytes) {
@@ -72,15 +73,17 @@ struct UpToDateCheck: Sendable {
     case .success(let told): summary = told
     }
     for output in summary.outputs
-    where FileStamp(path: Paths.join(file.outputs.folder, output.path))?.size != output.size {
+    where FileStamp(path: file.outputs.folder.appending(output.path.components))?.size
+      != output.size
+    {
       return .stale(.outputMissing)
     }
     // What cannot be looked at fails when it is read.
-    guard summary.inputName == Paths.lastComponent(file.input.path),
+    guard summary.inputName == file.input.path.fileName,
       let input = FileStamp(path: file.input.path), input.size == summary.inputSize
     else { return .stale(.changedInput) }
     let written = contents.stamp.modified
-    return input.modified.tv_sec == written.tv_sec && input.modified.tv_nsec == written.tv_nsec
+    return input.modified == written
       ? .current : .touched(sha256: summary.inputDigest)
   }
 
@@ -121,10 +124,10 @@ struct UpToDateCheck: Sendable {
 
   /// What a sidecar of the same model and options says.
   private struct SidecarSummary {
-    let inputName: String
+    let inputName: FilePath
     let inputSize: Int
     let inputDigest: String
-    let outputs: [(path: String, size: Int)]
+    let outputs: [(path: FilePath, size: Int)]
   }
 
   private struct Refusal: Error {

@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// The path of one image in three steps, each a function from one value to the next, so that they
 /// can run on different threads: ``load(_:)`` → ``parse(_:session:postprocessor:)`` → ``write(_:)``.
@@ -97,7 +98,7 @@ struct FileProcessor: Sendable {
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
       if checked.status == .touched(sha256: digest) {
-        touch(file.outputs.sidecar, contents.stamp.modified)
+        touch(file.outputs.sidecarPath, contents.stamp.modified)
         return done(.current)
       }
       var cacheKey: CacheKey?
@@ -128,7 +129,7 @@ struct FileProcessor: Sendable {
       let geometry = preprocessor.geometry(width: image.width, height: image.height)
       let content = times.measure(.resize) { preprocessor.content(of: image, geometry: geometry) }
       let source = Sidecar.Source(
-        name: Paths.lastComponent(path), size: contents.stamp.size, sha256: digest,
+        name: path.fileName, size: contents.stamp.size, sha256: digest,
         format: decoded.format, orientation: decoded.orientation, width: image.width,
         height: image.height)
       return .loaded(
@@ -200,12 +201,11 @@ struct FileProcessor: Sendable {
       let encoded = try times.measure(.encode) { () throws(FileFailure) in
         try encoder.encode(parsed.result, photo: loaded.original, names: loaded.file.outputs)
       }
-      let folder = Paths.join(loaded.file.outputs.folder, "")
       let sidecar = Sidecar(
         source: loaded.source, model: network, options: recordedOptions,
         classes: encoder.classes, result: parsed.result,
         outputs: encoded.map {
-          Sidecar.Output(path: String($0.path.dropFirst(folder.count)), size: $0.image.count)
+          Sidecar.Output(path: $0.path, size: $0.image.count)
         })
       try times.measure(.write) { () throws(FileFailure) in
         try store(sidecar, names: loaded.file.outputs, modified: loaded.modified) {
@@ -232,8 +232,10 @@ struct FileProcessor: Sendable {
   }
 
   /// Remembers that an input with this modification time has been seen to be the same.
-  private func touch(_ sidecar: String, _ time: timespec) {
-    _ = [time, time].withUnsafeBufferPointer { utimensat(AT_FDCWD, sidecar, $0.baseAddress, 0) }
+  private func touch(_ sidecar: FilePath, _ time: timespec) {
+    _ = sidecar.withPlatformString { sidecar in
+      [time, time].withUnsafeBufferPointer { utimensat(AT_FDCWD, sidecar, $0.baseAddress, 0) }
+    }
   }
 
   // MARK: - Outputs
@@ -244,11 +246,11 @@ struct FileProcessor: Sendable {
   ) throws(FileFailure) -> Sidecar {
     let names = file.outputs
     let sidecar = entry.sidecar.renamed(
-      input: Paths.lastComponent(file.input.path), from: "", to: names.stem)
+      input: file.input.path.fileName, from: [], to: names.stem)
     try store(sidecar, names: names, modified: modified) { (files) throws(FileFailure) in
       try entry.forEachOutput { (output, bytes, original) throws(FileFailure) in
         try files.write(
-          bytes, to: Paths.join(names.folder, names.stem + output.path), sharing: original)
+          bytes, to: FilePath().appending(name: names.stem + output.path.bytes), sharing: original)
       }
     }
     return sidecar
@@ -267,30 +269,16 @@ struct FileProcessor: Sendable {
     try files.write(text, to: names.sidecar)
     files.stampLast(modified)
     try files.sync()
+    guard let folder = files.root else { preconditionFailure("the sidecar was written") }
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
-    let turn = FolderLock(names.folder)
-    defer { turn.end() }
+    folder.lock()
+    defer { folder.unlock() }
     let stale = StaleOutputs(
-      names, slugs: (contract.classes + encoder.classes).map(ClassNames.slug),
-      keeping: Set(sidecar.outputs.map { Paths.join(names.folder, $0.path) }))
+      names, in: folder, slugs: (contract.classes + encoder.classes).map(ClassNames.slug),
+      keeping: Set(sidecar.outputs.map(\.path)))
     // From here to the end there is no sidecar: killed in between, the file is parsed again.
-    unlink(names.sidecar)
+    if let sidecar = names.sidecar.lastComponent { folder.remove(sidecar) }
     stale.remove()
     try files.commit()
-  }
-}
-
-/// A lock on a folder, held while the outputs of one file are put in place.
-private struct FolderLock {
-  private let descriptor: Int32
-
-  /// Waits for the others; where a file system knows no locks, there is no turn.
-  init(_ folder: String) {
-    descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if descriptor >= 0 { flock(descriptor, LOCK_EX) }
-  }
-
-  func end() {
-    if descriptor >= 0 { close(descriptor) }
   }
 }

@@ -2,6 +2,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// Encodes everything that is written for one photo, but for the sidecar.
 struct OutputEncoder: Sendable {
@@ -11,7 +12,7 @@ struct OutputEncoder: Sendable {
 
   /// A file in memory, and where it goes.
   struct Encoded {
-    let path: String
+    let path: FilePath
     let image: EncodedImage
   }
 

@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Keeps two runs from writing under one folder at the same time.
 ///
@@ -20,12 +21,12 @@ public final class OutputLock {
   /// `F_OFD_SETLK`, a macro that Swift does not see; the same on all of Linux's architectures.
   private static let setLock: Int32 = 37
 
-  private let path: String
+  private let path: FilePath
   private let descriptor: Int32
 
   /// A folder to lock.
   struct LockScope: Equatable {
-    let folder: String
+    let folder: FilePath
     /// Whether others may share it.
     let isShared: Bool
   }
@@ -34,12 +35,12 @@ public final class OutputLock {
   ///
   /// Files of a list that tells no folder lie anywhere: if they get their outputs beside them,
   /// nothing is locked for them.
-  static func scopes(_ selection: Selection, out: String?) -> [LockScope] {
+  static func scopes(_ selection: Selection, out: FilePath?) -> [LockScope] {
     var scopes: [LockScope] = []
     for path in selection.paths {
       switch FileKind(path) {
       case .folder: scopes.append(LockScope(folder: path, isShared: false))
-      case .file: scopes.append(LockScope(folder: Paths.folder(path), isShared: true))
+      case .file: scopes.append(LockScope(folder: path.folder, isShared: true))
       default: break
       }
     }
@@ -64,8 +65,8 @@ public final class OutputLock {
   /// - Throws: ``RunFailure``: another run holds a lock (``RunFailure/Kind/temporary``), or a folder
   ///   cannot be written (``RunFailure/Kind/outputNotWritable``).
   public static func acquire(
-    _ selection: Selection, out: String?, mode: Mode, cancellation: Cancellation,
-    onWait: (String) -> Void
+    _ selection: Selection, out: FilePath?, mode: Mode, cancellation: Cancellation,
+    onWait: (FilePath) -> Void
   ) throws(RunFailure) -> [OutputLock] {
     guard mode != .off else { return [] }
     // One lock for a folder however often it is named, and always in the same order, so that two
@@ -95,16 +96,20 @@ public final class OutputLock {
   /// Locks one folder; nil when `cancellation` ended the waiting.
   private static func acquire(
     _ scope: LockScope, range: Range<Int>, mode: Mode, cancellation: Cancellation,
-    onWait: (String) -> Void
+    onWait: (FilePath) -> Void
   ) throws(RunFailure) -> OutputLock? {
-    let path = Paths.join(scope.folder, ".m2fp.lock")
+    let path = scope.folder.appending(".m2fp.lock")
     var attempts = 0
     while true {
-      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+      let descriptor = path.withPlatformString {
+        open($0, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+      }
       guard descriptor >= 0 else {
         let code = errno
         // Where nobody writes there is nothing to keep apart, and if all is current, no failure.
-        if access(scope.folder, W_OK) != 0 { return OutputLock(path: path, descriptor: -1) }
+        if scope.folder.withPlatformString({ access($0, W_OK) }) != 0 {
+          return OutputLock(path: path, descriptor: -1)
+        }
         throw failure(code, path)
       }
       if setLock(scope.isShared ? F_RDLCK : F_WRLCK, range, descriptor) == 0 {
@@ -131,7 +136,7 @@ public final class OutputLock {
     }
   }
 
-  private init(path: String, descriptor: Int32) {
+  private init(path: FilePath, descriptor: Int32) {
     self.path = path
     self.descriptor = descriptor
   }
@@ -143,7 +148,7 @@ public final class OutputLock {
     let all = 0..<Shard.positions
     _ = Self.setLock(F_UNLCK, all, descriptor)
     if Self.setLock(F_WRLCK, all, descriptor) == 0, Self.isStillThere(path, descriptor) {
-      unlink(path)
+      _ = path.withPlatformString { unlink($0) }
     }
     close(descriptor)
   }
@@ -157,13 +162,13 @@ public final class OutputLock {
     return fcntl(descriptor, setLock, &lock)
   }
 
-  private static func isStillThere(_ path: String, _ descriptor: Int32) -> Bool {
+  private static func isStillThere(_ path: FilePath, _ descriptor: Int32) -> Bool {
     var (ours, named) = (stat(), stat())
-    return fstat(descriptor, &ours) == 0 && stat(path, &named) == 0
+    return fstat(descriptor, &ours) == 0 && path.withPlatformString({ stat($0, &named) }) == 0
       && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev
   }
 
-  private static func failure(_ code: Int32, _ path: String) -> RunFailure {
+  private static func failure(_ code: Int32, _ path: FilePath) -> RunFailure {
     RunFailure(
       .outputNotWritable,
       "cannot lock \(path): \(String(cString: strerror(code))). Make the folder writable, or leave "

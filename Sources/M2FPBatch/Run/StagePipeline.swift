@@ -2,6 +2,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPResults
 import Synchronization
+import SystemPackage
 
 /// What the threads of one run share: the files to do, and the queues from thread to thread.
 final class StagePipeline: Sendable {
@@ -29,7 +30,7 @@ final class StagePipeline: Sendable {
   let outcomes: BoundedQueue<Outcome>
   private let files: [CheckedFile]
   /// Where all outputs go; nil if they go to several folders.
-  private let onlyFolder: String?
+  private let onlyFolder: FilePath?
   private let pipeline: FileProcessor
   private let makeSession: Batch.SessionFactory
   private let loaded: BoundedQueue<Job<FileProcessor.Loaded>>
@@ -39,7 +40,7 @@ final class StagePipeline: Sendable {
   private let failed = Atomic<Int>(0)
 
   init(
-    files: [CheckedFile], onlyFolder: String?, pipeline: FileProcessor, jobs: Int, helpers: Int,
+    files: [CheckedFile], onlyFolder: FilePath?, pipeline: FileProcessor, jobs: Int, helpers: Int,
     cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
   ) {
     self.files = files

@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// The threads of one run, seen from the one that collects their outcomes.
 ///
@@ -22,7 +23,7 @@ struct WorkerPool: ~Copyable {
   private var expired = 0
 
   init(
-    files: [CheckedFile], onlyFolder: String?, pipeline: FileProcessor, jobs: Int,
+    files: [CheckedFile], onlyFolder: FilePath?, pipeline: FileProcessor, jobs: Int,
     cancellation: Cancellation, makeSession: @escaping Batch.SessionFactory
   ) {
     // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode

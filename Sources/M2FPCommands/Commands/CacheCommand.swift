@@ -3,6 +3,7 @@ import Foundation
 import M2FPBatch
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Looks after the cache of results.
 struct CacheCommand: ParsableCommand {
@@ -14,14 +15,13 @@ struct CacheCommand: ParsableCommand {
   /// The folder; it must be there already.
   struct Folder: ParsableArguments {
     @Option(help: ArgumentHelp("The cache's folder. Default: $M2FP_CACHE.", valueName: "dir"))
-    var cache: String?
+    var cache: FilePath?
 
     func open() throws -> ResultCache {
-      guard let folder = cache ?? ProcessInfo.processInfo.environment["M2FP_CACHE"], !folder.isEmpty
-      else {
+      guard let folder = cache ?? CacheOptions.inEnvironment else {
         throw ValidationError("Name the cache: --cache DIR, or set M2FP_CACHE.")
       }
-      guard FileManager.default.fileExists(atPath: folder + "/v1") else {
+      guard case .folder = FileKind(folder.appending("v1")) else {
         throw ValidationError("There is no cache in '\(folder)'; parse --cache makes one.")
       }
       return try ResultCache(folder, limit: .max)
@@ -45,7 +45,7 @@ struct CacheCommand: ParsableCommand {
           let encoder = JSONEncoder()
           encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
           let row = Row(
-            folder: cache.folder, entries: statistics.entries, bytes: statistics.bytes)
+            folder: cache.folder.string, entries: statistics.entries, bytes: statistics.bytes)
           Console.writeLine(String(decoding: try encoder.encode(row), as: UTF8.self))
           return
         }

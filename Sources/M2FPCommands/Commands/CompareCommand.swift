@@ -3,6 +3,8 @@ import Foundation
 import M2FPCore
 import M2FPDatasets
 import M2FPEvaluation
+import M2FPFiles
+import SystemPackage
 
 /// Tells how far two result trees agree.
 struct CompareCommand: ParsableCommand {
@@ -17,10 +19,10 @@ struct CompareCommand: ParsableCommand {
       """)
 
   @Argument(help: "A result tree.", completion: .directory)
-  var first: String
+  var first: FilePath
 
   @Argument(help: "Another one.", completion: .directory)
-  var second: String
+  var second: FilePath
 
   @Option(
     help: ArgumentHelp(
@@ -48,7 +50,7 @@ struct CompareCommand: ParsableCommand {
   }
 
   private struct Row: Sendable {
-    let name: String
+    let name: FilePath
     let agreement: Agreement
   }
 
@@ -84,7 +86,11 @@ struct CompareCommand: ParsableCommand {
     guard !rows.isEmpty else {
       throw RunFailure(.noInput, "no image of \(first) can be compared with one of \(second).")
     }
-    rows.sort { ($0.agreement.share, $0.name) < ($1.agreement.share, $1.name) }
+    rows.sort {
+      $0.agreement.share != $1.agreement.share
+        ? $0.agreement.share < $1.agreement.share
+        : $0.name.bytes.lexicographicallyPrecedes($1.name.bytes)
+    }
     let below = least.map { least in rows.count { $0.agreement.share * 100 < least } } ?? 0
     if json {
       Console.writeLine(try report(rows, failures, below: below))
@@ -127,10 +133,10 @@ struct CompareCommand: ParsableCommand {
       images: rows.count, agreement: overall(rows), below: least == nil ? nil : below,
       files: rows.map {
         .init(
-          name: $0.name, agreement: $0.agreement.share, meanIoU: $0.agreement.meanIoU,
+          name: $0.name.string, agreement: $0.agreement.share, meanIoU: $0.agreement.meanIoU,
           pixels: $0.agreement.pixels)
       },
-      failures: failures.map { .init(file: $0.path, reason: $0.reason) })
+      failures: failures.map { .init(file: $0.path.string, reason: $0.reason) })
     return String(decoding: try encoder.encode(object), as: UTF8.self)
   }
 

@@ -5,6 +5,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPInference
 import M2FPResults
+import SystemPackage
 
 /// Checks what parsing depends on.
 struct DoctorCommand: ParsableCommand {
@@ -76,7 +77,7 @@ struct DoctorCommand: ParsableCommand {
     if !paths.contains(where: { ModelLocator.name($0) == ModelLocator.defaultModel }) {
       problems.append(
         "the default model \(ModelLocator.defaultModel) is not in any of "
-          + "\(locator.folders.joined(separator: ", ")); 'make install' puts it there, and "
+          + "\(locator.folders.map(\.string).joined(separator: ", ")); 'make install' puts it there, and "
           + "M2FP_MODELS names another folder")
     }
     for path in paths {

@@ -6,6 +6,7 @@ import M2FPDatasets
 import M2FPEvaluation
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Tells how good predictions are.
 struct EvalCommand: ParsableCommand {
@@ -25,10 +26,10 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp("The folder of the predictions.", valueName: "dir"), completion: .directory)
-  var predictions: String
+  var predictions: FilePath
 
   @Option(help: ArgumentHelp("The folder of the truth.", valueName: "dir"), completion: .directory)
-  var truth: String
+  var truth: FilePath
 
   @Option(
     help: ArgumentHelp(ClassSetOption.help, valueName: "name|file"),
@@ -46,7 +47,7 @@ struct EvalCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Draw the confusion matrix into this SVG file.", valueName: "file.svg"),
     completion: .file(extensions: ["svg"]))
-  var plot: String?
+  var plot: FilePath?
 
   @Flag(help: "Print one JSON object on standard output.")
   var json = false
@@ -54,7 +55,7 @@ struct EvalCommand: ParsableCommand {
   @OptionGroup var configuration: ConfigurationOptions
 
   func validate() throws {
-    if let plot, !plot.lowercased().hasSuffix(".svg") {
+    if let plot, plot.extension?.lowercased() != "svg" {
       throw ValidationError("--plot \(plot): the picture is an SVG; give a name that ends in .svg.")
     }
   }
@@ -124,11 +125,11 @@ struct EvalCommand: ParsableCommand {
     if !failures.isEmpty { throw ExitCode(ExitStatus.someFailed) }
   }
 
-  private func writePlot(_ confusion: Confusion, _ names: [String], to path: String) throws {
+  private func writePlot(_ confusion: Confusion, _ names: [String], to path: FilePath) throws {
     let svg = ConfusionPlot.svg(
       confusion, classes: names, title: "Confusion matrix, \(confusion.pixels) pixels")
     do {
-      try Data(svg.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+      try AtomicFile.write(Data(svg.utf8), to: path)
     } catch {
       throw RunFailure(.outputNotWritable, "\(path): cannot be written.")
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import M2FPCore
 import M2FPInference
+import SystemPackage
 
 /// Lists the models that are installed.
 struct ModelsCommand: ParsableCommand {
@@ -25,7 +26,8 @@ struct ModelsCommand: ParsableCommand {
       if archives.isEmpty {
         throw RunFailure(
           .modelMissing,
-          "no model is installed. Looked in: \(locator.folders.joined(separator: ", ")).")
+          "no model is installed. Looked in: \(locator.folders.map(\.string).joined(separator: ", "))."
+        )
       }
       var seen: Set<String> = []
       for path in archives {
@@ -36,7 +38,7 @@ struct ModelsCommand: ParsableCommand {
     }
   }
 
-  private func list(_ path: String, name: String, isDefault: Bool) throws {
+  private func list(_ path: FilePath, name: String, isDefault: Bool) throws {
     do throws(RunFailure) {
       let archive = try ModelArchive(path: path)
       let contract = archive.contract
@@ -44,7 +46,8 @@ struct ModelsCommand: ParsableCommand {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let row = Row(
-          name: name, path: path, bytes: archive.size, isDefault: isDefault, contract: contract)
+          name: name, path: path.string, bytes: archive.size, isDefault: isDefault,
+          contract: contract)
         Console.writeLine(String(decoding: (try? encoder.encode(row)) ?? Data(), as: UTF8.self))
         return
       }

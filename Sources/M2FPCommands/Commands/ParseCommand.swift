@@ -8,6 +8,7 @@ import M2FPFiles
 import M2FPImageIO
 import M2FPInference
 import M2FPResults
+import SystemPackage
 
 /// Parses photos.
 struct ParseCommand: ParsableCommand {
@@ -29,7 +30,7 @@ struct ParseCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"),
     completion: .directory)
-  var out: String?
+  var out: FilePath?
 
   @Option(
     help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"),

@@ -1,31 +1,40 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPInference
+import SystemPackage
 
 /// Finds model archives by name.
 struct ModelLocator {
   static let defaultModel = "m2fp-tiny"
 
   /// Folders that are searched, first hit wins.
-  let folders: [String]
+  let folders: [FilePath]
 
   /// Searches `$M2FP_MODELS` (folders, separated by colons), the user's data folder, the folder
   /// `make install` fills, and `Models/` of the checkout that the binary was built in.
-  init(environment: [String: String], executable: String) {
-    var folders = (environment["M2FP_MODELS"] ?? "").split(separator: ":").map(String.init)
-    let home = environment["XDG_DATA_HOME"] ?? environment["HOME"].map { $0 + "/.local/share" }
-    if let home { folders.append(home + "/m2fp/models") }
-    let binary = URL(fileURLWithPath: executable).resolvingSymlinksInPath()
-    let prefix = binary.deletingLastPathComponent().deletingLastPathComponent()
-    folders.append(prefix.appendingPathComponent("share/m2fp/models").path)
+  init(environment: [String: String], executable: FilePath) {
+    var folders = (environment["M2FP_MODELS"] ?? "").split(separator: ":").map {
+      FilePath(String($0))
+    }
+    let data =
+      environment["XDG_DATA_HOME"].map { FilePath($0) }
+      ?? environment["HOME"].map { FilePath($0).appending(".local/share") }
+    if let data { folders.append(data.appending("m2fp/models")) }
+    let binary =
+      executable.withPlatformString { realpath($0, nil) }.map { resolved in
+        defer { free(resolved) }
+        return FilePath(platformString: resolved)
+      } ?? executable
+    folders.append(binary.folder.folder.appending("share/m2fp/models"))
     // CHECKOUT/.build/TRIPLE/CONFIGURATION/m2fp
-    var folder = binary.deletingLastPathComponent()
-    while folder.path != "/" {
-      if folder.lastPathComponent.hasPrefix(".build") {
-        folders.append(folder.deletingLastPathComponent().appendingPathComponent("Models").path)
+    var folder = binary.removingLastComponent()
+    while let name = folder.lastComponent {
+      folder.removeLastComponent()
+      if name.bytes.starts(with: ".build".utf8) {
+        folders.append(folder.appending("Models"))
         break
       }
-      folder.deleteLastPathComponent()
     }
     self.folders = folders
   }
@@ -33,17 +42,16 @@ struct ModelLocator {
   /// The locator of this process.
   static func current() -> ModelLocator {
     ModelLocator(
-      environment: ProcessInfo.processInfo.environment,
-      executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        ?? CommandLine.arguments[0])
+      environment: ProcessInfo.processInfo.environment, executable: "/proc/self/exe")
   }
 
   /// The paths of all archives, by folder, each folder sorted.
-  var archives: [String] {
+  var archives: [FilePath] {
     folders.flatMap { folder in
-      ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
-        .filter { $0.hasSuffix(".pt") && !$0.hasPrefix(".") }.sorted()
-        .map { folder + "/" + $0 }
+      ((try? OpenFolder(folder))?.names() ?? [])
+        .filter { $0.bytes.ends(with: ".pt") && $0.bytes.first != UInt8(ascii: ".") }
+        .sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        .map { folder.appending($0) }
     }
   }
 
@@ -52,7 +60,7 @@ struct ModelLocator {
   /// - Throws: ``RunFailure``: missing (with the nearest name), damaged, or of a wrong contract.
   func open(_ reference: String) throws(RunFailure) -> ModelArchive {
     if reference.contains("/") || reference.hasSuffix(".pt") {
-      return try ModelArchive(path: reference)
+      return try ModelArchive(path: FilePath(reference))
     }
     let archives = archives
     if let path = archives.first(where: { Self.name($0) == reference }) {
@@ -63,7 +71,8 @@ struct ModelLocator {
     if let nearest = SpellingSuggestion.nearest(to: reference, in: names) {
       message += "; did you mean '\(nearest)'?"
     } else if names.isEmpty {
-      message += ", and no other is installed. Looked in: \(folders.joined(separator: ", "))."
+      message +=
+        ", and no other is installed. Looked in: \(folders.map(\.string).joined(separator: ", "))."
     } else {
       message += "; there is \(names.joined(separator: ", "))."
     }
@@ -71,7 +80,5 @@ struct ModelLocator {
       .modelMissing, message + " Give a file, or set M2FP_MODELS to the folder that holds it.")
   }
 
-  static func name(_ path: String) -> String {
-    URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
-  }
+  static func name(_ path: FilePath) -> String { path.stem ?? "" }
 }

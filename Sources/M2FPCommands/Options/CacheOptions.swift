@@ -3,6 +3,7 @@ import Foundation
 import M2FPBatch
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Where results are kept for further copies of a photo.
 struct CacheOptions: ParsableArguments {
@@ -12,7 +13,7 @@ struct CacheOptions: ParsableArguments {
       Keep results in this folder, by the photo's bytes, model and options: a further copy of a \
       photo is not parsed. Default: $M2FP_CACHE, or no cache.
       """, valueName: "dir"))
-  var cache: String?
+  var cache: FilePath?
 
   @Option(
     help: ArgumentHelp(
@@ -32,10 +33,14 @@ struct CacheOptions: ParsableArguments {
     }
   }
 
+  /// What `$M2FP_CACHE` says.
+  static var inEnvironment: FilePath? {
+    getenv("M2FP_CACHE").map { FilePath(platformString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
   /// Opens the cache, if there is one.
   func open() throws -> ResultCache? {
-    let environment = ProcessInfo.processInfo.environment["M2FP_CACHE"]
-    guard !noCache, let folder = cache ?? environment, !folder.isEmpty else { return nil }
+    guard !noCache, let folder = cache ?? Self.inEnvironment else { return nil }
     return try ResultCache(folder, limit: cacheLimit.bytes)
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import M2FPBatch
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// What a run does when something goes wrong or takes too long.
 struct FailureOptions: ParsableArguments {
@@ -26,7 +27,7 @@ struct FailureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Write the files that failed to this list, which --files-from takes.", valueName: "file"))
-  var failedTo: String?
+  var failedTo: FilePath?
 
   @Option(
     help: ArgumentHelp(

@@ -2,6 +2,7 @@ import Foundation
 import M2FPCore
 import M2FPDatasets
 import M2FPEvaluation
+import SystemPackage
 
 /// The figures of an evaluation, for people and for programs.
 struct EvaluationReport {
@@ -128,7 +129,7 @@ struct EvaluationReport {
       confusion: classes.indices.map { row in
         Array(evaluation.confusion.counts[(row * classes.count)..<((row + 1) * classes.count)])
       },
-      failures: failures.map { Failure(file: $0.path, reason: $0.reason) })
+      failures: failures.map { Failure(file: $0.path.string, reason: $0.reason) })
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {

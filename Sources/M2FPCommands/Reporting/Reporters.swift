@@ -4,6 +4,7 @@ import M2FPBatch
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Tells someone how a run goes. Called on one thread.
 protocol Reporter {
@@ -144,17 +145,17 @@ final class JSONReporter: Reporter {
     let seconds = Dictionary(
       uniqueKeysWithValues: outcome.seconds.seconds.map { ($0.key.rawValue, $0.value) })
     var line = FileLine(
-      file: outcome.input.path, status: "parsed", sidecar: nil, classes: nil, humans: nil,
+      file: outcome.input.path.string, status: "parsed", sidecar: nil, classes: nil, humans: nil,
       stage: nil, code: nil, message: nil, warnings: outcome.warnings, seconds: seconds)
     switch outcome.result {
     case .parsed(let sidecar), .cached(let sidecar):
       if case .cached = outcome.result { line.status = "cached" }
-      line.sidecar = outcome.outputs.sidecar
+      line.sidecar = outcome.outputs.sidecarPath.string
       line.classes = sidecar.classes.filter { $0.index > 0 }.map(\.name)
       line.humans = sidecar.humans.count
     case .current:
       line.status = "current"
-      line.sidecar = outcome.outputs.sidecar
+      line.sidecar = outcome.outputs.sidecarPath.string
     case .planned(let reason):
       line.status = "planned"
       line.reason = reason.rawValue

@@ -5,22 +5,23 @@ import M2FPBatch
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// `--metrics`: how the last run went, for Prometheus.
 ///
 /// The file is written when the run ends, however it ends, and replaced whole; the time of the last
 /// success is carried over from the file that is replaced.
 final class RunMetrics: Reporter {
-  private let path: String
+  private let path: FilePath
   private var summary = BatchSummary()
   private var seconds: [Stage: Histogram] = [:]
   private var failures: [Stage: Int] = [:]
 
   /// - Throws: ``RunFailure`` when nothing can be written at `path`: better now than at the end.
-  init(_ path: String) throws(RunFailure) {
+  init(_ path: FilePath) throws(RunFailure) {
     self.path = path
     do {
-      try AtomicFiles.checkWritable(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+      try AtomicFiles.checkWritable(path.folder)
     } catch {
       throw Self.failure(path)
     }
@@ -56,7 +57,7 @@ final class RunMetrics: Reporter {
   func write(exitCode: Int32, now: Date = Date()) throws(RunFailure) {
     let text = text(
       exitCode: exitCode, now: now.timeIntervalSince1970.rounded(),
-      lastSuccess: Self.lastSuccess(try? String(contentsOfFile: path, encoding: .utf8)))
+      lastSuccess: Self.lastSuccess(try? FileReader.read(path, limit: 1 << 24).bytes))
     do {
       try AtomicFile.write(Data(text.utf8), to: path)
     } catch {
@@ -67,14 +68,16 @@ final class RunMetrics: Reporter {
   private static let success = "m2fp_last_success_timestamp_seconds"
 
   /// The time of the last success in an earlier file; 0 if there was none.
-  static func lastSuccess(_ text: String?) -> Double {
-    let line = text?.split(separator: "\n").first { $0.hasPrefix(success + "{") }
+  static func lastSuccess(_ bytes: [UInt8]?) -> Double {
+    let line = bytes.map { String(decoding: $0, as: UTF8.self) }?.split(separator: "\n").first {
+      $0.hasPrefix(success + "{")
+    }
     return line?.split(separator: " ").last.flatMap { Double($0) } ?? 0
   }
 
   func text(exitCode: Int32, now: Double, lastSuccess: Double) -> String {
     // Two files in one folder must not hold the same series: each is labelled with its name.
-    let task = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+    let task = path.stem ?? ""
     var text = PrometheusText(labels: [("task", task)])
     text.gauge("m2fp_build_info", "The version that ran.", [([("version", Version.current)], 1)])
     text.gauge("m2fp_last_run_timestamp_seconds", "When the last run ended.", now)
@@ -107,7 +110,7 @@ final class RunMetrics: Reporter {
     return text.text
   }
 
-  private static func failure(_ path: String) -> RunFailure {
+  private static func failure(_ path: FilePath) -> RunFailure {
     RunFailure(
       .outputNotWritable,
       "--metrics: \(path) cannot be written: make its folder writable, or name another file.")

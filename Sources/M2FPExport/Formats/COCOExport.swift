@@ -2,13 +2,14 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// One JSON file in the format of COCO's instances: persons, and their parts, as compressed RLE.
 ///
 /// A part bears its person's `person_id` (the id in the map of persons). What is of a class but of no
 /// person may be several objects at once and is marked as COCO marks that: `iscrowd`.
 struct COCOExport: ExportFormat {
-  let path: String
+  let path: FilePath
   let classes: [String]
   let model: String
 
@@ -70,7 +71,7 @@ struct COCOExport: ExportFormat {
     }
     return Record(
       image: JSONText.of(
-        Image(file_name: photo.file.input.relativePath, width: width, height: height)),
+        Image(file_name: photo.file.input.relativePath.string, width: width, height: height)),
       annotations: objects.persons.map {
         annotation(
           classes.count, $0.mask, score: $0.person.score, person: $0.person.id,

@@ -1,6 +1,7 @@
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// A format that finished photos can be exported in.
 ///

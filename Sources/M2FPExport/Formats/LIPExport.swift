@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// A folder as the LIP and CIHP challenges take it (https://sysu-hcp.net/lip/mparsing_challenge.php):
 ///
@@ -10,14 +11,16 @@ import M2FPResults
 /// - `instance_parsing/ID.png`: each part of each person with a number of its own, from 1;
 /// - `instance_parsing/ID.txt`: on line n the class and the score of part n.
 struct LIPExport: ExportFormat {
-  let path: String
+  let path: FilePath
   let palette: [RGB]
 
   /// Pixel values of 8 bits.
   private static let mostParts = 255
 
   func record(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Record {
-    let name = photo.file.exportName
+    func path(_ folder: FilePath, _ suffix: String) -> FilePath {
+      folder.appending(photo.file.exportName.components).appending(suffix: suffix)
+    }
     var numbers: [Int: UInt8] = [:]
     var lines: [String] = []
     for person in photo.sidecar.persons ?? [] {
@@ -36,14 +39,14 @@ struct LIPExport: ExportFormat {
     let colours = Palette.persons.colours.prefix(lines.count + 1)
     return .init(files: [
       (
-        "global_parsing/\(name).png",
+        path("global_parsing", ".png"),
         .bytes(try PNGEncoder.labelMap(photo.labels, palette: palette).bytes)
       ),
       (
-        "instance_parsing/\(name).png",
+        path("instance_parsing", ".png"),
         .bytes(try PNGEncoder.labelMap(map, palette: Array(colours)).bytes)
       ),
-      ("instance_parsing/\(name).txt", .lines(lines)),
+      (path("instance_parsing", ".txt"), .lines(lines)),
     ])
   }
 

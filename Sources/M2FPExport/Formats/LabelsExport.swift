@@ -2,16 +2,17 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// A folder of plain label maps: grey PNGs of 8 bits whose levels are classes, which every tool reads
 /// as they are, and `classes.txt` with the classes' names, one a line.
 struct LabelsExport: ExportFormat {
-  let path: String
+  let path: FilePath
   let classes: [String]
 
   func record(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Record {
     let file = try PNGEncoder.grey(photo.labels)
-    return .init(files: [(photo.file.exportName + ".png", .bytes(file.bytes))])
+    return .init(files: [(photo.file.exportName.appending(suffix: ".png"), .bytes(file.bytes))])
   }
 
   func makeWriter() throws(FileFailure) -> AtomicFolder {

@@ -3,6 +3,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// A data set for Ultralytics' segmentation models: `labels/NAME.txt` with an object a line, its class
 /// and its polygon, `images/NAME.jpg` linking to the photo, and `data.yaml`.
@@ -10,7 +11,7 @@ import M2FPResults
 /// Classes count from 0 without the background; the last is the whole person. Points are pixel
 /// centres over the photo's size.
 struct YOLOExport: ExportFormat {
-  let path: String
+  let path: FilePath
   let classes: [String]
 
   func record(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Record {
@@ -37,11 +38,14 @@ struct YOLOExport: ExportFormat {
         labels[$0] == part.classIndex && persons[$0] == part.person
       }
     }
-    let name = photo.file.exportName
-    let source = URL(fileURLWithPath: photo.file.input.path).standardizedFileURL.path
+    func path(_ folder: FilePath, _ ending: String) -> FilePath {
+      folder.appending(photo.file.exportName.components).appending(suffix: "." + ending)
+    }
+    let source = FilePath(FileManager.default.currentDirectoryPath)
+      .pushing(photo.file.input.path).lexicallyNormalized()
     let suffix = photo.sidecar.input.format.fileExtension
     return .init(files: [
-      ("labels/\(name).txt", .lines(lines)), ("images/\(name).\(suffix)", .link(source)),
+      (path("labels", "txt"), .lines(lines)), (path("images", suffix), .link(source)),
     ])
   }
 

@@ -3,11 +3,12 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
+import SystemPackage
 
 /// One HTML page to look through: for each photo thumbnails of photo, colour map and overlay, the
 /// share of each class, and why a photo failed. It needs nothing but itself.
 struct SheetExport: ExportFormat {
-  let path: String
+  let path: FilePath
   let context: Exporter.Context
 
   /// Pixels of the long side, twice what is shown on most screens.
@@ -32,7 +33,7 @@ struct SheetExport: ExportFormat {
         ";--photo:"
         + Self.uri(try JPEGEncoder.rgb(thumbnail, quality: Self.jpegQuality), "jpeg")
     }
-    let name = HTML.escaped(photo.file.input.relativePath)
+    let name = HTML.escaped(photo.file.input.relativePath.string)
     let found = photo.sidecar.classes.filter { $0.index > 0 }
     let total = max(found.reduce(0) { $0 + $1.pixels }, 1)
     let shares = found.map { "\($0.index):\(Self.rounded($0.share))" }.joined(separator: " ")
@@ -63,7 +64,7 @@ struct SheetExport: ExportFormat {
   func record(of failed: FailedPhoto) -> String? {
     """
     <article class="failed">
-    <h2>\(HTML.escaped(failed.file.input.relativePath))</h2>\
+    <h2>\(HTML.escaped(failed.file.input.relativePath.string))</h2>\
     <p class="facts">failed (\(failed.failure.stage.rawValue))</p>\
     <p>\(HTML.escaped(failed.failure.message))</p>
     </article>
@@ -133,9 +134,9 @@ struct SheetExport: ExportFormat {
   /// The photo, if it is still what was parsed.
   private static func read(_ photo: StoredResult) -> RGBImage? {
     let input = photo.sidecar.input
-    guard let data = FileManager.default.contents(atPath: photo.file.input.path),
+    guard let bytes = try? FileReader.read(photo.file.input.path, limit: Sidecar.sizeLimit).bytes,
       let image = try? ImageDecoder.decode(
-        [UInt8](data), limits: ImageLimits(maxPixels: input.width * input.height)
+        bytes, limits: ImageLimits(maxPixels: input.width * input.height)
       ).image,
       image.width == input.width, image.height == input.height
     else { return nil }
@@ -161,14 +162,15 @@ struct SheetExport: ExportFormat {
 enum HTML {
   static func escaped(_ text: String) -> String {
     var result = ""
-    for character in text {
-      switch character {
+    // By scalar: a mark that joins the character before would hide it from a comparison of characters.
+    for scalar in text.unicodeScalars {
+      switch scalar {
       case "&": result += "&amp;"
       case "<": result += "&lt;"
       case ">": result += "&gt;"
       case "\"": result += "&quot;"
       case "'": result += "&#39;"
-      default: result.append(character)
+      default: result.unicodeScalars.append(scalar)
       }
     }
     return result

@@ -15,8 +15,6 @@ PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev l
   fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
-# COCO's own reader, which Debian does not have.
-PYCOCOTOOLS := pycocotools==2.0.11
 # promtool, for the metrics; unshare, for full and read-only disks.
 TEST_PACKAGES += prometheus util-linux
 # What ModelScope's own code needs besides, as far as Debian has it.
@@ -42,8 +40,11 @@ demo: build
 	@echo "The results are in .build/demo: NAME.m2fp.png (colour maps), NAME.m2fp.overlay.jpg,"
 	@echo "NAME.m2fp/ (a mask for each class) and NAME.m2fp.json (what was found)."
 
+# What runs the binary comes last: the rest takes seconds.
 test: setup-test
-	swift test
+	swift build --build-tests
+	swift test --skip-build --skip '^IntegrationTests\.'
+	swift test --skip-build --filter '^IntegrationTests\.'
 	$(PYTHON) -m unittest discover -s Models/tests
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
 	$(MAKE) --no-print-directory tsan \
@@ -198,10 +199,11 @@ setup-test: setup
 	@$(MAKE) --no-print-directory .build/test-python
 
 # Debian's Python with what only PyPI has; the Swift tests call for it, too.
-.build/test-python:
-	$(PYTHON) -m venv --system-site-packages $@.new
-	$@.new/bin/pip install --quiet --no-deps $(PYCOCOTOOLS)
+.build/test-python: Tests/requirements.txt
+	$(PYTHON) -m venv --clear --system-site-packages $@.new
+	$@.new/bin/pip install --quiet --requirement $<
 	rm -rf $@ && mv $@.new $@
+	touch $@
 
 clean:
 	swift package clean

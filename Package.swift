@@ -109,20 +109,23 @@ let package = Package(
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     // What the tests of several targets need; plain code, no tests.
     .target(
-      name: "TestSupport", dependencies: [system], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["M2FPCore", "M2FPImageIO", system],
+      path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .testTarget(name: "LayeringTests", swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCoreTests",
-      dependencies: ["CRowKernels", "M2FPCore", system],
+      dependencies: ["CRowKernels", "M2FPCore", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPEvaluationTests",
-      dependencies: ["M2FPCore", "M2FPEvaluation"],
+      dependencies: ["M2FPCore", "M2FPEvaluation", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPDatasetsTests",
-      dependencies: ["M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO", system],
+      dependencies: [
+        "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO", "TestSupport", system,
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPFilesTests",
@@ -130,29 +133,39 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPImageIOTests",
-      dependencies: ["M2FPCore", "M2FPImageIO"],
+      dependencies: ["M2FPCore", "M2FPImageIO", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPInferenceTests",
-      dependencies: ["M2FPCore", "M2FPInference", system],
+      dependencies: ["M2FPCore", "M2FPInference", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPBatchTests",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "TestSupport", system,
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "TestSupport",
+        system,
       ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPExportTests",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
+        "M2FPBatch", "M2FPCore", "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPResults",
+        "TestSupport", system,
       ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCommandsTests",
       dependencies: [
-        "m2fp", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults",
-        "TestSupport", system,
+        "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPResults", "TestSupport", system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+    // What runs the binary.
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "m2fp", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles",
+        "M2FPImageIO", "M2FPResults", "TestSupport", system,
       ],
       swiftSettings: swiftSettings),
   ],

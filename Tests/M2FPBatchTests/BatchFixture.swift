@@ -3,48 +3,14 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
-import Synchronization
 import SystemPackage
 import TestSupport
 
 @testable import M2FP
 @testable import M2FPBatch
 
-/// Finds a face in the top half of every image and a human in all of it.
-struct FakeSession: NetworkSession {
-  var failure: FileFailure?
-  var onRun: @Sendable () -> Void = {}
-
-  func run<Result>(
-    width: Int, height: Int,
-    fill: (UnsafeMutableBufferPointer<Float>) -> Void,
-    body: (NetworkOutput) -> Result
-  ) throws(FileFailure) -> Result {
-    onRun()
-    var input = [Float](repeating: .nan, count: 3 * width * height)
-    input.withUnsafeMutableBufferPointer { fill($0) }
-    precondition(input.allSatisfy { !$0.isNaN }, "the input is filled whole")
-    if let failure { throw failure }
-    let (maskWidth, maskHeight) = (width / 4, height / 4)
-    var classLogits = [Float](repeating: -10, count: 2 * 22)
-    classLogits[13] = 10
-    classLogits[22 + 20] = 10
-    let area = maskWidth * maskHeight
-    let face = (0..<area).map { Float($0 < area / 2 ? 8 : -8) }
-    let masks = face + [Float](repeating: 8, count: area)
-    return classLogits.withUnsafeBufferPointer { classLogits in
-      masks.withUnsafeBufferPointer { masks in
-        body(
-          NetworkOutput(
-            queries: 2, classes: 22, maskWidth: maskWidth, maskHeight: maskHeight,
-            classLogits: classLogits, maskLogits: masks))
-      }
-    }
-  }
-}
-
 /// A folder of photos, and runs over it with a fake network.
-protocol BatchFixture {
+protocol BatchFixture: Sendable {
   var folder: TemporaryFolder { get }
 }
 
@@ -63,11 +29,8 @@ extension BatchFixture {
   }
 
   func addImage(_ name: String, width: Int = 40, height: Int = 30) throws {
-    let image = RGBImage(
-      width: width, height: height,
-      pixels: (0..<(width * height * 3)).map { UInt8(truncatingIfNeeded: $0 * name.utf8.count) })
-    let bytes = try PNGEncoder.rgb(image).withUnsafeBytes { Array($0) }
-    try folder.write(name, bytes)
+    let image = Photo.pattern(width: width, height: height, factor: name.utf8.count)
+    try folder.write(name, PNGEncoder.rgb(image).data)
   }
 
   func options(jobs: Int = 2, threads: Int = 1) -> BatchOptions {
@@ -108,11 +71,13 @@ extension BatchFixture {
       }
     )
   }
-}
 
-/// Counts across threads.
-final class Counter: Sendable {
-  private let value = Atomic<Int>(0)
-
-  func increment() -> Int { value.wrappingAdd(1, ordering: .relaxed).newValue }
+  /// The same for a run that waits for something: it has a thread of its own.
+  @discardableResult
+  func run(
+    _ options: BatchOptions? = nil, cancellation: Cancellation = Cancellation(),
+    session: @escaping Batch.SessionFactory = { () throws(RunFailure) in FakeSession() }
+  ) async throws -> (summary: BatchSummary, outcomes: [Outcome]) {
+    try await onOwnThread { try run(options, cancellation: cancellation, session: session) }
+  }
 }

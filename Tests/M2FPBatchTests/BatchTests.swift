@@ -3,7 +3,6 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -187,25 +186,27 @@ struct BatchTests: BatchFixture {
     #expect(summary.failed == 3 && summary.remaining == 37)
   }
 
-  @Test func aRunStopsWhenItsTimeIsUpAndTheNextGoesOn() throws {
+  @Test func aRunStopsWhenItsTimeIsUpAndTheNextGoesOn() async throws {
     for index in 0..<30 { try addImage("\(index).png") }
-    let (summary, _) = try run(cancellation: Cancellation(timeLimit: .milliseconds(200))) {
+    let (summary, _) = try await run(cancellation: Cancellation(timeLimit: .milliseconds(200))) {
       () throws(RunFailure) in
       FakeSession { usleep(30_000) }
     }
     #expect(summary.stop == .timeLimit && summary.failed == 0)
     #expect(summary.remaining > 0 && summary.parsed + summary.remaining == 30)
-    #expect(try run().summary.parsed == summary.remaining)
+    #expect(try await run().summary.parsed == summary.remaining)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aNetworkThatHangsFailsItsFilesAndHoldsUpNothingElse() throws {
+  @Test(.timeLimit(.minutes(1))) func aNetworkThatHangsFailsItsFilesAndHoldsUpNothingElse()
+    async throws
+  {
     for index in 0..<12 { try addImage("\(index).png") }
     let counter = Counter()
     let hang = DispatchSemaphore(value: 0)
     var options = options(jobs: 2)
     // Far beyond what an image takes on a busy machine, or under ThreadSanitizer.
     options.timeout = .milliseconds(2500)
-    let (summary, outcomes) = try run(options) { () throws(RunFailure) in
+    let (summary, outcomes) = try await run(options) { () throws(RunFailure) in
       FakeSession { if counter.increment() % 4 == 0 { hang.wait() } }
     }
     // Three files hang, each in a session of its own: two workers and their successors.
@@ -219,17 +220,18 @@ struct BatchTests: BatchFixture {
     }
     // Let go, the threads end without a word and without an output.
     for _ in 0..<3 { hang.signal() }
-    usleep(100_000)
+    try await Task.sleep(for: .milliseconds(100))
     #expect(try folder.tree().keys.count { $0.hasSuffix(".m2fp.json") } == 9)
-    #expect(try run().summary.parsed == 3)
+    #expect(try await run().summary.parsed == 3)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aMachineOnWhichEverythingHangsEndsTheRun() throws {
+  @Test(.timeLimit(.minutes(1))) func aMachineOnWhichEverythingHangsEndsTheRun() async throws {
     for index in 0..<60 { try addImage("\(index).png", width: 8, height: 8) }
     let hang = DispatchSemaphore(value: 0)
     var options = options(jobs: 8)
     options.timeout = .milliseconds(20)
-    let (summary, _) = try run(options) { () throws(RunFailure) in FakeSession { hang.wait() } }
+    let (summary, _) = try await run(options) { () throws(RunFailure) in FakeSession { hang.wait() }
+    }
     guard case .failure(let failure) = summary.stop else {
       Issue.record("not stopped")
       return

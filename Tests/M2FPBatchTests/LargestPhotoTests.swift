@@ -23,20 +23,9 @@ struct LargestPhotoTests {
       OutputPlan.plan(inputs, root: nil, naming: .full), allowed: allowed ?? self.allowed)
   }
 
-  /// Noise, so that files are about as long as their pixels.
-  private func image(_ width: Int, _ height: Int) -> RGBImage {
-    var state: UInt32 = 1
-    return RGBImage(
-      width: width, height: height,
-      pixels: (0..<width * height * 3).map { _ in
-        state = state &* 1_664_525 &+ 1_013_904_223
-        return UInt8(state >> 24)
-      })
-  }
-
   @Test func headersTell() throws {
-    let png = try PNGEncoder.rgb(image(30, 40)).withUnsafeBytes { Array($0) }
-    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
+    let png = try PNGEncoder.rgb(Photo.noise(width: 30, height: 40)).withUnsafeBytes { Array($0) }
+    let jpeg = try JPEGEncoder.rgb(Photo.noise(width: 50, height: 60)).withUnsafeBytes { Array($0) }
     try folder.write("a.png", png)
     try folder.write("b.jpg", jpeg)
     try folder.write("c.jpg", "no photo".utf8)
@@ -45,7 +34,7 @@ struct LargestPhotoTests {
   }
 
   @Test func aLargeFileIsKnownByItsBeginning() throws {
-    let png = try PNGEncoder.rgb(image(400, 300)).withUnsafeBytes { Array($0) }
+    let png = try PNGEncoder.rgb(Photo.noise(width: 400, height: 300)).withUnsafeBytes { Array($0) }
     try #require(png.count > 1 << 16)
     try folder.write("a.png", png)
     #expect(largest() == LargestPhoto(pixels: 120_000, fileSize: png.count))
@@ -53,9 +42,10 @@ struct LargestPhotoTests {
 
   /// Phones and cameras write previews of their own before the frame header.
   @Test(arguments: [1, 2, 40]) func aHeaderThatComesLateIsFound(segments: Int) throws {
-    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
+    let jpeg = try JPEGEncoder.rgb(Photo.noise(width: 50, height: 60)).withUnsafeBytes { Array($0) }
     let comment: [UInt8] = [0xFF, 0xFE, 0xFF, 0xFF] + [UInt8](repeating: 0xFF, count: 0xFFFD)
-    let late = jpeg.prefix(2) + Array(repeating: comment, count: segments).joined() + jpeg.dropFirst(2)
+    let late =
+      jpeg.prefix(2) + Array(repeating: comment, count: segments).joined() + jpeg.dropFirst(2)
     try folder.write("a.jpg", late)
     let allowed = LargestPhoto(pixels: 1_000_000, fileSize: 8 << 20)
     #expect(largest(allowed) == LargestPhoto(pixels: 3000, fileSize: late.count))
@@ -67,10 +57,7 @@ struct LargestPhotoTests {
   /// libjpeg holds them all until the last scan: 4:2:0 has half as many again as it has pixels, of two
   /// bytes each, in whole blocks.
   @Test func coefficientsOfAProgressiveJPEGCount() throws {
-    let images = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fixtures/images")
-    let progressive = [UInt8](
-      try Data(contentsOf: images.appending(path: "progressive.jpg")))
+    let progressive = [UInt8](try Fixtures.data("images/progressive.jpg"))
     try folder.write("a.jpg", progressive)
     let blocks = (6 * 4 + 2 * 3 * 2)
     #expect(

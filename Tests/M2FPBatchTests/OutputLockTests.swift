@@ -104,18 +104,23 @@ struct OutputLockTests {
     withExtendedLifetime(locks) {}
   }
 
-  @Test func manyThatComeAndGoLeaveNothingAndNeverOverlap() throws {
+  @Test func manyThatComeAndGoLeaveNothingAndNeverOverlap() async throws {
     let inside = LockedCount()
-    DispatchQueue.concurrentPerform(iterations: 4) { _ in
-      for _ in 0..<5 {
-        guard let locks = try? lock("", mode: .wait), locks.count == 1 else {
-          Issue.record("no lock")
-          return
+    try await withThrowingTaskGroup { group in
+      for _ in 0..<4 {
+        group.addTask {
+          try await onOwnThread {
+            for _ in 0..<5 {
+              let locks = try lock("", mode: .wait)
+              #expect(locks.count == 1)
+              inside.enter()
+              inside.leave()
+              withExtendedLifetime(locks) {}
+            }
+          }
         }
-        inside.enter()
-        inside.leave()
-        withExtendedLifetime(locks) {}
       }
+      try await group.waitForAll()
     }
     #expect(inside.most == 1)
     #expect(try folder.tree().keys.sorted() == ["a.jpg", "b.jpg"])

@@ -3,7 +3,6 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -58,17 +57,17 @@ struct ResultCacheTests: BatchFixture {
     #expect(try run(options).summary.current == 2, "the time of the input is there, too")
   }
 
-  @Test func copiesSideBySideAreParsedOnce() throws {
+  @Test func copiesSideBySideAreParsedOnce() async throws {
     try addImage("0.png")
     for index in 1..<20 { try copy("0.png", to: "\(index).png") }
     let counter = Counter()
-    let (summary, _) = try run(cached(jobs: 4)) { () throws(RunFailure) in
+    let (summary, _) = try await run(cached(jobs: 4)) { () throws(RunFailure) in
       FakeSession {
-        _ = counter.increment()
+        counter.increment()
         usleep(50_000)
       }
     }
-    #expect(summary.parsed == 1 && summary.cached == 19 && counter.increment() == 2)
+    #expect(summary.parsed == 1 && summary.cached == 19 && counter.value == 1)
   }
 
   @Test func aCopyOfWhatFailsFailsToo() throws {
@@ -77,14 +76,14 @@ struct ResultCacheTests: BatchFixture {
     #expect(try entries.isEmpty)
   }
 
-  @Test(.timeLimit(.minutes(1))) func copiesOfAFileThatHangsDoNotWaitForever() throws {
+  @Test(.timeLimit(.minutes(1))) func copiesOfAFileThatHangsDoNotWaitForever() async throws {
     try addImage("0.png")
     for index in 1..<4 { try copy("0.png", to: "\(index).png") }
     let counter = Counter()
     let hang = DispatchSemaphore(value: 0)
     var options = try cached()
     options.timeout = .seconds(2)
-    let (summary, _) = try run(options) { () throws(RunFailure) in
+    let (summary, _) = try await run(options) { () throws(RunFailure) in
       FakeSession { if counter.increment() == 1 { hang.wait() } }
     }
     hang.signal()
@@ -177,22 +176,22 @@ struct ResultCacheTests: BatchFixture {
     #expect(throws: RunFailure.self) { try ResultCache("/proc/none", limit: 1) }
   }
 
-  @Test func manyRunsShareACache() throws {
+  @Test func manyRunsShareACache() async throws {
     for index in 0..<8 { try addImage("\(index).png", width: 40 + index) }
-    let counter = Counter()
     let folders = try (0..<4).map { _ in try TemporaryFolder() }
-    DispatchQueue.concurrentPerform(iterations: 4) { index in
-      do {
-        let copy = CopyOfFixture(folder: folders[index])
-        for (name, bytes) in try folder.tree() { try copy.folder.write(name, bytes) }
-        // Small enough that entries come and go all the while.
-        let (summary, _) = try copy.run(cached(limit: 60_000))
-        if summary.parsed + summary.cached == 8 { _ = counter.increment() }
-      } catch {
-        Issue.record(error)
-      }
+    for folder in folders {
+      for (name, bytes) in try self.folder.tree() { try folder.write(name, bytes) }
     }
-    #expect(counter.increment() == 5)
+    try await withThrowingTaskGroup { group in
+      for folder in folders {
+        group.addTask {
+          // Small enough that entries come and go all the while.
+          let (summary, _) = try await CopyOfFixture(folder: folder).run(cached(limit: 60_000))
+          #expect(summary.parsed + summary.cached == 8)
+        }
+      }
+      try await group.waitForAll()
+    }
     let trees = try folders.map { try $0.tree() }
     #expect(trees.allSatisfy { $0 == trees[0] } && trees[0].count == 8 * 4)
   }

@@ -1,4 +1,5 @@
 import M2FPCore
+import TestSupport
 import Testing
 
 @Suite struct OverlayTests {
@@ -17,7 +18,7 @@ import Testing
   }
 
   @Test func blendsLongRunsLikeSinglePixels() {
-    var random = SplitMix(state: 7)
+    var random = SplitMix64(seed: 7)
     let (width, height) = (61, 40)
     // Runs of all lengths, so that whole vectors and their edges both occur.
     var classes: [UInt8] = []

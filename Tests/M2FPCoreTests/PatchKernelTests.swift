@@ -1,5 +1,6 @@
 import CRowKernels
 import Foundation
+import TestSupport
 import Testing
 
 @testable import M2FPCore
@@ -21,13 +22,15 @@ import Testing
     let lanes = Int(M2FP_LANES)
     let first = try GuardedArray(axis.patches.first, count: size.content + 1 + lanes)
     let positions = try GuardedArray(axis.patches.position, count: size.image + lanes)
-    let planes = try [axis.patches.node_0, axis.patches.node_1, axis.patches.weight_0, axis.patches.weight_1]
-      .map { try GuardedArray($0, count: size.content + lanes) }
+    let planes = try [
+      axis.patches.node_0, axis.patches.node_1, axis.patches.weight_0, axis.patches.weight_1,
+    ]
+    .map { try GuardedArray($0, count: size.content + lanes) }
     var patches = m2fp_patches(
       first: first.start, position: positions.start, node_0: planes[0].start,
       node_1: planes[1].start, weight_0: planes[2].start, weight_1: planes[3].start)
     var band = axis.band(0)
-    var generator = SplitMix(state: UInt64(size.image))
+    var generator = SplitMix64(seed: UInt64(size.image))
     for _ in 0..<5 {
       let rows = (0..<2).map { _ in
         (0..<(size.content + 1 + lanes)).map { _ in Float.random(in: -9...9, using: &generator) }

@@ -1,6 +1,7 @@
 import CRowKernels
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
 /// A network's output with its own memory: blobs at random places, so that masks have insides,
@@ -25,7 +26,7 @@ struct SyntheticOutput {
   static func blobs(
     seed: UInt64, queries: Int, classes: Int, maskWidth: Int, maskHeight: Int
   ) -> SyntheticOutput {
-    var random = SplitMix(state: seed)
+    var random = SplitMix64(seed: seed)
     var output = SyntheticOutput(
       queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight)
     for index in output.classLogits.indices { output.classLogits[index] = random.next(-2, 2) }
@@ -63,19 +64,8 @@ struct SyntheticOutput {
   }
 }
 
-/// A small generator with a seed (Steele, Lea and Flood 2014).
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func next(_ low: Float, _ high: Float) -> Float {
+extension SplitMix64 {
+  fileprivate mutating func next(_ low: Float, _ high: Float) -> Float {
     Float.random(in: low..<high, using: &self)
   }
 }

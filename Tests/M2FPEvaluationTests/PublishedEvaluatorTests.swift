@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
 @testable import M2FPEvaluation
@@ -7,12 +8,10 @@ import Testing
 /// The answers of M2FP's published evaluator on generated cases (Models/evaluation/upstream_cases.py).
 struct PublishedEvaluatorTests {
   static let cases: [Case] = {
-    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("Fixtures/evaluation/cases.json")
     do {
-      return try JSONDecoder().decode([Case].self, from: Data(contentsOf: path))
+      return try JSONDecoder().decode([Case].self, from: Fixtures.data("evaluation/cases.json"))
     } catch {
-      fatalError("\(path.path): \(error)")
+      fatalError("evaluation/cases.json: \(error)")
     }
   }()
 

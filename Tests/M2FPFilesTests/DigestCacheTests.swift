@@ -1,17 +1,18 @@
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPFiles
 
 struct DigestCacheTests {
-  private let folder = NSTemporaryDirectory() + "m2fp-digest-cache-" + UUID().uuidString
-  private var file: String { folder + "/file" }
-  private var entries: String { folder + "/entries" }
+  private let folder: TemporaryFolder
+  private let file: String
+  private var entries: String { folder.path("entries") }
 
   init() throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try Data("abc".utf8).write(to: URL(fileURLWithPath: file))
+    folder = try TemporaryFolder()
+    file = try folder.write("file", "abc".utf8)
   }
 
   /// Remembers files of any size and age.
@@ -34,14 +35,12 @@ struct DigestCacheTests {
   }
 
   @Test func aFileIsReadOnceWhileItStaysTheSame() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     #expect(try eager.sha256(ofFile: FilePath(file)) == abc)
     let forged = try forge()
     #expect(try eager.sha256(ofFile: FilePath(file)) == forged)
   }
 
   @Test func aFileThatChangedIsReadAgainAlsoAtTheSameSizeAndTime() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     let attributes = try FileManager.default.attributesOfItem(atPath: file)
     let modified = try #require(attributes[.modificationDate])
     _ = try eager.sha256(ofFile: FilePath(file))
@@ -55,7 +54,6 @@ struct DigestCacheTests {
   }
 
   @Test func whatIsSmallOrJustChangedIsNotRemembered() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     for cache in [
       DigestCache(folder: FilePath(entries), smallestFile: 4, settlingSeconds: -1),
       DigestCache(folder: FilePath(entries), smallestFile: 0, settlingSeconds: 3600),
@@ -66,7 +64,6 @@ struct DigestCacheTests {
   }
 
   @Test func aDamagedEntryAndAFolderThatCannotBeMadeDoNoHarm() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     _ = try eager.sha256(ofFile: FilePath(file))
     for name in try FileManager.default.contentsOfDirectory(atPath: entries) {
       try Data("1 2 3".utf8).write(to: URL(fileURLWithPath: entries + "/" + name))

@@ -1,5 +1,6 @@
 import Foundation
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPFiles
@@ -16,10 +17,9 @@ struct SHA256Tests {
   ])
   func publishedExamples(message: String, digest: String) throws {
     #expect(Array(message.utf8).withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest)
-    let path = NSTemporaryDirectory() + "m2fp-digest-" + UUID().uuidString
-    try Data(message.utf8).write(to: URL(fileURLWithPath: path))
-    defer { unlink(path) }
-    #expect(try SHA256.hexadecimal(ofFile: FilePath(path)) == digest)
+    let folder = try TemporaryFolder()
+    #expect(
+      try SHA256.hexadecimal(ofFile: FilePath(folder.write("message", message.utf8))) == digest)
   }
 
   @Test func aMissingFileThrows() {

@@ -1,21 +1,20 @@
 import Foundation
+import TestSupport
 import Testing
 
-@testable import M2FPCommands
-
-/// Defaults from m2fp.toml, suggestions, topics.
-struct ConfigurationTests: EndToEnd {
-  let place: WorkingFolder
+/// Defaults from m2fp.toml, and suggestions for what is misspelt.
+struct ConfigurationTests: CLIFixture {
+  let folder: TemporaryFolder
 
   init() throws {
-    place = try WorkingFolder()
+    folder = try TemporaryFolder()
   }
 
   private func write(_ text: String, to name: String) throws {
-    try write(name, Data(text.utf8))
+    try folder.write(name, text.utf8)
   }
 
-  @Test func aFileSetsDefaultsAndTheCommandLineIsStronger() throws {
+  @Test func aFileSetsDefaultsAndTheCommandLineIsStronger() async throws {
     try addPhoto("a.png")
     try write(
       """
@@ -25,27 +24,28 @@ struct ConfigurationTests: EndToEnd {
       overlay = true
       max_side = 128
       """, to: "m2fp.toml")
-    #expect(try run("parse", "a.png", "--out", "one").code == 0)
-    #expect(exists("one/a.m2fp/hair.png") && !exists("one/a.m2fp/face.png"))
-    #expect(exists("one/a.m2fp.overlay.jpg"))
+    #expect(try await run("parse", "a.png", "--out", "one").code == 0)
+    #expect(folder.exists("one/a.m2fp/hair.png") && !folder.exists("one/a.m2fp/face.png"))
+    #expect(folder.exists("one/a.m2fp.overlay.jpg"))
     #expect(
-      try run("parse", "a.png", "--out", "two", "--masks=face", "--no-overlay").code == 0)
-    #expect(exists("two/a.m2fp/face.png") && !exists("two/a.m2fp/hair.png"))
-    #expect(!exists("two/a.m2fp.overlay.jpg"))
-    let none = try run("parse", "a.png", "--out", "three", "--no-config", "--model", Self.model)
-    #expect(none.code == 0 && exists("three/a.m2fp/face.png"))
-    let shown = try run("config", "show", "parse")
+      try await run("parse", "a.png", "--out", "two", "--masks=face", "--no-overlay").code == 0)
+    #expect(folder.exists("two/a.m2fp/face.png") && !folder.exists("two/a.m2fp/hair.png"))
+    #expect(!folder.exists("two/a.m2fp.overlay.jpg"))
+    let none = try await run(
+      "parse", "a.png", "--out", "three", "--no-config", "--model", Self.model)
+    #expect(none.code == 0 && folder.exists("three/a.m2fp/face.png"))
+    let shown = try await run("config", "show", "parse")
     #expect(shown.code == 0)
     #expect(shown.output.contains("max-side = 128") && shown.output.contains("# m2fp.toml"))
-    let other = try run("config", "show", "classes")
+    let other = try await run("config", "show", "classes")
     #expect(other.output.contains("model = \"\(Self.model)\""), "a key at the top is for all")
   }
 
-  @Test func whatConfigShowPrintsIsAConfiguration() throws {
-    let shown = try run("config", "show")
+  @Test func whatConfigShowPrintsIsAConfiguration() async throws {
+    let shown = try await run("config", "show")
     #expect(shown.code == 0)
     try write(shown.output, to: "copy.toml")
-    #expect(try run("config", "show", "--config", "copy.toml").code == 0)
+    #expect(try await run("config", "show", "--config", "copy.toml").code == 0)
   }
 
   @Test func aFileThatTheShellEmptiedIsNotRead() throws {
@@ -89,9 +89,9 @@ struct ConfigurationTests: EndToEnd {
     ("[parse]\nmax-side = \"wide\"", "In c.toml"),
     ("[parse\n", "c.toml, line"),
   ])
-  func aWrongFileIsExplained(_ text: String, _ message: String) throws {
+  func aWrongFileIsExplained(_ text: String, _ message: String) async throws {
     try write(text, to: "c.toml")
-    let result = try run("parse", "a.png", "--config", "c.toml")
+    let result = try await run("parse", "a.png", "--config", "c.toml")
     #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
   }
 
@@ -107,23 +107,25 @@ struct ConfigurationTests: EndToEnd {
     ("persons = true\nmax-person-overlap = 0.3", ["--no-persons"], 3),
     ("min-person-size = 10", ["--export", "labels", "labels"], 3),
   ])
-  func noDefaultContradictsWhatIsTyped(_ file: String, _ typed: [String], _ failed: Int) throws {
+  func noDefaultContradictsWhatIsTyped(_ file: String, _ typed: [String], _ failed: Int)
+    async throws
+  {
     for name in ["1", "2", "3"] { try write("no photo", to: "in/\(name).png") }
     try write("", to: "file-in-the-way")
     try write("[parse]\nmodel = \"\(Self.model)\"\njobs = 1\n" + file, to: "m2fp.toml")
-    let result = try run(["parse", "in", "--json"] + typed)
-    #expect(result.code == 3 && result.total("failed") == failed, "\(result.error)")
+    let result = try await run(["parse", "in", "--json"] + typed)
+    #expect(result.code == 3 && result.summary?.failed == failed, "\(result.error)")
     #expect(!typed.contains("--quiet") || !result.error.contains("debug"))
   }
 
-  @Test func aDefaultThatNeedsAnotherOptionWaitsForIt() throws {
+  @Test func aDefaultThatNeedsAnotherOptionWaitsForIt() async throws {
     try addPhoto("in/a.png")
     try write(
       "[parse]\nmodel = \"\(Self.model)\"\noverlay-format = \"png\"\nmin-person-size = \"90%\"",
       to: "m2fp.toml")
-    #expect(try run("parse", "in", "--overlay", "--export", "coco", "c.json").code == 0)
-    #expect(exists("in/a.m2fp.overlay.png"))
-    #expect(!(try String(contentsOf: url("c.json"), encoding: .utf8)).contains("person_id"))
+    #expect(try await run("parse", "in", "--overlay", "--export", "coco", "c.json").code == 0)
+    #expect(folder.exists("in/a.m2fp.overlay.png"))
+    #expect(!(try folder.text("c.json")).contains("person_id"))
   }
 
   @Test(arguments: [
@@ -136,46 +138,13 @@ struct ConfigurationTests: EndToEnd {
     (["eval", "--predictions", "a", "--truth", "b", "--classes", "chip"], "did you mean 'cihp'?"),
     (["classes", "--model", Self.model, "--palette", "vco"], "did you mean 'voc'?"),
   ])
-  func theNearestNameIsSuggested(_ arguments: [String], _ message: String) throws {
-    let result = try run(arguments)
+  func theNearestNameIsSuggested(_ arguments: [String], _ message: String) async throws {
+    let result = try await run(arguments)
     #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
   }
 
-  @Test func aFolderInPlaceOfACommandIsUnderstood() throws {
-    #expect(mkdir(folder + "/photos", 0o700) == 0)
-    #expect(try run("photos").error.contains("m2fp parse photos"))
-  }
-
-  @Test func topicsAreTexts() throws {
-    for topic in HelpTopic.all {
-      let result = try run("help", topic.name)
-      #expect(result.code == 0 && result.output.hasPrefix(topic.abstract))
-      #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
-    }
-    #expect(try run("help", "parse").output.contains("USAGE: m2fp parse"))
-  }
-
-  @Test func theReadmeListsTheSameExitCodes() throws {
-    let readme = try String(
-      contentsOf: Self.tests.deletingLastPathComponent().appendingPathComponent("README.md"),
-      encoding: .utf8)
-    let table = try #require(readme.range(of: "| exit code | meaning |\n|---|---|\n"))
-    let rows = readme[table.upperBound...].split(
-      separator: "\n", omittingEmptySubsequences: false
-    ).prefix { $0.hasPrefix("|") }
-    let listed = rows.compactMap { $0.split(separator: "|").first }.map {
-      $0.trimmingCharacters(in: .whitespaces)
-    }
-    let known = HelpTopic.exitCodes.blocks.flatMap { block -> [String] in
-      if case .list(let rows) = block { rows.map(\.term) } else { [] }
-    }
-    #expect(listed == known)
-  }
-
-  @Test func everyShellGetsCompletions() throws {
-    for shell in ["bash", "zsh", "fish"] {
-      let result = try run("--generate-completion-script", shell)
-      #expect(result.code == 0 && result.output.contains("max-side"))
-    }
+  @Test func aFolderInPlaceOfACommandIsUnderstood() async throws {
+    #expect(mkdir(folder.path("photos"), 0o700) == 0)
+    #expect(try await run("photos").error.contains("m2fp parse photos"))
   }
 }

@@ -1,11 +1,18 @@
 import Foundation
 import M2FPCore
 import M2FPImageIO
+import TestSupport
 import Testing
 
 /// Many photos of all sizes with bad files strewn in. `make soak` does it at length: `SOAK_IMAGES`
 /// photos, seeded by `TRIAL_SEED`.
-struct SoakTests {
+struct SoakTests: CLIFixture {
+  let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
   /// Twelve ways in which a file can be bad, and what has to be said of each.
   private static let bad: [(stage: String, code: String, make: @Sendable (String) throws -> Void)] =
     [
@@ -27,8 +34,7 @@ struct SoakTests {
     ]
 
   private static func copy(_ name: String, _ path: String) throws {
-    try FileManager.default.copyItem(
-      atPath: Trial.fixtures + "/images/bad/" + name, toPath: path)
+    try FileManager.default.copyItem(atPath: Fixtures.path("images/bad/" + name), toPath: path)
   }
 
   /// What is logged after each file.
@@ -37,14 +43,13 @@ struct SoakTests {
     let resident: String?
   }
 
-  @Test func everyGoodPhotoIsParsedEveryBadOneNamedAndMemoryStaysFlat() throws {
-    let count = Trial.number("SOAK_IMAGES", default: 120)
-    let seed = Trial.number("TRIAL_SEED", default: 1)
-    var random = SeededGenerator(seed: seed)
-    let trial = try Trial()
-    for folder in 0..<3 {
+  @Test func everyGoodPhotoIsParsedEveryBadOneNamedAndMemoryStaysFlat() async throws {
+    let count = Self.number("SOAK_IMAGES", default: 120)
+    let seed = Self.number("TRIAL_SEED", default: 1)
+    var random = SplitMix64(seed: UInt64(truncatingIfNeeded: seed))
+    for number in 0..<3 {
       try FileManager.default.createDirectory(
-        atPath: trial.path("in/\(folder)"), withIntermediateDirectories: true)
+        atPath: folder.path("in/\(number)"), withIntermediateDirectories: true)
     }
     let badCount = max(Self.bad.count, count * 3 / 100)
     let badNumbers = Dictionary(
@@ -53,9 +58,9 @@ struct SoakTests {
       })
     var sizes: [String: (width: Int, height: Int)] = [:]
     for number in 0..<count {
-      let name = "in/" + Trial.name(number)
+      let name = "in/" + Self.name(number)
       if let kind = badNumbers[number] {
-        try Self.bad[kind].make(trial.path(name))
+        try Self.bad[kind].make(folder.path(name))
         continue
       }
       // One in fifty is large. One of the first is the largest, so that its pixels are no growth.
@@ -67,20 +72,20 @@ struct SoakTests {
           width: .random(in: 8...400, using: &random) * scale,
           height: .random(in: 8...300, using: &random) * scale
         )
-      try trial.write(name, Trial.photo(width: size.width, height: size.height, number: number))
+      try addPhoto(number: number, width: size.width, height: size.height)
       sizes[name] = size
     }
 
-    let run = try trial.run(
-      "parse", "in", "--out", "out", "--model", Trial.model, "--max-file-size", "2", "--json",
+    let result = try await run(
+      "parse", "in", "--out", "out", "--model", Self.model, "--max-file-size", "2", "--json",
       "--log-level", "debug", "--log-format", "json")
-    #expect(run.code == 3, "\(run.error.suffix(1000))")
+    #expect(result.code == 3, "\(result.error.suffix(1000))")
     let lines = Dictionary(
-      run.lines.compactMap { line in line.file.map { ($0, line) } }, uniquingKeysWith: { $1 })
+      result.lines.compactMap { line in line.file.map { ($0, line) } }, uniquingKeysWith: { $1 })
     #expect(lines.count == count)
     var wrong: [String] = []
     for (number, kind) in badNumbers {
-      let name = "in/" + Trial.name(number)
+      let name = "in/" + Self.name(number)
       let (stage, code, _) = Self.bad[kind]
       let line = lines[name]
       if line?.status != "failed" || line?.stage != stage || line?.code != code
@@ -92,10 +97,10 @@ struct SoakTests {
     for (name, size) in sizes {
       let stem = "out/" + name.dropFirst("in/".count).dropLast(".png".count)
       guard lines[name]?.status == "parsed",
-        let map = FileManager.default.contents(atPath: trial.path(stem + ".m2fp.png")),
+        let map = FileManager.default.contents(atPath: folder.path(stem + ".m2fp.png")),
         let image = try? ImageDecoder.decode([UInt8](map)).image,
         image.width == size.width, image.height == size.height,
-        FileManager.default.fileExists(atPath: trial.path(stem + ".m2fp.json"))
+        FileManager.default.fileExists(atPath: folder.path(stem + ".m2fp.json"))
       else {
         wrong.append("\(name) is not parsed")
         continue
@@ -103,7 +108,7 @@ struct SoakTests {
     }
     #expect(wrong.isEmpty, "\(wrong.prefix(5))")
 
-    let resident = run.error.split(separator: "\n").compactMap {
+    let resident = result.error.split(separator: "\n").compactMap {
       (try? JSONDecoder().decode(Logged.self, from: Data($0.utf8)))?.resident.flatMap { Int($0) }
     }
     try #require(resident.count == count)
@@ -117,7 +122,7 @@ struct SoakTests {
       """
       soak (seed \(seed)): \(sizes.count) good photos of 8×8 to 1600×1200, all parsed; \(badCount) \
       bad files of \(Self.bad.count) kinds, \(wrong.count) not named with stage and reason; exit \
-      \(run.code ?? -1); resident \(marks.joined(separator: ", ")); peak grew by \
+      \(result.code ?? -1); resident \(marks.joined(separator: ", ")); peak grew by \
       \(Double(growth) / 1e6) MB after the first \(warm)
       """)
   }

@@ -1,29 +1,31 @@
 import Foundation
+import M2FPImageIO
+import TestSupport
 import Testing
 
 /// Holds the memory that a run is estimated to need against the memory that it takes. `make memory`
 /// does it at length, for the archives in `MEMORY_MODELS` (separated by colons).
-@Suite(.serialized) struct MemoryTests {
-  private let trial: Trial
-  private let isLong = Trial.environment["MEMORY_MODELS"] != nil
+@Suite(.serialized) struct MemoryTests: CLIFixture {
+  let folder: TemporaryFolder
+  private let isLong = Self.environment["MEMORY_MODELS"] != nil
 
   private static let models =
-    Trial.environment["MEMORY_MODELS"].map { $0.split(separator: ":").map(String.init) }
-    ?? [Trial.shippedModel]
+    environment["MEMORY_MODELS"].map { $0.split(separator: ":").map(String.init) }
+    ?? [shippedModel]
 
   init() throws {
-    trial = try Trial()
+    folder = try TemporaryFolder()
     // Square photos get the largest input that the short side allows.
-    for (folder, width, height) in [("small", 400, 300), ("large", 4000, 3000)] {
-      for number in 0..<(folder == "small" || isLong ? 6 : 0) {
-        try trial.write(
-          "\(folder)/\(number).jpg",
-          Trial.photo(width: width, height: height, number: 2 * number + 1))
+    for (name, width, height) in [("small", 400, 300), ("large", 4000, 3000)] {
+      for number in 0..<(name == "small" || isLong ? 6 : 0) {
+        let photo = Photo.stripes(width: width, height: height, number: 2 * number + 1)
+        try folder.write("\(name)/\(number).jpg", JPEGEncoder.rgb(photo).data)
       }
     }
   }
 
-  @Test(arguments: models) func theEstimateCoversWhatARunTakesAndNotMuchMore(_ model: String) throws
+  @Test(arguments: models) func theEstimateCoversWhatARunTakesAndNotMuchMore(_ model: String)
+    async throws
   {
     for photos in isLong ? ["small", "large"] : ["small"] {
       for maxSide in isLong ? ["320", "800", "0"] : ["800"] {
@@ -31,13 +33,13 @@ import Testing
           for extra in isLong ? [[], ["--overlay"]] : [[]] {
             let arguments =
               ["parse", photos, "--model", model, "--max-side", maxSide, "--jobs", jobs] + extra
-            let refused = try trial.run(arguments + ["--out", "out", "--memory-limit", "1M"])
+            let refused = try await run(arguments + ["--out", "out", "--memory-limit", "1M"])
             let figure = try #require(
               refused.error.firstMatch(of: /needs? about ([0-9]+) MiB/).flatMap { Double($0.1) },
               "\(refused.error)")
-            let run = try trial.run(arguments + ["--out", "out", "--force", "--json"])
-            try #require(run.code == 0, "\(run.error)")
-            let peak = Double(try #require(run.lines.last?.summary).peakMemory) / 1_048_576
+            let result = try await run(arguments + ["--out", "out", "--force", "--json"])
+            try #require(result.code == 0, "\(result.error)")
+            let peak = Double(try #require(result.summary).peakMemory) / 1_048_576
             print(
               "memory: \(model.split(separator: "/").last ?? "") \(arguments.dropFirst(4).joined(separator: " ")), \(photos) photos: estimated \(Int(figure)) MiB, took \(Int(peak)) MiB"
             )

@@ -15,8 +15,6 @@ PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev l
   fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
-# COCO's own reader, which Debian does not have.
-PYCOCOTOOLS := pycocotools==2.0.11
 # promtool, for the metrics; unshare, for full and read-only disks.
 TEST_PACKAGES += prometheus util-linux
 # What ModelScope's own code needs besides, as far as Debian has it.
@@ -30,7 +28,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity recipes-check install manual completions uninstall setup setup-test clean sheet-check pictures
+.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check install manual completions uninstall setup setup-test clean sheet-check pictures
 
 build: setup
 	$(SWIFT_BUILD) --product m2fp
@@ -42,8 +40,11 @@ demo: build
 	@echo "The results are in .build/demo: NAME.m2fp.png (colour maps), NAME.m2fp.overlay.jpg,"
 	@echo "NAME.m2fp/ (a mask for each class) and NAME.m2fp.json (what was found)."
 
+# What runs the binary comes last: the rest takes seconds.
 test: setup-test
-	swift test
+	swift build --build-tests
+	swift test --skip-build --skip '^IntegrationTests\.'
+	swift test --skip-build --filter '^IntegrationTests\.'
 	$(PYTHON) -m unittest discover -s Models/tests
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
 	$(MAKE) --no-print-directory tsan \
@@ -119,6 +120,26 @@ parity: setup-test build
 eval-parity: setup-test
 	$(PYTHON) Models/evaluation/upstream_cases.py --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
 
+# The decoder against Pillow, pixel by pixel, on every JPEG and PNG of Pillow's own test set (which
+# its source package holds), of ours and of PILLOW_FOLDERS.
+PILLOW := 12.3.0
+PILLOW_CHECK := .build/pillow-check-$(PILLOW)
+pillow-check: setup $(PILLOW_CHECK)/images
+	clang -shared -fPIC -O2 -Werror -Wno-nullability-completeness -ISources/CImageCodec/include \
+	  Sources/CImageCodec/*.c -ljpeg -lpng -lz -o $(PILLOW_CHECK)/codec.so
+	$(PILLOW_CHECK)/python/bin/python Tests/Fixtures/images/pillow_check.py $(PILLOW_CHECK)/codec.so \
+	  $(PILLOW_CHECK)/images Tests/Fixtures/images $(PILLOW_FOLDERS)
+
+$(PILLOW_CHECK)/images:
+	$(call install,python3-venv)
+	rm -rf $(PILLOW_CHECK) && $(PYTHON) -m venv $(PILLOW_CHECK)/python
+	$(PILLOW_CHECK)/python/bin/pip install --quiet pillow==$(PILLOW) numpy
+	$(PILLOW_CHECK)/python/bin/pip download --quiet --no-deps --no-binary pillow --dest $(PILLOW_CHECK) \
+	  pillow==$(PILLOW)
+	tar --extract --file $(PILLOW_CHECK)/pillow-$(PILLOW).tar.gz --directory $(PILLOW_CHECK) \
+	  pillow-$(PILLOW)/Tests/images
+	mv $(PILLOW_CHECK)/pillow-$(PILLOW)/Tests/images $@
+
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
@@ -178,10 +199,11 @@ setup-test: setup
 	@$(MAKE) --no-print-directory .build/test-python
 
 # Debian's Python with what only PyPI has; the Swift tests call for it, too.
-.build/test-python:
-	$(PYTHON) -m venv --system-site-packages $@.new
-	$@.new/bin/pip install --quiet --no-deps $(PYCOCOTOOLS)
+.build/test-python: Tests/requirements.txt
+	$(PYTHON) -m venv --clear --system-site-packages $@.new
+	$@.new/bin/pip install --quiet --requirement $<
 	rm -rf $@ && mv $@.new $@
+	touch $@
 
 clean:
 	swift package clean

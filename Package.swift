@@ -10,18 +10,21 @@ let swiftSettings: [SwiftSetting] = [
 // Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
 // for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
 let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
   name: "m2fp",
   products: [
     .executable(name: "m2fp", targets: ["m2fp"]),
+    .library(name: "M2FP", targets: ["M2FP"]),
     // Opened at run time (Sources/CTorchLoader), not linked.
     .library(name: "M2FPTorch", type: .dynamic, targets: ["CTorchSession"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
@@ -34,45 +37,56 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
-      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference"],
+      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
       dependencies: [
-        "M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPExport", "M2FPImageIO", "M2FPInference",
-        "M2FPLabelTrees",
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPExport",
+        "M2FPFiles",
+        "M2FPImageIO", "M2FPInference", "M2FPResults",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+        system,
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
+    // One image: bytes in, results out.
     .target(
-      name: "M2FPExport", dependencies: ["M2FPBatch", "M2FPCore", "M2FPImageIO"],
-      resources: [.embedInCode("Sheet/sheet.css"), .embedInCode("Sheet/sheet.js")],
+      name: "M2FP", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference"],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPBatch",
+      dependencies: ["M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPExport",
+      dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
+      resources: [.embedInCode("Sheet/sheet.css"), .embedInCode("Sheet/sheet.js")],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPDatasets",
       dependencies: [
-        "M2FPCore", "M2FPDigest", "M2FPImageIO",
+        "M2FPCore", "M2FPEvaluation", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
       ],
+      swiftSettings: swiftSettings),
+    .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPResults", dependencies: ["M2FPCore", "M2FPFiles", "M2FPImageIO", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPInference",
-      dependencies: [
-        "CLibZip", "CTorchLoader", "M2FPCore", "M2FPDigest",
-      ],
+      dependencies: ["CLibZip", "CTorchLoader", "M2FPCore", "M2FPFiles", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPLabelTrees",
-      dependencies: ["M2FPBatch", "M2FPCore", "M2FPEvaluation", "M2FPImageIO"],
+      name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore", system],
       swiftSettings: swiftSettings),
-    .target(name: "M2FPEvaluation", dependencies: ["M2FPCore"], swiftSettings: swiftSettings),
-    .target(name: "M2FPCore", dependencies: ["CRowKernels"], swiftSettings: swiftSettings),
-    .target(name: "M2FPDigest", dependencies: ["CLibCrypto"], swiftSettings: swiftSettings),
+    .target(
+      name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
       name: "CTorchSession",
@@ -93,34 +107,66 @@ let package = Package(
     .systemLibrary(name: "CLibZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    // What the tests of several targets need; plain code, no tests.
+    .target(
+      name: "TestSupport", dependencies: ["M2FPCore", "M2FPImageIO", system],
+      path: "Tests/TestSupport",
+      swiftSettings: swiftSettings),
+    .testTarget(name: "LayeringTests", swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPCoreTests", dependencies: ["CRowKernels", "M2FPCore"],
+      name: "M2FPCoreTests",
+      dependencies: ["CRowKernels", "M2FPCore", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPEvaluationTests", dependencies: ["M2FPEvaluation", "M2FPCore"],
+      name: "M2FPEvaluationTests",
+      dependencies: ["M2FPCore", "M2FPEvaluation", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPLabelTreesTests",
-      dependencies: ["M2FPLabelTrees", "M2FPEvaluation", "M2FPCore", "M2FPImageIO"],
+      name: "M2FPDatasetsTests",
+      dependencies: [
+        "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPImageIO", "TestSupport", system,
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPDigestTests", dependencies: ["M2FPDigest"], swiftSettings: swiftSettings),
-    .testTarget(
-      name: "M2FPImageIOTests", dependencies: ["M2FPImageIO", "M2FPCore"],
+      name: "M2FPFilesTests",
+      dependencies: ["M2FPCore", "M2FPFiles", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPInferenceTests", dependencies: ["M2FPInference", "M2FPCore"],
+      name: "M2FPImageIOTests",
+      dependencies: ["M2FPCore", "M2FPImageIO", "TestSupport"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "M2FPBatchTests", dependencies: ["M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      name: "M2FPInferenceTests",
+      dependencies: ["M2FPCore", "M2FPInference", "TestSupport", system],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPBatchTests",
+      dependencies: [
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "TestSupport",
+        system,
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPExportTests",
-      dependencies: ["M2FPExport", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      dependencies: [
+        "M2FPBatch", "M2FPCore", "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPResults",
+        "TestSupport", system,
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCommandsTests",
-      dependencies: ["m2fp", "M2FPCommands", "M2FPBatch", "M2FPCore", "M2FPImageIO"],
+      dependencies: [
+        "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPResults", "TestSupport", system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+    // What runs the binary.
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "m2fp", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles",
+        "M2FPImageIO", "M2FPResults", "TestSupport", system,
+      ],
       swiftSettings: swiftSettings),
   ],
   cxxLanguageStandard: .cxx17
@@ -136,6 +182,9 @@ if Context.environment["M2FP_BATCH_ONLY"] != nil {
   }
   let kept = needed(by: "M2FPBatchTests")
   package.products = []
-  package.dependencies = []
+  package.dependencies.removeAll { dependency in
+    guard case .sourceControl(_, let location, _) = dependency.kind else { return true }
+    return !location.hasSuffix("swift-system")
+  }
   package.targets.removeAll { !kept.contains($0.name) }
 }

@@ -8,6 +8,7 @@
 void m2fp_result_reset(m2fp_image_result *result) {
   result->status = M2FP_IMAGE_OK;
   result->warning_count = 0;
+  result->is_damaged = 0;
   result->message[0] = 0;
   result->first_warning[0] = 0;
 }
@@ -29,8 +30,29 @@ void m2fp_result_warn(m2fp_image_result *result, const char *message) {
   if (result->warning_count < INT32_MAX) result->warning_count++;
 }
 
+int m2fp_result_damage(m2fp_image_result *result, const m2fp_decode_options *options,
+                       enum m2fp_image_status status, const char *format, ...) {
+  char message[sizeof result->message];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  if (options->refuse_damaged) {
+    m2fp_result_fail(result, status, "%s", message);
+    return 0;
+  }
+  m2fp_result_warn(result, message);
+  // Told before what is merely odd.
+  if (!result->is_damaged) {
+    snprintf(result->first_warning, sizeof result->first_warning, "%s", message);
+  }
+  result->is_damaged = 1;
+  return 1;
+}
+
 int m2fp_buffer_reserve(m2fp_buffer *buffer, size_t extra) {
   if (buffer->capacity - buffer->count >= extra) return 1;
+  if (extra > SIZE_MAX / 2 - buffer->capacity) return 0;
   size_t capacity = buffer->capacity + buffer->capacity / 2;
   if (capacity < buffer->count + extra) capacity = buffer->count + extra;
   if (capacity < 1 << 16) capacity = 1 << 16;
@@ -85,43 +107,4 @@ void m2fp_place(const placement *place, const uint8_t *strip, int32_t width, int
       from += (size_t)width * 3;
     }
   }
-}
-
-static uint32_t read16(const uint8_t *at, int big) {
-  return big ? (uint32_t)at[0] << 8 | at[1] : (uint32_t)at[1] << 8 | at[0];
-}
-
-static uint32_t read32(const uint8_t *at, int big) {
-  return big ? read16(at, 1) << 16 | read16(at + 2, 1) : read16(at + 2, 0) << 16 | read16(at, 0);
-}
-
-int32_t m2fp_tiff_orientation(const uint8_t *tiff, size_t count) {
-  enum { ORIENTATION = 0x0112, BYTE = 1, SHORT = 3, LONG = 4, ENTRY = 12 };
-  if (count < 8) return 1;
-  int big;
-  if (memcmp(tiff, "MM\0*", 4) == 0) {
-    big = 1;
-  } else if (memcmp(tiff, "II*\0", 4) == 0) {
-    big = 0;
-  } else {
-    return 1;
-  }
-  size_t directory = read32(tiff + 4, big);
-  if (directory > count || count - directory < 2) return 1;
-  size_t entries = read16(tiff + directory, big);
-  size_t room = (count - directory - 2) / ENTRY;
-  if (entries > room) entries = room;
-  const uint8_t *entry = tiff + directory + 2;
-  for (size_t i = 0; i < entries; i++, entry += ENTRY) {
-    if (read16(entry, big) != ORIENTATION) continue;
-    if (read32(entry + 4, big) != 1) return 1;
-    uint32_t value = 0;
-    switch (read16(entry + 2, big)) {
-      case BYTE: value = entry[8]; break;
-      case SHORT: value = read16(entry + 8, big); break;
-      case LONG: value = read32(entry + 8, big); break;
-    }
-    return value >= 1 && value <= 8 ? (int32_t)value : 1;
-  }
-  return 1;
 }

@@ -178,7 +178,7 @@ static inline uint8_t pack_eight(const uint8_t *labels, uint64_t pattern) {
 static const uint8_t *mask_row(const void *context, int32_t y, uint8_t *row) {
   const mask_rows *rows = context;
   const uint8_t *labels = rows->labels + (size_t)rows->width * y;
-  uint64_t pattern = rows->label * 0x0101010101010101;
+  uint64_t pattern = rows->label * UINT64_C(0x0101010101010101);
   int32_t x = 0;
   for (; x + 8 <= rows->width; x += 8) row[x >> 3] = pack_eight(labels + x, pattern);
   if (x < rows->width) {

@@ -83,7 +83,9 @@ static void NAMED(tally_rough)(const m2fp_patches *patches, const m2fp_band *ban
   MASK counts = 0;
   for (int32_t column = 0; column < widest; column++) {
     MASK valid = column < width;
-    LANES right = NAMED(gather)(patches->position + column, first), left = 1 - right;
+    // A narrower patch stays at its first column: the widest's last may lie far past the row's end.
+    MASK places = *(const MASK *)first + (column & valid);
+    LANES right = NAMED(gather)(patches->position, (const int32_t *)&places), left = 1 - right;
     LANES upper = left * top_left + right * top_right;
     LANES lower = left * bottom_left + right * bottom_right;
     MASK anywhere = 0;

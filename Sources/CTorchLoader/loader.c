@@ -25,7 +25,7 @@ __attribute__((constructor)) static void set_environment(void) {
 typedef const m2fp_torch_api *(*get_api)(size_t version);
 
 static const char *const kLibrary = "libM2FPTorch.so";
-// From the executable's folder: where the package manager builds, and where `make install` installs.
+// From the executable's folder: where the package manager builds it, and where it is installed.
 static const char *const kFolders[] = {".", "../lib/m2fp"};
 
 static void *open_library(const char *path) {

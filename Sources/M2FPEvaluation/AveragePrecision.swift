@@ -1,34 +1,34 @@
 /// Area under the envelope of precision over recall (Everingham et al. 2010, as of VOC 2010).
 enum AveragePrecision {
-  /// How one finding was judged.
-  enum Verdict {
-    case right, wrong
+  /// How one detection was matched.
+  enum Match {
+    case truePositive, falsePositive
     /// Scored too low to count.
-    case leftOut
+    case ignored
   }
 
-  /// The average precision of findings.
+  /// The average precision of detections.
   ///
   /// - Parameters:
-  ///   - verdicts: One for each finding, by descending score.
+  ///   - matches: One for each detection, by descending score.
   ///   - truths: How many there were to find.
   /// - Returns: As upstream: 0 if there was nothing to find and nothing was found, nil if something
-  ///   was found where there was nothing to find. Above 1 where several findings are right by the
+  ///   was found where there was nothing to find. Above 1 where several detections are right by the
   ///   same truth.
-  static func of(_ verdicts: [Verdict], truths: Int) -> Double? {
-    if truths == 0 { return verdicts.isEmpty ? 0 : nil }
+  static func of(_ matches: [Match], truths: Int) -> Double? {
+    if truths == 0 { return matches.isEmpty ? 0 : nil }
     var (right, counted) = (0, 0)
     var recall: [Double] = []
     var precision: [Double] = []
-    for verdict in verdicts {
-      if verdict != .leftOut { counted += 1 }
-      if verdict == .right { right += 1 }
+    for match in matches {
+      if match != .ignored { counted += 1 }
+      if match == .truePositive { right += 1 }
       recall.append(Double(right) / Double(truths))
       precision.append(counted > 0 ? Double(right) / Double(counted) : 0)
     }
     var area = 0.0
     var envelope = 0.0
-    for index in verdicts.indices.reversed() {
+    for index in matches.indices.reversed() {
       envelope = max(envelope, precision[index])
       area += (recall[index] - (index > 0 ? recall[index - 1] : 0)) * envelope
     }

@@ -3,8 +3,8 @@ import M2FPCore
 /// The measures of human parsing over a set of images, as M2FP's published evaluator takes them.
 ///
 /// - mIoU, accuracy, F1: from one confusion matrix over all pixels.
-/// - AP^r (Hariharan et al. 2014; Gong et al. 2018, "PGN"): each part of each person is a region; it
-///   is right if its IoU with a true region of its class exceeds the threshold.
+/// - AP^r (Hariharan et al. 2014; Gong et al. 2018, "PGN"): each part of each person is a instance; it
+///   is right if its IoU with a true instance of its class exceeds the threshold.
 /// - AP^p (Zhao et al. 2018, "MHP v2"): a person is right if the mean IoU of its parts, the
 ///   background among them, exceeds the threshold with a true person that no better one took.
 /// - PCP (same): the share of a true person's parts found with an IoU above the threshold, in the
@@ -12,7 +12,7 @@ import M2FPCore
 /// - AP^h: a person is right if the IoU of its mask with a true person exceeds the threshold.
 ///
 /// Where the evaluator departs from the definitions, so does this, because figures are published by
-/// it: AP^r and AP^h let several findings be right by the same truth, and can exceed 1. Among equal
+/// it: AP^r and AP^h let several detections be right by the same truth, and can exceed 1. Among equal
 /// scores its order is that of an unstable sort; here AP^p takes the first image first, AP^r and
 /// AP^h the last.
 public struct Evaluation: Sendable {
@@ -34,10 +34,10 @@ public struct Evaluation: Sendable {
   public private(set) var confusion: Confusion
   public private(set) var images = 0
   private let absent: AbsentClasses
-  private var parts: [ImageFigures.Findings]?
-  private var persons: ImageFigures.Findings?
+  private var parts: [ImageMetrics.Detections]?
+  private var persons: ImageMetrics.Detections?
   /// Found persons, their true persons numbered over all images.
-  private var parsings: [ImageFigures.Parsing] = []
+  private var parsings: [ImageMetrics.Parsing] = []
 
   public init(classes: Int, absent: AbsentClasses = .zero) {
     confusion = Confusion(classes: classes)
@@ -45,12 +45,12 @@ public struct Evaluation: Sendable {
   }
 
   /// Adds an image with as many classes.
-  public mutating func add(_ image: ImageFigures) {
+  public mutating func add(_ image: ImageMetrics) {
     images += 1
     confusion.add(image.confusion)
     if let new = image.parts {
       var all =
-        parts ?? [ImageFigures.Findings](repeating: .init(), count: confusion.classes)
+        parts ?? [ImageMetrics.Detections](repeating: .init(), count: confusion.classes)
       for index in all.indices {
         all[index].found += new[index].found
         all[index].truths += new[index].truths
@@ -60,7 +60,7 @@ public struct Evaluation: Sendable {
     if let new = image.persons {
       let before = persons?.truths ?? 0
       parsings += (image.parsings ?? []).map { $0.numbered(from: before) }
-      persons = ImageFigures.Findings(
+      persons = ImageMetrics.Detections(
         found: (persons?.found ?? []) + new.found, truths: before + new.truths)
     }
   }
@@ -115,12 +115,12 @@ public struct Evaluation: Sendable {
 
   /// AP^r of one class; nil without true parts.
   public func partPrecision(_ index: Int) -> Curve? {
-    guard let findings = parts?[index] else { return nil }
-    if absent == .skip, findings.truths == 0 {
+    guard let detections = parts?[index] else { return nil }
+    if absent == .skip, detections.truths == 0 {
       return Curve(
         thresholds: Self.partThresholds, values: Self.partThresholds.map { _ in nil })
     }
-    return precision(findings, thresholds: Self.partThresholds)
+    return precision(detections, thresholds: Self.partThresholds)
   }
 
   /// AP^r: mean over the classes; nil without true parts.
@@ -137,14 +137,15 @@ public struct Evaluation: Sendable {
     persons.map { precision($0, thresholds: Self.personThresholds) }
   }
 
-  private func precision(_ findings: ImageFigures.Findings, thresholds: [Double]) -> Curve {
+  private func precision(_ detections: ImageMetrics.Detections, thresholds: [Double]) -> Curve {
     // Ties in reverse order, as upstream's reversed ascending sort has them.
-    let sorted = findings.found.enumerated().sorted {
+    let sorted = detections.found.enumerated().sorted {
       ($0.element.score, $0.offset) > ($1.element.score, $1.offset)
     }
     let values = thresholds.map { threshold in
       AveragePrecision.of(
-        sorted.map { $0.element.iou > threshold ? .right : .wrong }, truths: findings.truths)
+        sorted.map { $0.element.iou > threshold ? .truePositive : .falsePositive },
+        truths: detections.truths)
     }
     return Curve(thresholds: thresholds, values: values)
   }
@@ -160,18 +161,18 @@ public struct Evaluation: Sendable {
     for threshold in Self.partThresholds {
       var taken: Set<Int> = []
       var shares = 0.0
-      let verdicts = sorted.map { parsing -> AveragePrecision.Verdict in
-        if parsing.score < Self.leastParsingScore { return .leftOut }
+      let matches = sorted.map { parsing -> AveragePrecision.Match in
+        if parsing.score < Self.leastParsingScore { return .ignored }
         guard let truth = parsing.truth, parsing.meanIoU > threshold,
           taken.insert(truth).inserted
-        else { return .wrong }
+        else { return .falsePositive }
         if parsing.trueParts > 0 {
           let hits = parsing.partIoUs.count { $0 > threshold }
           shares += Double(hits) / Double(parsing.trueParts)
         }
-        return .right
+        return .truePositive
       }
-      precision.append(AveragePrecision.of(verdicts, truths: truths))
+      precision.append(AveragePrecision.of(matches, truths: truths))
       correct.append(truths > 0 ? shares / Double(truths) : nil)
     }
     return (
@@ -181,9 +182,9 @@ public struct Evaluation: Sendable {
   }
 }
 
-extension ImageFigures.Parsing {
+extension ImageMetrics.Parsing {
   fileprivate func numbered(from first: Int) -> Self {
-    ImageFigures.Parsing(
+    ImageMetrics.Parsing(
       score: score, truth: truth.map { $0 + first }, meanIoU: meanIoU, partIoUs: partIoUs,
       trueParts: trueParts)
   }

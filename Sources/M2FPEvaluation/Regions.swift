@@ -1,10 +1,10 @@
 import M2FPCore
 
-/// Regions of one image that share no pixel: parts of persons, or persons.
-public struct Regions: Sendable, Equatable {
-  /// One region.
-  public struct Region: Sendable, Equatable {
-    /// The value of its pixels in ``Regions/ids``.
+/// InstanceMap of one image that share no pixel: parts of persons, or persons.
+public struct InstanceMap: Sendable, Equatable {
+  /// One instance.
+  public struct Instance: Sendable, Equatable {
+    /// The value of its pixels in ``InstanceMap/ids``.
     public let id: Int
     /// The class of a part; 0 for a person.
     public let classIndex: Int
@@ -18,26 +18,26 @@ public struct Regions: Sendable, Equatable {
     }
   }
 
-  /// The region of each pixel; values that no region has are of none.
+  /// The instance of each pixel; values that no instance has are of none.
   public let ids: IndexMap
-  public let regions: [Region]
+  public let instances: [Instance]
 
-  public init(ids: IndexMap, regions: [Region]) {
+  public init(ids: IndexMap, instances: [Instance]) {
     self.ids = ids
-    self.regions = regions
+    self.instances = instances
   }
 }
 
 /// What is true of one image.
-public struct TrueImage: Sendable {
+public struct GroundTruth: Sendable {
   /// Class indices; ``Confusion/ignored`` where nobody knows.
   public let labels: IndexMap
   /// Each part of each person, if known.
-  public let parts: Regions?
+  public let parts: InstanceMap?
   /// Each person, if known.
-  public let persons: Regions?
+  public let persons: InstanceMap?
 
-  public init(labels: IndexMap, parts: Regions? = nil, persons: Regions? = nil) {
+  public init(labels: IndexMap, parts: InstanceMap? = nil, persons: InstanceMap? = nil) {
     self.labels = labels
     self.parts = parts
     self.persons = persons
@@ -45,18 +45,19 @@ public struct TrueImage: Sendable {
 }
 
 /// What was found in one image.
-public struct FoundImage: Sendable {
+public struct Prediction: Sendable {
   /// Class indices.
   public let labels: IndexMap
   /// Each part of each person, scored.
-  public let parts: Regions?
+  public let parts: InstanceMap?
   /// Each person, scored as a whole.
-  public let persons: Regions?
+  public let persons: InstanceMap?
   /// The same persons, scored by how well they are parsed; ``persons`` where nil.
-  public let parsings: Regions?
+  public let parsings: InstanceMap?
 
   public init(
-    labels: IndexMap, parts: Regions? = nil, persons: Regions? = nil, parsings: Regions? = nil
+    labels: IndexMap, parts: InstanceMap? = nil, persons: InstanceMap? = nil,
+    parsings: InstanceMap? = nil
   ) {
     self.labels = labels
     self.parts = parts

@@ -1,8 +1,10 @@
 import Dispatch
 import Foundation
-import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Synchronization
+import SystemPackage
 
 /// What is exported, and to where.
 public struct ExportRequest: Sendable, Equatable {
@@ -14,9 +16,9 @@ public struct ExportRequest: Sendable, Equatable {
 
   public let kind: Kind
   /// A file (COCO, sheet) or a folder.
-  public let path: String
+  public let path: FilePath
 
-  public init(_ kind: Kind, path: String) {
+  public init(_ kind: Kind, path: FilePath) {
     self.kind = kind
     self.path = path
   }
@@ -43,8 +45,14 @@ public struct Exporter: Sendable {
     public let model: String
     /// The program's name and version.
     public let generator: String
+    /// What people are told of a failure.
+    public let explain: @Sendable (FileFailure) -> String
 
-    public init(classes: [String], palette: [RGB], model: String, generator: String) {
+    public init(
+      classes: [String], palette: [RGB], model: String, generator: String,
+      explain: @escaping @Sendable (FileFailure) -> String = \.message
+    ) {
+      self.explain = explain
       self.classes = classes
       self.palette = palette
       self.model = model
@@ -58,7 +66,12 @@ public struct Exporter: Sendable {
     /// Photos that have no results, and so are not in it.
     public var leftOut = 0
     /// Of those, the ones whose results could not be read or encoded, and why.
-    public var failures: [String] = []
+    public var failures: [Failure] = []
+
+    public struct Failure: Sendable, Equatable {
+      public let path: FilePath
+      public let failure: FileFailure
+    }
   }
 
   private let context: Context
@@ -82,46 +95,59 @@ public struct Exporter: Sendable {
   ///   - probing: Whether to try to write there, and make the folders for it.
   /// - Throws: ``RunFailure`` with the remedy.
   public static func check(
-    _ requests: [ExportRequest], files: [PlannedFile], inputs: [String], probing: Bool
+    _ requests: [ExportRequest], files: [PlannedFile], inputs: [FilePath], probing: Bool
   ) throws(RunFailure) {
     for request in requests {
       var status = stat()
-      if !request.isFolder, stat(request.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      if !request.isFolder, request.path.withPlatformString({ stat($0, &status) }) == 0,
+        status.st_mode & S_IFMT == S_IFDIR
+      {
         throw RunFailure(
-          .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another."
-        )
+          .outputNotWritable, "\(request.path) is a folder, and the export is a file: name another")
       }
-      if probing { try OutputPlan.checkWritable(StreamedFile.folder(request.path)) }
+      if probing { try AtomicFiles.checkWritable(request.path.folder, for: .export) }
     }
     for request in requests where request.isFolder {
       do throws(FileFailure) {
-        try ExportFolder.checkReplaceable(request.path)
+        try AtomicFolder.checkReplaceable(request.path)
       } catch {
-        throw RunFailure(.outputNotWritable, error.message + ".")
+        throw .notWritable(.export, error)
       }
-      let target = canonical(request.path) + "/"
-      if let input = inputs.first(where: { target.hasPrefix(canonical($0) + "/") }) {
+      let target = canonical(request.path)
+      if let input = inputs.first(where: { target.starts(with: canonical($0)) }) {
         throw RunFailure(
           .outputNotWritable,
           "\(request.path) lies in \(input), where it would be taken for photos the next time: "
-            + "export to a folder elsewhere.")
+            + "export to a folder elsewhere")
       }
     }
     guard !requests.isEmpty else { return }
-    var names: [String: String] = [:]
+    var names: [FilePath: FilePath] = [:]
     for file in files where file.input.failure == nil {
       if let other = names.updateValue(file.input.path, forKey: file.exportName) {
         throw RunFailure(
           .outputNotWritable,
           "\(other) and \(file.input.path) would have one name in the export: name the folder "
-            + "above both, or export them in two runs.")
+            + "above both, or export them in two runs")
       }
     }
   }
 
-  private static func canonical(_ path: String) -> String {
-    let path = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
-    return path == "/" ? "" : path
+  /// The path from the root, links resolved as far as it is there.
+  private static func canonical(_ path: FilePath) -> FilePath {
+    let whole = FilePath(FileManager.default.currentDirectoryPath).pushing(path)
+      .lexicallyNormalized()
+    var missing: [FilePath.Component] = []
+    var existing = whole
+    while true {
+      if let resolved = existing.withPlatformString({ realpath($0, nil) }) {
+        defer { free(resolved) }
+        return FilePath(platformString: resolved).appending(missing.reversed())
+      }
+      guard let last = existing.lastComponent else { return whole }
+      missing.append(last)
+      existing.removeLastComponent()
+    }
   }
 
   /// Makes one export.
@@ -133,7 +159,7 @@ public struct Exporter: Sendable {
   /// - Returns: How many photos are in it.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``; nothing is left then.
   public func run(
-    _ request: ExportRequest, files: [PlannedFile], failures: [String: FileFailure]
+    _ request: ExportRequest, files: [PlannedFile], failures: [FilePath: FileFailure]
   ) throws(RunFailure) -> Summary {
     do throws(FileFailure) {
       switch request.kind {
@@ -155,13 +181,12 @@ public struct Exporter: Sendable {
           SheetExport(path: request.path, context: context), files, failures)
       }
     } catch {
-      throw RunFailure(
-        .outputNotWritable, "the export to \(request.path) failed: \(error.message).")
+      throw .notWritable(.export, error, prefix: "the export to \(request.path) failed: ")
     }
   }
 
   private func run<Format: ExportFormat>(
-    _ format: Format, _ files: [PlannedFile], _ failures: [String: FileFailure]
+    _ format: Format, _ files: [PlannedFile], _ failures: [FilePath: FileFailure]
   ) throws(FileFailure) -> Summary {
     let writer = try format.makeWriter()
     var summary = Summary()
@@ -169,16 +194,16 @@ public struct Exporter: Sendable {
     let chunk = threads * 4
     for start in stride(from: 0, to: files.count, by: chunk) {
       let part = files[start..<min(start + chunk, files.count)]
-      for (file, piece) in zip(part, pieces(of: Array(part), failures, format)) {
-        switch piece {
-        case .whole(let piece):
-          try writer.add(piece)
+      for (file, record) in zip(part, records(of: Array(part), failures, format)) {
+        switch record {
+        case .whole(let record):
+          try writer.add(record)
           summary.photos += 1
-        case .failed(let failure, let piece):
-          if let piece { try writer.add(piece) }
+        case .failed(let failure, let record):
+          if let record { try writer.add(record) }
           summary.leftOut += 1
           if failures[file.input.path] == nil {
-            summary.failures.append("\(file.input.path): \(failure.message)")
+            summary.failures.append(.init(path: file.input.path, failure: failure))
           }
         }
       }
@@ -187,30 +212,30 @@ public struct Exporter: Sendable {
     return summary
   }
 
-  private enum Made<Piece: Sendable>: Sendable {
-    case whole(Piece)
-    case failed(FileFailure, Piece?)
+  private enum Made<Record: Sendable>: Sendable {
+    case whole(Record)
+    case failed(FileFailure, Record?)
   }
 
-  /// Makes the pieces of some photos, in their order.
-  private func pieces<Format: ExportFormat>(
-    of files: [PlannedFile], _ failures: [String: FileFailure], _ format: Format
-  ) -> [Made<Format.Piece>] {
-    let made = Locked([Made<Format.Piece>?](repeating: nil, count: files.count))
+  /// Makes the records of some photos, in their order.
+  private func records<Format: ExportFormat>(
+    of files: [PlannedFile], _ failures: [FilePath: FileFailure], _ format: Format
+  ) -> [Made<Format.Record>] {
+    let made = Locked([Made<Format.Record>?](repeating: nil, count: files.count))
     let next = Atomic<Int>(0)
     DispatchQueue.concurrentPerform(iterations: min(threads, files.count)) { _ in
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < files.count else { return }
         let file = files[index]
-        let piece: Made<Format.Piece>
+        let record: Made<Format.Record>
         do throws(FileFailure) {
           if let failure = failures[file.input.path] { throw failure }
-          piece = .whole(try format.piece(of: FinishedPhoto(file)))
+          record = .whole(try format.record(of: StoredResult(file)))
         } catch {
-          piece = .failed(error, format.piece(of: FailedPhoto(file: file, failure: error)))
+          record = .failed(error, format.record(of: FailedPhoto(file: file, failure: error)))
         }
-        made.withLock { $0[index] = piece }
+        made.withLock { $0[index] = record }
       }
     }
     return made.withLock { $0.compactMap(\.self) }

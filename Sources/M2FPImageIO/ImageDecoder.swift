@@ -17,10 +17,29 @@ public struct DecodedImage: Sendable {
   /// The pixels, upright: ``orientation`` is already applied.
   public let image: RGBImage
   public let format: ImageFormat
-  /// The EXIF orientation that the file asked for, 1 to 8.
+  /// The orientation that the file asked for, 1 to 8.
   public let orientation: Int
-  /// Oddities that cost no pixels, in the library's words.
+  /// Oddities and damage, in the library's words.
   public let warnings: [String]
+  /// Whether something was lost or does not match, so that pixels may be wrong.
+  public let isDamaged: Bool
+
+  package init(
+    image: RGBImage, format: ImageFormat, orientation: Int, warnings: [String], isDamaged: Bool
+  ) {
+    self.image = image
+    self.format = format
+    self.orientation = orientation
+    self.warnings = warnings
+    self.isDamaged = isDamaged
+  }
+}
+
+/// What a file says of its picture.
+public struct ImageHeader: Sendable, Equatable {
+  public var pixels: Int
+  /// Bytes that decoding holds besides the file and the pixels.
+  public var workingBytes: Int
 }
 
 /// Decodes JPEG and PNG to upright RGB, the same pixels that Pillow gives.
@@ -30,10 +49,13 @@ public enum ImageDecoder {
   /// - Parameters:
   ///   - bytes: The whole file.
   ///   - limits: Checked against the header, before anything is allocated.
+  ///   - refuseDamaged: Whether damage that leaves a picture to be read is a failure instead of a
+  ///     warning.
   /// - Returns: The picture, upright, transparency composited over white.
   /// - Throws: ``FileFailure`` of stage `decode`, with a message that ends in a remedy.
   public static func decode(
-    _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits()
+    _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits(),
+    refuseDamaged: Bool = false
   ) throws(FileFailure) -> DecodedImage {
     let format = try sniff(bytes)
     let data = bytes.bindMemory(to: UInt8.self)
@@ -49,11 +71,12 @@ public enum ImageDecoder {
 
     let (width, height) = (Int(header.width), Int(header.height))
     try check(width, height, limits)
+    var options = m2fp_decode_options(refuse_damaged: refuseDamaged ? 1 : 0)
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, count in
       guard let pixels = buffer.baseAddress else { return }
       switch format {
-      case .jpeg: m2fp_jpeg_decode(start, data.count, &header, pixels, &result)
-      case .png: m2fp_png_decode(start, data.count, &header, pixels, &result)
+      case .jpeg: m2fp_jpeg_decode(start, data.count, &header, &options, pixels, &result)
+      case .png: m2fp_png_decode(start, data.count, &header, &options, pixels, &result)
       }
       count = result.status == .ok ? width * height * 3 : 0
     }
@@ -64,7 +87,8 @@ public enum ImageDecoder {
     let image = RGBImage(
       width: swapsSides ? height : width, height: swapsSides ? width : height, pixels: pixels)
     return DecodedImage(
-      image: image, format: format, orientation: orientation, warnings: result.warnings)
+      image: image, format: format, orientation: orientation, warnings: result.warnings,
+      isDamaged: result.is_damaged != 0)
   }
 
   /// Decodes a file that lies in memory.
@@ -72,13 +96,17 @@ public enum ImageDecoder {
   /// - Parameters:
   ///   - bytes: The whole file.
   ///   - limits: Checked against the header, before anything is allocated.
+  ///   - refuseDamaged: Whether damage that leaves a picture to be read is a failure instead of a
+  ///     warning.
   /// - Returns: The picture, upright, transparency composited over white.
   /// - Throws: ``FileFailure`` of stage `decode`, with a message that ends in a remedy.
   public static func decode(
-    _ bytes: [UInt8], limits: ImageLimits = ImageLimits()
+    _ bytes: [UInt8], limits: ImageLimits = ImageLimits(), refuseDamaged: Bool = false
   ) throws(FileFailure) -> DecodedImage {
     let result = bytes.withUnsafeBytes { bytes in
-      Result { () throws(FileFailure) in try decode(bytes, limits: limits) }
+      Result { () throws(FileFailure) in
+        try decode(bytes, limits: limits, refuseDamaged: refuseDamaged)
+      }
     }
     return try result.get()
   }
@@ -89,7 +117,8 @@ public enum ImageDecoder {
   ///   - bytes: The whole file.
   ///   - limits: Checked against the header, before anything is allocated.
   /// - Returns: The values as stored: palette indices, or levels of 1 to 16 bits.
-  /// - Throws: ``FileFailure`` of stage `decode`; also for a PNG that holds colours.
+  /// - Throws: ``FileFailure`` of stage `decode`; also for a PNG that holds colours, and for any
+  ///   damage, as classes may be wrong then.
   public static func labels(
     _ bytes: [UInt8], limits: ImageLimits = ImageLimits()
   ) throws(FileFailure) -> IndexMap {
@@ -103,9 +132,10 @@ public enum ImageDecoder {
     try check(result, format: .png)
     let (width, height) = (Int(header.width), Int(header.height))
     try check(width, height, limits)
+    var options = m2fp_decode_options(refuse_damaged: 1)
     let values = [UInt16](unsafeUninitializedCapacity: width * height) { buffer, count in
       guard let values = buffer.baseAddress else { return }
-      m2fp_png_decode_labels(bytes, bytes.count, &header, values, &result)
+      m2fp_png_decode_labels(bytes, bytes.count, &header, &options, values, &result)
       count = result.status == .ok ? width * height : 0
     }
     if result.status == .unsupported { throw notLabels(result.reason) }
@@ -126,27 +156,44 @@ public enum ImageDecoder {
     guard width * height <= limits.maxPixels else {
       throw failure(
         .imageTooLarge,
-        "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels); "
-          + "raise it with --max-pixels, or scale the image down")
+        "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels)",
+        .overLimit)
     }
   }
 
-  /// The number of pixels of a file of which only the beginning is known.
+  /// Reads of a file only what tells its size: for a JPEG as far as its first scan, skipping what lies
+  /// before its frame header; for a PNG the beginning.
   ///
-  /// - Parameter head: The first bytes of the file.
-  /// - Returns: Nil if `head` does not tell: it ends too early, or begins no picture.
-  public static func pixelCount(head: UnsafeRawBufferPointer) -> Int? {
-    var result = m2fp_image_result()
-    var header = m2fp_image_header()
-    let data = head.bindMemory(to: UInt8.self)
-    guard case .supported(let format) = FileSignature(head), let start = data.baseAddress else {
+  /// - Parameter read: Gives the bytes of the file from an offset on, at least 1024 or up to its end.
+  /// - Returns: Nil if the file does not tell: it ends too early, or begins no picture.
+  public static func header(reading read: (_ offset: Int) -> [UInt8]) -> ImageHeader? {
+    var bytes = read(0)
+    guard case .supported(let format) = bytes.withUnsafeBytes({ FileSignature($0) }) else {
       return nil
     }
     switch format {
-    case .jpeg: m2fp_jpeg_header(start, data.count, &header, &result)
-    case .png: m2fp_png_header(start, data.count, &header, &result)
+    case .png:
+      var result = m2fp_image_result()
+      var header = m2fp_image_header()
+      m2fp_png_header(bytes, bytes.count, &header, &result)
+      guard result.status == .ok else { return nil }
+      return ImageHeader(
+        pixels: Int(header.width) * Int(header.height), workingBytes: Int(header.working_bytes))
+    case .jpeg:
+      var frame = m2fp_jpeg_frame()
+      while true {
+        let offset = frame.offset
+        switch m2fp_jpeg_find_frame(&frame, bytes, bytes.count) {
+        case .found:
+          return ImageHeader(
+            pixels: Int(frame.width) * Int(frame.height), workingBytes: Int(frame.working_bytes))
+        case .nothing: return nil
+        case .more:
+          guard frame.offset > offset else { return nil }
+          bytes = read(Int(frame.offset))
+        }
+      }
     }
-    return result.status == .ok ? Int(header.width) * Int(header.height) : nil
   }
 
   private static var empty: FileFailure { failure(.empty, "the file is empty") }
@@ -156,8 +203,8 @@ public enum ImageDecoder {
     switch FileSignature(bytes) {
     case .supported(let format):
       return format
-    case .known(let what):
-      throw failure(.unknownFormat, "this is \(what); convert it to JPEG or PNG")
+    case .known(let what, let remedy):
+      throw failure(.unknownFormat, "this is \(what); \(remedy)")
     case .unknown:
       throw failure(
         .unknownFormat, "neither a JPEG nor a PNG, nor anything else known; give it a photo")
@@ -180,15 +227,17 @@ public enum ImageDecoder {
     case .unsupported:
       throw failure(
         .unsupported,
-        "this kind of \(name) is not supported (\(result.reason)); save it as a plain JPEG or PNG")
+        "this kind of \(name) is not supported (\(result.reason)); convert it to a plain JPEG or PNG")
     case .tooLarge:
       throw failure(.imageTooLarge, "the \(name) is too large (\(result.reason)); scale it down")
     case .outOfMemory:
-      throw failure(.outOfMemory, "not enough memory to decode the \(name); use fewer --jobs")
+      throw failure(.outOfMemory, "not enough memory to decode the \(name)")
     }
   }
 
-  private static func failure(_ code: FileFailure.Code, _ message: String) -> FileFailure {
-    FileFailure(stage: .decode, code: code, message: message)
+  private static func failure(
+    _ code: FileFailure.Code, _ message: String, _ detail: FileFailure.Detail? = nil
+  ) -> FileFailure {
+    FileFailure(stage: .decode, code: code, message: message, detail: detail)
   }
 }

@@ -20,8 +20,7 @@ public final class EncodedImage: @unchecked Sendable {
     case .ok: return
     case .outOfMemory:
       throw FileFailure(
-        stage: .encode, code: .outOfMemory,
-        message: "not enough memory to encode the result; use fewer --jobs")
+        stage: .encode, code: .outOfMemory, message: "not enough memory to encode the result")
     case .tooLarge:
       throw FileFailure(
         stage: .encode, code: .imageTooLarge,
@@ -62,7 +61,7 @@ public enum PNGEncoder {
     let colours = palette.flatMap { [$0.red, $0.green, $0.blue] }
     return try EncodedImage { buffer, result in
       m2fp_png_encode_indexed(
-        map.labels, Int32(map.width), Int32(map.height), colours, Int32(palette.count),
+        map.pixels, Int32(map.width), Int32(map.height), colours, Int32(palette.count),
         transparentBackground ? 1 : 0, &buffer, &result)
     }
   }
@@ -79,7 +78,7 @@ public enum PNGEncoder {
   ) throws(FileFailure) -> EncodedImage {
     try EncodedImage { buffer, result in
       m2fp_png_encode_mask(
-        map.labels, Int32(map.width), Int32(map.height), label, &buffer, &result)
+        map.pixels, Int32(map.width), Int32(map.height), label, &buffer, &result)
     }
   }
 
@@ -114,7 +113,7 @@ public enum PNGEncoder {
   /// - Throws: ``FileFailure`` of stage `encode` if memory runs out.
   public static func grey(_ map: LabelMap) throws(FileFailure) -> EncodedImage {
     try EncodedImage { buffer, result in
-      m2fp_png_encode(map.labels, Int32(map.width), Int32(map.height), 1, &buffer, &result)
+      m2fp_png_encode(map.pixels, Int32(map.width), Int32(map.height), 1, &buffer, &result)
     }
   }
 }

@@ -23,8 +23,8 @@ public enum ImageFormat: String, Sendable, Codable, CaseIterable {
 /// What the first bytes of a file give away.
 enum FileSignature: Equatable {
   case supported(ImageFormat)
-  /// Something we can name but not read, with its article: "a WebP image".
-  case known(String)
+  /// Something we can name but not read, with its article ("a WebP image"), and what to do about it.
+  case known(String, remedy: String = "convert it to JPEG or PNG")
   case unknown
 
   init(_ bytes: UnsafeRawBufferPointer) {
@@ -44,8 +44,12 @@ enum FileSignature: Equatable {
       self = .known("a GIF image")
     } else if has("RIFF"), has("WEBP", at: 8) {
       self = .known("a WebP image")
-    } else if has([0x49, 0x49, 0x2A, 0]) || has([0x4D, 0x4D, 0, 0x2A]) {
+    } else if has([0x49, 0x49, 0x2A, 0]) || has([0x4D, 0x4D, 0, 0x2A])
+      || has([0x49, 0x49, 0x2B, 0]) || has([0x4D, 0x4D, 0, 0x2B])
+    {
       self = .known("a TIFF or camera raw image")
+    } else if has("FUJIFILMCCD-RAW") || has("IIRO") || has("IIRS") || has("MMOR") || has("IIU\0") {
+      self = .known("a camera raw image")
     } else if has("ftyp", at: 4) {
       self = .known(Self.isoMedia(brand: bytes))
     } else if has("BM"), bytes.count > 14, bytes[6..<10].allSatisfy({ $0 == 0 }) {
@@ -59,9 +63,9 @@ enum FileSignature: Equatable {
     } else if has("8BPS") {
       self = .known("a Photoshop document")
     } else if has("PK\u{3}\u{4}") {
-      self = .known("a ZIP archive")
+      self = .known("a ZIP archive", remedy: "unpack it")
     } else if has([0x1F, 0x8B]) {
-      self = .known("a gzip archive")
+      self = .known("a gzip archive", remedy: "unpack it")
     } else {
       self = Self.text(bytes)
     }
@@ -73,6 +77,7 @@ enum FileSignature: Equatable {
     switch String(decoding: bytes[8..<12], as: UTF8.self) {
     case "heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1": return "a HEIC image"
     case "avif", "avis": return "an AVIF image"
+    case "crx ": return "a Canon CR3 camera raw image"
     default: return "a video or other ISO media file"
     }
   }
@@ -81,11 +86,21 @@ enum FileSignature: Equatable {
     let head = bytes.prefix(512)
     let isText = head.allSatisfy { $0 >= 0x20 && $0 != 0x7F || (0x09...0x0D).contains($0) }
     guard isText, !head.isEmpty else { return .unknown }
-    let start = String(decoding: head, as: UTF8.self).lowercased()
+    let text = String(decoding: head.drop { $0 <= 0x20 }, as: UTF8.self)
+    if text.hasPrefix("version https://git-lfs.github.com/spec/") {
+      return .known("a Git LFS pointer, not an image", remedy: "run `git lfs pull`")
+    }
+    let start = text.lowercased()
     if start.contains("<svg") { return .known("an SVG drawing") }
     if start.contains("<html") || start.contains("<!doctype html") {
-      return .known("a web page")
+      return .known("a web page, not an image", remedy: "download the image itself")
     }
-    return .known("text")
+    // What the signatures of JPEG, PNG, WebP and GIF become in base64.
+    if start.hasPrefix("data:image/")
+      || ["/9j/", "iVBORw0KGgo", "UklGR", "R0lGOD"].contains(where: { text.hasPrefix($0) })
+    {
+      return .known("an image written as base64 text", remedy: "decode it with `base64 -d`")
+    }
+    return .known("text, not an image", remedy: "give it a photo")
   }
 }

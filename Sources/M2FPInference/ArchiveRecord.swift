@@ -13,7 +13,7 @@ enum ArchiveRecord {
   static let sizeLimit = 1 << 20
 
   /// The record `name` of the archive in the file at `path`.
-  static func read(_ name: String, ofFile path: String) throws(Failure) -> [UInt8] {
+  static func read(_ name: String, ofFile path: UnsafePointer<CChar>) throws(Failure) -> [UInt8] {
     try read(name) { zip_source_file_create(path, 0, 0, $0) }
   }
 

@@ -21,10 +21,9 @@ extension ModelContract {
       guard version == supported else {
         throw RunFailure(
           .modelContract,
-          "\(path) has a contract of version \(version), and this m2fp reads version \(supported). "
-            + (version > supported
-              ? "Update m2fp, or export the model anew with this version's Models/export.py."
-              : "Export the model anew with this version's Models/export.py."))
+          "\(path) has a contract of version \(version), and this m2fp reads version "
+            + "\(supported)",
+          detail: .contractVersion(isNewer: version > supported))
       }
       contract = try JSONDecoder().decode(ModelContract.self, from: json)
     } catch let failure as RunFailure {
@@ -32,14 +31,13 @@ extension ModelContract {
     } catch {
       throw RunFailure(
         .modelContract,
-        "the contract in \(path) cannot be read (\(Self.describe(error))). "
-          + "Export the model anew with Models/export.py.")
+        "the contract in \(path) cannot be read (\(Self.describe(error)))",
+        detail: .unusableContract)
     }
     if let problem = contract.inconsistency {
       throw RunFailure(
         .modelContract,
-        "the contract in \(path) contradicts itself: \(problem). "
-          + "Export the model anew with Models/export.py.")
+        "the contract in \(path) contradicts itself: \(problem)", detail: .unusableContract)
     }
     self = contract
   }

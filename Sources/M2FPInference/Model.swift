@@ -1,7 +1,8 @@
 import CTorchLoader
 import Foundation
 import M2FPCore
-import M2FPDigest
+import M2FPFiles
+import SystemPackage
 
 /// A loaded network with its contract: immutable, shared by the sessions of all workers.
 public final class Model: Sendable {
@@ -17,9 +18,13 @@ public final class Model: Sendable {
   public init(_ archive: ModelArchive, precision: Precision = .float32) throws(RunFailure) {
     let torch = try TorchLibrary.api()
     var error = m2fp_torch_error()
-    guard let handle = torch.model_load(archive.path, TorchPrecision(precision), &error) else {
+    guard
+      let handle = archive.path.withPlatformString({
+        torch.model_load($0, TorchPrecision(precision), &error)
+      })
+    else {
       throw error.status == .outOfMemory
-        ? RunFailure(.internal, "not enough memory to load \(archive.path).")
+        ? RunFailure(.temporary, "not enough memory to load \(archive.path)")
         : ModelArchive.unusable(archive.path, error.text)
     }
     self.archive = archive
@@ -41,7 +46,7 @@ extension TorchPrecision {
 
 /// A model archive that has been looked at but not loaded.
 public struct ModelArchive: Sendable {
-  public let path: String
+  public let path: FilePath
   public let contract: ModelContract
   /// The archive's size in bytes.
   public let size: Int
@@ -49,32 +54,37 @@ public struct ModelArchive: Sendable {
   /// Reads the contract out of the archive at `path`; no torch is needed for it.
   ///
   /// - Throws: ``RunFailure``: missing, damaged, or with a contract this build cannot serve.
-  public init(path: String) throws(RunFailure) {
+  public init(path: FilePath) throws(RunFailure) {
     var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw RunFailure(
-        .modelMissing,
-        "no model at \(path): \(String(cString: strerror(errno))). "
-          + "'m2fp models' lists the models that are installed.")
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else {
+      let error = Errno.last
+      throw RunFailure(.modelMissing, "no model at \(path): \(error.reason)", underlying: error)
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive.")
+      throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive")
     }
     self.path = path
     self.size = Int(status.st_size)
     let json: [UInt8]
     do throws(ArchiveRecord.Failure) {
-      json = try ArchiveRecord.read("extra/contract.json", ofFile: path)
+      json = try Self.contractText(path)
     } catch {
       switch error {
       case .unreadable(let reason): throw Self.unusable(path, reason)
       case .missing:
         throw RunFailure(
-          .modelContract,
-          "\(path) is an archive without an m2fp contract. Make one with Models/export.py.")
+          .modelContract, "\(path) is an archive without an m2fp contract", detail: .noContract)
       }
     }
-    contract = try ModelContract(json: Data(json), path: path)
+    contract = try ModelContract(json: Data(json), path: path.string)
+  }
+
+  private static func contractText(_ path: FilePath) throws(ArchiveRecord.Failure) -> [UInt8] {
+    try path.withPlatformString { path in
+      Result { () throws(ArchiveRecord.Failure) in
+        try ArchiveRecord.read("extra/contract.json", ofFile: path)
+      }
+    }.get()
   }
 
   /// The SHA-256 of the whole archive, in hexadecimal.
@@ -85,14 +95,13 @@ public struct ModelArchive: Sendable {
       return try DigestCache.standard(environment: ProcessInfo.processInfo.environment)
         .sha256(ofFile: path)
     } catch {
-      throw RunFailure(.modelMissing, "cannot read \(path): \(error.localizedDescription)")
+      throw RunFailure(
+        .modelMissing, "cannot read \(path): \(error.reason)", underlying: error)
     }
   }
 
-  static func unusable(_ path: String, _ reason: String) -> RunFailure {
+  static func unusable(_ path: FilePath, _ reason: String) -> RunFailure {
     RunFailure(
-      .modelContract,
-      "\(path) is not a usable model archive: \(reason). "
-        + "Copy or export it anew; 'm2fp doctor' shows which models are sound.")
+      .modelContract, "\(path) is not a usable model archive: \(reason)", detail: .damagedModel)
   }
 }

@@ -8,10 +8,7 @@ enum TorchLibrary {
     var error = m2fp_torch_error()
     if let api = m2fp_torch_open(&error) { return .success(api.pointee) }
     return .failure(
-      RunFailure(
-        .libraryMissing,
-        "cannot load libtorch: \(error.text). Install it (apt-get install libtorch1.13) and m2fp's "
-          + "own library beside the executable ('make build', 'make install')."))
+      RunFailure(.libraryMissing, "cannot load libtorch: \(error.text)"))
   }()
 
   /// The shim's functions.

@@ -51,14 +51,14 @@ public final class TorchSession: NetworkSession {
       throw FileFailure(
         stage: .infer, code: .inference,
         message: "the network returns \(classes) classes and its contract promises "
-          + "\(contract.networkClasses): export the model anew.")
+          + "\(contract.networkClasses): export the model anew")
     }
     guard queries > 0, maskWidth >= 3, maskWidth <= width, maskHeight >= 3, maskHeight <= height
     else {
       throw FileFailure(
         stage: .infer, code: .inference,
         message: "the network returns \(queries) masks of \(maskWidth)×\(maskHeight) for an input "
-          + "of \(width)×\(height): export the model anew.")
+          + "of \(width)×\(height): export the model anew")
     }
     return body(
       NetworkOutput(
@@ -94,7 +94,7 @@ public final class TorchSession: NetworkSession {
     case .outOfMemory:
       FileFailure(
         stage: .infer, code: .outOfMemory,
-        message: "not enough memory for the network: use fewer --jobs or a smaller --max-side.")
+        message: "not enough memory for the network")
     default:
       FileFailure(stage: .infer, code: .inference, message: "the network failed: \(error.text)")
     }

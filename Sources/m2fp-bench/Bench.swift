@@ -51,21 +51,21 @@ import M2FPImageIO
     let person = single.semantic()
     for (threads, postprocessor) in postprocessors(contract(.parsing)) {
       report("merge, 20 masks", small.geometry, threads: threads, runs: 50) {
-        merge(postprocessor, twenty, small).labels.labels.count
+        merge(postprocessor, twenty, small).labels.pixels.count
       }
       report("merge, 40 masks", large.geometry, threads: threads, runs: 10) {
-        merge(postprocessor, forty, large).labels.labels.count
+        merge(postprocessor, forty, large).labels.pixels.count
       }
       report("merge, 40 masks, persons", large.geometry, threads: threads, runs: 10) {
-        merge(postprocessor, forty, large, persons: .all).labels.labels.count
+        merge(postprocessor, forty, large, persons: .all).labels.pixels.count
       }
       report("merge, 80 mottled masks", large.geometry, threads: threads, runs: 5) {
-        merge(postprocessor, mottled, large).labels.labels.count
+        merge(postprocessor, mottled, large).labels.pixels.count
       }
     }
     for (threads, postprocessor) in postprocessors(contract(.semantic)) {
       report("merge, single-human", single.geometry, threads: threads, runs: 5) {
-        merge(postprocessor, person, single).labels.labels.count
+        merge(postprocessor, person, single).labels.pixels.count
       }
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
 import M2FPInference
+import SystemPackage
 
 /// Runs a network on request, so that a script can take turns between this and others.
 struct NetworkBench {
@@ -12,7 +13,7 @@ struct NetworkBench {
     archive: String, precision: Precision, width: Int, height: Int, threads: Int
   ) throws {
     session = try TorchSession(
-      model: Model(ModelArchive(path: archive), precision: precision), threads: threads)
+      model: Model(ModelArchive(path: FilePath(archive)), precision: precision), threads: threads)
     self.width = width
     self.height = height
   }

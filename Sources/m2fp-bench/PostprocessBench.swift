@@ -2,13 +2,14 @@ import Foundation
 import M2FPCore
 import M2FPImageIO
 import M2FPInference
+import SystemPackage
 
 /// Times the postprocess of what a network returns for real photos, on one thread and on two.
 struct PostprocessBench {
   private let archive: ModelArchive
 
   init(archive: String) throws {
-    self.archive = try ModelArchive(path: archive)
+    self.archive = try ModelArchive(path: FilePath(archive))
   }
 
   /// Prints a row of a Markdown table for each photo.
@@ -30,7 +31,7 @@ struct PostprocessBench {
             Bench.report(
               URL(fileURLWithPath: photo).lastPathComponent, geometry, threads: threads, runs: 7
             ) {
-              postprocessor.run(output, geometry: geometry, persons: nil).labels.labels.count
+              postprocessor.run(output, geometry: geometry, persons: nil).labels.pixels.count
             }
           }
         })

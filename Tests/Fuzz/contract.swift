@@ -46,7 +46,7 @@ private func checkPostprocess(_ contract: ModelContract) {
           queries: queries, classes: classes, maskWidth: side, maskHeight: side,
           classLogits: logits, maskLogits: masks),
         geometry: geometry, persons: PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1))
-      precondition(result.labels.labels.allSatisfy { $0 < contract.postprocess.parsingClasses })
+      precondition(result.labels.pixels.allSatisfy { $0 < contract.postprocess.parsingClasses })
       precondition(result.classPixelCounts.reduce(0, +) == image * image)
     }
   }

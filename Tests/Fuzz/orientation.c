@@ -2,9 +2,16 @@
 
 #include "codec.h"
 
-/// The TIFF block that follows `Exif\0\0` in a JPEG and fills the eXIf chunk of a PNG.
+long allocations_left = -1;
+
+static void check(int32_t orientation) {
+  if (orientation < 0 || orientation > 8) abort();
+}
+
+/// What is looked at for an orientation: EXIF blocks, as such and as text, and XMP packets.
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
-  int32_t orientation = m2fp_tiff_orientation(bytes, count);
-  if (orientation < 1 || orientation > 8) abort();
+  check(m2fp_exif_orientation(bytes, count));
+  check(m2fp_xmp_orientation(bytes, count));
+  check(m2fp_raw_profile_orientation(bytes, count));
   return 0;
 }

@@ -1,45 +1,16 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
-import Synchronization
+import M2FPResults
+import SystemPackage
+import TestSupport
 
+@testable import M2FP
 @testable import M2FPBatch
 
-/// Finds a face in the top half of every image and a human in all of it.
-struct FakeSession: NetworkSession {
-  var failure: FileFailure?
-  var onRun: @Sendable () -> Void = {}
-
-  func run<Result>(
-    width: Int, height: Int,
-    fill: (UnsafeMutableBufferPointer<Float>) -> Void,
-    body: (NetworkOutput) -> Result
-  ) throws(FileFailure) -> Result {
-    onRun()
-    var input = [Float](repeating: .nan, count: 3 * width * height)
-    input.withUnsafeMutableBufferPointer { fill($0) }
-    precondition(input.allSatisfy { !$0.isNaN }, "the input is filled whole")
-    if let failure { throw failure }
-    let (maskWidth, maskHeight) = (width / 4, height / 4)
-    var classLogits = [Float](repeating: -10, count: 2 * 22)
-    classLogits[13] = 10
-    classLogits[22 + 20] = 10
-    let area = maskWidth * maskHeight
-    let face = (0..<area).map { Float($0 < area / 2 ? 8 : -8) }
-    let masks = face + [Float](repeating: 8, count: area)
-    return classLogits.withUnsafeBufferPointer { classLogits in
-      masks.withUnsafeBufferPointer { masks in
-        body(
-          NetworkOutput(
-            queries: 2, classes: 22, maskWidth: maskWidth, maskHeight: maskHeight,
-            classLogits: classLogits, maskLogits: masks))
-      }
-    }
-  }
-}
-
 /// A folder of photos, and runs over it with a fake network.
-protocol BatchFixture {
+protocol BatchFixture: Sendable {
   var folder: TemporaryFolder { get }
 }
 
@@ -58,18 +29,15 @@ extension BatchFixture {
   }
 
   func addImage(_ name: String, width: Int = 40, height: Int = 30) throws {
-    let image = RGBImage(
-      width: width, height: height,
-      pixels: (0..<(width * height * 3)).map { UInt8(truncatingIfNeeded: $0 * name.utf8.count) })
-    let bytes = try PNGEncoder.rgb(image).withUnsafeBytes { Array($0) }
-    try folder.write(name, bytes)
+    let image = Photo.pattern(width: width, height: height, factor: name.utf8.count)
+    try folder.write(name, PNGEncoder.rgb(image).data)
   }
 
   func options(jobs: Int = 2, threads: Int = 1) -> BatchOptions {
     var options = BatchOptions()
     options.plan = ThreadPlan(jobs: jobs, threads: threads, files: 1, budget: .current())
-    options.maskClasses = Set(1..<20)
-    options.palette = contract.palette
+    options.parsing.outputs.masks = Set(1..<20)
+    options.parsing.outputs.palette = contract.palette
     return options
   }
 
@@ -77,29 +45,39 @@ extension BatchFixture {
   @discardableResult
   func run(
     _ options: BatchOptions? = nil, model: String = "0",
-    cancellation: Cancellation = Cancellation(), rehearsing: Bool = false,
-    session: @escaping Batch.SessionFactory = { () throws(RunFailure) in FakeSession() }
+    cancellation: Cancellation = Cancellation(), isDryRun: Bool = false,
+    session: @escaping @Sendable () throws(RunFailure) -> any NetworkSession = {
+      () throws(RunFailure) in FakeSession()
+    }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     let options = options ?? self.options()
-    let network = Sidecar.Network(name: "fake", sha256: model)
+    let parser = Parser(contract: contract, options: options.parsing) { _ throws(RunFailure) in
+      try session()
+    }
     let batch = Batch(
-      options: options, contract: contract, network: network, makeSession: session)
-    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
-    let files = Batch.examine(
-      OutputPlan.plan(inputs, root: nil, naming: .stem), options: options, contract: contract,
-      network: network, cancellation: cancellation)
+      parser: parser, options: options, model: ModelIdentity(name: "fake", sha256: model))
+    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
+    let files = batch.check(
+      OutputPlan.plan(inputs, root: nil, naming: .stem), cancellation: cancellation)
     var outcomes: [Outcome] = []
     let summary =
-      rehearsing
-      ? batch.rehearse(files, cancellation: cancellation) { outcomes.append($0) }
+      isDryRun
+      ? batch.dryRun(files, cancellation: cancellation) { outcomes.append($0) }
       : batch.run(files, cancellation: cancellation) { outcomes.append($0) }
-    return (summary, outcomes.sorted { $0.input.path < $1.input.path })
+    return (
+      summary,
+      outcomes.sorted {
+        $0.input.path.bytes.lexicographicallyPrecedes($1.input.path.bytes)
+      }
+    )
   }
-}
 
-/// Counts across threads.
-final class Counter: Sendable {
-  private let value = Atomic<Int>(0)
-
-  func increment() -> Int { value.wrappingAdd(1, ordering: .relaxed).newValue }
+  /// The same for a run that waits for something: it has a thread of its own.
+  @discardableResult
+  func run(
+    _ options: BatchOptions? = nil, cancellation: Cancellation = Cancellation(),
+    session: @escaping Batch.SessionFactory = { () throws(RunFailure) in FakeSession() }
+  ) async throws -> (summary: BatchSummary, outcomes: [Outcome]) {
+    try await onOwnThread { try run(options, cancellation: cancellation, session: session) }
+  }
 }

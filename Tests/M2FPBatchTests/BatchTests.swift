@@ -1,7 +1,10 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
-import Synchronization
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -30,7 +33,7 @@ struct BatchTests: BatchFixture {
     #expect(sidecar.humans.count == 1 && sidecar.parts.map(\.index) == [13])
     #expect(sidecar.outputs.map(\.path) == ["a.m2fp.png", "a.m2fp/class-13.png"])
     #expect(Set(outcomes[0].seconds.seconds.keys) == Set(Stage.allCases))
-    #expect(Sidecar.read(folder.path + "/a.m2fp.json") == sidecar)
+    #expect(Sidecar.read(folder.filePath("a.m2fp.json")) == sidecar)
   }
 
   @Test func theMapHoldsClassIndicesAndTheMaskIsItsClass() throws {
@@ -64,7 +67,7 @@ struct BatchTests: BatchFixture {
     try addImage("large.png", width: 403, height: 300)
     let trees = try [1, 3].map { threads in
       var options = options(jobs: 1, threads: threads)
-      options.persons = .all
+      options.parsing.persons = .all
       options.force = true
       #expect(try run(options).summary.parsed == 2)
       return try folder.tree()
@@ -100,7 +103,7 @@ struct BatchTests: BatchFixture {
     try folder.write("a.m2fp.png", [1, 2, 3])
     #expect(try run(model: "1").summary.parsed == 1, "a damaged output")
     var options = options()
-    options.maskClasses = []
+    options.parsing.outputs.masks = []
     #expect(try run(options, model: "1").summary.parsed == 1, "other options")
     #expect(
       try folder.tree().keys.sorted() == ["a.m2fp.json", "a.m2fp.png", "a.png"],
@@ -127,7 +130,7 @@ struct BatchTests: BatchFixture {
     options.maxFileSize = 100
     let (_, bySize) = try run(options)
     options = self.options()
-    options.limits = ImageLimits(maxPixels: 39_999)
+    options.parsing.limits = ImageLimits(maxPixels: 39_999)
     let (_, byPixels) = try run(options)
     for (outcomes, code) in [(bySize, FileFailure.Code.fileTooLarge), (byPixels, .imageTooLarge)] {
       guard case .failed(let failure) = outcomes[0].result else {
@@ -183,25 +186,27 @@ struct BatchTests: BatchFixture {
     #expect(summary.failed == 3 && summary.remaining == 37)
   }
 
-  @Test func aRunStopsWhenItsTimeIsUpAndTheNextGoesOn() throws {
+  @Test func aRunStopsWhenItsTimeIsUpAndTheNextGoesOn() async throws {
     for index in 0..<30 { try addImage("\(index).png") }
-    let (summary, _) = try run(cancellation: Cancellation(timeLimit: .milliseconds(200))) {
+    let (summary, _) = try await run(cancellation: Cancellation(timeLimit: .milliseconds(200))) {
       () throws(RunFailure) in
       FakeSession { usleep(30_000) }
     }
     #expect(summary.stop == .timeLimit && summary.failed == 0)
     #expect(summary.remaining > 0 && summary.parsed + summary.remaining == 30)
-    #expect(try run().summary.parsed == summary.remaining)
+    #expect(try await run().summary.parsed == summary.remaining)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aNetworkThatHangsFailsItsFilesAndHoldsUpNothingElse() throws {
+  @Test(.timeLimit(.minutes(1))) func aNetworkThatHangsFailsItsFilesAndHoldsUpNothingElse()
+    async throws
+  {
     for index in 0..<12 { try addImage("\(index).png") }
     let counter = Counter()
     let hang = DispatchSemaphore(value: 0)
     var options = options(jobs: 2)
     // Far beyond what an image takes on a busy machine, or under ThreadSanitizer.
     options.timeout = .milliseconds(2500)
-    let (summary, outcomes) = try run(options) { () throws(RunFailure) in
+    let (summary, outcomes) = try await run(options) { () throws(RunFailure) in
       FakeSession { if counter.increment() % 4 == 0 { hang.wait() } }
     }
     // Three files hang, each in a session of its own: two workers and their successors.
@@ -215,17 +220,18 @@ struct BatchTests: BatchFixture {
     }
     // Let go, the threads end without a word and without an output.
     for _ in 0..<3 { hang.signal() }
-    usleep(100_000)
+    try await Task.sleep(for: .milliseconds(100))
     #expect(try folder.tree().keys.count { $0.hasSuffix(".m2fp.json") } == 9)
-    #expect(try run().summary.parsed == 3)
+    #expect(try await run().summary.parsed == 3)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aMachineOnWhichEverythingHangsEndsTheRun() throws {
+  @Test(.timeLimit(.minutes(1))) func aMachineOnWhichEverythingHangsEndsTheRun() async throws {
     for index in 0..<60 { try addImage("\(index).png", width: 8, height: 8) }
     let hang = DispatchSemaphore(value: 0)
     var options = options(jobs: 8)
     options.timeout = .milliseconds(20)
-    let (summary, _) = try run(options) { () throws(RunFailure) in FakeSession { hang.wait() } }
+    let (summary, _) = try await run(options) { () throws(RunFailure) in FakeSession { hang.wait() }
+    }
     guard case .failure(let failure) = summary.stop else {
       Issue.record("not stopped")
       return
@@ -247,7 +253,7 @@ struct BatchTests: BatchFixture {
     try addImage("sub/a.png")
     try folder.write(".m2fp-killed.tmp", [1])
     var options = options()
-    options.outputRoot = folder.path
+    options.outputRoot = folder.filePath
     try run(options)
     #expect(try folder.tree()[".m2fp-killed.tmp"] == nil)
   }
@@ -281,7 +287,7 @@ struct BatchTests: BatchFixture {
   @Test func anOverlayIsWrittenOnlyWhenAsked() throws {
     try addImage("a.png")
     var options = options()
-    options.overlay = OverlayStyle()
+    options.parsing.outputs.overlay = OverlayStyle()
     try run(options)
     let overlay = try folder.tree()["a.m2fp.overlay.jpg"] ?? Data()
     #expect(try ImageDecoder.decode(Array(overlay)).image.width == 40)
@@ -292,10 +298,10 @@ struct BatchTests: BatchFixture {
   @Test func outputsOfPersonsGoWhenTheyAreNoLongerAskedFor() throws {
     try addImage("a.png")
     var options = options()
-    options.maskClasses = []
-    options.persons = .all
-    options.personMaskClasses = [13]
-    options.cutout = .init(classes: nil, perPerson: true)
+    options.parsing.outputs.masks = []
+    options.parsing.persons = .all
+    options.parsing.outputs.personMasks = [13]
+    options.parsing.outputs.cutout = .init(classes: nil, perPerson: true)
     let (summary, outcomes) = try run(options)
     #expect(summary.parsed == 1)
     let all = [
@@ -308,11 +314,12 @@ struct BatchTests: BatchFixture {
       return
     }
     #expect(
-      sidecar.outputs.map(\.path).sorted() == all.filter { $0 != "a.png" && $0 != "a.m2fp.json" })
+      sidecar.outputs.map(\.path.string).sorted()
+        == all.filter { $0 != "a.png" && $0 != "a.m2fp.json" })
     let person = try #require(sidecar.persons?.first)
     #expect(person.id == 1 && person.pixels == 1200 && person.box == [0, 0, 40, 30])
     #expect(person.parts.map(\.index) == [13])
-    #expect(Sidecar.read(folder.path + "/a.m2fp.json") == sidecar)
+    #expect(Sidecar.read(folder.filePath("a.m2fp.json")) == sidecar)
     #expect(try run(options).summary.current == 1)
     // A photo of which a killed run has left no sidecar is cleaned up, too.
     try FileManager.default.removeItem(atPath: folder.path + "/a.m2fp.json")
@@ -329,12 +336,12 @@ struct BatchTests: BatchFixture {
   @Test func remappedClassesAreThoseOfAllOutputs() throws {
     try addImage("a.png")
     var options = options()
-    options.remap = try ClassRemap(
+    options.parsing.remap = try ClassRemap(
       json: Data(#"{"classes": ["Nothing", "Head"], "map": {\#(Self.lines)}}"#.utf8),
       modelClasses: contract.classes)
-    options.palette = [RGB(0, 0, 0), RGB(9, 9, 9)]
-    options.maskClasses = [1]
-    options.persons = .all
+    options.parsing.outputs.palette = [RGB(0, 0, 0), RGB(9, 9, 9)]
+    options.parsing.outputs.masks = [1]
+    options.parsing.persons = .all
     let (_, outcomes) = try run(options)
     guard case .parsed(let sidecar) = outcomes[0].result else {
       Issue.record("not parsed")

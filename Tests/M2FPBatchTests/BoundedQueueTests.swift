@@ -1,4 +1,6 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
 import Testing
 
 @testable import M2FPBatch

@@ -1,5 +1,7 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Testing
 
 @testable import M2FPBatch

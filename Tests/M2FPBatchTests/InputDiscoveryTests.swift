@@ -1,5 +1,9 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -12,7 +16,7 @@ struct InputDiscoveryTests {
   }
 
   private func names(recursive: Bool = true) -> [String] {
-    InputDiscovery.inputs(under: [folder.path], recursive: recursive).map(\.relativePath)
+    InputDiscovery.inputs(under: [folder.filePath], recursive: recursive).map(\.relativePath.string)
   }
 
   @Test func foldersAreWalkedInOrderOfName() throws {
@@ -44,13 +48,13 @@ struct InputDiscoveryTests {
     try folder.link("dangling.png", to: "nowhere")
     try folder.link("self.png", to: "self.png")
     #expect(mkfifo(folder.path + "/fifo.jpg", 0o600) == 0)
-    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
+    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
     #expect(inputs.map(\.relativePath) == ["dangling.png", "fifo.jpg", "folder.jpg", "self.png"])
     #expect(inputs.allSatisfy { $0.failure?.code == .notAFile })
   }
 
   @Test func aFileTheUserNamesIsTakenWhateverItsName() throws {
-    let file = try folder.write("photo.dat", [1])
+    let file = FilePath(try folder.write("photo.dat", [1]))
     #expect(
       InputDiscovery.inputs(under: [file], recursive: true)
         == [Input(path: file, relativePath: "photo.dat")])
@@ -58,30 +62,51 @@ struct InputDiscoveryTests {
 
   @Test func aFolderTheUserNamesIsWalkedWhateverItsName() throws {
     try folder.write("folder.jpg/inside.jpg", [1])
-    let inputs = InputDiscovery.inputs(under: [folder.path + "/folder.jpg/"], recursive: true)
-    #expect(inputs.map(\.path) == [folder.path + "/folder.jpg/inside.jpg"])
+    let inputs = InputDiscovery.inputs(under: [folder.filePath("folder.jpg/")], recursive: true)
+    #expect(inputs.map(\.path) == [folder.filePath("folder.jpg/inside.jpg")])
   }
 
   @Test func anOutputThatTheUserNamesIsAFailure() throws {
-    let file = try folder.write("a.m2fp.png", [1])
+    let file = FilePath(try folder.write("a.m2fp.png", [1]))
     let inputs = InputDiscovery.inputs(under: [file], recursive: true)
     #expect(inputs.map(\.failure?.code) == [.notAFile])
   }
 
   @Test func aPathThatIsNotThereIsAFailure() {
-    let inputs = InputDiscovery.inputs(under: [folder.path + "/none"], recursive: true)
+    let inputs = InputDiscovery.inputs(under: [folder.filePath("none")], recursive: true)
     #expect(inputs.map(\.failure?.code) == [.missing])
   }
 
-  @Test func aNameThatIsNotUTF8IsAFailure() throws {
-    let descriptor = (folder.path + "/x\u{1}.jpg").utf8CString.withUnsafeBufferPointer { name in
-      var bytes = Array(name)
-      bytes[bytes.count - 6] = CChar(bitPattern: 0xFF)
-      return open(bytes, O_CREAT | O_WRONLY, 0o600)
+  @Test func aNameThatIsNotUTF8IsANameLikeAnyOther() throws {
+    let name: [UInt8] = [0xFF, 0x20, 0x2E] + Array("jpg".utf8)
+    let path = folder.filePath.appending(name: name)
+    let file = try FileDescriptor.open(
+      path, .writeOnly, options: .create, permissions: .ownerReadWrite)
+    try file.close()
+    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
+    #expect(inputs == [Input(path: path, relativePath: FilePath().appending(name: name))])
+  }
+
+  /// Composed and decomposed, and a mark that joins the slash before it.
+  @Test func issue17NamesThatTextsTakeForOneAreTwo() throws {
+    for name in ["e\u{301}.jpg", "\u{E9}.jpg", "\u{301}mark.jpg", "ayah\u{6DD}.jpg"] {
+      try folder.write(name, [1])
     }
-    #expect(descriptor >= 0)
-    close(descriptor)
-    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
-    #expect(inputs.map(\.failure?.code) == [.unreadable])
+    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
+    #expect(inputs.count == 4 && inputs.allSatisfy { $0.failure == nil })
+    let planned = OutputPlan.plan(inputs, root: "out", naming: .stem)
+    #expect(Set(planned.map(\.outputs.mapPath)).count == 4)
+    #expect(planned.allSatisfy { $0.outputs.folder == "out" && $0.input.failure == nil })
+  }
+
+  @Test func issue17OutputsAreToldByWhatLiesBesideThem() throws {
+    for name in ["a.jpg", "a.m2fp.png", "a.m2fp.json", "a.m2fp/hair.png", "mine.m2fp/b.png"] {
+      try folder.write(name, [1])
+    }
+    let named = ["a.jpg", "a.m2fp.png", "a.m2fp.json", "a.m2fp", "a.m2fp/hair.png", "mine.m2fp"]
+      .map(folder.filePath)
+    let inputs = InputDiscovery.inputs(under: named, recursive: true)
+    #expect(inputs.map(\.relativePath) == ["a.jpg", "b.png"])
+    #expect(names() == ["a.jpg", "mine.m2fp/b.png"])
   }
 }

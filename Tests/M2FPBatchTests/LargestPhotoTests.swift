@@ -1,6 +1,10 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -13,26 +17,15 @@ struct LargestPhotoTests {
     folder = try TemporaryFolder()
   }
 
-  private func largest() -> LargestPhoto {
-    let inputs = InputDiscovery.inputs(under: [folder.path], recursive: true)
+  private func largest(_ allowed: LargestPhoto? = nil) -> LargestPhoto {
+    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
     return LargestPhoto.among(
-      OutputPlan.plan(inputs, root: nil, naming: .full), allowed: allowed)
-  }
-
-  /// Noise, so that files are about as long as their pixels.
-  private func image(_ width: Int, _ height: Int) -> RGBImage {
-    var state: UInt32 = 1
-    return RGBImage(
-      width: width, height: height,
-      pixels: (0..<width * height * 3).map { _ in
-        state = state &* 1_664_525 &+ 1_013_904_223
-        return UInt8(state >> 24)
-      })
+      OutputPlan.plan(inputs, root: nil, naming: .full), allowed: allowed ?? self.allowed)
   }
 
   @Test func headersTell() throws {
-    let png = try PNGEncoder.rgb(image(30, 40)).withUnsafeBytes { Array($0) }
-    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
+    let png = try PNGEncoder.rgb(Photo.noise(width: 30, height: 40)).withUnsafeBytes { Array($0) }
+    let jpeg = try JPEGEncoder.rgb(Photo.noise(width: 50, height: 60)).withUnsafeBytes { Array($0) }
     try folder.write("a.png", png)
     try folder.write("b.jpg", jpeg)
     try folder.write("c.jpg", "no photo".utf8)
@@ -41,18 +34,43 @@ struct LargestPhotoTests {
   }
 
   @Test func aLargeFileIsKnownByItsBeginning() throws {
-    let png = try PNGEncoder.rgb(image(400, 300)).withUnsafeBytes { Array($0) }
+    let png = try PNGEncoder.rgb(Photo.noise(width: 400, height: 300)).withUnsafeBytes { Array($0) }
     try #require(png.count > 1 << 16)
     try folder.write("a.png", png)
     #expect(largest() == LargestPhoto(pixels: 120_000, fileSize: png.count))
   }
 
-  @Test func aHeaderThatComesLateCountsAsTheLargestAllowed() throws {
-    let jpeg = try JPEGEncoder.rgb(image(50, 60)).withUnsafeBytes { Array($0) }
-    let comment: [UInt8] = [0xFF, 0xFE, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 0xFFFD)
-    let late = jpeg.prefix(2) + comment + comment + jpeg.dropFirst(2)
+  /// Phones and cameras write previews of their own before the frame header.
+  @Test(arguments: [1, 2, 40]) func aHeaderThatComesLateIsFound(segments: Int) throws {
+    let jpeg = try JPEGEncoder.rgb(Photo.noise(width: 50, height: 60)).withUnsafeBytes { Array($0) }
+    let comment: [UInt8] = [0xFF, 0xFE, 0xFF, 0xFF] + [UInt8](repeating: 0xFF, count: 0xFFFD)
+    let late =
+      jpeg.prefix(2) + Array(repeating: comment, count: segments).joined() + jpeg.dropFirst(2)
     try folder.write("a.jpg", late)
-    #expect(largest() == LargestPhoto(pixels: allowed.pixels, fileSize: late.count))
+    let allowed = LargestPhoto(pixels: 1_000_000, fileSize: 8 << 20)
+    #expect(largest(allowed) == LargestPhoto(pixels: 3000, fileSize: late.count))
+    // Where it should come, the file ends.
+    try folder.write("a.jpg", late.prefix(2 + segments * comment.count))
+    #expect(largest(allowed) == LargestPhoto(pixels: 0, fileSize: 0))
+  }
+
+  /// libjpeg holds them all until the last scan: 4:2:0 has half as many again as it has pixels, of two
+  /// bytes each, in whole blocks.
+  @Test func coefficientsOfAProgressiveJPEGCount() throws {
+    let progressive = [UInt8](try Fixtures.data("images/progressive.jpg"))
+    try folder.write("a.jpg", progressive)
+    let blocks = (6 * 4 + 2 * 3 * 2)
+    #expect(
+      largest()
+        == LargestPhoto(
+          pixels: 35 * 27, fileSize: progressive.count, decoding: blocks * 64 * 2))
+    let one = MemoryEstimate(
+      archiveSize: 1, networkPixels: 1, photo: LargestPhoto(pixels: 1, fileSize: 1, decoding: 1000),
+      keepsPhotos: false, persons: false)
+    let other = MemoryEstimate(
+      archiveSize: 1, networkPixels: 1, photo: LargestPhoto(pixels: 1, fileSize: 1),
+      keepsPhotos: false, persons: false)
+    #expect(one.photos(jobs: 3) == other.photos(jobs: 3) + 2 * 1000)
   }
 
   @Test func whatIsTooLargeIsNeverHeld() throws {

@@ -1,4 +1,7 @@
 import Foundation
+import M2FPFiles
+import M2FPResults
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -15,7 +18,7 @@ struct MemoryBudgetTests {
     let root = try TemporaryFolder()
     try root.write("memory/job/memory.limit_in_bytes", "536870912\n".utf8)
     try root.write("memory/memory.limit_in_bytes", "9223372036854771712\n".utf8)
-    let groups = ControlGroups(membership: "5:memory:/job\n4:cpu:/job\n", root: root.path)
+    let groups = Cgroups(membership: "5:memory:/job\n4:cpu:/job\n", root: root.path)
     #expect(MemoryBudget.limit(groups) == 512 << 20)
     #expect(MemoryBudget(machine: 256 << 20, group: 512 << 20).usable == 256 << 20)
   }

@@ -1,5 +1,9 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -17,12 +21,12 @@ struct OutputLockTests {
   private func lock(
     _ names: String..., out: String? = nil, shard: (Int, Int)? = nil,
     mode: OutputLock.Mode = .fail, cancellation: Cancellation = Cancellation(),
-    onWait: (String) -> Void = { _ in }
+    onWait: (FilePath) -> Void = { _ in }
   ) throws -> [OutputLock] {
-    var selection = Selection(paths: names.map { Paths.join(folder.path, $0) })
+    var selection = Selection(paths: names.map { folder.filePath($0) })
     selection.shard = shard.flatMap { Shard($0, of: $1) }
     return try OutputLock.acquire(
-      selection, out: out.map { folder.path + "/" + $0 }, mode: mode, cancellation: cancellation,
+      selection, out: out.map { folder.filePath($0) }, mode: mode, cancellation: cancellation,
       onWait: onWait)
   }
 
@@ -72,21 +76,21 @@ struct OutputLockTests {
   }
 
   @Test func filesOfAListLockTheFolderTheyWereFoundIn() {
-    func claims(_ list: String, out: String? = nil) -> [OutputLock.Claim] {
+    func scopes(_ list: String, out: FilePath? = nil) -> [OutputLock.LockScope] {
       var selection = Selection(paths: [])
       selection.list = PathList(Array(list.utf8), zeroTerminated: false)
-      return OutputLock.claims(selection, out: out)
+      return OutputLock.scopes(selection, out: out)
     }
-    let root = folder.path
-    #expect(claims("\(root)/./a.jpg\n\(root)/./b.jpg") == [.init(folder: root, isShared: false)])
-    #expect(claims("\(root)/a.jpg").isEmpty)
-    #expect(claims("\(root)/a.jpg", out: "out") == [.init(folder: "out", isShared: false)])
+    let root = folder.filePath
+    #expect(scopes("\(root)/./a.jpg\n\(root)/./b.jpg") == [.init(folder: root, isShared: false)])
+    #expect(scopes("\(root)/a.jpg").isEmpty)
+    #expect(scopes("\(root)/a.jpg", out: "out") == [.init(folder: "out", isShared: false)])
   }
 
   @Test func waitingEndsWithTheOtherRun() throws {
     var locks = try lock("")
     let waited = try lock("", mode: .wait) { path in
-      #expect(path.hasSuffix("/.m2fp.lock"))
+      #expect(path.fileName == ".m2fp.lock")
       locks.removeAll()
     }
     #expect(waited.count == 1 && locks.isEmpty)
@@ -100,18 +104,23 @@ struct OutputLockTests {
     withExtendedLifetime(locks) {}
   }
 
-  @Test func manyThatComeAndGoLeaveNothingAndNeverOverlap() throws {
+  @Test func manyThatComeAndGoLeaveNothingAndNeverOverlap() async throws {
     let inside = LockedCount()
-    DispatchQueue.concurrentPerform(iterations: 4) { _ in
-      for _ in 0..<5 {
-        guard let locks = try? lock("", mode: .wait), locks.count == 1 else {
-          Issue.record("no lock")
-          return
+    try await withThrowingTaskGroup { group in
+      for _ in 0..<4 {
+        group.addTask {
+          try await onOwnThread {
+            for _ in 0..<5 {
+              let locks = try lock("", mode: .wait)
+              #expect(locks.count == 1)
+              inside.enter()
+              inside.leave()
+              withExtendedLifetime(locks) {}
+            }
+          }
         }
-        inside.enter()
-        inside.leave()
-        withExtendedLifetime(locks) {}
       }
+      try await group.waitForAll()
     }
     #expect(inside.most == 1)
     #expect(try folder.tree().keys.sorted() == ["a.jpg", "b.jpg"])

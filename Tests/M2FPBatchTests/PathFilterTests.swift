@@ -1,11 +1,14 @@
+import M2FPFiles
+import M2FPResults
+import SystemPackage
 import Testing
 
 @testable import M2FPBatch
 
 struct PathFilterTests {
-  private let paths = ["a.jpg", "b.png", "raw/c.jpg", "raw/old/d.jpg", "new/raw.jpg"]
+  private let paths: [FilePath] = ["a.jpg", "b.png", "raw/c.jpg", "raw/old/d.jpg", "new/raw.jpg"]
 
-  private func taken(include: [String] = [], exclude: [String] = []) -> [String] {
+  private func taken(include: [String] = [], exclude: [String] = []) -> [FilePath] {
     let filter = PathFilter(include: include, exclude: exclude)
     return paths.filter { filter.takes($0) }
   }

@@ -1,5 +1,9 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -7,7 +11,7 @@ import Testing
 struct PathListTests {
   private func entries(_ text: String, zeroTerminated: Bool = false) -> [[String]] {
     PathList(Array(text.utf8), zeroTerminated: zeroTerminated).entries.map {
-      [$0.path, $0.relativePath]
+      [$0.path?.string ?? "", $0.relativePath.string]
     }
   }
 
@@ -27,8 +31,10 @@ struct PathListTests {
 
   @Test func withoutTheMarkTheWholePathIsRelative() {
     #expect(entries("./a/b.jpg") == [["./a/b.jpg", "a/b.jpg"]])
-    #expect(entries("/a//b.jpg") == [["/a//b.jpg", "a/b.jpg"]])
-    #expect(entries("../a/../../b.jpg") == [["../a/../../b.jpg", "b.jpg"]], "never above --out")
+    #expect(entries("/a//b.jpg") == [["/a/b.jpg", "a/b.jpg"]])
+    #expect(
+      entries("../a/../../b.jpg") == [["../a/../../b.jpg", "b.jpg"]],
+      "never above the folder of all outputs")
   }
 
   @Test(
@@ -37,25 +43,34 @@ struct PathListTests {
       ("/x/y/a\nb.jpg", "a\nb.jpg"), ("photos", ""), ("photos/sub", "sub"),
     ])
   func aFailureComesBackAsItWas(_ path: String, _ relative: String) {
-    let bytes = PathList.bytes(of: Input(path: path, relativePath: relative))
+    let bytes = PathList.bytes(of: Input(path: FilePath(path), relativePath: FilePath(relative)))
     let entries = PathList(bytes + [0], zeroTerminated: true).entries
-    #expect(entries.map(\.path) == [path] && entries.map(\.relativePath) == [relative])
+    #expect(
+      entries.map(\.path) == [FilePath(path)] && entries.map(\.relativePath) == [FilePath(relative)]
+    )
   }
 
   @Test func bytesThatAreNotUTF8ComeBackAsTheyWere() throws {
     let bytes: [UInt8] = Array("photos/".utf8) + [0xFF, 0x2E, 0x6A, 0x70, 0x67]
     let entry = try #require(PathList(bytes, zeroTerminated: false).entries.first)
-    #expect(entry.exactPath == bytes)
-    let input = Input(
-      path: entry.path, relativePath: entry.relativePath, failure: nil, exactPath: entry.exactPath)
-    #expect(PathList.bytes(of: input) == bytes)
+    let path = try #require(entry.path)
+    #expect(path.bytes == bytes)
+    #expect(PathList.bytes(of: Input(path: path, relativePath: entry.relativePath)) == bytes)
+  }
+
+  /// `-0` was forgotten: C would have cut the path at its first zero byte.
+  @Test func issue17AZeroByteInALineIsNoPath() throws {
+    let entries = PathList(Array("a.jpg\0b.jpg\0".utf8), zeroTerminated: false).entries
+    #expect(entries.map(\.path) == [nil])
+    let inputs = InputDiscovery.inputs(under: [], listed: entries, recursive: true)
+    #expect(inputs.map(\.failure?.code) == [.unreadable])
   }
 
   @Test func aListIsReplacedAndALineFeedIsTold() throws {
     let folder = try TemporaryFolder()
     try folder.write("real", [9, 9, 9])
     try folder.link("list", to: "real")
-    var list = try FailureList(folder.path + "/list", zeroTerminated: false)
+    var list = try FailureList(folder.filePath("list"), zeroTerminated: false)
     list.add(Input(path: "in/a.jpg", relativePath: "a.jpg"))
     list.add(Input(path: "in/b\n.jpg", relativePath: "b\n.jpg"))
     #expect(try list.write() == ["in/./b\n.jpg"])
@@ -73,6 +88,6 @@ struct PathListTests {
     var list = try FailureList("/dev/full", zeroTerminated: false)
     list.add(Input(path: "a", relativePath: "a"))
     let failure = #expect(throws: RunFailure.self) { try list.write() }
-    #expect(failure?.message.contains("No space left") == true)
+    #expect(failure?.underlying == .noSpace)
   }
 }

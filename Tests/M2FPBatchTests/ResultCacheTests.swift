@@ -1,7 +1,10 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
-import Synchronization
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -17,7 +20,7 @@ struct ResultCacheTests: BatchFixture {
 
   private func cached(limit: Int = 1 << 30, jobs: Int = 2) throws -> BatchOptions {
     var options = options(jobs: jobs)
-    options.cache = try ResultCache(cacheFolder.path, limit: limit)
+    options.cache = try ResultCache(cacheFolder.filePath, limit: limit)
     return options
   }
 
@@ -35,10 +38,10 @@ struct ResultCacheTests: BatchFixture {
 
   @Test func aCopyAnywhereIsNotParsedAndGivesTheSameTree() throws {
     var options = try cached()
-    options.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
-    options.personMaskClasses = [13]
-    options.overlay = OverlayStyle()
-    options.cutout = BatchOptions.Cutout(classes: nil, perPerson: true)
+    options.parsing.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
+    options.parsing.outputs.personMasks = [13]
+    options.parsing.outputs.overlay = OverlayStyle()
+    options.parsing.outputs.cutout = BatchOptions.Cutout(classes: nil, perPerson: true)
     try addImage("first.png")
     #expect(try run(options).summary.parsed == 1)
     try copy("first.png", to: "sub/second.png")
@@ -54,17 +57,17 @@ struct ResultCacheTests: BatchFixture {
     #expect(try run(options).summary.current == 2, "the time of the input is there, too")
   }
 
-  @Test func copiesSideBySideAreParsedOnce() throws {
+  @Test func copiesSideBySideAreParsedOnce() async throws {
     try addImage("0.png")
     for index in 1..<20 { try copy("0.png", to: "\(index).png") }
     let counter = Counter()
-    let (summary, _) = try run(cached(jobs: 4)) { () throws(RunFailure) in
+    let (summary, _) = try await run(cached(jobs: 4)) { () throws(RunFailure) in
       FakeSession {
-        _ = counter.increment()
+        counter.increment()
         usleep(50_000)
       }
     }
-    #expect(summary.parsed == 1 && summary.cached == 19 && counter.increment() == 2)
+    #expect(summary.parsed == 1 && summary.cached == 19 && counter.value == 1)
   }
 
   @Test func aCopyOfWhatFailsFailsToo() throws {
@@ -73,14 +76,14 @@ struct ResultCacheTests: BatchFixture {
     #expect(try entries.isEmpty)
   }
 
-  @Test(.timeLimit(.minutes(1))) func copiesOfAFileThatHangsDoNotWaitForever() throws {
+  @Test(.timeLimit(.minutes(1))) func copiesOfAFileThatHangsDoNotWaitForever() async throws {
     try addImage("0.png")
     for index in 1..<4 { try copy("0.png", to: "\(index).png") }
     let counter = Counter()
     let hang = DispatchSemaphore(value: 0)
     var options = try cached()
     options.timeout = .seconds(2)
-    let (summary, _) = try run(options) { () throws(RunFailure) in
+    let (summary, _) = try await run(options) { () throws(RunFailure) in
       FakeSession { if counter.increment() == 1 { hang.wait() } }
     }
     hang.signal()
@@ -92,7 +95,7 @@ struct ResultCacheTests: BatchFixture {
     try run(cached())
     try run(cached(), model: "1")
     var options = try cached()
-    options.maskClasses = []
+    options.parsing.outputs.masks = []
     try run(options)
     #expect(try entries.count == 3)
     #expect(
@@ -141,7 +144,7 @@ struct ResultCacheTests: BatchFixture {
       try addImage("\(index).png", width: 40 + index)
       try run(cached())
     }
-    let cache = try ResultCache(cacheFolder.path, limit: .max)
+    let cache = try ResultCache(cacheFolder.filePath, limit: .max)
     let statistics = cache.statistics()
     #expect(statistics.entries == 4)
     // The first is used again.
@@ -156,7 +159,7 @@ struct ResultCacheTests: BatchFixture {
   @Test func aRunKeepsTheCacheWithinItsLimit() throws {
     for index in 0..<10 { try addImage("\(index).png", width: 40 + index) }
     try run(cached(limit: 40_000))
-    let statistics = try ResultCache(cacheFolder.path, limit: .max).statistics()
+    let statistics = try ResultCache(cacheFolder.filePath, limit: .max).statistics()
     #expect(statistics.bytes <= 40_000 && statistics.entries > 0)
   }
 
@@ -169,26 +172,26 @@ struct ResultCacheTests: BatchFixture {
       try cacheFolder.write(name, [])
     }
     #expect(try run(options).summary.parsed == 1)
-    #expect(options.cache?.problem?.contains("in the way") == true)
+    #expect(options.cache?.problem?.message.contains("in the way") == true)
     #expect(throws: RunFailure.self) { try ResultCache("/proc/none", limit: 1) }
   }
 
-  @Test func manyRunsShareACache() throws {
+  @Test func manyRunsShareACache() async throws {
     for index in 0..<8 { try addImage("\(index).png", width: 40 + index) }
-    let counter = Counter()
     let folders = try (0..<4).map { _ in try TemporaryFolder() }
-    DispatchQueue.concurrentPerform(iterations: 4) { index in
-      do {
-        let copy = CopyOfFixture(folder: folders[index])
-        for (name, bytes) in try folder.tree() { try copy.folder.write(name, bytes) }
-        // Small enough that entries come and go all the while.
-        let (summary, _) = try copy.run(cached(limit: 60_000))
-        if summary.parsed + summary.cached == 8 { _ = counter.increment() }
-      } catch {
-        Issue.record(error)
-      }
+    for folder in folders {
+      for (name, bytes) in try self.folder.tree() { try folder.write(name, bytes) }
     }
-    #expect(counter.increment() == 5)
+    try await withThrowingTaskGroup { group in
+      for folder in folders {
+        group.addTask {
+          // Small enough that entries come and go all the while.
+          let (summary, _) = try await CopyOfFixture(folder: folder).run(cached(limit: 60_000))
+          #expect(summary.parsed + summary.cached == 8)
+        }
+      }
+      try await group.waitForAll()
+    }
     let trees = try folders.map { try $0.tree() }
     #expect(trees.allSatisfy { $0 == trees[0] } && trees[0].count == 8 * 4)
   }

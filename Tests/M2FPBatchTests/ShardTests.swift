@@ -1,10 +1,14 @@
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
 import Testing
 
 @testable import M2FPBatch
 
 struct ShardTests {
-  private let paths = (0..<1000).map { "folder \($0 % 7)/photo-\($0).jpg" } + ["ä/ö.jpg", ""]
+  private let paths: [FilePath] =
+    (0..<1000).map { FilePath("folder \($0 % 7)/photo-\($0).jpg") } + ["ä/ö.jpg", ""]
 
   @Test func everyFileIsInExactlyOneShard() throws {
     for count in [1, 2, 3, 7, 64, 1000] {

@@ -1,5 +1,7 @@
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
 import Testing
 
 @testable import M2FPCommands
@@ -14,6 +16,17 @@ struct ExitStatusTests {
     ] as [(Int32, Int32, Int32)])
   func whatEndedTheCommandCountsMost(_ first: Int32, _ second: Int32, _ code: Int32) {
     #expect(ExitStatus.code(first, then: second) == code)
+  }
+
+  @Test func theReadmeListsTheCodeOfEveryFailure() throws {
+    let terms = HelpTopic.exitCodes.blocks.flatMap { block -> [String] in
+      if case .list(let rows) = block { rows.map(\.term) } else { [] }
+    }
+    let codes = RunFailure.Kind.allCases.map(\.exitCode)
+    #expect(Set(codes).count == codes.count)
+    for code in codes + [ExitStatus.someFailed, ExitStatus.someDiffer] {
+      #expect(terms.contains("\(code)"))
+    }
   }
 
   @Test func aRunThatEndedEarlySaysWhy() {

@@ -1,3 +1,4 @@
+import M2FPCore
 import Testing
 
 @testable import M2FPCommands
@@ -17,6 +18,6 @@ struct QuantitiesTests {
     #expect(ByteCount(argument: "512k")?.bytes == 512 << 10)
     #expect(ByteCount(argument: "0")?.bytes == 0)
     #expect(ByteCount(argument: "99999999T") == nil && ByteCount(argument: "1 G") == nil)
-    #expect(ByteCount(bytes: 10 << 30).defaultValueDescription == "10G")
+    #expect(ByteCount(10 << 30).defaultValueDescription == "10G")
   }
 }

@@ -2,37 +2,41 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import TestSupport
 import Testing
 
 @testable import M2FPCommands
 
 struct RunMetricsTests {
-  private let folder = NSTemporaryDirectory() + "m2fp-metrics-" + UUID().uuidString
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
 
   private func value(_ name: String) throws -> String? {
-    let text = try String(contentsOfFile: folder + "/night.prom", encoding: .utf8)
-    return text.split(separator: "\n").first { $0.hasPrefix(name) }?
+    try folder.text("night.prom").split(separator: "\n").first { $0.hasPrefix(name) }?
       .split(separator: " ").last.map(String.init)
   }
 
   @Test func theLastSuccessSurvivesAFailedRun() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try RunMetrics(folder + "/night.prom").write(
+    try RunMetrics(folder.filePath("night.prom")).write(
       exitCode: 0, now: Date(timeIntervalSince1970: 1000))
-    try RunMetrics(folder + "/night.prom").write(
+    try RunMetrics(folder.filePath("night.prom")).write(
       exitCode: 3, now: Date(timeIntervalSince1970: 2000))
     #expect(try value("m2fp_last_success_timestamp_seconds{") == "1000")
     #expect(try value("m2fp_last_run_timestamp_seconds{") == "2000")
     #expect(try value("m2fp_last_run_exit_code{") == "3")
-    try RunMetrics(folder + "/night.prom").write(
+    try RunMetrics(folder.filePath("night.prom")).write(
       exitCode: 0, now: Date(timeIntervalSince1970: 3000))
     #expect(try value("m2fp_last_success_timestamp_seconds{") == "3000")
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["night.prom"])
+    #expect(folder.files() == ["night.prom"])
   }
 
   @Test func anyEndIsRecorded() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let metrics = try RunMetrics(folder + "/night.prom")
+    let metrics = try RunMetrics(folder.filePath("night.prom"))
     let logger = try MessageOptions.parse([]).logger
     #expect(throws: ExitCode.self) { try metrics.record(logger) { throw ExitCode(130) } }
     #expect(try value("m2fp_last_run_exit_code{") == "130")

@@ -27,10 +27,10 @@ import Testing
     ("hiar", "Hair"), ("hairr", "Hair"), ("left-amr", "Left-arm"), ("uperclothes", "UpperClothes"),
     ("torsoskn", "Torso-skin"),
   ]) func suggestsTheNearest(_ text: String, _ name: String) {
-    #expect(ClassNames.nearest(to: text, in: classes) == name)
+    #expect(SpellingSuggestion.nearest(to: text, in: classes) == name)
   }
 
   @Test(arguments: ["elephant", "", "xyz"]) func suggestsNothingFarOff(_ text: String) {
-    #expect(ClassNames.nearest(to: text, in: classes) == nil)
+    #expect(SpellingSuggestion.nearest(to: text, in: classes) == nil)
   }
 }

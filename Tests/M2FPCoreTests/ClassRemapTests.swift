@@ -45,9 +45,9 @@ import Testing
       score: 0.9, parsingScore: 0.5, pixelCount: 6,
       box: Instance.Box(x: 0, y: 0, width: 6, height: 1),
       parts: [found(1, 0.4, 1, x: 1), found(2, 0.6, 2, x: 3), found(4, nil, 1, x: 5)])
-    let map = LabelMap(width: 6, height: 1, labels: [1, 1, 1, 1, 1, 1])
+    let map = LabelMap(width: 6, height: 1, pixels: [1, 1, 1, 1, 1, 1])
     let result = ParsingResult(
-      labels: LabelMap(width: 6, height: 1, labels: [0, 1, 3, 2, 2, 4]),
+      labels: LabelMap(width: 6, height: 1, pixels: [0, 1, 3, 2, 2, 4]),
       parts: [part(1, 0.4), part(4, 0.3), part(2, 0.6)], humans: [part(5, 0.9)],
       persons: Persons(map: map, list: [person]), classPixelCounts: [1, 1, 2, 1, 1],
       classScores: [nil, 0.4, 0.6, 0.7, nil])
@@ -55,7 +55,7 @@ import Testing
       by: try remap(
         #"{"classes": ["0", "Head", "Clothes"], "map": {"Hat": "Head", "Hair": "Head", "#
           + #""UpperClothes": "Clothes", "Coat": "0"}}"#))
-    #expect(turned.labels.labels == [0, 1, 2, 1, 1, 0])
+    #expect(turned.labels.pixels == [0, 1, 2, 1, 1, 0])
     #expect(turned.classPixelCounts == [2, 3, 1])
     #expect(turned.classScores == [nil, 0.6, 0.7])
     #expect(turned.parts.map(\.classIndex) == [1, 1])

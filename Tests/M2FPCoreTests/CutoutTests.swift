@@ -3,8 +3,8 @@ import Testing
 
 @Suite struct CutoutTests {
   private let image = RGBImage(width: 3, height: 1, pixels: [1, 2, 3, 4, 5, 6, 7, 8, 9])
-  private let labels = LabelMap(width: 3, height: 1, labels: [0, 2, 3])
-  private let persons = LabelMap(width: 3, height: 1, labels: [1, 1, 2])
+  private let labels = LabelMap(width: 3, height: 1, pixels: [0, 2, 3])
+  private let persons = LabelMap(width: 3, height: 1, pixels: [1, 1, 2])
 
   @Test func onlyWhatIsWantedIsLeft() {
     let clear: [UInt8] = [0, 0, 0, 0]

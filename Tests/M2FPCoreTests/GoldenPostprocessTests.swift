@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
 /// The postprocess against ModelScope's own, whose results lie in `Tests/Fixtures/golden`.
@@ -46,7 +47,7 @@ import Testing
     }
 
     func bytes(_ suffix: String) throws -> Data {
-      try Data(contentsOf: GoldenPostprocessTests.folder.appending(path: name + "." + suffix))
+      try Fixtures.data("golden/" + name + "." + suffix)
     }
 
     func floats(_ suffix: String) throws -> [Float] {
@@ -60,12 +61,8 @@ import Testing
     }
   }
 
-  private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "Fixtures/golden")
-
   static func cases() throws -> [Case] {
-    try JSONDecoder().decode(
-      [Case].self, from: Data(contentsOf: folder.appending(path: "index.json")))
+    try JSONDecoder().decode([Case].self, from: Fixtures.data("golden/index.json"))
   }
 
   /// The parsing classes of LIP, whose names index `class_scores`.
@@ -91,7 +88,7 @@ import Testing
       Postprocessor(contract: contract(golden.rules), threads: 1)
         .run($0, geometry: golden.geometry, persons: nil)
     }
-    try #expect(result.labels.labels == [UInt8](golden.bytes("labels.u8")))
+    try #expect(result.labels.pixels == [UInt8](golden.bytes("labels.u8")))
     for (found, expected) in [(result.parts, golden.parts), (result.humans, golden.humans)] {
       #expect(found.map(\.classIndex) == expected.map(\.label))
       for (a, b) in zip(found, expected) {

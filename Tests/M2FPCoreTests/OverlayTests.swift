@@ -1,4 +1,5 @@
 import M2FPCore
+import TestSupport
 import Testing
 
 @Suite struct OverlayTests {
@@ -6,7 +7,7 @@ import Testing
   private let palette = [RGB(255, 255, 255), RGB(200, 0, 255)]
 
   @Test func blendsAllButTheBackground() {
-    let labels = LabelMap(width: 2, height: 1, labels: [0, 1])
+    let labels = LabelMap(width: 2, height: 1, pixels: [0, 1])
     #expect(
       Overlay.blend(image, labels: labels, palette: palette).pixels
         == [10, 20, 30, 150, 100, 255])
@@ -17,7 +18,7 @@ import Testing
   }
 
   @Test func blendsLongRunsLikeSinglePixels() {
-    var random = SplitMix(state: 7)
+    var random = SplitMix64(seed: 7)
     let (width, height) = (61, 40)
     // Runs of all lengths, so that whole vectors and their edges both occur.
     var classes: [UInt8] = []
@@ -33,7 +34,7 @@ import Testing
     let palette = [RGB(1, 2, 3), RGB(255, 0, 128), RGB(255, 255, 255), RGB(0, 77, 0)]
     for opacity in [0.25, 0.5, 0.9, 1] as [Float] {
       let found = Overlay.blend(
-        image, labels: LabelMap(width: width, height: height, labels: classes), palette: palette,
+        image, labels: LabelMap(width: width, height: height, pixels: classes), palette: palette,
         opacity: opacity)
       for (pixel, label) in classes.enumerated() {
         let colour = palette[Int(label)]
@@ -56,7 +57,7 @@ import Testing
   /// Class 1 on the left of a body in the middle, class 2 on its right.
   private let labels = LabelMap(
     width: 240, height: 160,
-    labels: (0..<240 * 160).map { pixel in
+    pixels: (0..<240 * 160).map { pixel in
       let (x, y) = (pixel % 240, pixel / 240)
       guard (90..<150).contains(x), (30..<130).contains(y) else { return 0 }
       return x < 120 ? 1 : 2
@@ -79,7 +80,7 @@ import Testing
 
   @Test func personsHaveEdgesToo() {
     let persons = LabelMap(
-      width: 240, height: 160, labels: (0..<240 * 160).map { $0 / 240 < 80 ? 1 : 2 })
+      width: 240, height: 160, pixels: (0..<240 * 160).map { $0 / 240 < 80 ? 1 : 2 })
     let found = changed(Overlay.outline(grey, labels: labels, persons: persons, palette: palette))
     #expect(found.contains(79 * 240 + 100) && found.contains(80 * 240 + 140))
     #expect(!found.contains(79 * 240 + 10), "the background has none")
@@ -98,7 +99,7 @@ import Testing
     let plate = (0..<240 * 160).filter {
       image.pixels[3 * $0] < 60 && image.pixels[3 * $0 + 1] < 60
     }
-    #expect(plate.allSatisfy { labels.labels[$0] == 0 } && plate.count > 2 * 400)
+    #expect(plate.allSatisfy { labels.pixels[$0] == 0 } && plate.count > 2 * 400)
     // The classes' own colours mark them.
     let swatches = [RGB(200, 0, 0), RGB(0, 100, 0)].map { colour in
       (0..<240 * 160).count {
@@ -110,7 +111,7 @@ import Testing
 
   @Test func ofTwoPersonsTheNamesBearTheNumber() {
     let persons = LabelMap(
-      width: 240, height: 160, labels: labels.labels.map { $0 })
+      width: 240, height: 160, pixels: labels.pixels.map { $0 })
     var asked: [String] = []
     _ = Overlay.annotate(
       grey, labels: labels, persons: persons, names: ["", "a", "b"], palette: palette
@@ -123,7 +124,7 @@ import Testing
 
   @Test func whatHasNoRoomIsLeftOut() {
     let tiny = RGBImage(width: 30, height: 20, pixels: [UInt8](repeating: 9, count: 1800))
-    let map = LabelMap(width: 30, height: 20, labels: [UInt8](repeating: 1, count: 600))
+    let map = LabelMap(width: 30, height: 20, pixels: [UInt8](repeating: 1, count: 600))
     let image = Overlay.annotate(
       tiny, labels: map, persons: nil, names: ["", "long"], palette: palette
     ) { _ in Stencil(width: 40, height: 12, coverage: [UInt8](repeating: 255, count: 480)) }

@@ -27,16 +27,16 @@ import Testing
     let expected = output.withOutput { NaivePostprocess.parsing($0, geometry, Self.rules) }
     let persons = try #require(result.persons)
     #expect(!persons.list.isEmpty)
-    let wrong = zip(persons.map.labels, ids(result.humans, expected, persons)).count { $0 != $1 }
-    #expect(wrong <= persons.map.labels.count / 10_000)
+    let wrong = zip(persons.map.pixels, ids(result.humans, expected, persons)).count { $0 != $1 }
+    #expect(wrong <= persons.map.pixels.count / 10_000)
     for (index, person) in persons.list.enumerated() {
-      let inside = persons.map.labels.indices.filter { persons.map.labels[$0] == UInt8(index + 1) }
+      let inside = persons.map.pixels.indices.filter { persons.map.pixels[$0] == UInt8(index + 1) }
       #expect(person.pixelCount == inside.count)
       #expect(person.box == box(inside, geometry.imageWidth))
-      let classes = Set(inside.map { result.labels.labels[$0] }).subtracting([0]).sorted()
+      let classes = Set(inside.map { result.labels.pixels[$0] }).subtracting([0]).sorted()
       #expect(person.parts.map(\.classIndex) == classes.map(Int.init))
       for part in person.parts {
-        let pixels = inside.filter { result.labels.labels[$0] == UInt8(part.classIndex) }
+        let pixels = inside.filter { result.labels.pixels[$0] == UInt8(part.classIndex) }
         #expect(part.pixelCount == pixels.count)
         #expect(part.box == box(pixels, geometry.imageWidth))
         let score = expected.parts.first { found in
@@ -106,7 +106,7 @@ import Testing
     #expect(found.list.map(\.pixelCount) == [20 * 32, 12 * 32])
     #expect(found.list.map { $0.parts.map(\.classIndex) } == [[3], [3]])
     #expect(found.list.map { $0.parts.map(\.pixelCount) } == [[20 * 32], [12 * 32]])
-    #expect(found.map.labels[..<32].elementsEqual((0..<32).map { $0 < 12 ? 2 : 1 }))
+    #expect(found.map.pixels[..<32].elementsEqual((0..<32).map { $0 < 12 ? 2 : 1 }))
   }
 
   @Test func aLeastScoreLeavesOutTheUnsure() throws {
@@ -114,7 +114,7 @@ import Testing
     rules.minScore = 0.5
     let found = try persons([(0.9, 0...2), (0.4, 3...7), (0.7, 5...7)], rules)
     #expect(found.list.count == 2)
-    #expect(found.map.labels[..<32].elementsEqual((0..<32).map { $0 < 12 ? 1 : $0 < 20 ? 0 : 2 }))
+    #expect(found.map.pixels[..<32].elementsEqual((0..<32).map { $0 < 12 ? 1 : $0 < 20 ? 0 : 2 }))
   }
 
   @Test func aLeastSizeLooksAtWhatIsSeen() throws {
@@ -134,7 +134,7 @@ import Testing
     // The second lies under the first for the most part; what it stood before is seen again.
     let found = try persons([(0.9, 0...4), (0.7, 1...6), (0.5, 5...7)], rules)
     #expect(found.list.count == 2)
-    #expect(found.map.labels[..<32].elementsEqual((0..<32).map { $0 < 20 ? 1 : 2 }))
+    #expect(found.map.pixels[..<32].elementsEqual((0..<32).map { $0 < 20 ? 1 : 2 }))
     #expect(try persons([(0.9, 0...4), (0.7, 1...6), (0.5, 5...7)], .all).list.count == 3)
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
 /// Pixels that Tests/Fixtures/images/make_fixtures.py makes as well (`pattern`).
@@ -37,8 +38,7 @@ struct NumericReferences: Decodable {
   let single90x70into48x64: UInt32
 
   static func load() throws -> NumericReferences {
-    let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    let file = tests.appending(path: "Fixtures/images/numeric-references.json")
-    return try JSONDecoder().decode(NumericReferences.self, from: Data(contentsOf: file))
+    try JSONDecoder().decode(
+      NumericReferences.self, from: Fixtures.data("images/numeric-references.json"))
   }
 }

@@ -1,6 +1,7 @@
 import CRowKernels
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
 /// A network's output with its own memory: blobs at random places, so that masks have insides,
@@ -25,7 +26,7 @@ struct SyntheticOutput {
   static func blobs(
     seed: UInt64, queries: Int, classes: Int, maskWidth: Int, maskHeight: Int
   ) -> SyntheticOutput {
-    var random = SplitMix(state: seed)
+    var random = SplitMix64(seed: seed)
     var output = SyntheticOutput(
       queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight)
     for index in output.classLogits.indices { output.classLogits[index] = random.next(-2, 2) }
@@ -63,19 +64,8 @@ struct SyntheticOutput {
   }
 }
 
-/// A small generator with a seed (Steele, Lea and Flood 2014).
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func next(_ low: Float, _ high: Float) -> Float {
+extension SplitMix64 {
+  fileprivate mutating func next(_ low: Float, _ high: Float) -> Float {
     Float.random(in: low..<high, using: &self)
   }
 }
@@ -203,15 +193,15 @@ private let largeGeometries = [
       }
       // Where the decision is not within rounding, the label must be the same.
       for (pixel, margin) in expected.margins.enumerated() where margin > 1e-5 {
-        if found.labels.labels[pixel] != expected.labels[pixel] {
-          Issue.record("pixel \(pixel): \(found.labels.labels[pixel]) \(expected.labels[pixel])")
+        if found.labels.pixels[pixel] != expected.labels[pixel] {
+          Issue.record("pixel \(pixel): \(found.labels.pixels[pixel]) \(expected.labels[pixel])")
           break
         }
       }
-      let wrong = zip(found.labels.labels, expected.labels).count { $0 != $1 }
+      let wrong = zip(found.labels.pixels, expected.labels).count { $0 != $1 }
       #expect(wrong <= expected.labels.count / 10_000)
       for label in 0..<5 {
-        let count = found.labels.labels.count { $0 == UInt8(label) }
+        let count = found.labels.pixels.count { $0 == UInt8(label) }
         #expect(found.classPixelCounts[label] == count)
         #expect(label == 0 || (found.classScores[label] != nil) == (count > 0))
       }
@@ -233,19 +223,19 @@ private let largeGeometries = [
         )
       }
       for (pixel, margin) in expected.margins.enumerated() where margin > 1e-4 {
-        if found.labels.labels[pixel] != expected.labels[pixel] {
-          Issue.record("pixel \(pixel): \(found.labels.labels[pixel]) \(expected.labels[pixel])")
+        if found.labels.pixels[pixel] != expected.labels[pixel] {
+          Issue.record("pixel \(pixel): \(found.labels.pixels[pixel]) \(expected.labels[pixel])")
           break
         }
       }
-      let wrong = zip(found.labels.labels, expected.labels).count { $0 != $1 }
+      let wrong = zip(found.labels.pixels, expected.labels).count { $0 != $1 }
       #expect(wrong <= expected.labels.count / 10_000)
       for (a, b) in zip(found.classScores, expected.scores) {
         #expect((a == nil) == (b == nil))
         if let a, let b { #expect(abs(Double(a) - b) < 1e-4) }
       }
-      #expect(found.persons?.map.labels == found.labels.labels.map { $0 == 0 ? 0 : 1 })
-      classesSeen.formUnion(found.labels.labels)
+      #expect(found.persons?.map.pixels == found.labels.pixels.map { $0 == 0 ? 0 : 1 })
+      classesSeen.formUnion(found.labels.pixels)
     }
     #expect(classesSeen.count >= 3)
   }
@@ -351,11 +341,11 @@ private let largeGeometries = [
     let result = run([([5: 0.7], 5, 0), ([5: 0.9], 5, 4)])
     #expect(result.humans.map(\.query) == [1, 0])
     let persons = try #require(result.persons?.map)
-    #expect(persons.labels.prefix(32).first == 2)
-    #expect(persons.labels.prefix(32).last == 1)
+    #expect(persons.pixels.prefix(32).first == 2)
+    #expect(persons.pixels.prefix(32).last == 1)
     let box = try #require(result.humans.first?.box)
     #expect(box.x + box.width == 32 && box.height == 32)
-    #expect(persons.labels.prefix(32).firstIndex(of: 1) == box.x)
+    #expect(persons.pixels.prefix(32).firstIndex(of: 1) == box.x)
   }
 
   @Test func nothingFoundIsBackground() {

@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import TestSupport
 import Testing
 
 @testable import M2FPEvaluation
@@ -7,12 +8,10 @@ import Testing
 /// The answers of M2FP's published evaluator on generated cases (Models/evaluation/upstream_cases.py).
 struct PublishedEvaluatorTests {
   static let cases: [Case] = {
-    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("Fixtures/evaluation/cases.json")
     do {
-      return try JSONDecoder().decode([Case].self, from: Data(contentsOf: path))
+      return try JSONDecoder().decode([Case].self, from: Fixtures.data("evaluation/cases.json"))
     } catch {
-      fatalError("\(path.path): \(error)")
+      fatalError("evaluation/cases.json: \(error)")
     }
   }()
 
@@ -25,7 +24,7 @@ struct PublishedEvaluatorTests {
     var evaluation = Evaluation(classes: test.classes)
     for image in test.images {
       evaluation.add(
-        try ImageFigures(truth: image.true_, found: image.found_, classes: test.classes))
+        try ImageMetrics(truth: image.true_, found: image.found_, classes: test.classes))
     }
     let expected = test.expected
     for index in 0..<test.classes {
@@ -127,30 +126,30 @@ struct PublishedEvaluatorTests {
       return IndexMap(width: width, height: height, values: values)
     }
 
-    var true_: TrueImage {
+    var true_: GroundTruth {
       let persons = map(truth.persons)
-      return TrueImage(
+      return GroundTruth(
         labels: map(truth.labels),
-        parts: Regions(
+        parts: InstanceMap(
           ids: map(truth.parts),
-          regions: truth.part_classes.map { .init(id: $0[0], classIndex: $0[1]) }),
-        persons: Regions(
+          instances: truth.part_classes.map { .init(id: $0[0], classIndex: $0[1]) }),
+        persons: InstanceMap(
           ids: persons,
-          regions: Set(persons.values).subtracting([0]).sorted().map { .init(id: Int($0)) }))
+          instances: Set(persons.values).subtracting([0]).sorted().map { .init(id: Int($0)) }))
     }
 
-    var found_: FoundImage {
+    var found_: Prediction {
       let persons = map(found.persons)
-      func scored(_ column: Int) -> Regions {
-        Regions(
+      func scored(_ column: Int) -> InstanceMap {
+        InstanceMap(
           ids: persons,
-          regions: found.person_scores.map { .init(id: Int($0[0]), score: $0[column]) })
+          instances: found.person_scores.map { .init(id: Int($0[0]), score: $0[column]) })
       }
-      return FoundImage(
+      return Prediction(
         labels: map(found.labels),
-        parts: Regions(
+        parts: InstanceMap(
           ids: map(found.parts),
-          regions: found.part_scores.map {
+          instances: found.part_scores.map {
             .init(id: Int($0[0]), classIndex: Int($0[1]), score: $0[2])
           }),
         persons: scored(1), parsings: scored(2))

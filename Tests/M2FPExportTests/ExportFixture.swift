@@ -1,5 +1,9 @@
 import Foundation
+import M2FPFiles
 import M2FPImageIO
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -8,8 +12,8 @@ import Testing
 
 /// A folder of photos with made-up results: patches of classes and persons with ragged edges, holes,
 /// single pixels and several parts, so that every border case of a format occurs.
-final class ExportFixture {
-  let folder: String
+struct ExportFixture {
+  let folder: TemporaryFolder
   let files: [PlannedFile]
   /// `classes[0]` is the background.
   static let classes = ["Background", "Hat", "Hair", "Face", "Left-arm"]
@@ -22,26 +26,17 @@ final class ExportFixture {
 
   /// Writes `count` photos, every other one in a folder of its own.
   init(count: Int = 6) throws {
-    folder = NSTemporaryDirectory() + "m2fp-export-" + UUID().uuidString
-    let photos = folder + "/photos"
-    try FileManager.default.createDirectory(
-      atPath: photos + "/sub", withIntermediateDirectories: true)
+    folder = try TemporaryFolder()
     for index in 0..<count {
       let name = index % 2 == 0 ? "a\(index)" : "sub/b\(index)"
-      let image = RGBImage(
-        width: 40 + 13 * index, height: 30 + 7 * index,
-        pixels: (0..<(40 + 13 * index) * (30 + 7 * index) * 3).map {
-          UInt8(truncatingIfNeeded: $0 / 3)
-        })
-      try Self.write(PNGEncoder.rgb(image), photos + "/" + name + ".png")
+      let image = Photo.pattern(width: 40 + 13 * index, height: 30 + 7 * index)
+      try folder.write("photos/" + name + ".png", PNGEncoder.rgb(image).data)
     }
     files = OutputPlan.plan(
-      InputDiscovery.inputs(under: [photos], recursive: true), root: folder + "/out",
-      naming: .stem)
+      InputDiscovery.inputs(under: [folder.filePath("photos")], recursive: true),
+      root: folder.filePath("out"), naming: .stem)
     for (index, file) in files.enumerated() { try Self.writeResults(file, seed: UInt64(index)) }
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   private static func write(_ image: EncodedImage, _ path: String) throws {
     try FileManager.default.createDirectory(
@@ -51,10 +46,10 @@ final class ExportFixture {
   }
 
   private static func writeResults(_ file: PlannedFile, seed: UInt64) throws {
-    let data = try Data(contentsOf: URL(fileURLWithPath: file.input.path))
+    let data = try Data(contentsOf: URL(fileURLWithPath: file.input.path.string))
     let photo = try ImageDecoder.decode([UInt8](data)).image
     let (width, height) = (photo.width, photo.height)
-    var random = SplitMix(state: seed)
+    var random = SplitMix64(seed: seed)
     var labels = [UInt8](repeating: 0, count: width * height)
     var persons = labels
     // Discs, one over another, every third with a hole; then noise.
@@ -72,8 +67,8 @@ final class ExportFixture {
       }
     }
     for pixel in labels.indices where random.next(23) == 0 { labels[pixel] = UInt8(random.next(5)) }
-    let map = LabelMap(width: width, height: height, labels: labels)
-    let personMap = LabelMap(width: width, height: height, labels: persons)
+    let map = LabelMap(width: width, height: height, pixels: labels)
+    let personMap = LabelMap(width: width, height: height, pixels: persons)
     let tallies = PartTally.count(
       labels: map, map: personMap, persons: 3, classes: classes.count)
     let list = (1...3).map { id in
@@ -102,54 +97,29 @@ final class ExportFixture {
       options: Sidecar.Options(
         maxSide: 0, precision: nil, masks: [], palette: [], overlay: nil, persons: nil, cutout: nil,
         remap: nil),
-      classes: classes, result: result, outputs: [])
-    try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.map)
+      found: ResultSummary(result, classes: classes), outputs: [])
+    try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.mapPath.string)
     try write(
       PNGEncoder.labelMap(personMap, palette: Array(Palette.persons.colours.prefix(4))),
-      file.outputs.persons)
-    try sidecar.encoded().write(to: URL(fileURLWithPath: file.outputs.sidecar))
+      file.outputs.personsPath.string)
+    try sidecar.encoded().write(to: URL(fileURLWithPath: file.outputs.sidecarPath.string))
   }
 
   @discardableResult
   func export(
-    _ kind: ExportRequest.Kind, _ name: String, failures: [String: FileFailure] = [:]
+    _ kind: ExportRequest.Kind, _ name: String, failures: [FilePath: FileFailure] = [:]
   ) throws -> Exporter.Summary {
     try Exporter(Self.context, threads: 2)
-      .run(ExportRequest(kind, path: folder + "/" + name), files: files, failures: failures)
+      .run(ExportRequest(kind, path: folder.filePath(name)), files: files, failures: failures)
   }
 
   /// Runs a script with the readers of the formats: Pillow, NumPy, OpenCV, pycocotools.
   ///
   /// The script is given the export and `results()`: for each photo its name, size, class map and
   /// person map. What it prints is returned.
-  func read(_ name: String, _ script: String) throws -> String {
-    let python = try Self.python.get()
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = ["-c", Self.prelude + script, folder, folder + "/" + name]
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let text = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-  }
-
-  /// Made once, by whichever test comes first.
-  private static let python = Result {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().path
-    let python = root + "/.build/test-python/bin/python"
-    if !FileManager.default.isExecutableFile(atPath: python) {
-      let make = Process()
-      make.executableURL = URL(fileURLWithPath: "/usr/bin/make")
-      make.arguments = ["-s", "-C", root, ".build/test-python"]
-      try make.run()
-      make.waitUntilExit()
-      try #require(make.terminationStatus == 0, "make setup-test installs what reads the formats")
-    }
-    return python
+  func read(_ name: String, _ script: String) async throws -> String {
+    try await TestPython.run(Self.prelude + script, [folder.path, folder.path(name)])
+      .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
   private static let prelude = """
@@ -171,15 +141,6 @@ final class ExportFixture {
     """
 }
 
-/// A small generator with a seed (Steele, Lea and Flood 2014).
-private struct SplitMix {
-  var state: UInt64
-
-  mutating func next(_ bound: Int) -> Int {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return Int((z ^ (z >> 31)) % UInt64(bound))
-  }
+extension SplitMix64 {
+  fileprivate mutating func next(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

@@ -1,19 +1,15 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
 @testable import M2FPExport
 
 @Suite struct ExporterTests {
-  private func tree(_ folder: String) -> [String: Data] {
-    var tree: [String: Data] = [:]
-    for name in (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? [] {
-      tree[name] = FileManager.default.contents(atPath: folder + "/" + name)
-    }
-    return tree
-  }
-
   private func names(_ folder: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
   }
@@ -24,33 +20,34 @@ import Testing
       try fixture.export(kind, "one/\(kind.rawValue)")
       _ = try Exporter(ExportFixture.context, threads: 5)
         .run(
-          ExportRequest(kind, path: fixture.folder + "/other/\(kind.rawValue)"),
+          ExportRequest(kind, path: fixture.folder.filePath("other/\(kind.rawValue)")),
           files: fixture.files, failures: [:])
     }
-    let one = tree(fixture.folder + "/one")
+    let one = try fixture.folder.tree("one")
     #expect(one.count > 40)
-    #expect(one == tree(fixture.folder + "/other"))
+    #expect(try one == fixture.folder.tree("other"))
     // Nothing of the making is left.
-    #expect(try names(fixture.folder + "/one").count == ExportRequest.Kind.allCases.count)
+    #expect(try names(fixture.folder.path("one")).count == ExportRequest.Kind.allCases.count)
   }
 
   @Test func aPhotoWithoutResultsIsLeftOutAndNamed() throws {
     let fixture = try ExportFixture(count: 4)
-    try Data("x".utf8).write(to: URL(fileURLWithPath: fixture.files[2].outputs.map))
-    unlink(fixture.files[1].outputs.sidecar)
+    try Data("x".utf8).write(to: URL(fileURLWithPath: fixture.files[2].outputs.mapPath.string))
+    unlink(fixture.files[1].outputs.sidecarPath.string)
     let known = FileFailure(stage: .decode, code: .corrupt, message: "known")
     let summary = try fixture.export(
       .labels, "labels", failures: [fixture.files[0].input.path: known])
     #expect(summary.photos == 1 && summary.leftOut == 3)
     #expect(summary.failures.count == 2)
-    #expect(summary.failures[0].contains(fixture.files[1].outputs.sidecar))
-    #expect(try names(fixture.folder + "/labels") == [".m2fp-export", "classes.txt", "sub"])
+    #expect(
+      summary.failures[0].failure.message.contains(fixture.files[1].outputs.sidecarPath.string))
+    #expect(try names(fixture.folder.path("labels")) == [".m2fp-export", "classes.txt", "sub"])
   }
 
   @Test func anEarlierExportIsReplacedWhole() throws {
     let fixture = try ExportFixture(count: 2)
     try fixture.export(.labels, "labels")
-    let old = fixture.folder + "/labels/left-over.png"
+    let old = fixture.folder.path("labels/left-over.png")
     try Data().write(to: URL(fileURLWithPath: old))
     try fixture.export(.labels, "labels")
     #expect(!FileManager.default.fileExists(atPath: old))
@@ -58,7 +55,7 @@ import Testing
 
   @Test func aFolderOfSomethingElseIsLeftAlone() throws {
     let fixture = try ExportFixture(count: 2)
-    let target = fixture.folder + "/mine"
+    let target = fixture.folder.path("mine")
     try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
     // An empty folder may be used.
     try fixture.export(.labels, "mine")
@@ -69,7 +66,8 @@ import Testing
       #expect(failure?.message.contains("no export of m2fp") == true)
       #expect(throws: RunFailure.self) {
         try Exporter.check(
-          [ExportRequest(kind, path: target)], files: fixture.files, inputs: [], probing: false)
+          [ExportRequest(kind, path: FilePath(target))], files: fixture.files, inputs: [],
+          probing: false)
       }
     }
     #expect(try names(target) == ["a0.png", "classes.txt", "sub"])
@@ -77,7 +75,7 @@ import Testing
 
   @Test func leftoversOfAKilledExportGo() throws {
     let fixture = try ExportFixture(count: 2)
-    let dead = fixture.folder + "/.m2fp-export-dead.tmp"
+    let dead = fixture.folder.path(".m2fp-export-dead.tmp")
     try FileManager.default.createDirectory(atPath: dead, withIntermediateDirectories: true)
     try Data().write(to: URL(fileURLWithPath: dead + "/.m2fp-export"))
     try fixture.export(.labels, "labels")
@@ -86,15 +84,17 @@ import Testing
 
   @Test func exportsAmongThePhotosAndTwoOfOneNameAreRefused() throws {
     let fixture = try ExportFixture(count: 2)
-    let photos = fixture.folder + "/photos"
+    let photos = fixture.folder.path("photos")
     let failure = #expect(throws: RunFailure.self) {
       try Exporter.check(
-        [ExportRequest(.labels, path: photos + "/labels")], files: [], inputs: [photos + "/"],
+        [ExportRequest(.labels, path: FilePath(photos + "/labels"))], files: [],
+        inputs: [FilePath(photos)],
         probing: false)
     }
     #expect(failure?.message.contains("taken for photos") == true)
     try Exporter.check(
-      [ExportRequest(.labels, path: photos + "-labels")], files: fixture.files, inputs: [photos],
+      [ExportRequest(.labels, path: FilePath(photos + "-labels"))], files: fixture.files,
+      inputs: [FilePath(photos)],
       probing: false)
     let twice = fixture.files + fixture.files
     #expect(throws: RunFailure.self) {

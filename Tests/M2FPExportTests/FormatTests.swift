@@ -1,5 +1,8 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -7,10 +10,10 @@ import Testing
 
 /// Each format read back by its own reader.
 @Suite struct FormatTests {
-  @Test func pycocotoolsReadsTheInstances() throws {
+  @Test func pycocotoolsReadsTheInstances() async throws {
     let fixture = try ExportFixture()
     #expect(try fixture.export(.coco, "coco.json") == Exporter.Summary(photos: 6))
-    let count = try fixture.read(
+    let count = try await fixture.read(
       "coco.json",
       """
       import contextlib, io
@@ -54,10 +57,10 @@ import Testing
   }
 
   /// As CIHP's evaluator reads it: line n of the text is the part whose pixels are n.
-  @Test func theChallengeLayoutIsReadAsItsEvaluatorDoes() throws {
+  @Test func theChallengeLayoutIsReadAsItsEvaluatorDoes() async throws {
     let fixture = try ExportFixture()
     #expect(try fixture.export(.lip, "lip") == Exporter.Summary(photos: 6))
-    let count = try fixture.read(
+    let count = try await fixture.read(
       "lip",
       """
       checked = 0
@@ -80,10 +83,10 @@ import Testing
   }
 
   /// As Ultralytics reads it (`polygon2mask`): points times the size, cut to whole pixels, filled.
-  @Test func filledPolygonsAreTheMasks() throws {
+  @Test func filledPolygonsAreTheMasks() async throws {
     let fixture = try ExportFixture()
     #expect(try fixture.export(.yolo, "yolo") == Exporter.Summary(photos: 6))
-    let counts = try fixture.read(
+    let counts = try await fixture.read(
       "yolo",
       """
       import cv2
@@ -127,10 +130,10 @@ import Testing
     #expect(numbers[0] >= 3 && numbers[1] > 20 && numbers[2] > 20, "\(counts)")
   }
 
-  @Test func labelMapsArePlain() throws {
+  @Test func labelMapsArePlain() async throws {
     let fixture = try ExportFixture()
     #expect(try fixture.export(.labels, "labels") == Exporter.Summary(photos: 6))
-    let count = try fixture.read(
+    let count = try await fixture.read(
       "labels",
       """
       for number, (name, _, labels, _) in enumerate(results(), 1):
@@ -143,14 +146,14 @@ import Testing
     #expect(count == "6")
   }
 
-  @Test func theSheetStandsAlone() throws {
+  @Test func theSheetStandsAlone() async throws {
     let fixture = try ExportFixture()
     let failed = fixture.files[1].input.path
     let failure = FileFailure(stage: .decode, code: .corrupt, message: "<bad> & ugly")
     #expect(
       try fixture.export(.sheet, "sheet.html", failures: [failed: failure])
         == Exporter.Summary(photos: 5, leftOut: 1))
-    let text = try fixture.read(
+    let text = try await fixture.read(
       "sheet.html",
       """
       import base64, html.parser, io, re

@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
 import M2FPImageIO
+import TestSupport
 import Testing
 
 /// Encoding; the files are read again by Pillow, which shares no code of ours.
@@ -13,10 +14,10 @@ import Testing
   private static let widths = [1, 2, 7, 8, 9, 15, 16, 21, 64, 131]
 
   private func labels(width: Int, height: Int) -> LabelMap {
-    var generator = SeededGenerator(seed: UInt64(width * 1000 + height))
+    var generator = SplitMix64(seed: UInt64(width * 1000 + height))
     return LabelMap(
       width: width, height: height,
-      labels: (0..<(width * height)).map { _ in UInt8.random(in: 0..<5, using: &generator) })
+      pixels: (0..<(width * height)).map { _ in UInt8.random(in: 0..<5, using: &generator) })
   }
 
   private func photo(width: Int, height: Int) -> RGBImage {
@@ -28,51 +29,51 @@ import Testing
       })
   }
 
-  @Test func labelMapIsIndexed() throws {
+  @Test func labelMapIsIndexed() async throws {
     let maps = Self.widths.map { labels(width: $0, height: 19) }
     let files = try maps.map { try PNGEncoder.labelMap($0, palette: Self.palette) }
     let colours = Self.palette.flatMap { [$0.red, $0.green, $0.blue] }
-    for (map, seen) in zip(maps, try Pillow.read(files)) {
+    for (map, seen) in zip(maps, try await Pillow.read(files)) {
       #expect(seen.format == "PNG" && seen.mode == "P")
       #expect(seen.width == map.width && seen.height == map.height)
-      #expect(seen.pixels == map.labels)
+      #expect(seen.pixels == map.pixels)
       #expect(Array(seen.palette.prefix(colours.count)) == colours)
     }
   }
 
-  @Test(arguments: [UInt8(0), 3, 200]) func maskHasOneBit(label: UInt8) throws {
+  @Test(arguments: [UInt8(0), 3, 200]) func maskHasOneBit(label: UInt8) async throws {
     let maps = Self.widths.map { labels(width: $0, height: 19) }
     let files = try maps.map { try PNGEncoder.mask(of: label, in: $0) }
     for file in files {
       // Bit depth and colour type (grey) in IHDR.
       #expect(file.withUnsafeBytes { [$0[24], $0[25]] } == [1, 0])
     }
-    for (map, seen) in zip(maps, try Pillow.read(files)) {
+    for (map, seen) in zip(maps, try await Pillow.read(files)) {
       #expect(seen.mode == "1")
       #expect(seen.width == map.width && seen.height == map.height)
-      #expect(seen.pixels == map.labels.map { $0 == label ? 255 : 0 })
+      #expect(seen.pixels == map.pixels.map { $0 == label ? 255 : 0 })
     }
   }
 
-  @Test func colourAndGreyAreExact() throws {
+  @Test func colourAndGreyAreExact() async throws {
     let image = photo(width: 61, height: 47)
-    let colour = try Pillow.read(PNGEncoder.rgb(image))
+    let colour = try await Pillow.read(PNGEncoder.rgb(image))
     #expect(colour.mode == "RGB" && colour.pixels == image.pixels)
     let map = labels(width: 61, height: 47)
-    let grey = try Pillow.read(PNGEncoder.grey(map))
-    #expect(grey.mode == "L" && grey.pixels == map.labels)
+    let grey = try await Pillow.read(PNGEncoder.grey(map))
+    #expect(grey.mode == "L" && grey.pixels == map.pixels)
   }
 
-  @Test func transparencyIsExact() throws {
+  @Test func transparencyIsExact() async throws {
     let image = RGBAImage(
       width: 19, height: 7, pixels: (0..<19 * 7 * 4).map { UInt8(truncatingIfNeeded: $0 * 37) })
-    let seen = try Pillow.read(PNGEncoder.rgba(image))
+    let seen = try await Pillow.read(PNGEncoder.rgba(image))
     #expect(seen.mode == "RGBA" && seen.pixels == image.pixels)
     let map = labels(width: 61, height: 47)
-    let clear = try Pillow.read(
+    let clear = try await Pillow.read(
       PNGEncoder.labelMap(map, palette: Self.palette, transparentBackground: true))
-    #expect(clear.mode == "P" && clear.pixels == map.labels && clear.transparency == 0)
-    let solid = try Pillow.read(PNGEncoder.labelMap(map, palette: Self.palette))
+    #expect(clear.mode == "P" && clear.pixels == map.pixels && clear.transparency == 0)
+    let solid = try await Pillow.read(PNGEncoder.labelMap(map, palette: Self.palette))
     #expect(solid.transparency == nil)
   }
 
@@ -82,16 +83,16 @@ import Testing
     let decoded = try file.withUnsafeBytes { bytes in try ImageDecoder.decode(bytes) }
     #expect(
       decoded.image.pixels
-        == map.labels.flatMap { label in
+        == map.pixels.flatMap { label in
           let colour = Self.palette[Int(label)]
           return [colour.red, colour.green, colour.blue]
         })
     #expect(decoded.warnings.isEmpty)
   }
 
-  @Test func jpegIsClose() throws {
+  @Test func jpegIsClose() async throws {
     let image = photo(width: 123, height: 77)
-    let seen = try Pillow.read(JPEGEncoder.rgb(image))
+    let seen = try await Pillow.read(JPEGEncoder.rgb(image))
     #expect(seen.format == "JPEG" && seen.mode == "RGB")
     try #require(seen.pixels.count == image.pixels.count)
     let total = zip(seen.pixels, image.pixels).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
@@ -99,15 +100,12 @@ import Testing
   }
 
   /// Larger than every buffer between the encoders and the result.
-  @Test func outputGrows() throws {
-    var generator = SeededGenerator(seed: 1)
-    let noise = RGBImage(
-      width: 400, height: 300,
-      pixels: (0..<360_000).map { _ in UInt8.random(in: 0...255, using: &generator) })
-    #expect(try Pillow.read(PNGEncoder.rgb(noise)).pixels == noise.pixels)
+  @Test func outputGrows() async throws {
+    let noise = Photo.noise(width: 400, height: 300)
+    #expect(try await Pillow.read(PNGEncoder.rgb(noise)).pixels == noise.pixels)
     let jpeg = try JPEGEncoder.rgb(noise, quality: 100)
     #expect(jpeg.count > 1 << 17)
-    #expect(try Pillow.read(jpeg).width == 400)
+    #expect(try await Pillow.read(jpeg).width == 400)
   }
 
   @Test func sameInputSameBytes() throws {
@@ -157,29 +155,16 @@ private struct Pillow: Decodable {
     json.dump(answers, sys.stdout)
     """
 
-  static func read(_ files: [EncodedImage]) throws -> [Pillow] {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "m2fp-\(UUID())")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let paths = try files.enumerated().map { index, file in
-      let path = folder.appending(path: "\(index)")
-      try file.withUnsafeBytes { bytes in try Data(bytes).write(to: path) }
-      return path.path
-    }
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/python3")
-    process.arguments = ["-c", script] + paths
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let answer = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    let seen = try JSONDecoder().decode([Pillow].self, from: answer)
+  static func read(_ files: [EncodedImage]) async throws -> [Pillow] {
+    let folder = try TemporaryFolder()
+    let paths = try files.enumerated().map { try folder.write("\($0.offset)", $0.element.data) }
+    let answer = try await TestPython.run(script, paths)
+    let seen = try JSONDecoder().decode([Pillow].self, from: Data(answer.utf8))
     try #require(seen.count == files.count)
     return seen
   }
 
-  static func read(_ file: EncodedImage) throws -> Pillow {
-    try #require(try read([file]).first)
+  static func read(_ file: EncodedImage) async throws -> Pillow {
+    try #require(try await read([file]).first)
   }
 }

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import M2FPInference
 
 struct ArchiveRecordTests {
   private func bytes(_ name: String) throws -> Data {
-    try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(name)))
+    try Fixtures.data("models/" + name)
   }
 
   private func contract(_ archive: Data) throws(ArchiveRecord.Failure) -> [UInt8] {
@@ -18,7 +19,7 @@ struct ArchiveRecordTests {
   }
 
   @Test func fileAndBytesGiveTheSameRecord() throws {
-    let path = Fixtures.path("colour-multi.pt")
+    let path = Fixtures.path("models/colour-multi.pt")
     let record = try ArchiveRecord.read("extra/contract.json", ofFile: path)
     #expect(try contract(bytes("colour-multi.pt")) == record)
     let object = try JSONSerialization.jsonObject(with: Data(record)) as? [String: Any]
@@ -52,20 +53,13 @@ struct ArchiveRecordTests {
     }
   }
 
-  @Test func aRecordLargerThanAnyContractIsRefused() throws {
+  @Test func aRecordLargerThanAnyContractIsRefused() async throws {
     // A ZIP file of one deflated entry of 2 MiB of zeros, by Python's zipfile.
-    let path = NSTemporaryDirectory() + "m2fp-large-record-\(UUID().uuidString).zip"
-    defer { unlink(path) }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-    process.arguments = [
-      "-c",
+    let folder = try TemporaryFolder()
+    let path = folder.path("large.zip")
+    _ = try await TestPython.run(
       "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED)"
-        + ".writestr('a/extra/contract.json', bytes(2 << 20))",
-      path,
-    ]
-    try process.run()
-    process.waitUntilExit()
+        + ".writestr('a/extra/contract.json', bytes(2 << 20))", [path])
     #expect(throws: ArchiveRecord.Failure.unreadable("extra/contract.json is larger than 1 MiB")) {
       try ArchiveRecord.read("extra/contract.json", ofFile: path)
     }

@@ -1,30 +1,25 @@
 import Foundation
 import M2FPCore
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPInference
 
-/// The archives that Models/tests/make_fixture_model.py makes.
-enum Fixtures {
-  static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Fixtures/models").path
-
-  static func path(_ name: String) -> String { models + "/" + name }
-}
-
+/// On the archives that Models/tests/make_fixture_model.py makes.
 struct ModelTests {
-  private func failure(_ path: String) -> RunFailure? {
-    #expect(throws: RunFailure.self) { _ = try Model(ModelArchive(path: path)) }
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
   }
 
-  private func write(_ bytes: Data) throws -> String {
-    let path = NSTemporaryDirectory() + "m2fp-model-\(UUID().uuidString).pt"
-    try bytes.write(to: URL(fileURLWithPath: path))
-    return path
+  private func failure(_ path: String) -> RunFailure? {
+    #expect(throws: RunFailure.self) { _ = try Model(ModelArchive(path: FilePath(path))) }
   }
 
   @Test func theContractIsReadOutOfTheArchive() throws {
-    let contract = try ModelArchive(path: Fixtures.path("colour-multi.pt")).contract
+    let contract = try ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract
     #expect(contract.classes.count == 20 && contract.classes[13] == "Face")
     #expect(contract.palette[2] == RGB(255, 0, 0))
     #expect(contract.postprocess.mode == .parsing && contract.postprocess.humanIndex == 20)
@@ -32,13 +27,13 @@ struct ModelTests {
   }
 
   @Test func theSingleHumanContractHasNoHuman() throws {
-    let contract = try ModelArchive(path: Fixtures.path("colour-single.pt")).contract
+    let contract = try ModelArchive(path: Fixtures.filePath("models/colour-single.pt")).contract
     #expect(contract.postprocess.mode == .semantic && contract.postprocess.humanIndex == nil)
     #expect(contract.preprocess.geometry == .single(width: 96, height: 128, padValue: 128))
   }
 
   @Test func librariesThatLibtorchOnlyNamesStayOut() throws {
-    _ = try Model(ModelArchive(path: Fixtures.path("colour-multi.pt")))
+    _ = try Model(ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")))
     func isLoaded(_ library: String) -> Bool { dlopen(library, RTLD_LAZY | RTLD_NOLOAD) != nil }
     #expect(isLoaded("libtorch_cpu.so.1.13"))
     // Of GDAL OpenCV is made. That itself has a stand-in.
@@ -53,50 +48,41 @@ struct ModelTests {
 
   @Test func aContractSurvivesEncoding() throws {
     for name in ["colour-multi.pt", "colour-single.pt"] {
-      let contract = try ModelArchive(path: Fixtures.path(name)).contract
+      let contract = try ModelArchive(path: Fixtures.filePath("models/" + name)).contract
       let json = try JSONEncoder().encode(contract)
       #expect(try JSONDecoder().decode(ModelContract.self, from: json) == contract)
     }
   }
 
-  @Test func theDigestIsTheFilesSHA256() throws {
-    let path = try write(Data("abc".utf8))
-    defer { unlink(path) }
-    let archive = try ModelArchive(path: Fixtures.path("colour-multi.pt"))
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
-    process.arguments = [archive.path]
-    process.standardOutput = pipe
-    try process.run()
-    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    #expect(try archive.digest() == output.prefix(64))
+  @Test func theDigestIsTheFilesSHA256() async throws {
+    let archive = try ModelArchive(path: Fixtures.filePath("models/colour-multi.pt"))
+    let sum = try await ChildProcess.run("sha256sum", [archive.path.string])
+    #expect(try archive.digest() == sum.output.prefix(64))
   }
 
   @Test func aMissingModelSaysSo() {
-    let missing = failure(Fixtures.path("none.pt"))
+    let missing = failure(Fixtures.path("models/none.pt"))
     #expect(missing?.kind == .modelMissing)
-    #expect(failure(Fixtures.models)?.kind == .modelMissing)
+    #expect(failure(Fixtures.path("models"))?.kind == .modelMissing)
   }
 
   @Test func aFutureContractAsksForAnUpdate() {
-    let future = failure(Fixtures.path("future-contract.pt"))
+    let future = failure(Fixtures.path("models/future-contract.pt"))
     #expect(future?.kind == .modelContract)
     #expect(future?.message.contains("version 99") == true)
-    #expect(future?.message.contains("Update m2fp") == true)
+    #expect(future?.detail == .contractVersion(isNewer: true))
   }
 
   @Test func anArchiveWithoutAContractSaysHowToMakeOne() {
-    let bare = failure(Fixtures.path("no-contract.pt"))
+    let bare = failure(Fixtures.path("models/no-contract.pt"))
     #expect(bare?.kind == .modelContract)
-    #expect(bare?.message.contains("export.py") == true)
+    #expect(bare?.detail == .noContract)
   }
 
   @Test func whatIsNoArchiveIsNamedInOneLine() throws {
-    let whole = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("colour-multi.pt")))
+    let whole = try Fixtures.data("models/colour-multi.pt")
     for bytes in [Data(), Data("text".utf8), whole.prefix(whole.count / 2), whole.dropLast(10)] {
-      let path = try write(bytes)
-      defer { unlink(path) }
+      let path = try folder.write("model.pt", bytes)
       let broken = failure(path)
       #expect(broken?.kind == .modelContract)
       #expect(broken?.message.contains("\n") == false)
@@ -105,22 +91,22 @@ struct ModelTests {
   }
 
   @Test func anArchiveWithDamagedRecordsNeverCrashes() throws {
-    let whole = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("colour-multi.pt")))
-    var generator = SystemRandomNumberGenerator()
+    let whole = try Fixtures.data("models/colour-multi.pt")
+    var generator = SplitMix64(seed: 1)
     for _ in 0..<40 {
       var bytes = whole
       for _ in 0..<8 {
-        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255)
+        let place = Int.random(in: 0..<bytes.count, using: &generator)
+        bytes[place] = .random(in: 0...255, using: &generator)
       }
-      let path = try write(bytes)
-      defer { unlink(path) }
-      _ = try? Model(ModelArchive(path: path))
+      let path = try folder.write("model.pt", bytes)
+      _ = try? Model(ModelArchive(path: FilePath(path)))
     }
   }
 
   @Test func aContractThatContradictsItselfIsRefused() throws {
     let sound = try JSONEncoder().encode(
-      ModelArchive(path: Fixtures.path("colour-multi.pt")).contract)
+      ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract)
     let object = try #require(try JSONSerialization.jsonObject(with: sound) as? [String: Any])
     let changes: [(String, Any)] = [
       ("classes", ["Background"]), ("palette", [[0, 0, 0]]), ("classes", "Hair"),
@@ -154,8 +140,7 @@ struct ModelTests {
 
   /// `make fuzz` found that padding to a multiple of 2⁶³ − 1 trapped.
   @Test func issue5ADivisorBeyondArithmeticIsRefused() throws {
-    let seeds = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("Fuzz/seeds/contract")
+    let seeds = Fixtures.package.appendingPathComponent("Tests/Fuzz/seeds/contract")
     let json = try Data(contentsOf: seeds.appendingPathComponent("divisor-beyond-arithmetic.json"))
     let refused = #expect(throws: RunFailure.self) { try ModelContract(json: json, path: "x.pt") }
     #expect(refused?.message.contains("a divisor of 9223372036854775807") == true)

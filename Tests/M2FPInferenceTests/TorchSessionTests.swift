@@ -1,12 +1,14 @@
 import Foundation
 import M2FPCore
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPInference
 
 struct TorchSessionTests {
   private func floats(_ name: String) throws -> [Float] {
-    try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(name))).withUnsafeBytes {
+    try Fixtures.data("models/" + name).withUnsafeBytes {
       Array($0.bindMemory(to: Float.self))
     }
   }
@@ -18,7 +20,7 @@ struct TorchSessionTests {
 
   @Test(arguments: [1, 2])
   func outputsEqualPyTorchs(threads: Int) throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/random.pt")))
     let session = try TorchSession(model: model, threads: threads)
     for (height, width) in [(96, 128), (160, 64), (96, 128)] {
       let logits = try floats("random-\(height)x\(width).logits.f32")
@@ -35,7 +37,7 @@ struct TorchSessionTests {
 
   @Test(arguments: [1, 2])
   func everyKindOfLayerComputesWhatPyTorchsDoes(threads: Int) throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("layers.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/layers.pt")))
     let session = try TorchSession(model: model, threads: threads)
     for (height, width) in [(96, 128), (160, 64)] {
       let masks = try floats("layers-\(height)x\(width).masks.f32")
@@ -55,7 +57,7 @@ struct TorchSessionTests {
 
   @Test(arguments: [1, 2])
   func int16StaysNearPyTorchsResults(threads: Int) throws {
-    let archive = try ModelArchive(path: Fixtures.path("layers.pt"))
+    let archive = try ModelArchive(path: Fixtures.filePath("models/layers.pt"))
     let exact = try TorchSession(model: Model(archive), threads: threads)
     let session = try TorchSession(model: Model(archive, precision: .int16), threads: threads)
     for (height, width) in [(96, 128), (160, 64)] {
@@ -76,7 +78,7 @@ struct TorchSessionTests {
   }
 
   @Test func sessionsOnManyThreadsShareOneModel() throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("random.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/random.pt")))
     let expected = try floats("random-96x128.logits.f32")
     DispatchQueue.concurrentPerform(iterations: 4) { _ in
       do {
@@ -94,7 +96,7 @@ struct TorchSessionTests {
   }
 
   @Test func aNetworkThatBreaksItsContractFailsTheFile() throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("mismatched-contract.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/mismatched-contract.pt")))
     let session = try TorchSession(model: model, threads: 1)
     let failure = #expect(throws: FileFailure.self) {
       try session.run(width: 96, height: 128, fill: fill) { _ in }
@@ -104,7 +106,7 @@ struct TorchSessionTests {
   }
 
   @Test func torchReportsWhatItRunsOn() throws {
-    let runtime = try Runtime()
+    let runtime = try TorchRuntimeInfo()
     #expect(runtime.torchVersion.hasPrefix("1.") || runtime.torchVersion.hasPrefix("2."))
     #expect(!runtime.oneDNNVersion.isEmpty && !runtime.cpuCapability.isEmpty)
     #expect(runtime.blasPath.hasPrefix("/"))

@@ -6,8 +6,10 @@
 ///
 /// A decode is two calls. `m2fp_*_header` reads the size without decoding, so that the caller
 /// checks its limits before anything is allocated; `m2fp_*_decode` fills a buffer that the caller
-/// owns. What comes out is 8-bit RGB, rows top to bottom without padding, with the EXIF orientation
-/// applied.
+/// owns. What comes out is 8-bit RGB, rows top to bottom without padding, upright.
+///
+/// What is read, and as what, is what Pillow 12.3 reads: its pixels, its orientation, and its choice
+/// of damaged files that still show a picture. Those are decoded with a warning.
 #pragma once
 
 #include <stddef.h>
@@ -34,11 +36,14 @@ enum __attribute__((enum_extensibility(closed), swift_name("ImageCodecStatus")))
 /// How a call ended, and what the library had to say. The caller owns it; there is nothing to free.
 typedef struct m2fp_image_result {
   enum m2fp_image_status status;
-  /// Recoverable oddities; the picture is whole all the same.
+  /// Recoverable oddities and damage.
   int32_t warning_count;
+  /// Whether something was lost or does not match, so that pixels may be wrong; 0 where all
+  /// warnings are of oddities, which cost nothing.
+  int32_t is_damaged;
   /// Why it failed; empty when `status` is ok. Always terminated.
   char message[256];
-  /// The first warning; empty when there was none. Always terminated.
+  /// The first warning, of damage if there is any; empty when there was none. Always terminated.
   char first_warning[256];
 } m2fp_image_result;
 
@@ -47,9 +52,20 @@ typedef struct m2fp_image_header {
   /// The size as stored, before the orientation is applied: at least 1 each.
   int32_t width;
   int32_t height;
-  /// The EXIF orientation, 1 to 8; 1 where none or a senseless one is given. 5 to 8 swap the sides.
+  /// The orientation, 1 to 8, of EXIF or else of XMP; 1 where none or a senseless one is given. 5 to
+  /// 8 swap the sides.
   int32_t orientation;
+  /// Bytes that decoding holds besides the file and the pixels: a progressive JPEG's coefficients,
+  /// an interlaced PNG's picture as it is stored. What is small is not counted.
+  int64_t working_bytes;
 } m2fp_image_header;
+
+/// How a file is decoded; all zeros is the default.
+typedef struct m2fp_decode_options {
+  /// Whether damage that leaves a picture to be read is a failure, where it would be a warning
+  /// (`is_damaged`).
+  int32_t refuse_damaged;
+} m2fp_decode_options;
 
 /// Encoded bytes. Starts as all zeros; an encoder fills it; `m2fp_buffer_free` ends it.
 typedef struct m2fp_buffer {
@@ -61,45 +77,83 @@ typedef struct m2fp_buffer {
 /// Frees the bytes and zeroes the buffer. Accepts a buffer that was never filled, or freed before.
 void m2fp_buffer_free(m2fp_buffer *buffer);
 
-/// Reads the header of a JPEG and the orientation of its first EXIF block.
+/// Reads the header of a JPEG and the orientation in its EXIF blocks or its XMP packet.
 ///
 /// `bytes` holds `count` bytes. On success `header` is set; otherwise it is left alone.
 void m2fp_jpeg_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
                       m2fp_image_result *result);
+
+/// What `m2fp_jpeg_find_frame` has found so far. Starts as all zeros.
+typedef struct m2fp_jpeg_frame {
+  /// Where in the file the bytes of the next call begin.
+  int64_t offset;
+  /// The size as stored; 0 until it is found.
+  int32_t width;
+  int32_t height;
+  /// As in `m2fp_image_header`.
+  int64_t working_bytes;
+  // What of the frame header decides on that.
+  int64_t coefficient_bytes;
+  int32_t components;
+  int32_t is_progressive;
+} m2fp_jpeg_frame;
+
+/// How a search stands.
+enum __attribute__((enum_extensibility(closed), swift_name("ImageSearch"))) m2fp_search {
+  M2FP_SEARCH_FOUND M2FP_CASE("found") = 0,
+  /// The bytes from `offset` on are wanted. They are nowhere before those of this call; if the file
+  /// ends there, there is nothing to find.
+  M2FP_SEARCH_MORE M2FP_CASE("more"),
+  /// It is no JPEG, or one without a frame.
+  M2FP_SEARCH_NOTHING M2FP_CASE("nothing"),
+};
+
+/// Finds the size of a JPEG that is read in parts, whatever lies before it: cameras write megabytes
+/// of previews there, which are skipped.
+///
+/// `bytes` are `count` bytes of the file from `frame->offset` on: at least 1024, or up to its end.
+enum m2fp_search m2fp_jpeg_find_frame(m2fp_jpeg_frame *frame, const uint8_t *bytes, size_t count);
 
 /// Decodes a JPEG: baseline, extended, progressive or arithmetic; grey, RGB, YCC, CMYK, YCCK.
 ///
 /// `header` is what `m2fp_jpeg_header` gave for the same bytes; `pixels` takes exactly
 /// `header->width * header->height * 3` bytes. Upsampling and the inverse DCT are libjpeg's
 /// accurate defaults. Four-component pictures are taken as inverted, as Adobe writes them and
-/// Pillow reads them, with or without an Adobe marker. Data that ends early or whose entropy coding
-/// is damaged is a failure (libjpeg would fill the rest with grey); other warnings are collected.
-/// After more than 100 scans the file is refused: a small file could otherwise cost minutes. When
-/// the call fails, `pixels` holds nothing of use.
+/// Pillow reads them, with or without an Adobe marker. Data that ends before the last row is a
+/// failure. Damage: entropy coding that makes no sense, lost restart intervals (libjpeg goes on as
+/// well as it can) and a missing end marker. After more than 100 scans the file is refused: a small
+/// file could otherwise cost minutes. When the call fails, `pixels` holds nothing of use.
 void m2fp_jpeg_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
-                      uint8_t *pixels, m2fp_image_result *result);
+                      const m2fp_decode_options *options, uint8_t *pixels,
+                      m2fp_image_result *result);
 
-/// Reads the header of a PNG and the orientation in its eXIf chunk.
+/// Reads the header of a PNG and the orientation in its eXIf chunk, its "Raw profile type exif" or
+/// its XMP packet.
 ///
 /// Walks the chunks without checking their CRCs: a file that passes here can still fail to decode.
-/// On success `header` is set; otherwise it is left alone.
+/// The beginning of a file gives its size, but perhaps not its orientation. Text that inflates to
+/// more than a mebibyte is a failure, as it is for Pillow. On success `header` is set; otherwise it
+/// is left alone.
 void m2fp_png_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
                      m2fp_image_result *result);
 
 /// Decodes a PNG of any colour type and depth, interlaced or not.
 ///
 /// `header` is what `m2fp_png_header` gave for the same bytes; `pixels` takes exactly
-/// `header->width * header->height * 3` bytes. The pixels are those of Pillow 9.4, also
-/// where it departs from the PNG specification: 16-bit colour keeps its high byte but 16-bit grey is
-/// clipped at 255 (with a warning where that loses shades), and of a tRNS colour the low byte is
-/// compared with samples already scaled to 8 bits. Pillow 13.0 gives the same for every valid
-/// file. A palette index without a colour is black as in 13.0, where 9.4 makes it a shade of grey. A
-/// transparent picture is composited over white with the arithmetic of Pillow's `alpha_composite`. No
-/// gamma or colour correction. Of an APNG the default picture is taken. Any bad CRC is a failure, and so is
-/// a missing IEND chunk; bytes after IEND are ignored. When the call fails, `pixels` holds nothing
-/// of use.
+/// `header->width * header->height * 3` bytes. The pixels are Pillow's, also where it departs from
+/// the PNG specification: 16-bit colour keeps its high byte but 16-bit grey is clipped at 255 (with a
+/// warning where that loses shades), and of a tRNS colour the low byte is compared with samples
+/// already scaled to 8 bits, but for 1-bit grey. A palette index without a colour is black. A
+/// transparent picture is composited over white with the arithmetic of Pillow's `alpha_composite`.
+/// No gamma or colour correction. Of an APNG the default picture is taken.
+///
+/// Pixels that end before the last row are a failure, and so is anything wrong before them, a CRC
+/// or a cut chunk after them, or pixels that do not match their Adler-32. Damage: a wrong CRC of the
+/// pixels (the Adler-32 speaks for them) or of a later chunk, and a missing IEND chunk. Bytes after
+/// IEND are ignored. When the call fails, `pixels` holds nothing of use.
 void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
-                     uint8_t *pixels, m2fp_image_result *result);
+                     const m2fp_decode_options *options, uint8_t *pixels,
+                     m2fp_image_result *result);
 
 /// Decodes an indexed or grey PNG to its pixel values, as they are stored: palette indices or levels
 /// of 1 to 16 bits, neither scaled nor turned by an orientation.
@@ -108,7 +162,8 @@ void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header
 /// `header->width * header->height` values. A picture with colours or alpha is unsupported. When
 /// the call fails, `labels` holds nothing of use.
 void m2fp_png_decode_labels(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
-                            uint16_t *labels, m2fp_image_result *result);
+                            const m2fp_decode_options *options, uint16_t *labels,
+                            m2fp_image_result *result);
 
 /// Encodes an indexed PNG of 8 bits a pixel: the pixel value is the label.
 ///

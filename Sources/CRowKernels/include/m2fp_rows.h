@@ -130,7 +130,8 @@ float m2fp_exp(float x);
 // not be looked at: those between four neighbouring pixels of the content, a patch, have values
 // between those four.
 
-/// The patches of a row. Arrays may be read a vector past their ends.
+/// The patches of a row. Arrays are read up to a vector (`M2FP_LANES`) past their ends, and no further;
+/// so are the rows of the content that go with them.
 typedef struct m2fp_patches {
   /// The first column of the image of each patch, and of the one that would come next; after that the
   /// image's width.

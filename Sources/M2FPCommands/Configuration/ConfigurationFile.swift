@@ -24,14 +24,14 @@ struct ConfigurationFile {
   /// Reads a file.
   ///
   /// - Throws: `ValidationError` if it cannot be read, or sets what is no option.
-  init(path: String, options: CommandOptions = .all) throws {
+  init(path: String, options: OptionCatalog) throws {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
       throw ValidationError("\(path): no text file of that name can be read.")
     }
     try self.init(text, path: path, options: options)
   }
 
-  init(_ text: String, path: String, options: CommandOptions = .all) throws {
+  init(_ text: String, path: String, options: OptionCatalog) throws {
     self.path = path
     let table: TOMLTable
     do {
@@ -75,11 +75,11 @@ struct ConfigurationFile {
     self.values = values
   }
 
-  /// The file that a command line means, if any.
+  /// The path of the file that a command line means, if any.
   ///
   /// - Parameter arguments: Those behind the command's name.
-  /// - Throws: `ValidationError` if the file is wrong.
-  init?(for arguments: [String]) throws {
+  /// - Returns: The one that is named, or the usual one if it is there.
+  static func path(for arguments: [String]) -> String? {
     var named: String?
     var rest = arguments.prefix { $0 != "--" }[...]
     while let argument = rest.popFirst() {
@@ -87,21 +87,15 @@ struct ConfigurationFile {
       if argument == "--config" { named = rest.popFirst() }
       if argument.hasPrefix("--config=") { named = String(argument.dropFirst(9)) }
     }
-    if let named {
-      try self.init(path: named)
-    } else if FileManager.default.fileExists(atPath: Self.standardName) {
-      try self.init(path: Self.standardName)
-    } else {
-      return nil
-    }
+    return named ?? (FileManager.default.fileExists(atPath: standardName) ? standardName : nil)
   }
 
   /// What the file says of an option.
   func value(of option: String, in command: String) -> Value? { values[command]?[option] }
 
   /// A command's arguments with the file's values in front, without those of options that the
-  /// command line names itself, or that do not go with it (``OptionRelations``).
-  func arguments(for command: CommandOptions.Command, with arguments: [String]) -> [String] {
+  /// command line names itself, or that do not go with it (``OptionConflicts``).
+  func arguments(for command: OptionCatalog.Command, with arguments: [String]) -> [String] {
     let typed = arguments.prefix { $0 != "--" }
     let named = command.options.filter { option in typed.contains { option.isNamed(by: $0) } }
       .map(\.name)
@@ -115,7 +109,7 @@ struct ConfigurationFile {
       case .flag(false)?, nil: break
       }
     }
-    let counting = OptionRelations.counting(
+    let counting = OptionConflicts.counting(
       defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }))
     // What undoes a flag of the file has done its work: the parser does not know it.
     let undone = command.options.filter { $0.isFlag && !$0.isInvertible }.map { "--no-" + $0.name }
@@ -124,7 +118,7 @@ struct ConfigurationFile {
   }
 
   private static func value(
-    _ value: any TOMLValueConvertible, of option: CommandOptions.Option, _ key: String,
+    _ value: any TOMLValueConvertible, of option: OptionCatalog.Option, _ key: String,
     _ path: String
   ) throws -> Value {
     if option.isFlag {
@@ -155,14 +149,14 @@ struct ConfigurationFile {
   private static func optionName(_ key: String) -> String { key.replacing("_", with: "-") }
 
   private static func hint(_ name: String, _ candidates: [String]) -> String {
-    if let nearest = ClassNames.nearest(to: name, in: candidates) {
+    if let nearest = SpellingSuggestion.nearest(to: name, in: candidates) {
       return "; did you mean '\(nearest)'?"
     }
     return "; 'm2fp config show' lists what there is."
   }
 }
 
-extension CommandOptions.Option {
+extension OptionCatalog.Option {
   /// Whether a word of the command line is this option.
   fileprivate func isNamed(by word: String) -> Bool {
     if word.hasPrefix("--") {

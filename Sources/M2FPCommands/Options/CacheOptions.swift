@@ -1,6 +1,10 @@
 import ArgumentParser
 import Foundation
 import M2FPBatch
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
 
 /// Where results are kept for further copies of a photo.
 struct CacheOptions: ParsableArguments {
@@ -10,7 +14,7 @@ struct CacheOptions: ParsableArguments {
       Keep results in this folder, by the photo's bytes, model and options: a further copy of a \
       photo is not parsed. Default: $M2FP_CACHE, or no cache.
       """, valueName: "dir"))
-  var cache: String?
+  var cache: FilePath?
 
   @Option(
     help: ArgumentHelp(
@@ -21,23 +25,29 @@ struct CacheOptions: ParsableArguments {
   @Flag(help: "Use no cache, whatever $M2FP_CACHE says.")
   var noCache = false
 
+  /// The names of those that ``OptionConflicts`` knows and that were given.
+  var given: Set<String> {
+    Set([(cache != nil, "cache"), (noCache, "no-cache")].filter(\.0).map(\.1))
+  }
+
   func validate() throws {
-    if noCache && cache != nil {
-      throw ValidationError("--no-cache and --cache contradict each other: leave out one.")
-    }
     if cacheLimit.bytes == 0 {
       throw ValidationError("--cache-limit is more than 0; to use no cache, say --no-cache.")
     }
   }
 
+  /// What `$M2FP_CACHE` says.
+  static var inEnvironment: FilePath? {
+    getenv("M2FP_CACHE").map { FilePath(platformString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
   /// Opens the cache, if there is one.
   func open() throws -> ResultCache? {
-    let environment = ProcessInfo.processInfo.environment["M2FP_CACHE"]
-    guard !noCache, let folder = cache ?? environment, !folder.isEmpty else { return nil }
+    guard !noCache, let folder = cache ?? Self.inEnvironment else { return nil }
     return try ResultCache(folder, limit: cacheLimit.bytes)
   }
 }
 
 extension ByteCount {
-  static let defaultCacheLimit = ByteCount(bytes: 10 << 30)
+  static let defaultCacheLimit = ByteCount(10 << 30)
 }

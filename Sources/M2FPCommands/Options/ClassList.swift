@@ -21,7 +21,7 @@ enum ClassList {
         text.split(separator: ",").map { name in
           if let index = ClassNames.index(of: String(name), in: classes) { return index }
           let hint =
-            ClassNames.nearest(to: String(name), in: classes.map(ClassNames.slug))
+            SpellingSuggestion.nearest(to: String(name), in: classes.map(ClassNames.slug))
             .map { "did you mean '\($0)'?" } ?? "'m2fp classes' lists them."
           throw ValidationError("\(option): no class is named '\(name)'; \(hint)")
         })

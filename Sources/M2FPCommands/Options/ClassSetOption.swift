@@ -20,7 +20,7 @@ enum ClassSetOption {
       let data = LabelSetOptions.builtIn[option].map({ Data($0) })
         ?? FileManager.default.contents(atPath: option)
     else {
-      let hint = ClassNames.nearest(to: option, in: builtIn)
+      let hint = SpellingSuggestion.nearest(to: option, in: builtIn)
       throw ValidationError(
         "--classes \(option): none of \(builtIn.joined(separator: ", ")), and no file of that name "
           + "can be read" + (hint.map { "; did you mean '\($0)'?" } ?? "."))

@@ -1,7 +1,12 @@
 import ArgumentParser
 
-/// Where the defaults of the other options come from. Having this group makes a command one that
-/// takes them; it is read before the arguments are parsed (``ConfigurationFile``).
+/// Command that takes defaults of its options from a file.
+protocol ConfigurableCommand: ParsableCommand {
+  var configuration: ConfigurationOptions { get }
+}
+
+/// Where the defaults of the other options come from; read before the arguments are parsed
+/// (``ConfigurationFile``).
 struct ConfigurationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(

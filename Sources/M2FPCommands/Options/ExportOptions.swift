@@ -4,6 +4,9 @@ import Logging
 import M2FPBatch
 import M2FPCore
 import M2FPExport
+import M2FPFiles
+import M2FPResults
+import SystemPackage
 
 /// Options of `parse` that write one thing about all photos.
 struct ExportOptions: ParsableArguments {
@@ -22,7 +25,7 @@ struct ExportOptions: ParsableArguments {
     help: ArgumentHelp(
       "Afterwards write a page to look through: thumbnails, colour maps, overlays, shares, failures.",
       valueName: "file.html"))
-  var sheet: String?
+  var sheet: FilePath?
 
   /// Whether persons must be told apart for an export.
   var needPersons: Bool { requests.contains(where: \.needsPersons) }
@@ -33,7 +36,7 @@ struct ExportOptions: ParsableArguments {
   }
 
   func validate() throws {
-    var paths: Set<String> = []
+    var paths: Set<FilePath> = []
     for request in requests where !paths.insert(request.path).inserted {
       throw ValidationError("Two exports go to \(request.path): give each a path of its own.")
     }
@@ -51,7 +54,10 @@ struct ExportArgument: ExpressibleByArgument, Equatable {
       let kind = ExportRequest.Kind(rawValue: String(argument[..<split])),
       Self.kinds.contains(kind), split != argument.index(before: argument.endIndex)
     else { return nil }
-    request = ExportRequest(kind, path: String(argument[argument.index(after: split)...]))
+    guard let path = FilePath(argument: String(argument[argument.index(after: split)...])) else {
+      return nil
+    }
+    request = ExportRequest(kind, path: path)
   }
 
   static var allValueStrings: [String] { kinds.map { $0.rawValue + "=PATH" } }
@@ -84,7 +90,7 @@ final class ExportReporter: Reporter {
   private let exporter: Exporter
   private let files: [PlannedFile]
   private let logger: Logger
-  private var failures: [String: FileFailure] = [:]
+  private var failures: [FilePath: FileFailure] = [:]
 
   init(_ request: ExportRequest, exporter: Exporter, files: [PlannedFile], logger: Logger) {
     self.request = request
@@ -104,7 +110,9 @@ final class ExportReporter: Reporter {
       return
     }
     let written = try exporter.run(request, files: files, failures: failures)
-    for failure in written.failures { logger.warning("not in \(request.path): \(failure)") }
+    for photo in written.failures {
+      logger.warning("not in \(request.path): \(photo.path): \(photo.failure.text)")
+    }
     logger.info(
       """
       wrote \(request.path) (\(request.kind.rawValue)): \(written.photos) photos\

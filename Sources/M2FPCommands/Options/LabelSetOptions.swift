@@ -42,7 +42,7 @@ struct LabelSetOptions: ParsableArguments {
     } else if let data = FileManager.default.contents(atPath: remap) {
       json = remap.hasSuffix(".toml") ? try Self.json(toml: data, path: remap) : data
     } else {
-      let hint = ClassNames.nearest(to: remap, in: Self.builtIn.keys.sorted())
+      let hint = SpellingSuggestion.nearest(to: remap, in: Self.builtIn.keys.sorted())
       throw ValidationError(
         "--remap \(remap): "
           + (hint.map { "did you mean '\($0)'?" }

@@ -2,8 +2,10 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 import M2FPInference
+import M2FPResults
 
 /// How much memory a run may take.
 struct MemoryOptions: ParsableArguments {
@@ -33,10 +35,10 @@ struct MemoryOptions: ParsableArguments {
     func estimate(_ photo: LargestPhoto) -> MemoryEstimate {
       MemoryEstimate(
         archiveSize: archive.size,
-        networkPixels: archive.contract.preprocess.largestInput(maxSide: options.maxSide),
-        photo: photo, keepsPhotos: options.needPhoto, persons: options.persons != nil)
+        networkPixels: archive.contract.preprocess.largestInput(maxSide: options.parsing.maxSide),
+        photo: photo, keepsPhotos: options.parsing.outputs.needsPhoto, persons: options.parsing.persons != nil)
     }
-    let allowed = LargestPhoto(pixels: options.limits.maxPixels, fileSize: options.maxFileSize)
+    let allowed = LargestPhoto(pixels: options.parsing.limits.maxPixels, fileSize: options.maxFileSize)
     if estimate(allowed).total(jobs: wanted) <= limit { return wanted }
     let need = estimate(.among(files, allowed: allowed))
     let fitting = (1...wanted).reversed().first { need.total(jobs: $0) <= limit }
@@ -52,13 +54,9 @@ struct MemoryOptions: ParsableArguments {
       .temporary,
       """
       \(jobs) worker\(jobs == 1 ? "" : "s") need\(jobs == 1 ? "s" : "") about \
-      \(Self.text(need.total(jobs: jobs))) of memory (model \(Self.text(need.model)), network \
-      \(Self.text(jobs * need.network)), photos \(Self.text(need.photos(jobs: jobs)))), and the \
-      limit is \(Self.text(limit)): \(remedies.compactMap(\.self).joined(separator: ", or ")).
+      \(ByteCount(need.total(jobs: jobs))) of memory (model \(ByteCount(need.model)), network \
+      \(ByteCount(jobs * need.network)), photos \(ByteCount(need.photos(jobs: jobs)))), and the \
+      limit is \(ByteCount(limit)): \(remedies.compactMap(\.self).joined(separator: ", or ")).
       """)
-  }
-
-  private static func text(_ bytes: Int) -> String {
-    "\((Double(bytes) / 1_048_576).rounded(.up).formatted(.number.grouping(.never))) MiB"
   }
 }

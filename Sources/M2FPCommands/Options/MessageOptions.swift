@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import SystemPackage
 
 /// What a run says, to whom, and how.
 struct MessageOptions: ParsableArguments {
@@ -26,10 +27,10 @@ struct MessageOptions: ParsableArguments {
       When the run ends, however it does, replace this Prometheus textfile (for node_exporter). \
       Default: none.
       """, valueName: "file.prom"))
-  var metrics: String?
+  var metrics: FilePath?
 
   func validate() throws {
-    if let metrics, !metrics.hasSuffix(".prom") {
+    if let metrics, metrics.extension != "prom" {
       throw ValidationError("--metrics takes a file named *.prom: node_exporter reads no other.")
     }
   }

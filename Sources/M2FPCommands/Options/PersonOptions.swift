@@ -34,6 +34,16 @@ struct PersonOptions: ParsableArguments {
         + "Default: none.", valueName: "all|none|a,b,..."), completion: .classList)
   var personMasks: String?
 
+  /// The names of those that ``OptionConflicts`` knows and that were given.
+  var given: Set<String> {
+    let options: [(Bool, String)] = [
+      (persons, "persons"), (minPersonScore != nil, "min-person-score"),
+      (minPersonSize != nil, "min-person-size"), (maxPersonOverlap != nil, "max-person-overlap"),
+      (personMasks != nil, "person-masks"),
+    ]
+    return Set(options.filter(\.0).map(\.1))
+  }
+
   func validate() throws {
     if let minPersonScore, !(0...1).contains(minPersonScore) {
       throw ValidationError("--min-person-score is 0 to 1.")
@@ -43,27 +53,14 @@ struct PersonOptions: ParsableArguments {
     }
   }
 
-  /// Which of these options were given although they need persons, or nil.
-  private var needy: String? {
-    if minPersonScore != nil { return "--min-person-score" }
-    if minPersonSize != nil { return "--min-person-size" }
-    if maxPersonOverlap != nil { return "--max-person-overlap" }
-    if personMasks != nil { return "--person-masks" }
-    return nil
-  }
-
   /// The rules that the options make.
   ///
   /// - Parameters:
   ///   - contract: The model's contract.
   ///   - needed: Whether another option needs persons.
   /// - Returns: Nil for no persons.
-  /// - Throws: `ValidationError` for options that need `--persons`.
-  func rules(contract: ModelContract, needed: Bool) throws -> PersonRules? {
-    guard persons || needed else {
-      if let needy { throw ValidationError("\(needy) needs --persons: add it.") }
-      return nil
-    }
+  func rules(contract: ModelContract, needed: Bool) -> PersonRules? {
+    guard persons || needed else { return nil }
     return PersonRules(
       minScore: minPersonScore ?? contract.postprocess.semanticScoreThreshold ?? 0,
       minSize: minPersonSize?.size ?? .share(0.001), maxOverlap: maxPersonOverlap ?? 0.5)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import M2FPCore
 
 /// A time span on the command line: "90" or "90s", "30m", "8h", "2d".
 struct TimeSpan: ExpressibleByArgument, Equatable {
@@ -12,13 +13,9 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
 }
 
 /// A number of bytes on the command line: "500M", "10G"; powers of 1024, as in ls and du.
-struct ByteCount: ExpressibleByArgument, Equatable {
-  let bytes: Int
-
-  init(bytes: Int) { self.bytes = bytes }
-
+extension ByteCount: ExpressibleByArgument {
   /// In the largest unit that it is a whole number of.
-  var defaultValueDescription: String {
+  public var defaultValueDescription: String {
     for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")]
     where bytes > 0 && bytes % (1 << shift) == 0 {
       return "\(bytes >> shift)\(unit)"
@@ -26,12 +23,12 @@ struct ByteCount: ExpressibleByArgument, Equatable {
     return "\(bytes)"
   }
 
-  init?(argument: String) {
+  public init?(argument: String) {
     let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
     guard let bytes = scaled(argument.uppercased(), by: units), bytes >= 0, bytes < 0x1p62 else {
       return nil
     }
-    self.bytes = Int(bytes)
+    self.init(Int(bytes))
   }
 }
 

@@ -2,11 +2,14 @@ import ArgumentParser
 import Foundation
 import M2FPBatch
 import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
 
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {
   @Argument(help: "Photos (JPEG, PNG), and folders to search for them.", completion: .file())
-  var paths: [String] = []
+  var paths: [FilePath] = []
 
   @Flag(inversion: .prefixedNo, help: "Search folders within folders.")
   var recursive = true
@@ -17,7 +20,7 @@ struct SelectionOptions: ParsableArguments {
       Read more paths from this file, - for standard input, one a line. Below --out, and for \
       --shard, the part after /./ counts: find photos/. writes paths like that, --failed-to, too.
       """, valueName: "file|-"))
-  var filesFrom: String?
+  var filesFrom: FilePath?
 
   @Flag(
     name: [.customShort("0"), .customLong("null")],
@@ -65,7 +68,7 @@ struct SelectionOptions: ParsableArguments {
     selection.recursive = recursive
     selection.filter = PathFilter(include: include, exclude: exclude)
     selection.list = try filesFrom.map {
-      try PathList(contentsOf: $0, zeroTerminated: zeroTerminated)
+      try PathList(contentsOf: $0 == "-" ? nil : $0, zeroTerminated: zeroTerminated)
     }
     selection.shard =
       shard == "slurm" ? try .slurm(ProcessInfo.processInfo.environment) : try namedShard()

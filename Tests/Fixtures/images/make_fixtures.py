@@ -5,10 +5,11 @@
 decodes them, also where it departs from the PNG specification. PNGs are written by hand from known
 samples, so that what Pillow makes of them is also computed from its rules, by `to_8_bits` and `keyed`.
 
-Needs Debian's python3-pil, python3-numpy and libjpeg-turbo-progs. Run it in this folder; the same
-versions give the same bytes.
+Needs Pillow 12.3 and numpy from PyPI, and Debian's libjpeg-turbo-progs. Run it in this folder; the
+same versions give the same bytes.
 """
 
+import base64
 import io
 import json
 import struct
@@ -17,6 +18,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
@@ -185,7 +187,8 @@ def to_8_bits(samples: np.ndarray, depth: int) -> np.ndarray:
 
 
 def keyed(shown: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
-    """White where a tRNS colour is: Pillow compares its low byte with samples of 8 bits."""
+    """White where a tRNS colour is: Pillow compares its low byte with samples of 8 bits (of 1-bit
+    grey, the colour as such a sample)."""
     low = np.array(key) & 255
     return np.where((shown == low).all(axis=2, keepdims=True), 255, shown).astype(np.uint8)
 
@@ -219,7 +222,8 @@ def make_pngs() -> None:
         # A key at the file's own depth, and one that Pillow's comparison finds.
         for key, suffix in ((int(grey[0, WIDTH // 2, 0]), ""), (0x0100 | int(shown[0, WIDTH // 2, 0]), "-low-byte")):
             data = png(grey, depth, GREY, before=chunk(b"tRNS", struct.pack(">H", key)))
-            write_png(f"grey-{depth}bit-trns{suffix}.png", data, keyed(shown, (key, key, key)))
+            level = (255 if key else 0) if depth == 1 else key
+            write_png(f"grey-{depth}bit-trns{suffix}.png", data, keyed(shown, (level, level, level)))
         if depth <= 8:
             index = (wide[..., 0:1] >> (16 - depth)).astype(np.int64)
             colours = palette[: 2**depth]
@@ -293,9 +297,27 @@ def make_bad_files() -> None:
     (bad / "truncated-at-50-percent-progressive.jpg").write_bytes(progressive[: len(progressive) // 2])
     good = png(scene().astype(np.int64), 8, RGB)
     (bad / "truncated-at-50-percent.png").write_bytes(good[: len(good) // 2])
-    (bad / "without-iend.png").write_bytes(good[:-12])
-    spot = good.index(b"IDAT") + 4 + struct.unpack(">I", good[good.index(b"IDAT") - 4 :][:4])[0]
-    (bad / "bad-crc.png").write_bytes(good[:spot] + bytes([good[spot] ^ 1]) + good[spot + 1 :])
+    crc = good.index(b"IHDR") + 4 + 13
+    (bad / "bad-crc.png").write_bytes(good[:crc] + bytes([good[crc] ^ 1]) + good[crc + 1 :])
+    cut = good[:-12] + chunk(b"tEXt", b"Comment\0cut off")[:-8]
+    (bad / "cut-in-a-chunk-after-the-pixels.png").write_bytes(cut)
+    stream = good.rindex(b"IDAT") + 4 + struct.unpack(">I", good[good.rindex(b"IDAT") - 4 :][:4])[0]
+    (bad / "adler-does-not-match.png").write_bytes(
+        fixed_crcs(good[: stream - 1] + bytes([good[stream - 1] ^ 1]) + good[stream:]))
+    bomb = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2 << 20)))
+    (bad / "text-of-2-mebibytes.png").write_bytes(good[:33] + bomb + good[33:])
+    # Apple's variant: a chunk of its own first, and no zlib header.
+    deflate = zlib.compressobj(wbits=-15)
+    head = good[8:33]
+    raw = deflate.compress(filtered(packed_rows(scene().astype(np.int64), 8), 3)) + deflate.flush()
+    (bad / "cgbi.png").write_bytes(
+        SIGNATURE + chunk(b"CgBI", b"\x50\0\x20\x02") + head + chunk(b"IDAT", raw) + chunk(b"IEND", b""))
+    lossless = whole[: whole.index(b"\xff\xc0")] + b"\xff\xf7" + whole[whole.index(b"\xff\xc0") + 2 :]
+    (bad / "jpeg-ls.jpg").write_bytes(lossless)
+    (bad / "git-lfs-pointer.jpg").write_text(
+        "version https://git-lfs.github.com/spec/v1\n"
+        "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n")
+    (bad / "base64.jpg").write_bytes(base64.encodebytes(whole))
     head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, RGB, 0, 0, 0)
     (bad / "header-100000x100000.png").write_bytes(
         SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
@@ -365,8 +387,183 @@ def make_numeric_references() -> None:
     }, indent=1) + "\n")
 
 
+# What Pillow 12 reads -----------------------------------------------------------------------------
+
+XMP = ('<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+       'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+       'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"%s</rdf:RDF></x:xmpmeta><?xpacket end="w"?>')
+XMP_ATTRIBUTE = XMP % ' tiff:Orientation="%d"/>'
+XMP_ELEMENT = XMP % "><tiff:Orientation>%d</tiff:Orientation></rdf:Description>"
+
+
+def fixed_crcs(data: bytes) -> bytes:
+    """A PNG with the CRCs that its chunks should have."""
+    out, at = bytearray(data), 8
+    while at + 12 <= len(out):
+        end = at + 8 + struct.unpack(">I", out[at : at + 4])[0]
+        out[end : end + 4] = struct.pack(">I", zlib.crc32(out[at + 4 : end]))
+        at = end + 4
+    return bytes(out)
+
+
+def exif_tag(kind: int, count: int, value: bytes, big: bool, tag: int = 0x0112) -> bytes:
+    """A TIFF block with one entry; `value` that is longer than four bytes follows the directory."""
+    order = ">" if big else "<"
+    head = (b"MM\0*" if big else b"II*\0") + struct.pack(order + "I", 8)
+    place = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack(order + "I", 8 + 2 + 12 + 4)
+    entry = struct.pack(order + "HHHI", 1, tag, kind, count) + place + bytes(4)
+    return head + entry + (value if len(value) > 4 else b"")
+
+
+def with_segment(jpeg: bytes, payload: bytes) -> bytes:
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
+
+
+def turned(data: bytes) -> int:
+    """Which orientation Pillow sees, by the picture it gives."""
+    shown = pillow_reference(data).astype(int)
+    plain = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    ways = [plain, plain[:, ::-1], plain[::-1, ::-1], plain[::-1], plain.transpose(1, 0, 2),
+            np.rot90(plain, -1), np.rot90(plain, 2).transpose(1, 0, 2), np.rot90(plain)]
+    return next(n for n, way in enumerate(ways, 1) if way.shape == shown.shape and (way == shown).all())
+
+
+def make_orientations() -> None:
+    plain = pillow_jpeg(Image.fromarray(scene()), subsampling=0)
+    xmp_name = b"http://ns.adobe.com/xap/1.0/\0"
+
+    def write_jpeg(name: str, orientation: int, *payloads: bytes) -> None:
+        data = plain
+        for payload in reversed(payloads):
+            data = with_segment(data, payload)
+        assert turned(data) == orientation, (name, turned(data))
+        write(name, data)
+
+    def exif(*arguments) -> bytes:
+        return b"Exif\0\0" + exif_tag(*arguments)
+
+    write_jpeg("xmp-orientation-6.jpg", 6, xmp_name + (XMP_ATTRIBUTE % 6).encode())
+    write_jpeg("xmp-orientation-8-as-element.jpg", 8, xmp_name + (XMP_ELEMENT % 8).encode())
+    write_jpeg("exif-orientation-3-before-xmp-6.jpg", 3,
+               exif(3, 1, struct.pack("<H", 3), False), xmp_name + (XMP_ATTRIBUTE % 6).encode())
+    write_jpeg("exif-silent-xmp-orientation-6.jpg", 6, xmp_name + (XMP_ATTRIBUTE % 6).encode(),
+               exif(3, 1, struct.pack("<H", 2), False, 0x0128))
+    write_jpeg("exif-header-doubled-orientation-6.jpg", 6, b"Exif\0\0" + exif(3, 1, struct.pack(">H", 6), True))
+    block = exif(3, 1, struct.pack(">H", 6), True)
+    write_jpeg("exif-mm-star-nul-orientation-6.jpg", 6, block.replace(b"MM\0*", b"MM*\0"))
+    block = exif(3, 1, struct.pack("<H", 6), False)
+    write_jpeg("exif-ii-nul-star-orientation-6.jpg", 6, block.replace(b"II*\0", b"II\0*"))
+    block = exif(5, 1, struct.pack("<II", 12, 2), False)
+    write_jpeg("exif-in-two-segments-orientation-6.jpg", 6, block[:-3], b"Exif\0\0" + block[-3:])
+    for index, (name, orientation, kind, count, form, values) in enumerate((
+        ("signed-byte", 6, 6, 1, "b", (6,)), ("signed-short", 6, 8, 1, "h", (6,)),
+        ("signed-long", 6, 9, 1, "i", (6,)), ("directory-offset", 6, 13, 1, "I", (6,)),
+        ("long8", 6, 16, 1, "Q", (6,)), ("rational", 6, 5, 1, "II", (12, 2)),
+        ("signed-rational", 6, 10, 1, "ii", (-12, -2)), ("float", 6, 11, 1, "f", (6.0,)),
+        ("double", 6, 12, 1, "d", (6.0,)), ("first-of-two-shorts", 6, 3, 2, "HH", (6, 3)),
+        ("first-of-three-shorts", 6, 3, 3, "HHH", (6, 3, 8)), ("byte", 1, 1, 1, "B", (6,)),
+        ("text", 1, 2, 2, "2s", (b"6",)), ("broken-rational", 1, 5, 1, "II", (13, 2)),
+        ("negative-short", 1, 8, 1, "h", (-6,)), ("no-value", 1, 3, 0, "H", (6,)),
+    )):
+        big = index % 2 == 0
+        value = struct.pack((">" if big else "<") + form, *values)
+        write_jpeg(f"exif-orientation-{orientation}-as-{name}.jpg", orientation,
+                   exif(kind, count, value, big))
+
+    samples = scene().astype(np.int64)
+    block = exif(3, 1, struct.pack(">H", 6), True)
+    raw = b"\nexif\n%8d\n" % len(block) + b"\n".join(
+        block.hex().encode()[i : i + 72] for i in range(0, 2 * len(block), 72)) + b"\n"
+    key = b"Raw profile type exif\0"
+    xmp = (XMP_ATTRIBUTE % 6).encode()
+    international = b"XML:com.adobe.xmp\0%c\0en\0\0"
+    for name, orientation, before, after in (
+        ("raw-profile-in-ztxt", 6, chunk(b"zTXt", key + b"\0" + zlib.compress(raw)), b""),
+        ("raw-profile-in-text", 6, chunk(b"tEXt", key + raw), b""),
+        ("raw-profile-after-idat", 6, b"", chunk(b"tEXt", key + raw)),
+        ("raw-profile-of-no-hex", 1, chunk(b"tEXt", key + raw.replace(b"4d4d", b"4d4x")), b""),
+        ("exif-before-raw-profile", 3,
+         chunk(b"tEXt", key + raw) + chunk(b"eXIf", exif_orientation(3, big=True)), b""),
+        ("xmp", 6, chunk(b"iTXt", international % 0 + xmp), b""),
+        ("xmp-compressed", 6, b"", chunk(b"iTXt", international % 1 + zlib.compress(xmp))),
+    ):
+        data = png(samples, 8, RGB, before=before, after=after)
+        # Pillow does not turn where a profile makes it fail.
+        shown = scene() if orientation == 1 else pillow_reference(data)
+        assert orientation == 1 or turned(data) == orientation, name
+        write(f"orientation-{orientation}-{name}.png", data, shown)
+
+
+def make_damaged_files() -> None:
+    """Files that Pillow reads although something is wrong with them."""
+    rgb = scene()
+    plain = pillow_jpeg(Image.fromarray(rgb), subsampling=0)
+    assert plain.endswith(b"\xff\xd9")
+    write("damaged-no-end-marker-zeros-follow.jpg", plain[:-2] + bytes(600))
+    large = scene(160, 120)
+    restarts = cjpeg(large, "-restart", "1")
+    first = restarts.index(b"\xff\xd2")
+    write("damaged-lost-restart-interval.jpg",
+          restarts[:first] + restarts[restarts.index(b"\xff\xd3") :])
+    scan = plain.index(b"\xff\xda")
+    middle = (scan + len(plain)) // 2
+    write("damaged-end-marker-amid-pixels.jpg", plain[:middle] + b"\xff\xd9")
+    samples = rgb.astype(np.int64)
+    good = png(samples, 8, RGB)
+    write("damaged-no-iend.png", good[:-12], rgb)
+    write("damaged-cut-inside-iend.png", good[:-9], rgb)
+    text = chunk(b"tEXt", b"Comment\0checked badly")
+    write("damaged-bad-crc-of-text-after-idat.png", good[:-12] + text[:-1] + b"!" + good[-12:], rgb)
+    spot = good.index(b"IDAT") + 4 + struct.unpack(">I", good[good.index(b"IDAT") - 4 :][:4])[0]
+    write("damaged-bad-crc-of-idat.png", good[:spot] + bytes([good[spot] ^ 1]) + good[spot + 1 :], rgb)
+    write("damaged-junk-after-idat.png", good[:-12] + b"\0\0\0\4\xff\xff\xff\xff" + good[-12:], rgb)
+
+
+def make_odd_pngs() -> None:
+    """PNGs that libpng would not read, or not so."""
+    rgb = scene()
+    samples = rgb.astype(np.int64)
+    # Matches farther back than the window that the header claims.
+    wide = np.tile(np.random.default_rng(11).integers(0, 256, (1, 300, 3)), (4, 1, 1))
+    data = png(wide, 8, RGB)
+    at = data.index(b"IDAT") + 4
+    claimed = bytes([0x18, 0x19])  # 512 bytes, and the check bits for it
+    assert (claimed[0] << 8 | claimed[1]) % 31 == 0
+    write("zlib-window-too-small.png", fixed_crcs(data[:at] + claimed + data[at + 2 :]), wide.astype(np.uint8))
+    write("unknown-critical-chunk.png", png(samples, 8, RGB, before=chunk(b"ABCD", b"?")), rgb)
+    index = (samples[..., :1] >> 4)
+    write("palette-missing.png", png(index, 8, PALETTE))
+    write("transparency-before-palette.png",
+          png(index, 4, PALETTE, before=chunk(b"tRNS", bytes(range(0, 160, 10)))
+              + chunk(b"PLTE", bytes(range(48)))))
+    write("transparency-after-idat.png",
+          png(samples, 8, RGB, after=chunk(b"tRNS", struct.pack(">HHH", *rgb[3, 4].tolist()))))
+
+
+def make_cuts() -> None:
+    """How long files must be for Pillow to read them, and which cuts it reads besides."""
+
+    def reads(data: bytes) -> bool:
+        try:
+            Image.open(io.BytesIO(data)).load()
+        except Exception:  # Pillow raises whatever its parsers do
+            return False
+        return True
+
+    names = ["baseline-420.jpg", "progressive.jpg", "arithmetic.jpg", "rgba-8bit-adam7.png", "grey-1bit.png"]
+    (HERE / "cuts.json").write_text(json.dumps({
+        name: [count for count in range(len(data)) if reads(data[:count])]
+        for name in names for data in [(HERE / name).read_bytes()]}) + "\n")
+
+
 if __name__ == "__main__":
     make_jpegs()
     make_pngs()
+    make_orientations()
+    make_damaged_files()
+    make_odd_pngs()
     make_bad_files()
-    make_numeric_references()
+    make_cuts()
+    # By Debian's Pillow, 9.4: later ones round one of these resizes differently.
+    if PIL.__version__.startswith("9."):
+        make_numeric_references()

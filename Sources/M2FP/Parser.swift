@@ -1,0 +1,159 @@
+import M2FPCore
+import M2FPImageIO
+import M2FPInference
+
+/// Parser of photos: bytes in, results out. It knows no path but the model's.
+///
+/// Immutable and shared by any number of threads; it has none of its own. The network is loaded when
+/// the first worker is made, and its weights are shared by all.
+///
+/// ```swift
+/// let parser = try Parser(ModelArchive(path: "m2fp-tiny.pt"))
+/// let worker = try parser.makeWorker(threads: 1)
+/// let parsed = try worker.parse(bytes)
+/// let map = try parsed.encode(.labelMap)
+/// ```
+///
+/// Who has threads of his own takes the three steps apart: ``decode(_:)`` on any thread,
+/// ``ParserWorker/infer(_:)`` on the worker's, ``encode(_:)`` on any.
+public final class Parser: Sendable {
+  /// Makes the network's session of a worker, on the worker's thread.
+  package typealias SessionFactory = @Sendable (_ threads: Int) throws(RunFailure)
+    -> any NetworkSession
+
+  public let contract: ModelContract
+  public let options: ParserOptions
+  /// The classes of the results, the background first.
+  public var classes: [String] { encoder.classes }
+  package let encoder: ResultEncoder
+  private let loadNetwork: @Sendable () throws(RunFailure) -> Void
+  private let makeSession: SessionFactory
+  /// Those that no thread uses at the moment: they keep scratch memory.
+  private let preprocessors = Locked<[UncheckedBox<Preprocessor>]>([])
+
+  /// Makes a parser for a model.
+  ///
+  /// - Parameters:
+  ///   - archive: The model; it is loaded when the first worker is made.
+  ///   - options: How photos are parsed.
+  public convenience init(_ archive: ModelArchive, options: ParserOptions = ParserOptions()) {
+    let loader = ModelLoader(archive, precision: options.precision)
+    self.init(
+      contract: archive.contract, options: options,
+      loadNetwork: { () throws(RunFailure) in _ = try loader.model() },
+      makeSession: { threads throws(RunFailure) in
+        try TorchSession(model: loader.model(), threads: threads)
+      })
+  }
+
+  /// Makes a parser round any network.
+  package init(
+    contract: ModelContract, options: ParserOptions,
+    loadNetwork: @escaping @Sendable () throws(RunFailure) -> Void = { () throws(RunFailure) in },
+    makeSession: @escaping SessionFactory
+  ) {
+    self.loadNetwork = loadNetwork
+    self.contract = contract
+    self.options = options
+    self.makeSession = makeSession
+    let classes = options.remap?.classes ?? contract.classes
+    var outputs = options.outputs
+    if outputs.palette.isEmpty { outputs.palette = options.remap?.palette ?? contract.palette }
+    encoder = ResultEncoder(outputs, classes: classes)
+  }
+
+  /// Decodes a photo and brings it to the network's size. Any thread.
+  ///
+  /// - Parameter bytes: A whole JPEG or PNG file.
+  /// - Throws: ``FileFailure`` of stage `decode`.
+  public func decode(_ bytes: [UInt8]) throws(FileFailure) -> DecodedPhoto {
+    var times = StageTimes()
+    let decoded = try times.measure(.decode) { () throws(FileFailure) in
+      try ImageDecoder.decode(
+        bytes, limits: options.limits, refuseDamaged: options.refusesDamaged)
+    }
+    return decode(decoded, times)
+  }
+
+  /// Brings an image that is decoded already to the network's size. Any thread.
+  ///
+  /// - Parameter image: Upright.
+  public func decode(_ image: RGBImage) -> DecodedPhoto {
+    let decoded = DecodedImage(
+      image: image, format: .png, orientation: 1, warnings: [], isDamaged: false)
+    return decode(decoded, StageTimes())
+  }
+
+  private func decode(_ decoded: DecodedImage, _ times: StageTimes) -> DecodedPhoto {
+    var times = times
+    let image = decoded.image
+    let preprocessor = takePreprocessor()
+    defer { putBack(preprocessor) }
+    let geometry = preprocessor.geometry(width: image.width, height: image.height)
+    let content = times.measure(.resize) { preprocessor.content(of: image, geometry: geometry) }
+    return DecodedPhoto(
+      source: DecodedPhoto.Source(
+        format: decoded.format, orientation: decoded.orientation, width: image.width,
+        height: image.height),
+      warnings: decoded.warnings, content: content, geometry: geometry,
+      original: options.outputs.needsPhoto ? image : nil, times: times)
+  }
+
+  /// Loads the network now rather than with the first worker. Any thread.
+  ///
+  /// - Throws: As ``makeWorker(threads:)``.
+  public func load() throws(RunFailure) { try loadNetwork() }
+
+  /// Makes a worker for the calling thread, and loads the network if that has not been done.
+  ///
+  /// - Parameter threads: How many threads share the work on one photo, the calling one included.
+  ///   Scores depend on it in their last digits.
+  /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelContract`` or
+  ///   ``RunFailure/Kind/libraryMissing`` when the network cannot be loaded.
+  public func makeWorker(threads: Int = 1) throws(RunFailure) -> ParserWorker {
+    ParserWorker(self, session: try makeSession(threads), threads: threads)
+  }
+
+  /// Makes all pictures of the options. Any thread.
+  ///
+  /// - Returns: The pictures, the label map first.
+  /// - Throws: ``FileFailure`` of stage `encode`.
+  public func encode(_ parsed: ParsedPhoto) throws(FileFailure) -> [EncodedOutput] {
+    try encoder.encode(parsed.result, photo: parsed.photo)
+  }
+
+  func takePreprocessor() -> Preprocessor {
+    preprocessors.withLock { $0.popLast()?.value }
+      ?? Preprocessor(contract.preprocess, maxSide: options.maxSide)
+  }
+
+  func putBack(_ preprocessor: Preprocessor) {
+    preprocessors.withLock { $0.append(UncheckedBox(value: preprocessor)) }
+  }
+}
+
+/// A value that goes from thread to thread and is used by one at a time.
+private struct UncheckedBox<Value>: @unchecked Sendable {
+  let value: Value
+}
+
+/// Loads a model when it is first asked for, once for all workers.
+private final class ModelLoader: Sendable {
+  private let archive: ModelArchive
+  private let precision: Precision
+  private let loaded = Locked<Model?>(nil)
+
+  init(_ archive: ModelArchive, precision: Precision) {
+    self.archive = archive
+    self.precision = precision
+  }
+
+  func model() throws(RunFailure) -> Model {
+    try loaded.withLock { (loaded) throws(RunFailure) in
+      if let loaded { return loaded }
+      let model = try Model(archive, precision: precision)
+      loaded = model
+      return model
+    }
+  }
+}

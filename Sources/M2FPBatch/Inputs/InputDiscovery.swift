@@ -1,0 +1,167 @@
+import Foundation
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+
+/// Finds the images that a user's paths mean.
+public struct InputDiscovery {
+  /// How names in a folder end that are taken for images, in lower case; a file the user names is
+  /// taken whatever it is.
+  public static let imageExtensions: Set<String> = ["jpg", "jpeg", "jpe", "jfif", "png"]
+
+  private let recursive: Bool
+  private let filter: PathFilter
+  private var found: [Input] = []
+  /// Folders that were walked, so that a loop of symbolic links ends.
+  private var visited: Set<FileIdentity> = []
+
+  /// Lists the inputs under `paths`, folders sorted by name.
+  ///
+  /// Hidden files and folders and m2fp's own outputs are left out.
+  ///
+  /// - Parameters:
+  ///   - paths: Files and folders.
+  ///   - listed: More of them, from a list: what a program wrote there, a person need not have meant,
+  ///     so that what bears the name of an output is left out, as in folders.
+  ///   - recursive: Whether folders within folders count.
+  ///   - filter: Which of the files are taken.
+  /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
+  static func inputs(
+    under paths: [FilePath], listed: [PathList.Entry] = [], recursive: Bool,
+    filter: PathFilter = PathFilter()
+  ) -> [Input] {
+    var discovery = InputDiscovery(recursive: recursive, filter: filter)
+    for path in paths where !OutputNames.isOutput(path) {
+      discovery.add(path, relative: nil)
+    }
+    for entry in listed {
+      if let path = entry.path {
+        if OutputNames.isOutput(path) || OutputNames.isOutputName(path.name) { continue }
+        discovery.add(path, relative: entry.relativePath)
+      } else {
+        discovery.fail(
+          FilePath(entry.text), FilePath(entry.text), .unreadable,
+          "the list's entry holds a zero byte, which no path does: say that zero bytes end the paths"
+        )
+      }
+    }
+    return discovery.found
+  }
+
+  private init(recursive: Bool, filter: PathFilter) {
+    self.recursive = recursive
+    self.filter = filter
+  }
+
+  /// `relative` is the path's part below the folder it was found in; nil if the user named it, so
+  /// that a file is called by its name and a folder is such a folder.
+  private mutating func add(_ path: FilePath, relative: FilePath?) {
+    let name = relative ?? path.fileName
+    switch FileKind(path) {
+    case .missing:
+      fail(path, name, .missing, "no such file or folder")
+    case .danglingLink:
+      fail(path, name, .notAFile, "is a symbolic link to nothing")
+    case .unknown(let reason):
+      fail(path, name, .unreadable, "cannot be looked at: \(reason)")
+    case .folder(let identity):
+      if relative.map(filter.isExcluded) ?? false { break }
+      walk(path, relative: relative ?? "", identity)
+    case .file where OutputNames.isOutputName(path.name):
+      fail(path, name, .notAFile, "has the name of an output of m2fp: rename it")
+    case .file:
+      if filter.takes(name) { found.append(Input(path: path, relativePath: name)) }
+    case .other(let kind):
+      fail(path, name, .notAFile, "is \(kind), not a file")
+    }
+  }
+
+  private mutating func walk(
+    _ folder: FilePath, relative: FilePath, _ identity: FileIdentity
+  ) {
+    guard visited.insert(identity).inserted else { return }
+    guard let stream = folder.withPlatformString({ opendir($0) }) else {
+      fail(folder, relative, .unreadable, "the folder cannot be listed: \(Errno.last.reason)")
+      return
+    }
+    defer { closedir(stream) }
+    var entries: [(name: [UInt8], isRegular: Bool)] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        if errno != 0 {
+          let reason = Errno.last.reason
+          fail(folder, relative, .unreadable, "the folder cannot be listed whole: \(reason)")
+        }
+        break
+      }
+      let isRegular = entry.pointee.d_type == UInt8(DT_REG)
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: UInt8.self, capacity: Int(NAME_MAX) + 1) {
+          Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
+        }
+      }
+      // Hidden ones, and what masks and maps are called.
+      if name.first == UInt8(ascii: ".") || OutputNames.isOutputName(name) { continue }
+      // Nothing else can be an image, and of 200,000 files many may be something else.
+      if isRegular && !isImageName(name) { continue }
+      entries.append((name, isRegular))
+    }
+    for entry in entries.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
+      let path = folder.appending(name: entry.name)
+      let below = relative.appending(name: entry.name)
+      // The listing says what most files are: no need to ask for each of 200,000.
+      if entry.isRegular {
+        if filter.takes(below) { found.append(Input(path: path, relativePath: below)) }
+      } else {
+        consider(path, below, isImage: isImageName(entry.name))
+      }
+    }
+  }
+
+  private mutating func consider(_ path: FilePath, _ relative: FilePath, isImage: Bool) {
+    let kind = FileKind(path)
+    if case .folder(let identity) = kind, !isImage {
+      if recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) {
+        walk(path, relative: relative, identity)
+      }
+      return
+    }
+    guard isImage, filter.takes(relative) else { return }
+    switch kind {
+    case .folder:
+      fail(
+        path, relative, .notAFile,
+        "is a folder with the name of an image", detail: .folderNamedAsImage)
+    case .file:
+      found.append(Input(path: path, relativePath: relative))
+    case .danglingLink:
+      fail(path, relative, .notAFile, "is a symbolic link to nothing")
+    case .other(let kind):
+      fail(path, relative, .notAFile, "is \(kind), not a file")
+    case .unknown(let reason):
+      fail(path, relative, .unreadable, "cannot be looked at: \(reason)")
+    case .missing:
+      // Gone since the folder was listed.
+      fail(path, relative, .unreadable, "vanished while the folder was listed")
+    }
+  }
+
+  private func isImageName(_ name: [UInt8]) -> Bool {
+    guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }
+    let ending = String(decoding: name[(dot + 1)...], as: Unicode.ASCII.self)
+    return Self.imageExtensions.contains(ending.lowercased())
+  }
+
+  private mutating func fail(
+    _ path: FilePath, _ relative: FilePath, _ code: FileFailure.Code, _ message: String,
+    detail: FileFailure.Detail? = nil
+  ) {
+    guard !filter.isExcluded(relative) else { return }
+    found.append(
+      Input(
+        path: path, relativePath: relative,
+        failure: FileFailure(stage: .read, code: code, message: message, detail: detail)))
+  }
+}

@@ -1,0 +1,50 @@
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+
+/// What a user's paths, lists, patterns and shard select.
+public struct Selection: Sendable {
+  /// Files and folders.
+  public var paths: [FilePath]
+  /// More of them; nil if there is no list.
+  public var list: PathList?
+  /// Whether folders within folders count.
+  public var recursive = true
+  public var filter = PathFilter()
+  /// What part of the files is done; nil for all.
+  public var shard: Shard?
+
+  public init(paths: [FilePath]) {
+    self.paths = paths
+  }
+
+  /// Finds the files and plans their outputs.
+  ///
+  /// The whole is planned before the shard is taken out, so that all shards agree which of two
+  /// inputs gets the outputs that both claim.
+  ///
+  /// - Parameters:
+  ///   - out: The folder that holds the tree of the inputs; nil for outputs beside them.
+  ///   - naming: How outputs are named.
+  /// - Returns: The files; none if the list is empty, or nothing is in the shard.
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` when the paths hold no photo.
+  public func plan(out: FilePath?, naming: Naming) throws(RunFailure) -> [PlannedFile] {
+    let inputs = InputDiscovery.inputs(
+      under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter)
+    // A list that is empty, or names what has gone meanwhile, was still read as it should be.
+    if list == nil || !paths.isEmpty, inputs.allSatisfy({ $0.failure?.code == .missing }) {
+      let places = paths.map { "'\($0)'" }.joined(separator: ", ")
+      throw RunFailure(
+        .noInput,
+        inputs.isEmpty
+          ? "no photo \(filter == PathFilter() ? "" : "that the patterns select ")"
+            + "found in \(places): m2fp reads .jpg, .jpeg and .png files"
+          : "\(places): no such file or folder",
+        detail: inputs.isEmpty && filter != PathFilter() ? .nothingSelected : nil)
+    }
+    let files = OutputPlan.plan(inputs, root: out, naming: naming)
+    guard let shard else { return files }
+    return files.filter { shard.contains($0.input.relativePath) }
+  }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import M2FPCore
+import M2FPFiles
+import M2FPImageIO
+import M2FPResults
+import SystemPackage
+
+/// Decides where every output goes, before any work starts.
+public enum OutputPlan {
+  /// Plans the outputs of `inputs`, in their order.
+  ///
+  /// Of two inputs that claim the same outputs the second is given a failure that names both. An
+  /// input that is listed twice is planned once.
+  ///
+  /// - Parameters:
+  ///   - inputs: What was discovered.
+  ///   - root: The folder for all outputs, which then holds the tree of the inputs; nil for beside them.
+  ///   - naming: How outputs are named.
+  /// - Returns: The inputs with the places of their outputs.
+  public static func plan(_ inputs: [Input], root: FilePath?, naming: Naming) -> [PlannedFile] {
+    let current = FilePath(FileManager.default.currentDirectoryPath)
+    func canonical(_ path: FilePath) -> FilePath { current.pushing(path).lexicallyNormalized() }
+    var claims: [FilePath: FilePath] = [:]
+    var planned: [PlannedFile] = []
+    for input in inputs {
+      let name = input.path.name
+      let folder =
+        root.map { $0.appending(input.relativePath.removingLastComponent().components) }
+        ?? input.path.folder
+      let outputs = OutputNames(folder: folder, stem: naming == .full ? name : stem(name))
+      guard input.failure == nil else {
+        planned.append(PlannedFile(input: input, outputs: outputs))
+        continue
+      }
+      let key = canonical(outputs.sidecarPath)
+      guard let other = claims[key] else {
+        claims[key] = input.path
+        planned.append(PlannedFile(input: input, outputs: outputs))
+        continue
+      }
+      if canonical(other) == canonical(input.path) { continue }
+      let failure = FileFailure(
+        stage: .write, code: .outputCollision,
+        message: "would write the same outputs as \(other)",
+        detail: .sameOutputs(
+          fullNamesDiffer: naming == .stem && other.name != name))
+      planned.append(
+        PlannedFile(
+          input: Input(path: input.path, relativePath: input.relativePath, failure: failure),
+          outputs: outputs))
+    }
+    return planned
+  }
+
+  /// The name without what follows its last dot, unless that is its first byte.
+  private static func stem(_ name: [UInt8]) -> [UInt8] {
+    guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > 0 else { return name }
+    return Array(name[..<dot])
+  }
+}

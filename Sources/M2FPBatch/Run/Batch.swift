@@ -1,0 +1,117 @@
+import Foundation
+import M2FP
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+
+/// Parses many files: readers decode ahead, workers infer, writers encode behind.
+///
+/// Only `Sendable` values pass between the threads; a session never leaves its worker, because
+/// libtorch keeps the intra-op thread count per thread.
+public struct Batch: Sendable {
+  private let processor: FileProcessor
+
+  /// - Parameters:
+  ///   - parser: What parses the photos.
+  ///   - options: What to do with each file.
+  ///   - model: How the sidecars name the model.
+  public init(parser: Parser, options: BatchOptions, model: ModelIdentity) {
+    processor = FileProcessor(parser: parser, options: options, model: model)
+  }
+
+  /// Tells which of `files` have outputs that are current.
+  ///
+  /// - Parameters:
+  ///   - files: What was planned.
+  ///   - cancellation: Ends the check; what is left then counts as new.
+  /// - Returns: The files in their order.
+  public func check(_ files: [PlannedFile], cancellation: Cancellation) -> [CheckedFile] {
+    processor.check(files, cancellation: cancellation)
+  }
+
+  /// Tells what ``run(_:cancellation:report:)`` would do, and changes nothing.
+  ///
+  /// - Parameters:
+  ///   - files: What was checked.
+  ///   - cancellation: Looked at before each file.
+  ///   - report: Called once a file.
+  /// - Returns: The totals.
+  public func dryRun(
+    _ files: [CheckedFile], cancellation: Cancellation, report: (Outcome) -> Void
+  ) -> BatchSummary {
+    var tally = Tally(files: files.count)
+    for file in files {
+      if cancellation.isCancelled { break }
+      let outcome = processor.dryRun(file)
+      tally.add(outcome)
+      report(outcome)
+    }
+    return tally.summary(cancellation)
+  }
+
+  /// Parses `files`, but for those that are current; returns when all are done or the run was
+  /// cancelled.
+  ///
+  /// - Parameters:
+  ///   - files: What was checked.
+  ///   - cancellation: Looked at before each file is begun.
+  ///   - meanwhile: Called on the calling thread while the first files are read, if there are any to
+  ///     be parsed.
+  ///   - report: Called once a file, on the calling thread, in the order of completion.
+  /// - Returns: The run's totals, and why it ended early if it did.
+  public func run(
+    _ files: [CheckedFile], cancellation: Cancellation, meanwhile: () -> Void = {},
+    report: (Outcome) -> Void
+  ) -> BatchSummary {
+    var tally = Tally(files: files.count)
+    func take(_ outcome: Outcome) {
+      tally.add(outcome)
+      report(outcome)
+    }
+    let folders = Set(
+      files.lazy.filter { $0.file.input.failure == nil }.map(\.file.outputs.folder))
+    for folder in folders {
+      AtomicFiles.removeLeftovers(in: folder, andFoldersEnding: OutputNames.masksSuffix)
+    }
+    for file in files where file.status == .current { take(processor.dryRun(file)) }
+    let due = files.filter { $0.status != .current }
+    if due.isEmpty { return tally.summary(cancellation) }
+    let onlyFolder = folders.count == 1 ? folders.first : nil
+    var crew = WorkerPool(
+      files: due, onlyFolder: processor.options.outputRoot ?? onlyFolder, processor: processor, cancellation: cancellation)
+    meanwhile()
+    while let outcome = crew.next() { take(outcome) }
+    crew.join()
+    processor.options.cache?.pruneStored()
+    return tally.summary(cancellation)
+  }
+}
+
+/// Counts the outcomes of a run.
+private struct Tally {
+  private let start = DispatchTime.now().uptimeNanoseconds
+  private var counts = BatchSummary()
+
+  init(files: Int) {
+    counts.remaining = files
+  }
+
+  mutating func add(_ outcome: Outcome) {
+    switch outcome.result {
+    case .parsed: counts.parsed += 1
+    case .cached: counts.cached += 1
+    case .current: counts.current += 1
+    case .planned: counts.planned += 1
+    case .failed: counts.failed += 1
+    }
+    counts.remaining -= 1
+  }
+
+  func summary(_ cancellation: Cancellation) -> BatchSummary {
+    var summary = counts
+    summary.stop = cancellation.reason
+    summary.wallSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    summary.peakMemory = ProcessMemory.peak()
+    return summary
+  }
+}

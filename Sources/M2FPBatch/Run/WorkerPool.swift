@@ -1,0 +1,94 @@
+import Foundation
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+
+/// The threads of one run, seen from the one that collects their outcomes.
+///
+/// A thread that takes longer over a file than the options allow is abandoned and replaced.
+struct WorkerPool: ~Copyable {
+  private struct Member {
+    let role: StagePipeline.Role
+    let watchdog: Watchdog
+    let thread: WorkerThread
+  }
+
+  /// How many threads may be stuck before it is plain that the machine is, and not the files.
+  private static let expiredLimit = 32
+
+  private let stages: StagePipeline
+  private let timeout: Duration?
+  private var members: [Member] = []
+  private var expired = 0
+
+  init(
+    files: [CheckedFile], onlyFolder: FilePath?, processor: FileProcessor,
+    cancellation: Cancellation
+  ) {
+    let jobs = processor.options.plan.jobs
+    // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
+    // or encode.
+    let helpers = (jobs + 1) / 2
+    stages = StagePipeline(
+      files: files, onlyFolder: onlyFolder, processor: processor, jobs: jobs, helpers: helpers,
+      cancellation: cancellation)
+    timeout = processor.options.timeout
+    for _ in 0..<helpers {
+      start(.reader)
+      start(.writer)
+    }
+    for _ in 0..<jobs { start(.worker) }
+  }
+
+  private mutating func start(_ role: StagePipeline.Role) {
+    let watchdog = Watchdog()
+    let thread = WorkerThread { [stages] in stages.run(role, watchdog) }
+    members.append(Member(role: role, watchdog: watchdog, thread: thread))
+  }
+
+  /// The next outcome; nil when there will be none.
+  mutating func next() -> Outcome? {
+    guard let timeout else { return stages.outcomes.pop() }
+    // Fine enough for limits of a second and more, and no load.
+    let tick = min(0.1, Double(timeout.nanoseconds) / 4e9)
+    while true {
+      if let outcome = stages.outcomes.pop(until: Date(timeIntervalSinceNow: tick)) {
+        return outcome
+      }
+      if stages.outcomes.isFinished { return nil }
+      if let outcome = expireOne(after: timeout) { return outcome }
+    }
+  }
+
+  /// Replaces a thread that takes too long, if there is one, and fails its file.
+  private mutating func expireOne(after limit: Duration) -> Outcome? {
+    for (index, member) in members.enumerated() {
+      guard let file = member.watchdog.expire(after: limit.nanoseconds) else { continue }
+      member.thread.detach()
+      members.remove(at: index)
+      expired += 1
+      if expired == Self.expiredLimit {
+        stages.cancellation.cancel(
+          .failure(
+            RunFailure(
+              .temporary,
+              "\(expired) files took longer than \(limit.text) and hang still",
+              detail: .stuckFiles)))
+      }
+      start(member.role)
+      let failure = FileFailure(
+        stage: member.role.stage, code: .timeout, message: "not done within \(limit.text)")
+      stages.stop(after: failure)
+      return Outcome(
+        input: file.file.file.input, outputs: file.file.file.outputs, result: .failed(failure),
+        seconds: StageTimes(), warnings: [])
+    }
+    return nil
+  }
+
+  /// Waits for all threads that were not abandoned.
+  consuming func join() {
+    for member in members { member.thread.join() }
+  }
+}

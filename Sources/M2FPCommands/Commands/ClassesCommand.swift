@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+import M2FPCore
+import M2FPInference
+
+/// Lists the classes of a model with their colours.
+struct ClassesCommand: ConfigurableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "classes", abstract: "List a model's classes: index, mask name, colour, name.")
+
+  @Option(help: "A model's name or file.", completion: .models)
+  var model = ModelLocator.defaultModel
+
+  @OptionGroup
+  var labelSet: LabelSetOptions
+
+  @OptionGroup var configuration: ConfigurationOptions
+
+  func run() throws {
+    try Console.exiting {
+      let contract = try ModelLocator.current().open(model).contract
+      let remap = try labelSet.table(contract)
+      let classes = remap?.classes ?? contract.classes
+      let colours = try PaletteOption.colours(
+        labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
+      for (index, name) in classes.enumerated() {
+        let colour = colours[index]
+        let swatch: TerminalText =
+          Console.outputTakesColour
+          ? "\u{1B}[48;2;\(colour.red);\(colour.green);\(colour.blue)m  \u{1B}[0m " : ""
+        let number = String(index)
+        let slug = ClassNames.slug(name)
+        let before = String(repeating: " ", count: max(0, 2 - number.count))
+        let between = String(repeating: " ", count: max(1, 16 - slug.count))
+        Console.writeLine("\(before)\(number)  \(swatch)\(colour.hex)  \(slug)\(between)\(name)")
+      }
+    }
+  }
+}
+
+/// The `--palette` option's meaning.
+enum PaletteOption {
+  static let help: String =
+    "Colours: cihp, voc, or a file (JSON, GIMP .gpl, or one 'r g b name' a line). "
+    + "Default: the model's own."
+
+  /// One colour for each class.
+  ///
+  /// - Parameters:
+  ///   - option: What was typed, if anything was.
+  ///   - needed: How many colours there must be.
+  ///   - otherwise: The colours where nothing was typed.
+  /// - Returns: As many colours as classes.
+  /// - Throws: `ValidationError` for a palette that cannot be read or is too short.
+  static func colours(
+    _ option: String?, classes needed: Int, otherwise: [RGB]
+  ) throws -> [RGB] {
+    guard let option else { return otherwise }
+    let colours: [RGB]
+    if let builtIn = Palette.builtIn[option] {
+      colours = builtIn.colours
+    } else {
+      guard let text = try? String(contentsOfFile: option, encoding: .utf8) else {
+        let hint = SpellingSuggestion.nearest(to: option, in: Palette.builtIn.keys.sorted())
+        throw ValidationError(
+          "--palette \(option): not 'cihp' or 'voc', and no text file of that name can be read"
+            + (hint.map { "; did you mean '\($0)'?" } ?? "."))
+      }
+      do {
+        colours = try Palette(parsing: text).colours
+      } catch {
+        throw ValidationError("--palette \(option): \(error)")
+      }
+    }
+    guard colours.count >= needed else {
+      throw ValidationError(
+        "--palette \(option) has \(colours.count) colours, and there are \(needed) classes.")
+    }
+    return Array(colours.prefix(needed))
+  }
+}

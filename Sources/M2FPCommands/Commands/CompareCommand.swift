@@ -1,0 +1,169 @@
+import ArgumentParser
+import Foundation
+import M2FPCore
+import M2FPDatasets
+import M2FPEvaluation
+import M2FPFiles
+import SystemPackage
+
+/// Tells how far two result trees agree.
+struct CompareCommand: ConfigurableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Compare the label maps of two result trees: models, precisions or versions.",
+    discussion: """
+      Both folders may be laid out as for 'm2fp eval'; images are matched by name. The images that \
+      agree least come first.
+      Exits with 4 if an image agrees in less than --least, and with 3 if an image is in one tree \
+      only or cannot be compared (each is named).
+      """)
+
+  @Argument(help: "A result tree.", completion: .directory)
+  var first: FilePath
+
+  @Argument(help: "Another one.", completion: .directory)
+  var second: FilePath
+
+  @Option(
+    help: ArgumentHelp(
+      "The least share of pixels, in percent, that must have equal labels in each image. "
+        + "Default: any will do.", valueName: "percent"))
+  var least: Double?
+
+  @Option(help: ArgumentHelp("How many images to list; 0 for all.", valueName: "n"))
+  var worst = 10
+
+  @Flag(help: "Print one JSON object, with all images, on standard output.")
+  var json = false
+
+  @OptionGroup var configuration: ConfigurationOptions
+
+  func validate() throws {
+    if let least, !(0...100).contains(least) {
+      throw ValidationError("--least is 0 to 100 percent.")
+    }
+    if worst < 0 { throw ValidationError("--worst is 0 (all) or more.") }
+  }
+
+  func run() throws {
+    try Console.exiting { try compare() }
+  }
+
+  private struct Row: Sendable {
+    let name: FilePath
+    let agreement: Agreement
+  }
+
+  private func compare() throws {
+    let one = try LabelDataset(first)
+    let other = try LabelDataset(second)
+    let results = concurrentMap(one.names) { name -> Result<Row, LabelFileError> in
+      Result { () throws(LabelFileError) in
+        guard let match = other.match(name) else {
+          throw LabelFileError(path: name, reason: "is only in \(first)")
+        }
+        let (a, b) = (try one.labels(of: name), try other.labels(of: match))
+        do throws(EvaluationError) {
+          return Row(name: name, agreement: try Agreement(a, b))
+        } catch {
+          throw LabelFileError(path: name, reason: error.description)
+        }
+      }
+    }
+    var rows: [Row] = []
+    var failures: [LabelFileError] = []
+    for result in results {
+      switch result {
+      case .success(let row): rows.append(row)
+      case .failure(let error): failures.append(error)
+      }
+    }
+    let matched = Set(one.names.compactMap { other.match($0) })
+    failures += other.names.filter { !matched.contains($0) }.map {
+      LabelFileError(path: $0, reason: "is only in \(second)")
+    }
+    for failure in failures { Console.writeError("failed \(failure)\n") }
+    guard !rows.isEmpty else {
+      throw RunFailure(.noInput, "no image of \(first) can be compared with one of \(second).")
+    }
+    rows.sort {
+      $0.agreement.share != $1.agreement.share
+        ? $0.agreement.share < $1.agreement.share
+        : $0.name.bytes.lexicographicallyPrecedes($1.name.bytes)
+    }
+    let below = least.map { least in rows.count { $0.agreement.share * 100 < least } } ?? 0
+    if json {
+      Console.writeLine(machineReadable: try report(rows, failures, below: below))
+    } else {
+      printTable(rows, below: below)
+    }
+    if below > 0 { throw ExitCode(ExitStatus.someDiffer) }
+    if !failures.isEmpty { throw ExitCode(ExitStatus.someFailed) }
+  }
+
+  /// Equal pixels of all pixels.
+  private func overall(_ rows: [Row]) -> Double {
+    let pixels = rows.reduce(0) { $0 + $1.agreement.pixels }
+    return Double(rows.reduce(0) { $0 + $1.agreement.equalPixels }) / Double(pixels)
+  }
+
+  private func printTable(_ rows: [Row], below: Int) {
+    let shown = worst == 0 ? rows[...] : rows.prefix(worst)
+    Console.writeLine("  equal    mIoU  image")
+    for row in shown {
+      let equal = String(format: "%7.3f", row.agreement.share * 100)
+      let iou = String(format: "%6.2f", row.agreement.meanIoU * 100)
+      Console.writeLine("\(equal)  \(iou)  \(row.name)")
+    }
+    if rows.count > shown.count { Console.writeLine("  … \(rows.count - shown.count) more") }
+    Console.writeLine(
+      "\(rows.count) images agree in \(String(format: "%.3f", overall(rows) * 100)) % of the pixels"
+    )
+    if let least {
+      Console.writeLine(
+        below == 0
+          ? "none is below \(least) %" : "\(below) \(below == 1 ? "is" : "are") below \(least) %")
+    }
+  }
+
+  private func report(_ rows: [Row], _ failures: [LabelFileError], below: Int) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let object = Report(
+      images: rows.count, agreement: overall(rows), below: least == nil ? nil : below,
+      files: rows.map {
+        .init(
+          name: $0.name.string, agreement: $0.agreement.share, meanIoU: $0.agreement.meanIoU,
+          pixels: $0.agreement.pixels)
+      },
+      failures: failures.map { .init(file: $0.path.string, reason: $0.reason) })
+    return String(decoding: try encoder.encode(object), as: UTF8.self)
+  }
+
+  private struct Report: Encodable {
+    struct File: Encodable {
+      let name: String
+      let agreement: Double
+      let meanIoU: Double
+      let pixels: Int
+
+      enum CodingKeys: String, CodingKey {
+        case name, agreement, pixels
+        case meanIoU = "mean_iou"
+      }
+    }
+
+    struct Failure: Encodable {
+      let file: String
+      let reason: String
+    }
+
+    let images: Int
+    let agreement: Double
+    /// How many images agree in less than `--least`.
+    let below: Int?
+    /// The worst first.
+    let files: [File]
+    let failures: [Failure]
+  }
+}

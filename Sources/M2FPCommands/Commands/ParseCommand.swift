@@ -1,0 +1,256 @@
+import ArgumentParser
+import Foundation
+import Logging
+import M2FP
+import M2FPBatch
+import M2FPCore
+import M2FPExport
+import M2FPFiles
+import M2FPImageIO
+import M2FPInference
+import M2FPResults
+import SystemPackage
+
+/// Parses photos.
+struct ParseCommand: ConfigurableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "parse",
+    abstract: "Parse photos: a colour map, class masks and a JSON sidecar for each.",
+    discussion: """
+      Next to photo.jpg, or under --out with the same tree:
+        photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
+        photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
+        photo.m2fp.json   what was found, with which model and options
+        photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
+      A photo whose outputs are current is skipped. Inputs are never modified.
+      """)
+
+  @OptionGroup(title: "Selection")
+  var selection: SelectionOptions
+
+  @Option(
+    help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"),
+    completion: .directory)
+  var out: FilePath?
+
+  @Option(
+    help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"),
+    completion: .models)
+  var model = ModelLocator.defaultModel
+
+  @Option(help: "Cap on the long side of the network's input in pixels; 0 for the model's own.")
+  var maxSide = 800
+
+  @Option(help: "Worker threads. Default: one for each CPU that the process may use.")
+  var jobs: Int?
+
+  @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
+  var threads: Int?
+
+  @Option(
+    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,..."),
+    completion: .classList)
+  var masks = "all"
+
+  @OptionGroup
+  var arithmetic: PrecisionOption
+
+  @OptionGroup(title: "Persons")
+  var personOptions: PersonOptions
+
+  @OptionGroup(title: "Pictures")
+  var pictures: RenderingOptions
+
+  @OptionGroup(title: "Classes")
+  var labelSet: LabelSetOptions
+
+  @OptionGroup(title: "Exports")
+  var exports: ExportOptions
+
+  @Option(
+    help: ArgumentHelp("Name outputs after the stem or the full file name.", valueName: "stem|full")
+  )
+  var naming = Naming.stem
+
+  @Option(help: "Largest image in megapixels.")
+  var maxPixels = 100
+
+  @Option(help: "Largest file in MiB.")
+  var maxFileSize = 256
+
+  @Flag(help: "Parse also photos whose outputs are current.")
+  var force = false
+
+  @Flag(help: "Say what would be done and why, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup(title: "Cache")
+  var cacheOptions: CacheOptions
+
+  @OptionGroup(title: "Faults and limits")
+  var faults: FailureOptions
+
+  @OptionGroup(title: "Memory")
+  var memory: MemoryOptions
+
+  @OptionGroup(title: "Messages and metrics")
+  var messages: MessageOptions
+
+  @OptionGroup var configuration: ConfigurationOptions
+
+  func validate() throws {
+    if maxSide != 0 && maxSide < 64 {
+      throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")
+    }
+    if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs is 1 to 1024.") }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads is 1 to 1024.")
+    }
+    if !(1...4000).contains(maxPixels) {
+      throw ValidationError("--max-pixels is 1 to 4000 megapixels.")
+    }
+    if !(1...4095).contains(maxFileSize) {
+      throw ValidationError("--max-file-size is 1 to 4095 MiB.")
+    }
+    try OptionConflicts.check(
+      pictures.given.union(personOptions.given).union(cacheOptions.given).union(faults.given)
+        .union(exports.needPersons ? ["persons"] : []))
+  }
+
+  func run() throws {
+    let logger = messages.logger
+    // What is begun is finished, whether or not someone still reads what is printed.
+    signal(SIGPIPE, SIG_IGN)
+    try Console.exiting(logger) {
+      guard let path = messages.metrics, !dryRun else {
+        return try parse(logger, metrics: nil)
+      }
+      let metrics = try RunMetrics(path)
+      try metrics.record(logger) {
+        try Console.exiting(logger) { try parse(logger, metrics: metrics) }
+      }
+    }
+  }
+
+  private func parse(_ logger: Logger, metrics: RunMetrics?) throws {
+    let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
+    let signals = SignalWatch(cancellation, logger)
+    defer { signals.stop() }
+    let archive = try ModelLocator.current().open(model)
+    let contract = archive.contract
+    let remap = try labelSet.table(contract)
+    let classes = remap?.classes ?? contract.classes
+    let colours = try PaletteOption.colours(
+      labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
+    let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
+    let personRules = personOptions.rules(
+      contract: contract, needed: pictures.needPersons || exports.needPersons)
+    let selected = try selection.selection()
+    let failureList = try faults.failedTo.map { path in
+      try FailureList(path, zeroTerminated: selection.zeroTerminated)
+    }
+    var locks = try OutputLock.acquire(
+      selected, out: out, mode: dryRun ? .off : faults.lock, cancellation: cancellation
+    ) { path in
+      logger.notice("waiting for the run that holds \(path)")
+    }
+    defer { locks.removeAll() }
+    let files = try selected.plan(out: out, naming: naming)
+    try Exporter.check(
+      exports.requests, files: files, inputs: selection.paths, probing: !dryRun)
+
+    var options = BatchOptions()
+    options.parsing.maxSide = maxSide
+    options.parsing.precision = arithmetic.precision
+    options.parsing.outputs.masks = maskClasses
+    options.parsing.outputs.palette = colours
+    options.parsing.remap = remap
+    options.parsing.persons = personRules
+    options.parsing.outputs.personMasks = try personOptions.maskClasses(classes)
+    options.parsing.outputs.overlay = try pictures.overlayStyle()
+    options.parsing.outputs.cutout = try pictures.cutout(classes: classes)
+    options.cache = dryRun ? nil : try cacheOptions.open()
+    options.force = force
+    options.outputRoot = out
+    options.maxErrors = faults.errorLimit
+    options.timeout = faults.timeout?.duration
+    options.maxFileSize = maxFileSize << 20
+    options.parsing.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
+    let parser = Parser(archive, options: options.parsing)
+    let identity = ModelIdentity(name: archive.contract.model, sha256: try archive.digest())
+    let checked = Batch(parser: parser, options: options, model: identity)
+      .check(files, cancellation: cancellation)
+    let due = checked.filter { $0.status != .current && $0.file.input.failure == nil }
+    let budget = CPUBudget.current()
+    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due.count, budget: budget)
+    let fitting = try memory.fittingJobs(
+      options, isFixed: jobs != nil, archive: archive, files: due.map(\.file))
+    if fitting < options.plan.jobs {
+      logger.info("\(fitting) of \(options.plan.jobs) workers fit into memory")
+      options.plan = ThreadPlan(
+        jobs: fitting, threads: threads, files: due.count, budget: budget)
+    }
+    if options.plan.jobs * options.plan.threads > budget.usable {
+      logger.warning(
+        """
+        \(options.plan.jobs) jobs of \(options.plan.threads) threads on \(budget.usable) CPUs \
+        wait for each other: less of either is faster
+        """)
+    }
+    logger.debug(
+      """
+      \(files.count) files, \(due.count) of them due; \(options.plan.jobs) jobs of \
+      \(options.plan.threads) threads
+      """)
+    let batch = Batch(parser: parser, options: options, model: identity)
+    var reporters = messages.reporters(total: files.count, logger: logger)
+    if let metrics { reporters.append(metrics) }
+    if let failureList, !dryRun {
+      reporters.append(FailureListReporter(failureList, logger: logger))
+    }
+    if !dryRun {
+      let exporter = Exporter(
+        Exporter.Context(
+          classes: classes, palette: colours, model: contract.model,
+          generator: "m2fp \(Version.current)", explain: \.text), threads: budget.usable)
+      reporters += exports.requests.map {
+        ExportReporter($0, exporter: exporter, files: files, logger: logger)
+      }
+    }
+    let report = { (outcome: Outcome) in
+      for reporter in reporters { reporter.add(outcome) }
+    }
+    let summary =
+      dryRun
+      ? batch.dryRun(checked, cancellation: cancellation, report: report)
+      : batch.run(
+        checked, cancellation: cancellation,
+        meanwhile: {
+          // Faster here than on a worker: what is allocated on the process's first thread does not
+          // take a system call a page. Where it may not be needed, the first worker loads it.
+          let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
+          if isNeeded { try? parser.load() }
+        }, report: report)
+    var unwritten: [RunFailure] = []
+    for reporter in reporters {
+      do throws(RunFailure) {
+        try reporter.finish(summary)
+      } catch {
+        unwritten.append(error)
+      }
+    }
+    if let problem = options.cache?.problem {
+      logger.warning("the cache was not filled: \(problem.message)")
+    }
+    if let message = ExitStatus.message(summary) {
+      logger.error("\(message)")
+    }
+    for failure in unwritten { logger.error("\(failure.text)") }
+    let code = unwritten.reduce(ExitStatus.code(summary, signal: signals.received)) {
+      ExitStatus.code($0, then: $1.kind.exitCode)
+    }
+    if code != 0 { throw ExitCode(code) }
+  }
+}
+
+extension Naming: ExpressibleByArgument {}

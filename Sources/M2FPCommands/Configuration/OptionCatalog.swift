@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import M2FPCore
+
+/// The options of every command, as declared: read off the description of itself that the argument
+/// parser gives, so that a new option can stand in m2fp.toml without being listed again.
+struct OptionCatalog {
+  /// One option or flag.
+  struct Option {
+    /// Its long name, without hyphens in front: its key in m2fp.toml.
+    let name: String
+    /// Every way to write it on the command line.
+    let spellings: Set<String>
+    let isFlag: Bool
+    /// Whether `--no-NAME` is declared too.
+    let isInvertible: Bool
+    let isRepeating: Bool
+    /// For a flag "true" or "false". Nil where there is none, or the help says what holds instead.
+    let defaultValue: String?
+    let abstract: String
+
+    /// What holds where nothing is set, in the words of the help; nil if it says nothing.
+    var statedDefault: String? {
+      guard let mark = abstract.range(of: "Default: ", options: .backwards) else { return nil }
+      let words = abstract[mark.upperBound...]
+      return String(words.last == "." ? words.dropLast() : words)
+    }
+  }
+
+  /// One command.
+  struct Command {
+    let name: String
+    let subcommands: [String]
+    /// Those that can stand in a file.
+    let options: [Option]
+    /// Every way to write any option.
+    let spellings: Set<String>
+    /// Whether it takes defaults from a file: whether it has `--config`.
+    var takesDefaults: Bool { spellings.contains("--config") }
+
+    func option(_ name: String) -> Option? { options.first { $0.name == name } }
+  }
+
+  let commands: [Command]
+
+  /// The commands that take defaults from a file.
+  var withDefaults: [Command] { commands.filter(\.takesDefaults) }
+
+  /// Options that choose the file, or end the program before anything is done.
+  private static let notDefaults: Set<String> = ["config", "no-config", "version", "help"]
+
+  /// Those of m2fp, put together when they are first asked for: for a file of defaults, or a hint.
+  static let all = Result { () throws(RunFailure) in
+    try OptionCatalog(description: M2FPCommand._dumpHelp())
+  }
+
+  /// - Parameter description: What the argument parser says of the commands, in JSON.
+  /// - Throws: ``RunFailure`` where another version of the parser says it in another form.
+  init(description: String) throws(RunFailure) {
+    guard let root = try? JSONDecoder().decode(Tool.self, from: Data(description.utf8)).command
+    else {
+      throw RunFailure(
+        .internal, "the argument parser describes the options in a form that is not known here")
+    }
+    commands = (root.subcommands ?? []).map { command in
+      let arguments = (command.arguments ?? []).filter { $0.kind != "positional" }
+      let flags = Set(arguments.filter { $0.kind == "flag" }.compactMap(\.longName))
+      let options = arguments.compactMap { argument -> Option? in
+        guard let name = argument.longName, !Self.notDefaults.contains(name) else { return nil }
+        // The other half of a flag that can be undone.
+        if name.hasPrefix("no-"), flags.contains(String(name.dropFirst(3))) { return nil }
+        let isFlag = argument.kind == "flag"
+        return Option(
+          name: name,
+          spellings: Set(argument.spellings + (isFlag ? ["--no-" + name] : [])),
+          isFlag: isFlag, isInvertible: isFlag && flags.contains("no-" + name),
+          isRepeating: argument.isRepeating,
+          defaultValue: isFlag
+            ? (argument.defaultValue == "--" + name ? "true" : "false") : argument.defaultValue,
+          abstract: argument.abstract ?? "")
+      }
+      return Command(
+        name: command.commandName,
+        subcommands: (command.subcommands ?? []).map(\.commandName), options: options,
+        spellings: Set(arguments.flatMap(\.spellings)))
+    }
+  }
+
+  func command(_ name: String) -> Command? { commands.first { $0.name == name } }
+
+  /// What is read of the parser's description (its version 0).
+  private struct Tool: Decodable {
+    let command: Command
+
+    struct Command: Decodable {
+      let commandName: String
+      let subcommands: [Command]?
+      let arguments: [Argument]?
+    }
+
+    struct Argument: Decodable {
+      let kind: String
+      let names: [Name]?
+      let preferredName: Name?
+      let defaultValue: String?
+      let isRepeating: Bool
+      let abstract: String?
+
+      var longName: String? { names?.first { $0.kind == "long" }?.name }
+      var spellings: [String] {
+        (names ?? []).map { ($0.kind == "long" ? "--" : "-") + $0.name }
+      }
+    }
+
+    struct Name: Decodable {
+      let kind: String
+      let name: String
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import ArgumentParser
+import M2FPBatch
+import M2FPCore
+import M2FPFiles
+import M2FPImageIO
+import M2FPResults
+
+/// Options of `parse` that make pictures for people.
+struct RenderingOptions: ParsableArguments {
+  @Flag(help: "Also write photo.m2fp.overlay.jpg: the photo under translucent colours.")
+  var overlay = false
+
+  @Option(
+    help: ArgumentHelp("The overlay's format: jpg or png. Default: jpg.", valueName: "jpg|png"))
+  var overlayFormat: OverlayFormat?
+
+  @Option(
+    help: ArgumentHelp(
+      "The colours' share in the overlay, 0 to 1. Default: 0.5.", valueName: "share"))
+  var overlayOpacity: Float?
+
+  @Flag(help: "Draw the edges of classes and persons in the overlay.")
+  var overlayOutlines = false
+
+  @Flag(help: "Write the classes' names beside their regions in the overlay.")
+  var overlayNames = false
+
+  @Option(
+    help: ArgumentHelp(
+      "The font of the names: a TrueType or OpenType file. Default: DejaVu Sans, as installed.",
+      valueName: "file"))
+  var overlayFont: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Also write photo.m2fp.cutout.png: the photo where it shows these classes, transparent "
+        + "elsewhere. 'all' means every class but the background.", valueName: "all|a,b,..."))
+  var cutout: String?
+
+  @Flag(
+    help: """
+      Cut out each person by itself: photo.m2fp/person-1.cutout.png, ...; without --cutout, whole \
+      persons. Tells persons apart as --persons does.
+      """)
+  var cutoutPersons = false
+
+  /// Whether persons must be told apart for the pictures.
+  var needPersons: Bool { cutoutPersons }
+
+  /// The names of those that ``OptionConflicts`` knows and that were given.
+  var given: Set<String> {
+    let options: [(Bool, String)] = [
+      (overlay, "overlay"), (overlayFormat != nil, "overlay-format"),
+      (overlayOpacity != nil, "overlay-opacity"), (overlayOutlines, "overlay-outlines"),
+      (overlayNames, "overlay-names"), (overlayFont != nil, "overlay-font"),
+      (cutoutPersons, "cutout-persons"),
+    ]
+    return Set(options.filter(\.0).map(\.1))
+  }
+
+  func validate() throws {
+    if let overlayOpacity, !(0...1).contains(overlayOpacity) {
+      throw ValidationError("--overlay-opacity is 0 to 1.")
+    }
+  }
+
+  /// How the overlay looks; nil for none.
+  ///
+  /// - Throws: `ValidationError` where there is no font to write names in.
+  func overlayStyle() throws -> OverlayStyle? {
+    guard overlay else { return nil }
+    var style = OverlayStyle()
+    style.format = overlayFormat?.format ?? .jpeg
+    style.opacity = overlayOpacity ?? 0.5
+    style.outlines = overlayOutlines
+    if overlayNames { style.font = try font() }
+    return style
+  }
+
+  private func font() throws -> Font {
+    if let overlayFont {
+      if let font = Font(path: overlayFont) { return font }
+      throw ValidationError("--overlay-font \(overlayFont): not a font file that can be read.")
+    }
+    if let font = Font.usualPaths.lazy.compactMap({ Font(path: $0) }).first { return font }
+    throw ValidationError(
+      "--overlay-names needs a font: install Debian's fonts-dejavu-core, or name a font file with "
+        + "--overlay-font.")
+  }
+
+  /// What is cut out; nil for nothing.
+  ///
+  /// - Throws: `ValidationError` for a name that is none.
+  func cutout(classes: [String]) throws -> OutputSelection.Cutout? {
+    guard cutout != nil || cutoutPersons else { return nil }
+    let indices = try cutout.map {
+      try ClassList.indices($0, option: "--cutout", classes: classes)
+    }
+    if indices?.isEmpty == true {
+      throw ValidationError("--cutout names no class; 'm2fp classes' lists them.")
+    }
+    return OutputSelection.Cutout(classes: indices, perPerson: cutoutPersons)
+  }
+}
+
+/// The format of an overlay, by its extension.
+enum OverlayFormat: String, ExpressibleByArgument, CaseIterable {
+  case jpg, png
+
+  var format: ImageFormat {
+    switch self {
+    case .jpg: .jpeg
+    case .png: .png
+    }
+  }
+}

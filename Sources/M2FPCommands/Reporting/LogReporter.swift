@@ -1,0 +1,62 @@
+import Logging
+import M2FPBatch
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+
+/// The run as log messages with metadata: for `--log-format json`, in place of the progress bar.
+final class LogReporter: Reporter {
+  private let logger: Logger
+
+  init(logger: Logger) {
+    self.logger = logger
+  }
+
+  func add(_ outcome: Outcome) {
+    let file: Logger.Metadata = ["file": "\(outcome.input.path)"]
+    for warning in outcome.warnings { logger.warning("\(warning)", metadata: file) }
+    switch outcome.result {
+    case .failed(let failure):
+      let cause: Logger.Metadata = [
+        "stage": "\(failure.stage.rawValue)", "code": "\(failure.code.rawValue)",
+      ]
+      logger.error("\(failure.text)", metadata: file.merging(cause) { $1 })
+    case .parsed:
+      logger.info("parsed", metadata: file)
+    case .cached:
+      logger.info("cached", metadata: file)
+    case .current:
+      logger.debug("current", metadata: file)
+    case .planned(let reason):
+      logger.info("planned", metadata: file.merging(["reason": "\(reason.rawValue)"]) { $1 })
+    }
+  }
+
+  func finish(_ summary: BatchSummary) {
+    logger.info(
+      "finished",
+      metadata: [
+        "parsed": "\(summary.parsed)", "cached": "\(summary.cached)",
+        "current": "\(summary.current)", "planned": "\(summary.planned)",
+        "failed": "\(summary.failed)", "remaining": "\(summary.remaining)",
+        "seconds": "\(summary.wallSeconds)", "peak_memory": "\(summary.peakMemory)",
+      ])
+  }
+}
+
+/// `--log-level debug`: what the process holds after each file.
+final class MemoryReporter: Reporter {
+  private let logger: Logger
+
+  init(logger: Logger) {
+    self.logger = logger
+  }
+
+  func add(_ outcome: Outcome) {
+    logger.debug(
+      "\(outcome.input.path): \(ByteCount(ProcessMemory.resident())) resident",
+      metadata: ["file": "\(outcome.input.path)", "resident": "\(ProcessMemory.resident())"])
+  }
+
+  func finish(_ summary: BatchSummary) {}
+}

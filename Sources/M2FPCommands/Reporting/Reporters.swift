@@ -1,0 +1,224 @@
+import Foundation
+import Logging
+import M2FPBatch
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+
+/// Tells someone how a run goes. Called on one thread.
+protocol Reporter {
+  func add(_ outcome: Outcome)
+  func finish(_ summary: BatchSummary) throws(RunFailure)
+}
+
+/// For people, on standard error: a progress bar on a terminal, a line for each file elsewhere.
+final class ProgressReporter: Reporter {
+  private let total: Int
+  private let quiet: Bool
+  private let logger: Logger
+  private let showsBar: Bool
+  private let start = DispatchTime.now().uptimeNanoseconds
+  private var done = 0
+  private var parsed = 0
+  private var failed = 0
+
+  init(total: Int, quiet: Bool, logger: Logger) {
+    self.total = total
+    self.quiet = quiet
+    self.logger = logger
+    showsBar = !quiet && Console.errorIsTerminal
+    drawBar()
+  }
+
+  func add(_ outcome: Outcome) {
+    done += 1
+    clearBar()
+    for warning in outcome.warnings {
+      logger.warning("\(outcome.input.path): \(warning)")
+    }
+    switch outcome.result {
+    case .failed(let failure):
+      failed += 1
+      let label: TerminalText = Console.errorTakesColour ? "\u{1B}[31mfailed\u{1B}[0m" : "failed"
+      Console.writeError(
+        "\(label) (\(failure.stage.rawValue)) \(outcome.input.path): \(failure.text)\n")
+    case .parsed(let sidecar):
+      parsed += 1
+      if !quiet && !showsBar {
+        Console.writeError("parsed \(outcome.input.path): \(Self.describe(sidecar))\n")
+      }
+    case .cached(let sidecar):
+      if !quiet && !showsBar {
+        Console.writeError("cached \(outcome.input.path): \(Self.describe(sidecar))\n")
+      }
+    case .current:
+      logger.debug("\(outcome.input.path): current")
+    case .planned(let reason):
+      if !quiet { Console.writeError("would parse \(outcome.input.path): \(reason.rawValue)\n") }
+    }
+    drawBar()
+  }
+
+  func finish(_ summary: BatchSummary) {
+    clearBar()
+    guard !quiet else { return }
+    var counts =
+      summary.planned > 0 ? ["\(summary.planned) would be parsed"] : ["\(summary.parsed) parsed"]
+    if summary.cached > 0 { counts.append("\(summary.cached) from the cache") }
+    if summary.current > 0 { counts.append("\(summary.current) already current") }
+    if summary.failed > 0 { counts.append("\(summary.failed) failed") }
+    if summary.remaining > 0 { counts.append("\(summary.remaining) left for the next run") }
+    let rate = summary.wallSeconds > 0 ? Double(summary.parsed) / summary.wallSeconds : 0
+    Console.writeError(
+      """
+      \(counts.joined(separator: ", ")) in \(Self.duration(summary.wallSeconds)) \
+      (\(summary.parsed > 0 ? Self.rate(rate) + ", " : "")\
+      peak memory \(ByteCount(summary.peakMemory)))
+
+      """)
+  }
+
+  /// "2 people: hair, face, upper-clothes".
+  private static func describe(_ sidecar: Sidecar) -> String {
+    let names = sidecar.classes.filter { $0.index > 0 }.map { ClassNames.slug($0.name) }
+    if names.isEmpty { return "nobody found" }
+    let people = sidecar.humans.isEmpty ? "" : "\(sidecar.humans.count) human candidates: "
+    return people + names.joined(separator: ", ")
+  }
+
+  // MARK: - The bar
+
+  private func clearBar() {
+    if showsBar { Console.writeError("\r\u{1B}[K") }
+  }
+
+  private func drawBar() {
+    guard showsBar, done < total else { return }
+    let elapsed = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    var text = " \(done)/\(total)"
+    // Files that were already current took no time worth extrapolating.
+    if parsed > 0 && elapsed > 0 {
+      let rate = Double(parsed + failed) / elapsed
+      text += "  \(Self.rate(rate))  \(Self.duration(Double(total - done) / rate)) left"
+    }
+    if failed > 0 { text += "  \(failed) failed" }
+    let width = min(40, Self.terminalWidth() - text.count - 3)
+    guard width >= 5 else {
+      Console.writeError("\r\(text.trimmingCharacters(in: .whitespaces))")
+      return
+    }
+    let filled = total > 0 ? width * done / total : width
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    Console.writeError("\r\(bar)\(text)")
+  }
+
+  private static func terminalWidth() -> Int {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
+  static func rate(_ perSecond: Double) -> String {
+    perSecond >= 1 || perSecond == 0
+      ? "\((perSecond * 10).rounded() / 10) images/s"
+      : "\((1 / perSecond * 10).rounded() / 10) s/image"
+  }
+
+  static func duration(_ seconds: Double) -> String {
+    if seconds < 10 { return "\((seconds * 10).rounded() / 10) s" }
+    let whole = Int(seconds.rounded())
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+  }
+}
+
+/// For programs, on standard output: one JSON object a line.
+final class JSONReporter: Reporter {
+  private let encoder: JSONEncoder
+
+  init() {
+    encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  }
+
+  func add(_ outcome: Outcome) {
+    let seconds = Dictionary(
+      uniqueKeysWithValues: outcome.seconds.seconds.map { ($0.key.rawValue, $0.value) })
+    var line = FileLine(
+      file: outcome.input.path.string, status: "parsed", sidecar: nil, classes: nil, humans: nil,
+      stage: nil, code: nil, message: nil, warnings: outcome.warnings, seconds: seconds)
+    switch outcome.result {
+    case .parsed(let sidecar), .cached(let sidecar):
+      if case .cached = outcome.result { line.status = "cached" }
+      line.sidecar = outcome.outputs.sidecarPath.string
+      line.classes = sidecar.classes.filter { $0.index > 0 }.map(\.name)
+      line.humans = sidecar.humans.count
+    case .current:
+      line.status = "current"
+      line.sidecar = outcome.outputs.sidecarPath.string
+    case .planned(let reason):
+      line.status = "planned"
+      line.reason = reason.rawValue
+    case .failed(let failure):
+      line.status = "failed"
+      line.stage = failure.stage
+      line.code = failure.code
+      line.message = failure.text
+    }
+    write(line)
+  }
+
+  func finish(_ summary: BatchSummary) {
+    write(
+      SummaryLine(
+        summary: .init(
+          parsed: summary.parsed, cached: summary.cached, current: summary.current,
+          planned: summary.planned,
+          failed: summary.failed, remaining: summary.remaining, seconds: summary.wallSeconds,
+          peakMemory: summary.peakMemory)))
+  }
+
+  private func write(_ line: some Encodable) {
+    do {
+      Console.writeLine(machineReadable: String(decoding: try encoder.encode(line), as: UTF8.self))
+    } catch {
+      preconditionFailure("a report line is always encodable: \(error)")
+    }
+  }
+
+  private struct FileLine: Encodable {
+    let file: String
+    var status: String
+    var sidecar: String?
+    var classes: [String]?
+    var humans: Int?
+    var stage: Stage?
+    var code: FileFailure.Code?
+    var message: String?
+    /// Why a dry run would parse the file.
+    var reason: String?
+    let warnings: [String]
+    let seconds: [String: Double]
+  }
+
+  private struct SummaryLine: Encodable {
+    struct Summary: Encodable {
+      let parsed: Int
+      let cached: Int
+      let current: Int
+      let planned: Int
+      let failed: Int
+      let remaining: Int
+      let seconds: Double
+      let peakMemory: Int
+
+      enum CodingKeys: String, CodingKey {
+        case parsed, cached, current, planned, failed, remaining, seconds
+        case peakMemory = "peak_memory"
+      }
+    }
+    let summary: Summary
+  }
+}

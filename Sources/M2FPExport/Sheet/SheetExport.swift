@@ -1,0 +1,191 @@
+import Foundation
+import M2FPCore
+import M2FPFiles
+import M2FPImageIO
+import M2FPResults
+import SystemPackage
+
+/// One HTML page to look through: for each photo thumbnails of photo, colour map and overlay, the
+/// share of each class, and why a photo failed. It needs nothing but itself.
+struct SheetExport: ExportFormat {
+  let path: FilePath
+  let context: Exporter.Context
+
+  /// Pixels of the long side, twice what is shown on most screens.
+  private static let thumbnailSide = 320
+  private static let jpegQuality = 72
+
+  func record(of photo: StoredResult) throws(FileFailure) -> String {
+    let (width, height) = (photo.labels.width, photo.labels.height)
+    let scale = min(1, Double(Self.thumbnailSide) / Double(max(width, height)))
+    let (small, low) = (
+      max(1, Int((Double(width) * scale).rounded())),
+      max(1, Int((Double(height) * scale).rounded()))
+    )
+    let map = try PNGEncoder.labelMap(
+      photo.labels.sampled(width: small, height: low), palette: context.palette,
+      transparentBackground: true)
+    var style = "--ratio:\(small)/\(low);--map:\(Self.uri(map, "png"))"
+    if let image = Self.read(photo) {
+      let pixels = Resizer().withResized(image, width: small, height: low) { Array($0) }
+      let thumbnail = RGBImage(width: small, height: low, pixels: pixels)
+      style +=
+        ";--photo:"
+        + Self.uri(try JPEGEncoder.rgb(thumbnail, quality: Self.jpegQuality), "jpeg")
+    }
+    let name = HTML.escaped(photo.file.input.relativePath.string)
+    let found = photo.sidecar.classes.filter { $0.index > 0 }
+    let total = max(found.reduce(0) { $0 + $1.pixels }, 1)
+    let shares = found.map { "\($0.index):\(Self.rounded($0.share))" }.joined(separator: " ")
+    let people = photo.sidecar.persons?.count
+    let facts =
+      ["\(width) × \(height)"] + (people.map { [$0 == 1 ? "1 person" : "\($0) persons"] } ?? [])
+      + (found.isEmpty ? ["nobody found"] : [])
+    let bar = found.map { share in
+      "<i style=\"flex:\(Self.rounded(Double(share.pixels) / Double(total)));"
+        + "background:\(colour(share.index))\"></i>"
+    }.joined()
+    let list = found.sorted { $0.pixels > $1.pixels }.map { share in
+      "<li><i style=\"background:\(colour(share.index))\"></i>\(HTML.escaped(share.name)) "
+        + "<b>\(Self.percent(share.share))</b></li>"
+    }.joined()
+    return """
+      <article data-shares="\(shares)" data-persons="\(people ?? -1)">
+      <h2>\(name)</h2><p class="facts">\(facts.joined(separator: " · "))</p>
+      <div class="views" style="\(style)"><div class="photo" role="img" aria-label="Photo \(name)">\
+      </div><div class="map" role="img" aria-label="Colour map of \(name)"></div>\
+      <div class="overlay" role="img" aria-label="Colour map over photo \(name)"></div></div>
+      <div class="bar" aria-hidden="true">\(bar)</div><ul>\(list)</ul>
+      </article>
+
+      """
+  }
+
+  func record(of failed: FailedPhoto) -> String? {
+    """
+    <article class="failed">
+    <h2>\(HTML.escaped(failed.file.input.relativePath.string))</h2>\
+    <p class="facts">failed (\(failed.failure.stage.rawValue))</p>\
+    <p>\(HTML.escaped(context.explain(failed.failure)))</p>
+    </article>
+
+    """
+  }
+
+  func makeWriter() throws(FileFailure) -> Writer { try Writer(self) }
+
+  final class Writer: ExportWriter {
+    private let file: StreamedFile
+
+    fileprivate init(_ format: SheetExport) throws(FileFailure) {
+      file = try StreamedFile(format.path)
+      try file.write(format.head)
+    }
+
+    func add(_ record: String) throws(FileFailure) { try file.write(record) }
+
+    func finish() throws(FileFailure) {
+      let script = String(decoding: PackageResources.sheet_js, as: UTF8.self)
+      try file.write("</main>\n<script>\n\(script)</script>\n</body>\n</html>\n")
+      try file.commit()
+    }
+  }
+
+  /// All up to the first photo.
+  private var head: String {
+    let style = String(decoding: PackageResources.sheet_css, as: UTF8.self)
+    let classes = context.classes.enumerated().dropFirst().map { index, name in
+      (index, HTML.escaped(name))
+    }
+    let shows = classes.map { "<option value=\"\($0)\">with \($1)</option>" }.joined()
+    let sorts = classes.map { "<option value=\"\($0)\">\($1)</option>" }.joined()
+    return """
+      <!doctype html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta name="generator" content="\(HTML.escaped(context.generator))">
+      <title>Human parsing</title>
+      <style>
+      \(style)</style>
+      </head>
+      <body>
+      <header><h1>Human parsing</h1>
+      <p class="meta">Model \(HTML.escaped(context.model)). Chunks are of all pixels of a photo.</p>
+      </header>
+      <form onsubmit="return false"><div>
+      <label>Show <select id="show"><option value="all">all photos</option>\
+      <option value="failed">failures</option><option value="nobody">nobody found</option>\
+      \(shows)</select></label>
+      <label>Sort by <select id="sort"><option value="name">name</option>\
+      <option value="persons">persons</option><option value="found">area found</option>\
+      <optgroup label="share of">\(sorts)</optgroup></select></label>
+      <label>View <select id="view"><option value="">all three</option>\
+      <option value="photo">photo</option><option value="map">colour map</option>\
+      <option value="overlay">overlay</option></select></label>
+      </div></form>
+      <p class="count" role="status"></p>
+      <main>
+
+      """
+  }
+
+  /// The photo, if it is still what was parsed.
+  private static func read(_ photo: StoredResult) -> RGBImage? {
+    let input = photo.sidecar.input
+    guard let bytes = try? FileReader.read(photo.file.input.path, limit: Sidecar.sizeLimit).bytes,
+      let image = try? ImageDecoder.decode(
+        bytes, limits: ImageLimits(maxPixels: input.width * input.height)
+      ).image,
+      image.width == input.width, image.height == input.height
+    else { return nil }
+    return image
+  }
+
+  private static func uri(_ image: EncodedImage, _ kind: String) -> String {
+    "url(data:image/\(kind);base64,\(Data(image.bytes).base64EncodedString()))"
+  }
+
+  private func colour(_ index: Int) -> String {
+    context.palette.indices.contains(index) ? context.palette[index].hex : "#808080"
+  }
+
+  private static func rounded(_ share: Double) -> String { String(format: "%.5g", share) }
+
+  private static func percent(_ share: Double) -> String {
+    share < 0.0005 ? "< 0.1 %" : String(format: "%.1f %%", share * 100)
+  }
+}
+
+/// Text within HTML.
+enum HTML {
+  static func escaped(_ text: String) -> String {
+    var result = ""
+    // By scalar: a mark that joins the character before would hide it from a comparison of characters.
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      case "'": result += "&#39;"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+}
+
+extension LabelMap {
+  /// The map at another size, each pixel the nearest of the old ones.
+  func sampled(width newWidth: Int, height newHeight: Int) -> LabelMap {
+    var result: [UInt8] = []
+    result.reserveCapacity(newWidth * newHeight)
+    for y in 0..<newHeight {
+      let row = (2 * y + 1) * height / (2 * newHeight) * width
+      for x in 0..<newWidth { result.append(pixels[row + (2 * x + 1) * width / (2 * newWidth)]) }
+    }
+    return LabelMap(width: newWidth, height: newHeight, pixels: result)
+  }
+}

@@ -1,0 +1,50 @@
+import CLibCrypto
+import Foundation
+import SystemPackage
+
+/// SHA-256 (FIPS 180-4), by OpenSSL.
+public enum SHA256 {
+  /// - Parameter bytes: The message.
+  /// - Returns: 32 bytes.
+  public static func digest(of bytes: UnsafeRawBufferPointer) -> ArraySlice<UInt8> {
+    var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+    var length: UInt32 = 0
+    let done = EVP_Digest(bytes.baseAddress, bytes.count, &digest, &length, EVP_sha256(), nil)
+    precondition(done == 1 && length == 32, "OpenSSL has SHA-256")
+    return digest[..<32]
+  }
+
+  /// - Parameter bytes: The message.
+  /// - Returns: 64 lower-case hexadecimal digits.
+  public static func hexadecimal(of bytes: UnsafeRawBufferPointer) -> String {
+    hexadecimal(digest(of: bytes))
+  }
+
+  private static func hexadecimal(_ digest: ArraySlice<UInt8>) -> String {
+    digest.map { byte in
+      String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+    }.joined()
+  }
+
+  /// - Parameter path: A file.
+  /// - Returns: 64 lower-case hexadecimal digits.
+  /// - Throws: `Errno` when the file cannot be read.
+  public static func hexadecimal(ofFile path: FilePath) throws -> String {
+    let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+    return try file.closeAfter {
+      // Not mapped: a file that is cut short meanwhile would end the process.
+      guard let context = EVP_MD_CTX_new() else { throw Errno.noMemory }
+      defer { EVP_MD_CTX_free(context) }
+      EVP_DigestInit_ex(context, EVP_sha256(), nil)
+      try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 64) { block in
+        while case let count = try file.read(into: block), count > 0 {
+          EVP_DigestUpdate(context, block.baseAddress, count)
+        }
+      }
+      var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+      var length: UInt32 = 0
+      EVP_DigestFinal_ex(context, &digest, &length)
+      return hexadecimal(digest[..<Int(length)])
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import M2FPCore
+
+/// Which pictures are made of a result, and how they look.
+public struct OutputSelection: Sendable, Equatable {
+  /// One colour a class of the result.
+  public var palette: [RGB] = []
+  /// Indices of the classes that get a mask where they are present.
+  public var masks: Set<Int> = []
+  /// Indices of the classes that get a mask for each person.
+  public var personMasks: Set<Int> = []
+  /// How the photo under translucent colours looks; nil for none.
+  public var overlay: OverlayStyle?
+  /// What is cut out of the photo; nil for nothing.
+  public var cutout: Cutout?
+
+  public init() {}
+
+  /// What is cut out of a photo.
+  public struct Cutout: Sendable, Equatable {
+    /// Indices of the classes; nil for whole persons.
+    public var classes: Set<Int>?
+    /// Whether each person is cut out by itself.
+    public var perPerson: Bool
+
+    public init(classes: Set<Int>?, perPerson: Bool) {
+      self.classes = classes
+      self.perPerson = perPerson
+    }
+  }
+
+  /// Whether a picture needs the photo's own pixels.
+  public var needsPhoto: Bool { overlay != nil || cutout != nil }
+}

@@ -1,0 +1,141 @@
+import M2FPCore
+
+/// Makes the pictures of a result. It needs no network: what was found is enough.
+public struct ResultEncoder: Sendable {
+  public let selection: OutputSelection
+  /// The names of the classes of the results.
+  public let classes: [String]
+
+  /// - Parameters:
+  ///   - selection: Which pictures, and how they look.
+  ///   - classes: The names of the classes of the results, the background first.
+  public init(_ selection: OutputSelection, classes: [String]) {
+    self.selection = selection
+    self.classes = classes
+  }
+
+  /// Makes all pictures that are selected.
+  ///
+  /// - Parameters:
+  ///   - result: What was found; its persons, where there are any, get their map.
+  ///   - photo: The photo, where the selection needs it.
+  /// - Returns: The pictures, the label map first.
+  /// - Throws: ``FileFailure`` of stage ``Stage/encode``.
+  public func encode(
+    _ result: ParsingResult, photo: RGBImage?
+  ) throws(FileFailure) -> [EncodedOutput] {
+    var kinds: [OutputKind] = [.labelMap]
+    for index in selection.masks.sorted() where result.classPixelCounts[index] > 0 {
+      kinds.append(.mask(slug(index)))
+    }
+    if let persons = result.persons {
+      kinds.append(.personMap)
+      for (index, person) in persons.list.enumerated() {
+        for part in person.parts where selection.personMasks.contains(part.classIndex) {
+          kinds.append(.personMask(slug(part.classIndex), person: index + 1))
+        }
+      }
+    }
+    if photo != nil {
+      if let overlay = selection.overlay { kinds.append(.overlay(overlay.format)) }
+      if let cutout = selection.cutout {
+        if let persons = result.persons, cutout.perPerson {
+          if cutout.classes != nil { kinds.append(.cutout) }
+          kinds += persons.list.indices.map { .personCutout($0 + 1) }
+        } else {
+          kinds.append(.cutout)
+        }
+      }
+    }
+    var outputs: [EncodedOutput] = []
+    for kind in kinds { outputs.append(try encode(kind, of: result, photo: photo)) }
+    return outputs
+  }
+
+  /// Makes one picture.
+  ///
+  /// - Parameters:
+  ///   - kind: Which; it need not be selected.
+  ///   - result: What was found.
+  ///   - photo: The photo, for overlays and cutouts.
+  /// - Throws: ``FileFailure`` of stage ``Stage/encode``, with code ``FileFailure/Code/missing`` for a
+  ///   class or person that is not there, or a photo that is not given.
+  public func encode(
+    _ kind: OutputKind, of result: ParsingResult, photo: RGBImage?
+  ) throws(FileFailure) -> EncodedOutput {
+    EncodedOutput(kind: kind, file: try file(kind, result, photo))
+  }
+
+  private func file(
+    _ kind: OutputKind, _ result: ParsingResult, _ photo: RGBImage?
+  ) throws(FileFailure) -> EncodedImage {
+    switch kind {
+    case .labelMap:
+      return try PNGEncoder.labelMap(result.labels, palette: selection.palette)
+    case .mask(let slug):
+      return try PNGEncoder.mask(of: label(slug), in: result.labels)
+    case .personMap:
+      let persons = try persons(result)
+      return try PNGEncoder.labelMap(
+        persons.map, palette: Array(Palette.persons.colours.prefix(persons.list.count + 1)))
+    case .personMask(let slug, let person):
+      let own = result.labels.within(
+        try persons(result).map, id: try id(person, result))
+      return try PNGEncoder.mask(of: label(slug), in: own)
+    case .overlay(let format):
+      var style = selection.overlay ?? OverlayStyle()
+      style.format = format
+      return try style.encode(
+        self.photo(photo), labels: result.labels, persons: result.persons?.map, names: classes,
+        palette: selection.palette)
+    case .cutout:
+      return try PNGEncoder.rgba(
+        self.photo(photo).cutout(labels: result.labels, classes: selection.cutout?.classes))
+    case .personCutout(let person):
+      return try PNGEncoder.rgba(
+        self.photo(photo).cutout(
+          labels: result.labels, classes: selection.cutout?.classes,
+          person: (try id(person, result), try persons(result).map)))
+    }
+  }
+
+  private func photo(_ photo: RGBImage?) throws(FileFailure) -> RGBImage {
+    if let photo { return photo }
+    throw Self.missing("the photo's own pixels were not kept")
+  }
+
+  private func persons(_ result: ParsingResult) throws(FileFailure) -> Persons {
+    if let persons = result.persons { return persons }
+    throw Self.missing("persons were not told apart")
+  }
+
+  private func id(_ person: Int, _ result: ParsingResult) throws(FileFailure) -> UInt8 {
+    let count = try persons(result).list.count
+    guard (1...max(1, count)).contains(person), count > 0 else {
+      throw Self.missing("there is no person \(person)")
+    }
+    return UInt8(person)
+  }
+
+  private func label(_ slug: String) throws(FileFailure) -> UInt8 {
+    if let index = classes.firstIndex(where: { ClassNames.slug($0) == slug }) {
+      return UInt8(index)
+    }
+    throw Self.missing("there is no class '\(slug)'")
+  }
+
+  private static func missing(_ message: String) -> FileFailure {
+    FileFailure(stage: .encode, code: .missing, message: message)
+  }
+
+  private func slug(_ index: Int) -> String { ClassNames.slug(classes[index]) }
+}
+
+extension LabelMap {
+  /// The labels where another map of the same size has the value `id`, 0 elsewhere.
+  fileprivate func within(_ map: LabelMap, id: UInt8) -> LabelMap {
+    LabelMap(
+      width: width, height: height,
+      pixels: zip(pixels, map.pixels).map { label, value in value == id ? label : 0 })
+  }
+}

@@ -1,0 +1,123 @@
+import M2FPFiles
+import M2FPImageIO
+import SystemPackage
+
+/// How outputs are named after their input.
+public enum Naming: String, Sendable, CaseIterable {
+  /// `photo.jpg` gives `photo.m2fp.png`.
+  case stem
+  /// `photo.jpg` gives `photo.jpg.m2fp.png`.
+  case full
+}
+
+/// The names of the outputs of one input: everything m2fp writes for it starts with `stem`.
+///
+/// All but ``folder`` and ``sidecarPath`` are paths below that folder.
+public struct OutputNames: Sendable, Equatable {
+  /// The folder the outputs lie in.
+  public let folder: FilePath
+  /// The bytes that their names begin with.
+  public let stem: [UInt8]
+
+  package init(folder: FilePath, stem: [UInt8]) {
+    self.folder = folder
+    self.stem = stem
+  }
+
+  /// The indexed colour map.
+  public var map: FilePath { path(".m2fp.png") }
+  /// What was done, written last.
+  public var sidecar: FilePath { path(".m2fp.json") }
+  /// The folder of the class masks.
+  public var masks: FilePath { path(Self.masksSuffix) }
+  /// The indexed map of persons.
+  public var persons: FilePath { path(".m2fp.persons.png") }
+  /// The photo where it shows the classes that were asked for.
+  public var cutout: FilePath { path(".m2fp.cutout.png") }
+
+  /// The sidecar, from where the process stands.
+  public var sidecarPath: FilePath { folder.appending(sidecar.components) }
+  /// The colour map, from where the process stands.
+  public var mapPath: FilePath { folder.appending(map.components) }
+  /// The map of persons, from where the process stands.
+  public var personsPath: FilePath { folder.appending(persons.components) }
+
+  /// The photo under translucent colours.
+  public func overlay(_ format: ImageFormat) -> FilePath {
+    path(".m2fp.overlay." + format.fileExtension)
+  }
+
+  /// The mask of one class.
+  public func mask(_ slug: String) -> FilePath { masks.appending(slug + ".png") }
+
+  /// The folder of a person's masks; `id` counts from 1.
+  public func personMasks(_ id: Int) -> FilePath { masks.appending("person-\(id)") }
+
+  /// The mask of one class within one person.
+  public func mask(_ slug: String, person id: Int) -> FilePath {
+    personMasks(id).appending(slug + ".png")
+  }
+
+  /// The photo where it shows one person.
+  public func cutout(person id: Int) -> FilePath { masks.appending("person-\(id).cutout.png") }
+
+  /// Where a picture of the result goes.
+  public func path(of kind: OutputKind) -> FilePath {
+    switch kind {
+    case .labelMap: map
+    case .mask(let slug): mask(slug)
+    case .personMap: persons
+    case .personMask(let slug, let person): mask(slug, person: person)
+    case .overlay(let format): overlay(format)
+    case .cutout: cutout
+    case .personCutout(let person): cutout(person: person)
+    }
+  }
+
+  package static let masksSuffix = ".m2fp"
+
+  /// Whether what follows the stem in a path leads to an output and nowhere else.
+  package static func isBelowStem(_ suffix: FilePath) -> Bool {
+    !suffix.isAbsolute && suffix.bytes.starts(with: masksSuffix.utf8)
+      && suffix.components.allSatisfy { $0.kind == .regular }
+  }
+
+  private func path(_ suffix: String) -> FilePath {
+    FilePath().appending(name: stem + Array(suffix.utf8))
+  }
+
+  /// Whether files of this name are outputs, wherever they lie.
+  package static func isOutputName(_ name: [UInt8]) -> Bool {
+    // Most names have no such part, and there may be 200,000 of them.
+    guard let dot = name.dropLast().lastIndex(of: UInt8(ascii: ".")), dot > 0 else { return false }
+    return fileSuffixes.contains { name.count > $0.utf8.count && name.ends(with: $0) }
+  }
+
+  private static let fileSuffixes =
+    [".png", ".json", ".persons.png", ".cutout.png"].map { masksSuffix + $0 }
+    + ImageFormat.allCases.map { masksSuffix + ".overlay." + $0.fileExtension }
+
+  /// Whether a path leads to an output: it bears an output's name and a sidecar, or a colour map, lies
+  /// beside it; or it lies in a folder of which that is so.
+  package static func isOutput(_ path: FilePath) -> Bool {
+    var part = path
+    while let last = part.lastComponent {
+      let (name, folder) = (last.bytes, part.folder)
+      if let stem = stem(ofOutput: name) {
+        let beside = [".json", ".png"].map { stem + Array((masksSuffix + $0).utf8) }
+        if beside.contains(where: {
+          $0 != name && FileStamp(path: folder.appending(name: $0)) != nil
+        }) {
+          return true
+        }
+      }
+      if !part.removeLastComponent() { break }
+    }
+    return false
+  }
+
+  private static func stem(ofOutput name: [UInt8]) -> [UInt8]? {
+    ([masksSuffix] + fileSuffixes).first { name.count > $0.utf8.count && name.ends(with: $0) }
+      .map { name.dropLast($0.utf8.count) }
+  }
+}

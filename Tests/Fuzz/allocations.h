@@ -1,0 +1,25 @@
+/// Lets our own C code run out of memory. Included before every source of it (-include).
+#pragma once
+
+// As sources that define it have it, where it must come first.
+#define _GNU_SOURCE
+#include <stdlib.h>
+
+/// Allocations until one fails; negative: none does.
+extern long allocations_left;
+
+static inline int allocation_fails(void) {
+  return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+static inline void *fuzz_malloc(size_t size) { return allocation_fails() ? NULL : malloc(size); }
+static inline void *fuzz_calloc(size_t count, size_t size) {
+  return allocation_fails() ? NULL : calloc(count, size);
+}
+static inline void *fuzz_realloc(void *old, size_t size) {
+  return allocation_fails() ? NULL : realloc(old, size);
+}
+
+#define malloc fuzz_malloc
+#define calloc fuzz_calloc
+#define realloc fuzz_realloc

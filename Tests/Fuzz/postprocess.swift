@@ -1,0 +1,63 @@
+import M2FPCore
+
+/// Masks of any size on images of any shape: the kernels stay within their buffers, every pixel gets a
+/// class, and threads do not matter.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+  var input = Input(bytes, count)
+  let isParsing = input.take(0...1) == 1
+  let contract = isParsing ? parsing : semantic
+  let (contentWidth, contentHeight) = (input.take(1...40), input.take(1...40))
+  // Up to a hundred times as large as the content, as a tall or wide image is; and smaller ones.
+  let scale = [1, 3, 7, 40, 110][input.take(0...4)]
+  let (imageWidth, imageHeight) = (
+    max(1, contentWidth * scale + input.take(-3...3)), max(1, contentHeight * scale / 4)
+  )
+  guard imageWidth * imageHeight <= 1 << 18 else { return 0 }
+  let (offsetX, offsetY) = (input.take(0...5), input.take(0...5))
+  let geometry = NetworkGeometry(
+    imageWidth: imageWidth, imageHeight: imageHeight, contentWidth: contentWidth,
+    contentHeight: contentHeight, offsetX: offsetX, offsetY: offsetY,
+    inputWidth: max(contentWidth + offsetX + input.take(0...5), 12),
+    inputHeight: max(contentHeight + offsetY + input.take(0...5), 12))
+  let maskWidth = max(3, geometry.inputWidth / 4), maskHeight = max(3, geometry.inputHeight / 4)
+  let (queries, classes) = (input.take(1...5), contract.networkClasses)
+  let masks = (0..<queries * maskWidth * maskHeight).map { _ in Float(input.take(-180...180)) / 9 }
+  let logits = (0..<queries * classes).map { _ in Float(input.take(-90...90)) / 9 }
+  let rules = PersonRules(
+    minScore: Float(input.take(0...9)) / 10, minSize: .pixels(input.take(0...40)),
+    maxOverlap: Float(input.take(1...10)) / 10)
+  let results = [1, 3].map { threads in
+    logits.withUnsafeBufferPointer { logits in
+      masks.withUnsafeBufferPointer { masks in
+        Postprocessor(contract: contract, threads: threads).run(
+          NetworkOutput(
+            queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight,
+            classLogits: logits, maskLogits: masks),
+          geometry: geometry, persons: rules)
+      }
+    }
+  }
+  let labels = results[0].labels.labels
+  precondition(labels.count == imageWidth * imageHeight)
+  precondition(labels.allSatisfy { $0 < contract.postprocess.parsingClasses })
+  precondition(results[0].classPixelCounts.reduce(0, +) == labels.count)
+  precondition(results[1].labels == results[0].labels)
+  precondition(results[1].classPixelCounts == results[0].classPixelCounts)
+  return 0
+}
+
+private func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
+  ModelContract(
+    model: "fuzz", classes: ["Background", "Hat", "Hair", "Face"],
+    palette: [RGB(0, 0, 0), RGB(255, 0, 0), RGB(0, 255, 0), RGB(0, 0, 255)],
+    preprocess: .init(
+      geometry: .multi(shortSide: 32, maxSide: 64), divisor: 4, mean: [0, 0, 0], std: [1, 1, 1]),
+    postprocess: postprocess, licence: "", commercialUse: true, sourceSHA256: "", torchVersion: "")
+}
+
+private let parsing = contract(
+  .init(
+    mode: .parsing, parsingClasses: 4, humanIndex: 4, topK: 6, partScoreThreshold: 0.05,
+    humanScoreThreshold: 0.05, semanticScoreThreshold: 0.3, maskThreshold: 0.4))
+private let semantic = contract(.init(mode: .semantic, parsingClasses: 4))

@@ -1,0 +1,150 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Defaults from m2fp.toml, and suggestions for what is misspelt.
+struct ConfigurationTests: CLIFixture {
+  let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  private func write(_ text: String, to name: String) throws {
+    try folder.write(name, text.utf8)
+  }
+
+  @Test func aFileSetsDefaultsAndTheCommandLineIsStronger() async throws {
+    try addPhoto("a.png")
+    try write(
+      """
+      model = "\(Self.model)"
+      [parse]
+      masks = ["hair"]
+      overlay = true
+      max_side = 128
+      """, to: "m2fp.toml")
+    #expect(try await run("parse", "a.png", "--out", "one").code == 0)
+    #expect(folder.exists("one/a.m2fp/hair.png") && !folder.exists("one/a.m2fp/face.png"))
+    #expect(folder.exists("one/a.m2fp.overlay.jpg"))
+    #expect(
+      try await run("parse", "a.png", "--out", "two", "--masks=face", "--no-overlay").code == 0)
+    #expect(folder.exists("two/a.m2fp/face.png") && !folder.exists("two/a.m2fp/hair.png"))
+    #expect(!folder.exists("two/a.m2fp.overlay.jpg"))
+    let none = try await run(
+      "parse", "a.png", "--out", "three", "--no-config", "--model", Self.model)
+    #expect(none.code == 0 && folder.exists("three/a.m2fp/face.png"))
+    let shown = try await run("config", "show", "parse")
+    #expect(shown.code == 0)
+    #expect(shown.output.contains("max-side = 128") && shown.output.contains("# m2fp.toml"))
+    let other = try await run("config", "show", "classes")
+    #expect(other.output.contains("model = \"\(Self.model)\""), "a key at the top is for all")
+  }
+
+  @Test func whatConfigShowPrintsIsAConfiguration() async throws {
+    let shown = try await run("config", "show")
+    #expect(shown.code == 0)
+    try write(shown.output, to: "copy.toml")
+    #expect(try await run("config", "show", "--config", "copy.toml").code == 0)
+  }
+
+  @Test func aFileThatTheShellEmptiedIsNotRead() throws {
+    let fresh = try shell("\"$M2FP\" config show parse >m2fp.toml")
+    #expect(fresh.code == 0)
+    let written = try String(contentsOf: url("m2fp.toml"), encoding: .utf8)
+    #expect(written.hasPrefix("# m2fp's own defaults\n") && written.contains("max-side = 800"))
+    #expect(!written.contains("# m2fp.toml"), "none of them comes from there")
+    #expect(fresh.error.contains("m2fp.toml is where this goes"))
+    // And is a configuration, which the next call reads.
+    let again = try run("config", "show", "parse")
+    #expect(again.output.hasPrefix("# Defaults from m2fp.toml\n") && again.error.isEmpty)
+    // Behind what is there it may be read.
+    let appended = try shell("\"$M2FP\" config show parse >>m2fp.toml")
+    #expect(appended.code == 0 && appended.error.isEmpty)
+  }
+
+  @Test func whatHasADefaultIsNeverCalledUnset() throws {
+    let shown = try run("config", "show", "parse").output
+    #expect(shown.contains("# default: one for each CPU that the process may use\n"))
+    #expect(shown.contains("# default: the model's own classes\n"))
+    let unset = shown.split(separator: "\n").filter { $0.hasSuffix("# not set") }
+    #expect(unset.allSatisfy { $0.hasPrefix("# ") && $0.contains(" =") })
+  }
+
+  @Test func aTextOfTheFileIsShownAsTOMLReadsIt() throws {
+    try write("[parse]\nmodel = \"a\\u001Bb\\nc\\\"d\\\\\"", to: "m2fp.toml")
+    let shown = try run("config", "show", "parse")
+    #expect(shown.output.contains(#"model = "a\u001Bb\u000Ac\"d\\""#), "\(shown.output)")
+    try write(shown.output, to: "copy.toml")
+    let copy = try run("config", "show", "parse", "--config", "copy.toml")
+    #expect(copy.output.contains(#"model = "a\u001Bb\u000Ac\"d\\""#))
+  }
+
+  @Test(arguments: [
+    ("[parse]\nmax-sdie = 800", "did you mean 'max-side'?"),
+    ("[prase]\nmax-side = 800", "did you mean 'parse'?"),
+    ("maks = \"hair\"", "did you mean 'masks'?"),
+    ("[parse]\noverlay = \"yes\"", "true or false"),
+    ("[parse]\nmax-side = 3", "In c.toml"),
+    ("[parse]\nmax-side = \"wide\"", "In c.toml"),
+    ("[parse\n", "c.toml, line"),
+  ])
+  func aWrongFileIsExplained(_ text: String, _ message: String) async throws {
+    try write(text, to: "c.toml")
+    let result = try await run("parse", "a.png", "--config", "c.toml")
+    #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
+  }
+
+  /// The file's values that do not go with what is typed count for nothing; what is typed does.
+  @Test(arguments: [
+    ("keep-going = true", ["--fail-fast"], 1), ("max-errors = 2", ["--fail-fast"], 1),
+    ("fail-fast = true", ["--keep-going"], 3), ("fail-fast = true", ["--max-errors", "2"], 2),
+    ("fail-fast = true", ["--no-fail-fast"], 3), ("max-errors = 2", ["--keep-going"], 3),
+    ("cache = \"file-in-the-way\"", ["--no-cache"], 3), ("no-cache = true", ["--cache", "c"], 3),
+    ("log-level = \"debug\"", ["--quiet"], 3), ("quiet = true", ["--log-level", "info"], 3),
+    ("overlay = true\noverlay-names = true\noverlay-font = \"x\"", ["--no-overlay"], 3),
+    ("overlay-opacity = 0.3", [], 3), ("min-person-score = 0.3\nperson-masks = \"hair\"", [], 3),
+    ("persons = true\nmax-person-overlap = 0.3", ["--no-persons"], 3),
+    ("min-person-size = 10", ["--export", "labels", "labels"], 3),
+  ])
+  func noDefaultContradictsWhatIsTyped(_ file: String, _ typed: [String], _ failed: Int)
+    async throws
+  {
+    for name in ["1", "2", "3"] { try write("no photo", to: "in/\(name).png") }
+    try write("", to: "file-in-the-way")
+    try write("[parse]\nmodel = \"\(Self.model)\"\njobs = 1\n" + file, to: "m2fp.toml")
+    let result = try await run(["parse", "in", "--json"] + typed)
+    #expect(result.code == 3 && result.summary?.failed == failed, "\(result.error)")
+    #expect(!typed.contains("--quiet") || !result.error.contains("debug"))
+  }
+
+  @Test func aDefaultThatNeedsAnotherOptionWaitsForIt() async throws {
+    try addPhoto("in/a.png")
+    try write(
+      "[parse]\nmodel = \"\(Self.model)\"\noverlay-format = \"png\"\nmin-person-size = \"90%\"",
+      to: "m2fp.toml")
+    #expect(try await run("parse", "in", "--overlay", "--export", "coco", "c.json").code == 0)
+    #expect(folder.exists("in/a.m2fp.overlay.png"))
+    #expect(!(try folder.text("c.json")).contains("person_id"))
+  }
+
+  @Test(arguments: [
+    (["prase", "x"], "did you mean 'm2fp parse'?"),
+    (["parse", "x", "--maks", "hair"], "--masks"),
+    (["eval", "--predicitons", "a", "--truth", "b"], "did you mean '--predictions'?"),
+    (["help", "outptus"], "did you mean 'outputs'?"),
+    (["config", "shwo"], "'m2fp config show'"),
+    (["config", "show", "prase"], "did you mean 'parse'?"),
+    (["eval", "--predictions", "a", "--truth", "b", "--classes", "chip"], "did you mean 'cihp'?"),
+    (["classes", "--model", Self.model, "--palette", "vco"], "did you mean 'voc'?"),
+  ])
+  func theNearestNameIsSuggested(_ arguments: [String], _ message: String) async throws {
+    let result = try await run(arguments)
+    #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
+  }
+
+  @Test func aFolderInPlaceOfACommandIsUnderstood() async throws {
+    #expect(mkdir(folder.path("photos"), 0o700) == 0)
+    #expect(try await run("photos").error.contains("m2fp parse photos"))
+  }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import M2FPCore
+import M2FPImageIO
+import TestSupport
+import Testing
+
+/// The binary itself, on the fixture model that labels pixels by their colour.
+struct ParseTests: CLIFixture {
+  let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  @Test func aFolderOfPhotosIsParsed() async throws {
+    try addPhoto("in/a.png")
+    try addPhoto("in/sub/b.png", width: 300, height: 200)
+    let result = try await run("parse", "in", "--out", "out", "--model", Self.model, "--json")
+    #expect(result.code == 0, "\(result.error)")
+    for name in ["a", "sub/b"] {
+      for suffix in [".m2fp.png", ".m2fp.json", ".m2fp/hair.png", ".m2fp/face.png"] {
+        #expect(folder.exists("out/" + name + suffix))
+      }
+    }
+    let map = try decode("out/sub/b.m2fp.png").image
+    #expect(map.width == 300 && map.height == 200)
+    func colour(_ x: Int, _ y: Int) -> [UInt8] {
+      Array(map.pixels[((y * 300 + x) * 3)..<((y * 300 + x) * 3 + 3)])
+    }
+    #expect(colour(0, 0) == [0, 0, 0])
+    #expect(colour(75, 100) == [255, 0, 0], "hair in the cihp palette")
+    #expect(colour(225, 100) == [0, 0, 255], "face in the cihp palette")
+    #expect(result.lines.count == 3)
+    #expect(result.summary?.parsed == 2 && result.summary?.failed == 0)
+  }
+
+  @Test func parsedAgainAllIsCurrent() async throws {
+    try addPhoto("a.png")
+    #expect(try await run("parse", ".", "--model", Self.model).code == 0)
+    let result = try await run("parse", ".", "--model", Self.model, "--json")
+    #expect(result.code == 0)
+    #expect(result.lines.first?.status == "current")
+  }
+
+  @Test func onlyInferenceNeedsTorch() async throws {
+    try addPhoto("in/a.png")
+    #expect(try await run("parse", "in", "--model", Self.model).code == 0)
+    // Without the library beside it.
+    let alone = folder.path("m2fp")
+    try FileManager.default.copyItem(atPath: Self.binary, toPath: alone)
+    let models = ["M2FP_MODELS": Self.models]
+    #expect(try await run("--version", binary: alone).code == 0)
+    #expect(try await run("models", environment: models, binary: alone).code == 0)
+    #expect(try await run("classes", "--model", Self.model, binary: alone).code == 0)
+    #expect(try await run("parse", "in", "--model", Self.model, binary: alone).code == 0)
+    let forced = try await run("parse", "in", "--model", Self.model, "--force", binary: alone)
+    #expect(forced.code == 72 && forced.error.contains("libM2FPTorch.so"))
+    let doctor = try await run("doctor", environment: models, binary: alone)
+    #expect(doctor.code == 1 && doctor.output.contains("cannot load libtorch"))
+  }
+
+  @Test func aLibraryOfAnotherVersionIsRefused() async throws {
+    try addPhoto("in/a.png")
+    try FileManager.default.copyItem(atPath: Self.binary, toPath: folder.path("m2fp"))
+    try folder.write(
+      "other.c", "const void *m2fp_torch_get_api(unsigned long version) { return 0; }\n".utf8)
+    let compiler = try await ChildProcess.run(
+      "clang", ["-shared", "-fPIC", "-o", "libM2FPTorch.so", "other.c"], in: folder.path)
+    try #require(compiler.code == 0, "\(compiler.error)")
+    let result = try await run("parse", "in", "--model", Self.model, binary: folder.path("m2fp"))
+    #expect(result.code == 72 && result.error.contains("another version of m2fp"))
+  }
+
+  @Test func everyBadInputIsNamedAndTheRestIsParsed() async throws {
+    try addPhoto("in/good.png")
+    let bad = Fixtures.path("images/bad")
+    let names = try FileManager.default.contentsOfDirectory(atPath: bad)
+    for name in names {
+      try FileManager.default.copyItem(
+        atPath: bad + "/" + name, toPath: folder.path("in/" + name))
+    }
+    try FileManager.default.createDirectory(
+      atPath: folder.path("in/folder.jpg"), withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("in/dangling.jpg"), withDestinationPath: "nowhere")
+    #expect(mkfifo(folder.path("in/fifo.jpg"), 0o600) == 0)
+    let result = try await run(
+      "parse", "in", "--out", "out", "--naming", "full", "--model", Self.model, "--json")
+    #expect(result.code == 3)
+    #expect(folder.exists("out/good.png.m2fp.png"))
+    let failed = result.lines.filter { $0.status == "failed" }
+    #expect(failed.count == names.count + 3, "\(result.error)")
+    for line in failed {
+      let name = URL(fileURLWithPath: line.file ?? "").lastPathComponent
+      #expect(!folder.exists("out/" + name + ".m2fp.png"))
+      #expect(!(line.message ?? "").isEmpty && line.code != nil)
+      #expect(result.error.contains(name))
+    }
+    #expect(folder.files().allSatisfy { !$0.hasSuffix(".tmp") })
+  }
+
+  @Test func exitCodesTellWhatIsWrong() async throws {
+    try addPhoto("a.png")
+    let models = Self.models + "/"
+    #expect(try await run("parse").code == 64)
+    #expect(try await run("parse", "a.png", "--max-side", "3").code == 64)
+    #expect(try await run("parse", "a.png", "--model", models + "future-contract.pt").code == 65)
+    #expect(try await run("parse", "a.png", "--model", models + "no-contract.pt").code == 65)
+    #expect(try await run("parse", "none", "--model", Self.model).code == 66)
+    #expect(try await run("parse", "a.png", "--model", "m2fp-unheard-of").code == 69)
+    #expect(try await run("parse", "a.png", "--model", Self.model, "--out", "a.png/x").code == 73)
+    #expect(try await run("parse", "a.png", "--model", models + "mismatched-contract.pt").code == 3)
+  }
+
+  @Test(arguments: [("half", "no half-precision kernels"), ("int8", "not offered")])
+  func precisionsThatAreNotOfferedSayWhy(name: String, reason: String) async throws {
+    try addPhoto("a.png")
+    let result = try await run("parse", "a.png", "--model", Self.model, "--precision", name)
+    #expect(result.code == 64 && result.error.contains(reason), "\(result.error)")
+    #expect(
+      try await run("parse", "a.png", "--model", Self.model, "--precision", "float32").code == 0)
+  }
+
+  @Test func anotherPrecisionParsesAgain() async throws {
+    try addPhoto("a.png")
+    func parsed(_ options: String...) async throws -> Int? {
+      try await run(["parse", "a.png", "--model", Self.model, "--json"] + options).summary?.parsed
+    }
+    #expect(try await parsed() == 1)
+    #expect(try await parsed("--precision", "float32") == 0)
+    #expect(try await parsed("--precision", "int16") == 1)
+    #expect(try await parsed("--precision", "int16") == 0)
+    #expect(try await parsed() == 1)
+  }
+
+  @Test func aFolderWithoutPhotosIsNoInput() async throws {
+    #expect(mkdir(folder.path("empty"), 0o700) == 0)
+    let result = try await run("parse", "empty", "--model", Self.model)
+    #expect(result.code == 66 && result.error.contains("'empty'"))
+  }
+
+  @Test func misspeltNamesGetTheNearestOne() async throws {
+    try addPhoto("a.png")
+    let mask = try await run("parse", "a.png", "--model", Self.model, "--masks", "hiar")
+    #expect(mask.code == 64 && mask.error.contains("did you mean 'hair'?"))
+    let models = ["M2FP_MODELS": Self.models]
+    let model = try await run("classes", "--model", "colour-mutli", environment: models)
+    #expect(model.code == 69 && model.error.contains("did you mean 'colour-multi'?"))
+  }
+
+  @Test func collisionsAreFoundAndFullNamesResolveThem() async throws {
+    try addPhoto("a.png")
+    try addPhoto("a.jpeg")
+    let result = try await run("parse", ".", "--model", Self.model)
+    #expect(result.code == 3 && result.error.contains("--naming full"))
+    #expect(try await run("parse", ".", "--model", Self.model, "--naming", "full").code == 0)
+    #expect(folder.exists("a.png.m2fp.png") && folder.exists("a.jpeg.m2fp.png"))
+  }
+
+  @Test func quietPrintsNothingButFailures() async throws {
+    try addPhoto("a.png")
+    try folder.write("b.jpg", "text".utf8)
+    let result = try await run("parse", ".", "--model", Self.model, "--quiet")
+    #expect(result.code == 3 && result.output.isEmpty)
+    let lines = result.error.split(separator: "\n")
+    #expect(lines.count == 1 && lines[0].contains("b.jpg"))
+  }
+
+  @Test func aFullDiskBehindStandardOutputDoesNotEndTheRun() async throws {
+    try addPhoto("a.png")
+    let full = FileHandle(forWritingAtPath: "/dev/full")
+    let result = try await start(
+      ["parse", ".", "--model", Self.model, "--json", "--quiet"], output: full, error: full
+    ).finish()
+    #expect(result.code == 73)
+    #expect(folder.exists("a.m2fp.json"))
+  }
+
+  @Test func theSingleHumanContractIsServed() async throws {
+    try addPhoto("a.png", width: 200, height: 300)
+    let result = try await run(
+      "parse", "a.png", "--model", Self.models + "/colour-single.pt", "--json")
+    #expect(result.code == 0, "\(result.error)")
+    let map = try ImageDecoder.decode([UInt8](Data(contentsOf: folder.url("a.m2fp.png")))).image
+    #expect(map.width == 200 && map.height == 300)
+    #expect(folder.exists("a.m2fp/hair.png") && folder.exists("a.m2fp/face.png"))
+  }
+}

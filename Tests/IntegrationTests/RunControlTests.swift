@@ -1,0 +1,83 @@
+import Foundation
+import M2FPFiles
+import M2FPResults
+import TestSupport
+import Testing
+
+@testable import M2FPBatch
+
+/// How a run is held, ended and gone on with: errors, locks, signals.
+struct RunControlTests: CLIFixture {
+  let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  @Test func aDryRunSaysWhyAndWritesNothing() async throws {
+    try addPhoto("in/a.png")
+    let before = try folder.tree("in")
+    let result = try await parse("in", "--dry-run")
+    #expect(result.code == 0 && result.error.contains("would parse in/a.png: new"))
+    #expect(try folder.tree("in") == before)
+    #expect(try await parse("in", "--dry-run", "--out", "out").code == 0 && !folder.exists("out"))
+  }
+
+  @Test func errorsMayEndARun() async throws {
+    for index in 0..<9 { try folder.write("in/\(index).png", "text".utf8) }
+    let first = try await parse("in", "--fail-fast", "--json", "--jobs", "1")
+    #expect(first.code == 3 && first.summary?.failed == 1 && first.summary?.remaining == 8)
+    let third = try await parse("in", "--max-errors", "3", "--json", "--jobs", "1")
+    #expect(third.code == 3 && third.summary?.failed == 3)
+    #expect(try await parse("in", "--max-errors", "3", "--fail-fast").code == 64)
+  }
+
+  @Test func aLockedFolderIsWaitedForOrFails() async throws {
+    try addPhoto("in/a.png")
+    let locks = try OutputLock.acquire(
+      Selection(paths: [folder.filePath("in")]), out: folder.filePath("out"), mode: .fail,
+      cancellation: Cancellation(), onWait: { _ in })
+    let locked = try await parse("in", "--out", "out")
+    #expect(locked.code == 75 && locked.error.contains("--lock wait"))
+    let waited = try await parse("in", "--out", "out", "--lock", "wait", "--time-limit", "1s")
+    #expect(waited.code == 75 && waited.error.contains("waiting"))
+    #expect(!folder.exists("out/a.m2fp.json"))
+    #expect(try await parse("in", "--out", "out", "--lock", "off").code == 0)
+    withExtendedLifetime(locks) {}
+  }
+
+  @Test func anInterruptedRunGoesOnWhereItWas() async throws {
+    for index in 0..<60 { try addPhoto("\(index).png", width: 300, height: 300) }
+    let interrupted = try startParse(".", "--jobs", "1", "--quiet")
+    try await interrupted.process.wait { folder.files().contains { $0.hasSuffix(".m2fp.json") } }
+    interrupted.process.send(SIGINT)
+    #expect(try await interrupted.finish().code == 130)
+    let result = try await parse(".", "--json")
+    #expect(result.code == 0)
+    let summary = try #require(result.summary)
+    #expect(summary.current >= 1 && summary.parsed >= 1 && summary.current + summary.parsed == 60)
+  }
+
+  /// Standard output is a pipe that nobody empties, so that the run cannot end.
+  @Test func aSecondSignalStopsAtOnce() async throws {
+    for index in 0..<80 { try folder.write("in/\(index).png", "text".utf8) }
+    let pipe = Pipe()
+    let descriptor = pipe.fileHandleForReading.fileDescriptor
+    // F_SETPIPE_SZ, a macro that Swift does not see.
+    #expect(fcntl(descriptor, 1031, 4096) == 4096)
+    let run = try start(
+      ["parse", "in", "--model", Self.model, "--json"], output: pipe.fileHandleForWriting)
+    try await run.process.wait {
+      var waiting: Int32 = 0
+      #expect(ioctl(descriptor, UInt(FIONREAD), &waiting) == 0)
+      return waiting >= 3500
+    }
+    // For the other files, whose lines do not fit.
+    try await Task.sleep(for: .milliseconds(1500))
+    run.process.send(SIGINT)
+    try await run.process.wait { run.error.contains("stopping") }
+    #expect(run.isRunning, "the first lets the files in hand end")
+    run.process.send(SIGTERM)
+    #expect(try await run.finish(within: .seconds(120)).code == 128 + SIGTERM)
+  }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import M2FPFiles
+import M2FPResults
+import TestSupport
+import Testing
+
+@testable import M2FPBatch
+
+struct CPUBudgetTests {
+  @Test func affinityCountsTheBitsOfTheMask() {
+    #expect(CPUBudget.affinity(status: "Name:\tx\nCpus_allowed:\tff,0000000f\n") == 12)
+    #expect(CPUBudget.affinity(status: "Cpus_allowed_list:\t0-3\n") == nil)
+  }
+
+  @Test func theProcessHasAtLeastOneCPU() {
+    #expect(CPUBudget.current().usable >= 1)
+  }
+
+  @Test func version2TakesTheTightestQuotaOnTheWayUp() throws {
+    let root = try TemporaryFolder()
+    try root.write("a/cpu.max", "250000 100000\n".utf8)
+    try root.write("a/b/cpu.max", "max 100000\n".utf8)
+    #expect(CPUBudget.quota(.init(membership: "0::/a/b\n", root: root.path)) == 2.5)
+  }
+
+  @Test func version2InAContainerSeesItsGroupAtTheRoot() throws {
+    let root = try TemporaryFolder()
+    try root.write("cpu.max", "50000 100000\n".utf8)
+    #expect(CPUBudget.quota(.init(membership: "0::/\n", root: root.path)) == 0.5)
+    #expect(CPUBudget(allowed: 8, quota: 0.5).usable == 1)
+  }
+
+  @Test func version1ReadsQuotaAndPeriod() throws {
+    let root = try TemporaryFolder()
+    try root.write("cpu,cpuacct/job/cpu.cfs_quota_us", "150000\n".utf8)
+    try root.write("cpu,cpuacct/job/cpu.cfs_period_us", "100000\n".utf8)
+    let membership = "5:memory:/job\n4:cpu,cpuacct:/job\n"
+    #expect(CPUBudget.quota(.init(membership: membership, root: root.path)) == 1.5)
+  }
+
+  @Test func version1WithoutAQuotaIsMinusOne() throws {
+    let root = try TemporaryFolder()
+    try root.write("cpu/cpu.cfs_quota_us", "-1\n".utf8)
+    try root.write("cpu/cpu.cfs_period_us", "100000\n".utf8)
+    #expect(CPUBudget.quota(.init(membership: "4:cpu:/\n", root: root.path)) == nil)
+  }
+
+  @Test(arguments: [
+    // jobs, threads, files, CPUs → jobs, threads
+    (nil, nil, 100, 4.0, 4, 1), (nil, nil, 1, 4.0, 1, 4), (nil, nil, 3, 4.0, 3, 1),
+    (nil, nil, 0, 4.0, 1, 4), (2, nil, 100, 4.0, 2, 2), (nil, 2, 100, 4.0, 2, 2),
+    (8, nil, 100, 4.0, 8, 1), (3, 5, 100, 4.0, 3, 5), (nil, nil, 100, 1.2, 2, 1),
+  ])
+  func thePlanSharesOutTheCPUs(
+    _ row: (jobs: Int?, threads: Int?, files: Int, cpus: Double, planned: Int, each: Int)
+  ) {
+    let plan = ThreadPlan(
+      jobs: row.jobs, threads: row.threads, files: row.files,
+      budget: CPUBudget(allowed: 64, quota: row.cpus))
+    #expect(plan.jobs == row.planned)
+    #expect(plan.threads == row.each)
+  }
+}

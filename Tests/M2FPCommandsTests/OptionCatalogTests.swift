@@ -1,0 +1,40 @@
+import M2FPCore
+import Testing
+
+@testable import M2FPCommands
+
+struct OptionCatalogTests {
+  @Test func theCommandsAreThoseThatAreDeclared() throws {
+    let catalog = try OptionCatalog.all.get()
+    #expect(catalog.commands.map(\.name) == M2FPCommand.commandNames)
+    #expect(catalog.withDefaults.map(\.name) == M2FPCommand.configurableNames)
+  }
+
+  /// Another version of the parser may say it in another way: that is told, and ends nothing else.
+  @Test(arguments: ["", "{}", #"{"command":{"name":"m2fp"}}"#, #"{"serializationVersion":9}"#])
+  func anUnknownDescriptionIsAFailureAndNoTrap(_ description: String) {
+    let failure = #expect(throws: RunFailure.self) { try OptionCatalog(description: description) }
+    #expect(failure?.kind == .internal)
+  }
+
+  @Test func aDefaultIsWhatTheHelpSays() throws {
+    let parse = try #require(try OptionCatalog.all.get().command("parse"))
+    #expect(
+      parse.option("jobs")?.statedDefault == "one for each CPU that the process may use")
+    #expect(parse.option("overlay-format")?.statedDefault == "jpg")
+    #expect(parse.option("out")?.statedDefault == nil)
+  }
+
+  /// Without these nothing is written, read or cut out; all others say what holds then.
+  @Test func whatHasADefaultSaysSo() throws {
+    let silent = try OptionCatalog.all.get().withDefaults.flatMap { command in
+      command.options.filter { $0.defaultValue == nil && $0.statedDefault == nil }
+        .map { "\(command.name) \($0.name)" }
+    }
+    #expect(
+      Set(silent) == [
+        "parse files-from", "parse out", "parse cutout", "parse export", "parse sheet",
+        "parse failed-to", "eval predictions", "eval truth", "eval plot",
+      ])
+  }
+}

@@ -1,0 +1,41 @@
+import M2FPCore
+
+/// A network that is not there: it finds a face in the top half of every image and a human in all
+/// of it.
+package struct FakeSession: NetworkSession {
+  /// What it throws in place of an answer.
+  package var failure: FileFailure?
+  package var onRun: @Sendable () -> Void
+
+  package init(failure: FileFailure? = nil, onRun: @escaping @Sendable () -> Void = {}) {
+    self.failure = failure
+    self.onRun = onRun
+  }
+
+  package func run<Result>(
+    width: Int, height: Int,
+    fill: (UnsafeMutableBufferPointer<Float>) -> Void,
+    body: (NetworkOutput) -> Result
+  ) throws(FileFailure) -> Result {
+    onRun()
+    var input = [Float](repeating: .nan, count: 3 * width * height)
+    input.withUnsafeMutableBufferPointer { fill($0) }
+    precondition(input.allSatisfy { !$0.isNaN }, "the input is filled whole")
+    if let failure { throw failure }
+    let (maskWidth, maskHeight) = (width / 4, height / 4)
+    var classLogits = [Float](repeating: -10, count: 2 * 22)
+    classLogits[13] = 10
+    classLogits[22 + 20] = 10
+    let area = maskWidth * maskHeight
+    let face = (0..<area).map { Float($0 < area / 2 ? 8 : -8) }
+    let masks = face + [Float](repeating: 8, count: area)
+    return classLogits.withUnsafeBufferPointer { classLogits in
+      masks.withUnsafeBufferPointer { masks in
+        body(
+          NetworkOutput(
+            queries: 2, classes: 22, maskWidth: maskWidth, maskHeight: maskHeight,
+            classLogits: classLogits, maskLogits: masks))
+      }
+    }
+  }
+}

@@ -1,4 +1,6 @@
 import argparse
+import copy
+import pickle
 import sys
 import tempfile
 import unittest
@@ -67,6 +69,20 @@ class TrainerTests(unittest.TestCase):
                 self.assertIsNotNone(parameter.grad, name)
                 self.assertTrue(parameter.grad.isfinite().all(), name)
         self.assertFalse(trainer.model.backbone.stem.weight.requires_grad)
+
+    def test_copies_compute_with_weights_of_their_own(self):
+        model = M2FP(CONFIGS["m2fp-tiny"])
+        trainer = train.Trainer(model, half=False)
+        depthwise = trainer.model.backbone.stages[0][0].depthwise
+        x = torch.ones(1, depthwise.in_channels, 4, 4)
+        before = depthwise(x)
+        for duplicate in (copy.deepcopy(model), pickle.loads(pickle.dumps(trainer)).model):
+            convolution = duplicate.backbone.stages[0][0].depthwise
+            self.assertTrue(torch.equal(convolution(x), before))
+            torch.nn.init.zeros_(convolution.weight)
+            torch.nn.init.zeros_(convolution.bias)
+            self.assertEqual(convolution(x).abs().max().item(), 0)
+        self.assertTrue(torch.equal(depthwise(x), before))
 
     def test_steps_reduce_the_loss(self):
         torch.manual_seed(0)

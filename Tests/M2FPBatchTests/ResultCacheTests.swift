@@ -32,7 +32,7 @@ struct ResultCacheTests: BatchFixture {
     get throws { try cacheFolder.tree().keys.filter { $0.hasSuffix(".entry") }.sorted() }
   }
 
-  private static let noSession: Batch.SessionFactory = { () throws(RunFailure) in
+  private static let noSession: SessionFactory = { () throws(RunFailure) in
     throw RunFailure(.internal, "no session is needed")
   }
 

@@ -42,7 +42,7 @@ struct ResultCacheTests: BatchFixture {
     options.parsing.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
     options.parsing.outputs.personMasks = [13]
     options.parsing.outputs.overlay = OverlayStyle()
-    options.parsing.outputs.cutout = BatchOptions.Cutout(classes: nil, perPerson: true)
+    options.parsing.outputs.cutout = .init(classes: nil, perPerson: true)
     try addImage("first.png")
     #expect(try run(options).summary.parsed == 1)
     try copy("first.png", to: "sub/second.png")

@@ -9,8 +9,23 @@ let swiftSettings: [SwiftSetting] = [
 ]
 // Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
 // for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
-let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
-let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
+//
+// Nothing but what a header exports can be called from outside of a library, and glibc checks the sizes
+// that the compiler knows, which it does where it optimises.
+let cSettings: [CSetting] = [
+  .treatAllWarnings(as: .error),
+  .unsafeFlags(["-fvisibility=hidden"]),
+  .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+]
+let cxxSettings: [CXXSetting] = [
+  .treatAllWarnings(as: .error),
+  .unsafeFlags(["-fvisibility=hidden", "-fvisibility-inlines-hidden"]),
+  .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+]
+// What the dynamic linker has filled in cannot be overwritten.
+let linkerSettings: [LinkerSetting] = [
+  .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
+]
 
 let package = Package(
   name: "m2fp",
@@ -31,7 +46,7 @@ let package = Package(
       dependencies: [
         "M2FPCommands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings),
+      swiftSettings: swiftSettings, linkerSettings: linkerSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
       name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference"],
@@ -82,10 +97,13 @@ let package = Package(
         // Without it a debug build takes minutes for an image.
         .unsafeFlags(["-O2"], .when(configuration: .debug)),
       ],
-      linkerSettings: ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
+      linkerSettings: linkerSettings
+        + ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
     .target(name: "CRowKernels", cSettings: cSettings),
     .target(
-      name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
+      name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings,
+      // libpng's, for the texts that it is spared.
+      linkerSettings: [.linkedLibrary("z")]),
     .target(name: "CFont", dependencies: ["CLibFreeType"], cSettings: cSettings),
     .systemLibrary(
       name: "CLibFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),

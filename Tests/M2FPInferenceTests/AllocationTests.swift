@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Memory that runs out inside of the shim, at any place.
@@ -37,7 +38,7 @@ struct AllocationTests {
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let library = URL(fileURLWithPath: executable).deletingLastPathComponent()
       .appendingPathComponent("libM2FPTorch.so").path
-    let failed = try run(program, [library, Fixtures.path("layers.pt"), "2"])
+    let failed = try run(program, [library, Fixtures.path("models/layers.pt"), "2"])
     #expect(failed.status == 0, "\(failed.text)")
     // While it loads, and while it runs.
     let counts = failed.text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }

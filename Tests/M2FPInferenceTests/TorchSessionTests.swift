@@ -58,7 +58,7 @@ struct TorchSessionTests {
   /// Layers take in what follows them only where nothing was written to what they read in between; an
   /// addition of integers is no layer's.
   @Test func whatIsWrittenInPlaceIsReadBefore() throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("in-place.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/in-place.pt")))
     let session = try TorchSession(model: model, threads: 1)
     let masks = try floats("in-place-96x128.masks.f32")
     let worst = try session.run(width: 128, height: 96, fill: fill) { output in
@@ -75,7 +75,7 @@ struct TorchSessionTests {
   }
 
   @Test func sizesWhoseProductOverflowsAreRefused() throws {
-    let model = try Model(ModelArchive(path: Fixtures.path("overflowing-shapes.pt")))
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/overflowing-shapes.pt")))
     let session = try TorchSession(model: model, threads: 1)
     let failure = #expect(throws: FileFailure.self) {
       try session.run(width: 32, height: 32, fill: fill) { _ in }

@@ -20,9 +20,11 @@ from synthetic import (
     geometry,
     light,
     lookalikes,
+    makehuman,
     materials,
     occluders,
     photos,
+    pieces,
     rasteriser,
     sensor,
 )  # noqa: E402
@@ -248,6 +250,129 @@ class Pictures(unittest.TestCase):
         self.assertTrue(abs(cut.shape[0] - 40) <= 2 and abs(cut.shape[1] - 40) <= 2)
         self.assertEqual(cut[20, 20].tolist(), [10, 20, 200, 255])
         self.assertIsNone(photos.cut_out(np.full((80, 100, 3), 90, np.uint8)))
+
+
+CLOTHES = """# a comment
+basemesh hm08
+x_scale 0 1 2.0
+y_scale 0 2 4.0
+z_scale 0 3 1.0
+verts 0
+material cloth.mhmat
+0 1 2 0.5 0.5 0.0 0.0 1.0 0.0
+
+3
+1 2 3 0.25 0.25 0.5 -1 0 0.5 # of nine numbers
+2
+delete_verts
+1 - 2 3
+"""
+FACES = """v 0 0 0
+vt 0 0
+f 1/1 2/2 3/3
+f 4/4 3/5 2/6
+"""
+BODY = np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0], [0, 0, 3]], np.float32)
+
+
+class MakeHuman(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "cloth.mhclo"
+        self.write()
+
+    def write(self, clothes: str = CLOTHES, faces: str = FACES) -> None:
+        self.path.write_text(clothes)
+        self.path.with_suffix(".obj").write_text(faces)
+
+    def test_keywords_among_vertices_single_indices_and_ranges_are_read(self) -> None:
+        item = makehuman.read(self.path)
+        self.assertEqual(item.reference.tolist(), [[0, 1, 2], [3, 3, 3], [1, 2, 3], [2, 2, 2]])
+        self.assertEqual(item.weight[1].tolist(), [1, 0, 0])
+        self.assertEqual(item.hides.tolist(), [1, 2, 3])
+
+    def test_ranges_may_follow_their_keyword_and_negative_weights_are_no_ranges(self) -> None:
+        self.write(
+            CLOTHES.replace("delete_verts\n1", "delete_verts 1").replace("0.25 0.25", "-1 1.5")
+        )
+        item = makehuman.read(self.path)
+        self.assertEqual(item.hides.tolist(), [1, 2, 3])
+        self.assertEqual(item.weight[2].tolist(), [-1, 1.5, 0.5])
+
+    def test_offsets_grow_with_the_body_along_each_axis(self) -> None:
+        # twice as wide as what the item was made on, as tall, and three times as deep
+        at = makehuman.read(self.path).fit(BODY)
+        np.testing.assert_allclose(at, [[2, 1, 0], [0, 0, 3], [-1, 1, 3], [0, 4, 0]])
+
+    def test_other_numbers_of_numbers_and_missing_vertices_are_refused(self) -> None:
+        self.write(CLOTHES.replace("\n3\n", "\n3 1\n"))
+        with self.assertRaisesRegex(ValueError, "cloth.mhclo:10: a vertex of 2 numbers"):
+            makehuman.read(self.path)
+        self.write(CLOTHES.replace("\n3\n", "\n"))
+        with self.assertRaisesRegex(ValueError, "3 vertices for more"):
+            makehuman.read(self.path)
+
+    def test_parts_are_numbered_from_the_largest(self) -> None:
+        parts = makehuman.components(np.array([[7, 8, 9], [0, 1, 2], [5, 4, 3], [2, 3, 6]]))
+        self.assertEqual(parts.tolist(), [1, 0, 0, 0])
+
+    def test_seams_of_the_texture_divide_what_the_mesh_joins(self) -> None:
+        item = makehuman.read(self.path)
+        self.assertEqual((item.shell.tolist(), item.island.tolist()), ([0, 0], [0, 1]))
+        self.write(faces="f 1 2 3 4\n")
+        item = makehuman.read(self.path)
+        self.assertEqual(item.triangle.tolist(), [[0, 1, 2], [0, 2, 3]])
+        self.assertEqual(item.island.tolist(), [0, 0])
+
+    def test_a_part_keeps_its_own_vertices_where_they_were(self) -> None:
+        whole = makehuman.read(self.path)
+        part = whole.part(np.array([False, True]))
+        self.assertEqual(len(part.reference), 3)
+        np.testing.assert_array_equal(
+            part.fit(BODY)[part.triangle], whole.fit(BODY)[whole.triangle[1:]]
+        )
+
+    def test_bones_that_references_share_add_up_and_four_stay(self) -> None:
+        index = np.array([[0, 1, 0, 0], [2, 1, 0, 0], [3, 4, 5, 0], [6, 0, 0, 0]])
+        weight = np.array(
+            [[0.6, 0.4, 0, 0], [0.5, 0.5, 0, 0], [0.5, 0.3, 0.2, 0], [1, 0, 0, 0]], np.float32
+        )
+        item = makehuman.read(self.path)
+        bones, shares = item.skin(index, weight)
+        strongest = {int(b): round(float(s), 3) for b, s in zip(bones[0, :3], shares[0])}
+        self.assertEqual(strongest, {1: 0.45, 0: 0.3, 2: 0.25})
+        self.assertEqual((bones[1, 0], shares[1, 0]), (6, 1))
+        np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-6)
+        # of seven bones in the third vertex the four strongest: 6 has 0.5
+        self.assertEqual(bones[2, 0], 6)
+
+    def test_packed_items_come_back_and_another_body_is_refused(self) -> None:
+        out = self.path.parent / "packed.npz"
+        self.assertEqual(makehuman.build(self.path.parent, out, len(BODY)), 1)
+        with np.load(out) as data:
+            np.testing.assert_array_equal(
+                data["cloth/triangle"], makehuman.read(self.path).triangle
+            )
+        with self.assertRaisesRegex(ValueError, "another body"):
+            makehuman.build(self.path.parent, out, 3)
+        with self.assertRaises(FileNotFoundError):
+            makehuman.build(self.path.parent / "none", out, 4)
+
+    def test_pieces_are_disjoint_and_share_what_is_hidden(self) -> None:
+        item = makehuman.read(self.path)
+        body = SimpleNamespace(
+            vertices=BODY,
+            weight_index=np.zeros((4, 4), np.int32),
+            weight=np.eye(4, dtype=np.float32)[[0] * 4],
+        )
+        parts = {"rest": {"below": ()}, "island": {"above": (1,)}}
+        masks = pieces.roles(item, parts)
+        self.assertEqual(masks["above"].tolist(), [False, True])
+        self.assertEqual(masks["below"].tolist(), [True, False])
+        both = pieces.split(item, parts, body)
+        hidden = np.array([p.covers for p in both.values()]) > 0
+        self.assertEqual(hidden.sum(0).tolist(), [0, 1, 1, 1])
 
 
 class Outfits(unittest.TestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic import classes, materials
+from synthetic import classes, materials, pieces
 from synthetic.assembly import Assembly
 from synthetic.rasteriser import CHECKS, PLAIN, STRIPES, TEXTURE
 from synthetic.shapes import box, ellipsoid, grid, join, tube
@@ -17,6 +17,12 @@ def add_hat(person: Assembly, kind: str) -> None:
     material = materials.cloth(rng)
     material.pattern = rng.choice([PLAIN, PLAIN, PLAIN, STRIPES, CHECKS, TEXTURE])
     material.trim_width = rng.choice([0, 0.15, 0.4])
+    piece = pieces.pick(rng, "hat") if kind == "brim" and rng.random() < 0.6 else None
+    if piece is not None:
+        material.trim_width = 0
+        vertices = piece.item.fit(person.shape.vertices)
+        person.add_piece(piece, vertices, classes.HAT, material, bias=0.03, fabric="casual")
+        return
     if kind == "hood":
         x = abs(body.vertices[:, 0])
         inside = np.minimum(body.scalp + 0.9 * (z < 0.9), np.where(z > 0.6, y - 7.9 - 0.3 * x, 9))
@@ -27,7 +33,7 @@ def add_hat(person: Assembly, kind: str) -> None:
             material,
             inside,
             0.05,
-            fabric=True,
+            fabric="casual",
         )
         return
     inside = y - 7.75 + rng.uniform(-0.05, 0.12) * z
@@ -39,7 +45,7 @@ def add_hat(person: Assembly, kind: str) -> None:
         material,
         inside,
         0.03,
-        fabric=True,
+        fabric="casual",
     )
     if kind == "beanie" and rng.random() < 0.3:
         top = person.hat_centre + [0, 1.25 + grow, 0]
@@ -74,7 +80,7 @@ def add_hat(person: Assembly, kind: str) -> None:
             classes.HAT,
             material,
             0.03,
-            True,
+            "casual",
         )
 
 
@@ -161,7 +167,7 @@ def add_scarf(person: Assembly) -> None:
         classes.SCARF,
         material,
         0.1,
-        True,
+        "casual",
     )
     if rng.random() < 0.6:  # an end that hangs down the chest
         middle = rng.uniform(-0.5, 0.5)
@@ -176,7 +182,7 @@ def add_scarf(person: Assembly) -> None:
             material,
             np.where(body.arm < 0.1, inside, -1),
             0.3,
-            fabric=True,
+            fabric="casual",
         )
 
 
@@ -192,7 +198,7 @@ def add_gloves(person: Assembly) -> None:
         material,
         (body.sleeve - start) * 3,
         0.02,
-        fabric=True,
+        fabric="casual",
     )
 
 

@@ -181,6 +181,9 @@ class Body:
         self.scalp_surface = _surface(body[on_head & (self.scalp[body].max(1) > -0.5)])
         self.hat_surface = _surface(body[on_head & (centre[:, 1] > 7.3)])
         self.beard_surface = _surface(body[on_head & (centre[:, 1] < 7.2) & (centre[:, 2] > 0.2)])
+        self.throat_surface = _surface(
+            body[(centre[:, 1] > 5.4) & (centre[:, 1] < 6.75) & (abs(centre[:, 0]) < 1.2)]
+        )
         self.hand = _surface(
             body[(self.sleeve[body].max(1) > 0.85) & (self.arm[body].min(1) > 0.5)]
         )

@@ -128,9 +128,77 @@ def denim(rng: np.random.Generator) -> Material:
     return m
 
 
-def restyled(rng: np.random.Generator, old: Material) -> Material:
-    """New fabric for a garment that keeps its cut (seams, buttons, lapels)."""
-    m = cloth(rng) if rng.random() < 0.8 else denim(rng)
+def suiting(rng: np.random.Generator) -> Material:
+    """What suits are made of: dark and plain as a rule, pin-stripes, faint checks."""
+    dark = np.array(
+        [(0.008, 0.008, 0.009), (0.012, 0.016, 0.035), (0.03, 0.03, 0.032), (0.05, 0.035, 0.025)]
+    )
+    base = (
+        dark[rng.integers(len(dark))] * rng.uniform(0.6, 2.5)
+        if rng.random() < 0.75
+        else colour(rng)
+    )
+    m = cloth(rng, base)
+    m.pattern = rng.choice([PLAIN, STRIPES, CHECKS], p=[0.74, 0.13, 0.13])
+    m.second[:] = np.array(base) * rng.uniform(1.2, 2.2)
+    if m.pattern == STRIPES:
+        m.scale, m.duty, m.cosine, m.sine = rng.uniform(3, 9), 0.15, 0, 1
+    m.fold *= 0.6
+    return m
+
+
+def shirting(rng: np.random.Generator) -> Material:
+    """White, pale or black; plain, finely striped or checked."""
+    kind = rng.random()
+    base = (
+        np.full(3, rng.uniform(0.55, 0.85))
+        if kind < 0.5
+        else (
+            np.array([0.35, 0.5, 0.75]) * rng.uniform(0.7, 1.1)
+            if kind < 0.7
+            else np.full(3, 0.01) if kind < 0.8 else colour(rng)
+        )
+    )
+    m = cloth(rng, base)
+    m.pattern = rng.choice([PLAIN, STRIPES, CHECKS], p=[0.7, 0.15, 0.15])
+    if m.pattern != PLAIN:
+        m.scale, m.duty = rng.uniform(3, 9), 0.3
+        m.cosine, m.sine = (0, 1) if rng.random() < 0.7 else (1, 0)
+    return m
+
+
+def leather(rng: np.random.Generator) -> Material:
+    brown = np.array([0.08, 0.04, 0.02]) * rng.uniform(0.3, 3)
+    m = cloth(rng, np.full(3, rng.uniform(0.005, 0.02)) if rng.random() < 0.6 else brown)
+    m.pattern, m.specular, m.shininess = PLAIN, rng.uniform(0.1, 0.4), rng.uniform(12, 40)
+    return m
+
+
+def legwear(rng: np.random.Generator) -> Material:
+    """Tights: black or dark as a rule."""
+    m = cloth(rng, np.full(3, rng.uniform(0.004, 0.03)) if rng.random() < 0.65 else colour(rng))
+    m.pattern = PLAIN if rng.random() < 0.85 else m.pattern
+    m.fold *= 0.2
+    return m
+
+
+def casual(rng: np.random.Generator) -> Material:
+    return cloth(rng) if rng.random() < 0.8 else denim(rng)
+
+
+FABRICS = {
+    "casual": casual,
+    "suiting": suiting,
+    "shirting": shirting,
+    "leather": leather,
+    "legwear": legwear,
+}
+"""Kinds of fabric by name; `mesh.Layer.fabric` says which a garment may be given anew."""
+
+
+def restyled(rng: np.random.Generator, old: Material, fabric: str) -> Material:
+    """New fabric of a kind for a garment that keeps its cut (seams, buttons, lapels)."""
+    m = FABRICS[fabric](rng)
     for name in ("trim_width", "placket", "button_pitch", "lapel", "pocket", "belt", "tie"):
         setattr(m, name, getattr(old, name))
     return m

@@ -12,6 +12,7 @@ from synthetic.assembly import Assembly
 from synthetic.body import Body, load, sample_shape
 from synthetic.geometry import Y, about
 from synthetic.mesh import Layer
+from synthetic.pieces import Piece
 from synthetic.pose import bone_transforms, sample_pose
 from synthetic.rasteriser import vertex_normals
 
@@ -35,7 +36,7 @@ class Person:
             material = layer.material
             if layer.fabric:
                 if id(material) not in fabrics:
-                    fabrics[id(material)] = materials.restyled(rng, material)
+                    fabrics[id(material)] = materials.restyled(rng, material, layer.fabric)
                 material = fabrics[id(material)]
             layers.append(layer.moved(rotation, shift, material))
         return Person(
@@ -95,7 +96,8 @@ def build(seed: tuple[int, ...]) -> Person:
         iris[index[depth > depth.max() - 0.08]] = look
     person.add_surface(body.eyes, shape.vertices, classes.FACE, eye, tint=iris, bias=-0.01)
     for garment in wardrobe.garments:
-        person.add_surface(
+        add = person.add_piece if isinstance(garment.surface, Piece) else person.add_surface
+        add(
             garment.surface,
             garment.vertices,
             garment.label,
@@ -103,7 +105,7 @@ def build(seed: tuple[int, ...]) -> Person:
             garment.field,
             garment.bias,
             garment.tint,
-            fabric=garment.tint is None,
+            fabric=garment.fabric,
         )
     hair.add(person, outfit.hair, outfit.hat != "none", hair_colour)
     if beard:

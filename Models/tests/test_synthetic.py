@@ -380,7 +380,8 @@ class Outfits(unittest.TestCase):
         outfits = [clothing.sample_outfit(np.random.default_rng(i), i % 2) for i in range(600)]
         for attribute, wanted in (
             ("upper", {"tee", "long", "tank", "dress", "none"}),
-            ("lower", {"trousers", "cropped", "shorts", "skirt", "none"}),
+            ("lower", {"trousers", "cropped", "shorts", "skirt", "dungarees", "none"}),
+            ("coat", {"none", "coat", "jacket", "suit"}),
             ("hat", {"none", "cap", "beanie", "brim", "hood"}),
             ("socks", {"none", "low", "high", "full"}),
         ):

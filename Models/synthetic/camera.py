@@ -10,8 +10,10 @@ import numpy as np
 from synthetic.geometry import X, Y, Z, about
 from synthetic.person import Person
 from synthetic.rasteriser import View
+from synthetic.things import Thing
 
 LAYOUTS = {"none": 0.1, "full": 0.24, "half": 0.23, "close": 0.21, "group": 0.13, "scatter": 0.09}
+EMPTY = np.array([[-5.0, 0, -2], [5, 14, 2]])  # where people would be, if there were any
 LOOK_BACK = np.diag([1.0, 1, -1])  # the camera looks along -z, at people who face +z
 
 
@@ -57,12 +59,38 @@ def _view(
     return view
 
 
+def beside(
+    rng: np.random.Generator, things: list[Thing], people: list[Person], layout: str
+) -> list[Thing]:
+    """Place things among placed people: behind them or at their sides, some of them high up, as on
+    shelves and hooks."""
+    boxes = [(p.points.min(0), p.points.max(0)) for p in people] or [(EMPTY[0], EMPTY[1])]
+    out = []
+    for thing in things:
+        points = thing.points
+        half = float(max(np.ptp(points[:, 0]), np.ptp(points[:, 2]))) / 2
+        low, high = boxes[rng.integers(len(boxes))]
+        if people and rng.random() < 0.6:
+            side = rng.choice([-1, 1])
+            edge = high[0] if side > 0 else low[0]
+            x = edge + side * (min(half, 4) + rng.uniform(0, 3))
+            z = (low[2] + high[2]) / 2 + rng.uniform(-5, 2)
+        else:
+            x = rng.uniform(low[0] - 8, high[0] + 8)
+            z = low[2] - half - rng.uniform(1, 14) if people else rng.uniform(-8, 2)
+        raised = rng.random() < (0.5 if layout in ("close", "half") else 0.12)
+        y = rng.uniform(0, max(high[1] - np.ptp(points[:, 1]), 0.1)) if raised else 0.0
+        turn = float(rng.uniform(-np.pi, np.pi))
+        out.append(thing.placed(turn, np.array([x, y, z])))
+    return out
+
+
 def place(
     rng: np.random.Generator, layout: str, people: list[Person], width: int, height: int
 ) -> tuple[list[Person], View]:
-    """Place people and camera. `width` and `height` are those of the oversampled picture, in
-    pixels."""
-    if layout == "scatter":
+    """Place people and camera; without people the camera looks at where they would be. `width` and
+    `height` are those of the oversampled picture, in pixels."""
+    if layout == "scatter" and people:
         return _scatter(rng, people, width, height)
     placed, edge = [], 0.0
     for person in people:
@@ -75,13 +103,13 @@ def place(
         )
         placed.append(person.placed(_turn(rng), np.array([x, 0, deep]), rng))
         edge = x + half * rng.uniform(0.4, 1.1)
-    points = np.concatenate([p.points for p in placed] or [np.zeros((1, 3))])
+    points = np.concatenate([p.points for p in placed] or [EMPTY])
     low, high = points.min(0), points.max(0)
     tall = high[1] - low[1]
     bottom, spread = low[1], 1.0
     if layout == "half":
         bottom, spread = high[1] - tall * rng.uniform(0.35, 0.75), 0.75
-    elif layout == "close":
+    elif layout == "close" and placed:
         subject = placed[rng.integers(len(placed))]
         bottom, spread = subject.head[1] - rng.uniform(1.5, 6.5), 0
         low, high = subject.head - [3, 0, 1], subject.head + [3, rng.uniform(1.2, 2.5), 1]

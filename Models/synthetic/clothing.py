@@ -615,6 +615,25 @@ class Wardrobe:
                 self.cut(inner, np.where(outer.region > COVERED, -1, EVERYWHERE))
         return self.garments
 
+    def wear(self) -> None:
+        """Pose the garments on the person."""
+        for garment in self.garments:
+            add = (
+                self.person.add_piece
+                if isinstance(garment.surface, Piece)
+                else self.person.add_surface
+            )
+            add(
+                garment.surface,
+                garment.vertices,
+                garment.label,
+                garment.material,
+                garment.field,
+                garment.bias,
+                garment.tint,
+                fabric=garment.fabric,
+            )
+
 
 def dress(person: Assembly, outfit: Outfit) -> Wardrobe:
     """All garments but those of the head and hands."""

@@ -12,7 +12,6 @@ from synthetic.assembly import Assembly
 from synthetic.body import Body, load, sample_shape
 from synthetic.geometry import Y, about
 from synthetic.mesh import Layer
-from synthetic.pieces import Piece
 from synthetic.pose import bone_transforms, sample_pose
 from synthetic.rasteriser import vertex_normals
 
@@ -95,18 +94,7 @@ def build(seed: tuple[int, ...]) -> Person:
         depth = body.vertices[index, 2]
         iris[index[depth > depth.max() - 0.08]] = look
     person.add_surface(body.eyes, shape.vertices, classes.FACE, eye, tint=iris, bias=-0.01)
-    for garment in wardrobe.garments:
-        add = person.add_piece if isinstance(garment.surface, Piece) else person.add_surface
-        add(
-            garment.surface,
-            garment.vertices,
-            garment.label,
-            garment.material,
-            garment.field,
-            garment.bias,
-            garment.tint,
-            fabric=garment.fabric,
-        )
+    wardrobe.wear()
     hair.add(person, outfit.hair, outfit.hat != "none", hair_colour)
     if beard:
         hair.add_beard(person, hair_colour)

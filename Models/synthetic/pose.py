@@ -148,6 +148,16 @@ def sample_pose(body: Body, joints: np.ndarray, rng: np.random.Generator) -> Pos
     return Pose(kind, rotations, whole)
 
 
+def hanging(body: Body, joints: np.ndarray, rng: np.random.Generator) -> Pose:
+    """Straight, with arms that hang: how clothes fall that nobody wears."""
+    rotations = {}
+    for side, sign in (("L", 1), ("R", -1)):
+        arm = joints[body.bone[f"wrist.{side}"]] - joints[body.bone[f"upperarm01.{side}"]]
+        down = np.array([sign * rng.uniform(0.05, 0.5), -1, rng.normal(0, 0.08)])
+        rotations[f"upperarm01.{side}"] = between(arm, down)
+    return Pose("hang", rotations, np.eye(3))
+
+
 def bone_transforms(body: Body, joints: np.ndarray, pose: Pose) -> np.ndarray:
     """(B, 3, 4) float32: rest coordinates to posed ones, parents before children."""
     out = np.zeros((len(body.bones), 3, 4), np.float32)

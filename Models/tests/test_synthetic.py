@@ -28,7 +28,7 @@ from synthetic import (
     rasteriser,
     sensor,
 )  # noqa: E402
-from synthetic import camera, render, scene, shapes, shards  # noqa: E402
+from synthetic import camera, person, render, scene, shapes, shards, things  # noqa: E402
 from synthetic.mesh import Layer  # noqa: E402
 
 
@@ -273,6 +273,51 @@ f 1/1 2/2 3/3
 f 4/4 3/5 2/6
 """
 BODY = np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0], [0, 0, 3]], np.float32)
+
+
+class Things(unittest.TestCase):
+    def test_every_kind_is_background_stands_on_the_ground_and_repeats(self) -> None:
+        for make in things.RIGID:
+            for seed in range(6):
+                thing = things.Thing(make(np.random.default_rng(seed)))
+                again = things.Thing(make(np.random.default_rng(seed)))
+                np.testing.assert_array_equal(thing.points, again.points)
+                self.assertEqual({int(v) for l in thing.layers for v in l.label}, {0})
+                low, high = thing.points.min(0), thing.points.max(0)
+                self.assertGreater(low[1], -0.7, make)
+                self.assertTrue(1 < high[1] - low[1] < 40 or make is things.ball, make)
+
+    def test_placing_puts_the_middle_where_it_is_told(self) -> None:
+        thing = things.Thing(things.animal(np.random.default_rng(1)))
+        moved = thing.placed(0.7, np.array([3.0, 2, -5]))
+        rigid = [np.ptp(p, axis=0)[1] for p in (thing.points, moved.points)]
+        self.assertAlmostEqual(*rigid, places=4)
+        moved = thing.placed(0, np.array([3.0, 2, -5])).points
+        np.testing.assert_allclose((moved.min(0) + moved.max(0))[[0, 2]] / 2, [3, -5], atol=1e-4)
+
+    def test_figures_are_background_but_for_what_is_hidden(self) -> None:
+        skin = square(2, 10, classes.FACE)
+        skin.label[0] = rasteriser.HIDDEN
+        layers = [skin, square(1, 9, classes.UPPER_CLOTHES), square(1, 8, classes.HAIR)]
+        subject = person.Person(layers, layers[0].position, np.zeros(3), "stand")
+        kinds = set()
+        for seed in range(20):
+            figure = things.figure(np.random.default_rng(seed), subject)
+            for layer in figure.layers:
+                self.assertLessEqual(set(layer.label.tolist()), {0, rasteriser.HIDDEN})
+            kinds.add(len({id(layer.material) for layer in figure.layers}))
+            self.assertEqual(skin.label.tolist(), [rasteriser.HIDDEN, classes.FACE])
+        self.assertEqual(kinds, {1, 2})  # statues of one material, mannequins in their clothes
+
+    def test_what_stands_beside_people_hides_none_of_them_from_in_front(self) -> None:
+        corners = np.array([[-2.0, 0, -1], [2, 17, 1]])
+        subject = person.Person([], corners, np.zeros(3), "stand")
+        made = [things.Thing(things.post(np.random.default_rng(i))) for i in range(60)]
+        placed = camera.beside(np.random.default_rng(0), made, [subject], "full")
+        self.assertEqual(len(placed), 60)
+        for thing in placed:
+            low, high = thing.points.min(0), thing.points.max(0)
+            self.assertTrue(high[0] < -2 + 0.1 or low[0] > 2 - 0.1 or high[2] < -0.9)
 
 
 class MakeHuman(unittest.TestCase):

@@ -86,12 +86,18 @@ def beside(
 
 
 def place(
-    rng: np.random.Generator, layout: str, people: list[Person], width: int, height: int
+    rng: np.random.Generator,
+    layout: str,
+    people: list[Person],
+    width: int,
+    height: int,
+    dark: float = 0,
 ) -> tuple[list[Person], View]:
     """Place people and camera; without people the camera looks at where they would be. `width` and
-    `height` are those of the oversampled picture, in pixels."""
+    `height` are those of the oversampled picture, in pixels; `dark` is the share of people all in
+    black."""
     if layout == "scatter" and people:
-        return _scatter(rng, people, width, height)
+        return _scatter(rng, people, width, height, dark)
     placed, edge = [], 0.0
     for person in people:
         half = float(np.ptp(person.points[:, 0])) / 2
@@ -101,7 +107,7 @@ def place(
             if layout == "group"
             else rng.uniform(-4, 2) if len(people) > 1 else 0
         )
-        placed.append(person.placed(_turn(rng), np.array([x, 0, deep]), rng))
+        placed.append(person.placed(_turn(rng), np.array([x, 0, deep]), rng, rng.random() < dark))
         edge = x + half * rng.uniform(0.4, 1.1)
     points = np.concatenate([p.points for p in placed] or [EMPTY])
     low, high = points.min(0), points.max(0)
@@ -139,7 +145,7 @@ def place(
 
 
 def _scatter(
-    rng: np.random.Generator, people: list[Person], width: int, height: int
+    rng: np.random.Generator, people: list[Person], width: int, height: int, dark: float
 ) -> tuple[list[Person], View]:
     """People all over the ground before a camera at some height, as in a street."""
     focal = max(width, height) * rng.uniform(0.7, 1.8)
@@ -150,7 +156,8 @@ def _scatter(
     placed = []
     for depth in depths:
         x = rng.uniform(-0.5, 0.5) * width / focal * depth
-        placed.append(people[len(placed)].placed(_turn(rng), np.array([x, 0, -depth]), rng))
+        person = people[len(placed)]
+        placed.append(person.placed(_turn(rng), np.array([x, 0, -depth]), rng, rng.random() < dark))
     return placed, _view(
         about(Z, rng.normal(0, 0.03)) @ LOOK_BACK @ about(X, pitch), eye, focal, width, height, rng
     )

@@ -28,8 +28,8 @@ COVERED = 0.2  # where a garment's region is above it, what lies beneath cannot 
 class Outfit:
     """What a person wears; lengths and colours are drawn later."""
 
-    upper: str  # tee, long, tank, dress, none
-    lower: str  # trousers, cropped, shorts, skirt, dungarees, none
+    upper: str  # tee, long, tank, band, dress, none
+    lower: str  # trousers, cropped, shorts, briefs, skirt, dungarees, none
     coat: str  # none, coat, jacket, suit
     hat: str  # none, cap, beanie, brim, hood
     sunglasses: bool
@@ -41,9 +41,9 @@ class Outfit:
     bag: str  # none, backpack, shoulder, hand
 
 
-def sample_outfit(rng: np.random.Generator, masculine: float) -> Outfit:
+def sample_outfit(rng: np.random.Generator, masculine: float, grown: bool = True) -> Outfit:
     """Rare classes (hat, sunglasses, scarf, gloves, skirt, dress, socks) come far more often than
-    in the street."""
+    in the street, and so does bare skin on those who are `grown` up."""
     feminine = masculine < 0.5
 
     def pick(*options: tuple[str, float]) -> str:
@@ -51,10 +51,12 @@ def sample_outfit(rng: np.random.Generator, masculine: float) -> Outfit:
         return str(rng.choice(names, p=np.array(share) / sum(share)))
 
     if feminine:
-        upper = pick(("tee", 0.34), ("long", 0.31), ("tank", 0.09), ("dress", 0.24), ("none", 0.02))
+        upper = pick(
+            *(("tee", 0.32), ("long", 0.3), ("tank", 0.09), ("dress", 0.23), ("band", 0.06)),
+        )
         lower = pick(
-            *(("trousers", 0.43), ("shorts", 0.1), ("skirt", 0.33), ("cropped", 0.1)),
-            ("dungarees", 0.04),
+            *(("trousers", 0.43), ("shorts", 0.1), ("skirt", 0.32), ("cropped", 0.1)),
+            *(("dungarees", 0.03), ("briefs", 0.02)),
         )
         hair = pick(
             ("bald", 0.01),
@@ -84,6 +86,13 @@ def sample_outfit(rng: np.random.Generator, masculine: float) -> Outfit:
     coat = pick(("coat", 0.45), ("jacket", 0.33), ("suit", 0.22))
     if rng.random() > (0.7 if cold else 0.2) or "dungarees" == lower:
         coat = "none"
+    if not grown:
+        upper = "tee" if upper in ("none", "band") else upper
+        lower = "shorts" if lower == "briefs" else lower
+    if upper in ("none", "band"):  # on the beach or at sports
+        coat = coat if rng.random() < 0.15 else "none"
+        if rng.random() < 0.5:
+            lower = pick(("shorts", 0.6), ("briefs", 0.4))
     if coat == "suit":
         upper, lower = "long", "trousers" if not feminine or rng.random() < 0.5 else lower
     return Outfit(
@@ -192,18 +201,22 @@ class Wardrobe:
         length = {
             "trousers": rng.uniform(0.93, 1.06),
             "shorts": rng.uniform(0.12, 0.5),
+            "briefs": rng.uniform(0.1, 0.16),
             "cropped": rng.uniform(0.6, 0.88),
         }[kind]
         material = materials.denim(rng) if rng.random() < 0.42 else materials.cloth(rng)
         if rng.random() < 0.3:
             material.trim_width = rng.uniform(0.1, 0.4)
         flare = rng.uniform(0.05, 0.3) if kind == "shorts" else rng.uniform(-0.02, 0.3)
-        cut = np.where(body.arm > 0.3, 9, (length - body.leg_length) * 8)
+        along = body.leg_length
+        if kind == "briefs":  # cut high at the sides
+            along = along + rng.uniform(0.03, 0.1) * np.clip(abs(x) - 0.25, 0, 1.2)
+        cut = np.where(body.arm > 0.3, 9, (length - along) * 8)
         layer = (0.2, 1.5) if bib else (0.06, 0)
         roles = ("dungarees",) if bib else ("trousers",)
         if kind == "shorts" and not bib and rng.random() < 0.4:
             roles = ("shorts",)
-        piece = self.pick(*roles)
+        piece = self.pick(*roles) if kind != "briefs" else None
         if piece is not None:
             if rng.random() < 0.3:
                 material.belt = float(piece.rest[:, 1].max()) - 0.2
@@ -215,7 +228,9 @@ class Wardrobe:
         waist = body.y_hip + rng.uniform(0.5, 1.5)
         if rng.random() < 0.3:
             material.belt = waist - 0.25
-        tight = self.shape.masculine < 0.5 and rng.random() < 0.3
+        tight = kind == "briefs" or (self.shape.masculine < 0.5 and rng.random() < 0.3)
+        if kind == "briefs":
+            waist = body.y_hip + rng.uniform(0.3, 0.9)
         out = (
             (0.03 if tight else 0.07 + abs(rng.normal(0.04, 0.07)))
             + (0 if tight else flare) * np.clip(body.leg_length, 0, 1.1)
@@ -228,14 +243,14 @@ class Wardrobe:
             straps = np.minimum(0.16 - abs(abs(x) - 0.75), y - 3)
             top = np.maximum(top, np.where(z > 0.2, front, back))
             top = np.maximum(top, straps)
-        inside = np.minimum(top, (length - body.leg_length) * 8)
+        inside = np.minimum(top, (length - along) * 8)
         self.garments.append(
             Garment(
                 body.tights,
                 self.pushed(out + (0.16 if bib else 0)),
                 classes.PANTS,
                 material,
-                np.where(body.arm > 0.3, -3, np.minimum(top, length - body.leg_length) * 3),
+                np.where(body.arm > 0.3, -3, np.minimum(top, length - along) * 3),
                 *layer,
                 region=self.off_arms(inside),
             )
@@ -300,6 +315,23 @@ class Wardrobe:
         if material.pattern == PRINT or rng.random() < 0.4:
             material.pattern = PLAIN
         material.tie = body.y_neck - 0.1 if rng.random() < tie else 0
+
+    def band(self) -> None:
+        """The top of a bikini, or sports bra, with straps."""
+        rng, body = self.rng, self.body
+        x, y, z = body.vertices.T
+        middle, half = body.y_shoulder - rng.uniform(1.15, 1.35), rng.uniform(0.4, 0.8)
+        straps = np.minimum(rng.uniform(0.08, 0.25) - abs(abs(x) - 0.85), y - middle)
+        inside = np.maximum(half - abs(y - middle - 0.1 * (z > 0)), straps)
+        inside = np.where(body.arm > 0.2, NOWHERE, np.minimum(inside, body.y_shoulder + 1 - y))
+        material = materials.cloth(rng)
+        self.garments.append(
+            Garment(
+                *(body.tights, self.pushed(0.04), classes.UPPER_CLOTHES, material, inside, 0.03, 1),
+                region=inside,
+            )
+        )
+        self.cover(inside, 0.2)
 
     def top(self, kind: str, tucked: bool, beneath: bool = False, hood: bool = True) -> None:
         """A top or a dress; `beneath` a jacket or another top it is made of the helper meshes, and
@@ -643,13 +675,15 @@ def dress(person: Assembly, outfit: Outfit) -> Wardrobe:
     coat = outfit.coat != "none" and not suit and not jacket
     if suit:
         pass
-    elif outfit.lower in ("trousers", "shorts", "cropped"):
+    elif outfit.lower in ("trousers", "shorts", "briefs", "cropped"):
         wardrobe.trousers(outfit.lower)
     elif outfit.lower == "dungarees":
         wardrobe.trousers("trousers", bib=True)
     elif outfit.lower == "skirt":
         wardrobe.skirt()
-    if outfit.upper != "none" and not suit:
+    if outfit.upper == "band":
+        wardrobe.band()
+    elif outfit.upper != "none" and not suit:
         if outfit.upper == "long" and not jacket and not coat and rng.random() < 0.2:
             wardrobe.layered()
         else:

@@ -7,6 +7,7 @@ import numpy as np
 
 from synthetic import classes, materials, pieces
 from synthetic.assembly import Assembly
+from synthetic.body import Shape
 from synthetic.shapes import ellipsoid
 
 PIECE_SHARE = 0.5  # of the heads for whose style there are pieces
@@ -23,10 +24,14 @@ COLOUR_SHARE = np.array([0.33, 0.22, 0.15, 0.08, 0.09, 0.06, 0.05, 0.02])
 COLOUR_SHARE_OLD = np.array([0.08, 0.08, 0.05, 0.03, 0.05, 0.4, 0.02, 0.29])
 
 
-def sample_colour(rng: np.random.Generator, age: float) -> np.ndarray:
-    index = rng.choice(
-        len(materials.HAIR_COLOURS), p=COLOUR_SHARE if age < 0.75 else COLOUR_SHARE_OLD
-    )
+def sample_colour(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Grey for the old as a rule, and dark for dark skin unless it is dyed."""
+    share = COLOUR_SHARE if shape.age < 0.75 else COLOUR_SHARE_OLD
+    if shape.tone > 0.6 and rng.random() < 0.85:
+        share = share * (materials.HAIR_COLOURS.max(1) < 0.05) + share * (shape.age >= 0.75) * (
+            np.ptp(materials.HAIR_COLOURS, axis=1) < 0.06
+        )
+    index = rng.choice(len(materials.HAIR_COLOURS), p=share / share.sum())
     return materials.HAIR_COLOURS[index] * rng.uniform(0.7, 1.3)
 
 

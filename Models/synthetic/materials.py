@@ -79,6 +79,12 @@ def colour(rng: np.random.Generator) -> np.ndarray:
     return np.clip(np.array(hsv) ** 2.2, 0.004, 0.9)
 
 
+def skin_tone(tone: float) -> np.ndarray:
+    """Linear RGB of a tone from 0, the lightest, to 1, the darkest, between those of SKIN_TONES."""
+    at = np.arange(len(SKIN_TONES)) / (len(SKIN_TONES) - 1)
+    return np.exp([np.interp(tone, at, column) for column in np.log(SKIN_TONES).T])
+
+
 def plain(rng: np.random.Generator, base: np.ndarray) -> Material:
     """An even surface of colour `base`."""
     m = Material()
@@ -201,6 +207,14 @@ def restyled(rng: np.random.Generator, old: Material, fabric: str) -> Material:
     m = FABRICS[fabric](rng)
     for name in ("trim_width", "placket", "button_pitch", "lapel", "pocket", "belt", "tie"):
         setattr(m, name, getattr(old, name))
+    return m
+
+
+def darkened(rng: np.random.Generator, m: Material) -> Material:
+    """The same fabric in black, or nearly; its pattern all but gone."""
+    base = np.full(3, rng.uniform(0.004, 0.025)) * (1 + rng.normal(0, 0.12, 3))
+    m.base[:], m.second[:], m.trim[:] = base, base * rng.uniform(0.8, 2), base * rng.uniform(0.8, 3)
+    m.blend *= 0.15
     return m
 
 

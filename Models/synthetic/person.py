@@ -23,9 +23,11 @@ class Person:
     head: np.ndarray  # (3,) middle of the head
     pose: str
 
-    def placed(self, turn: float, position: np.ndarray, rng: np.random.Generator) -> "Person":
+    def placed(
+        self, turn: float, position: np.ndarray, rng: np.random.Generator, dark: bool = False
+    ) -> "Person":
         """Turned by `turn` radians about the vertical, moved so that the point of its middle is
-        over `position` (3,) and given other fabrics."""
+        over `position` (3,) and given other fabrics, all of them `dark` or not."""
         rotation = about(Y, turn)
         middle = (self.points.min(0) + self.points.max(0)) / 2 * [1, 0, 1]
         shift = np.asarray(position) - rotation @ middle
@@ -35,7 +37,8 @@ class Person:
             material = layer.material
             if layer.fabric:
                 if id(material) not in fabrics:
-                    fabrics[id(material)] = materials.restyled(rng, material, layer.fabric)
+                    new = materials.restyled(rng, material, layer.fabric)
+                    fabrics[id(material)] = materials.darkened(rng, new) if dark else new
                 material = fabrics[id(material)]
             layers.append(layer.moved(rotation, shift, material))
         return Person(
@@ -71,17 +74,13 @@ def build(seed: tuple[int, ...]) -> Person:
     shape = sample_shape(body, rng)
     joints, _ = body.joints(shape.vertices)
     pose = sample_pose(body, joints, rng)
-    outfit = clothing.sample_outfit(rng, shape.masculine)
+    outfit = clothing.sample_outfit(rng, shape.masculine, shape.age > 0.45)
     normal = vertex_normals(shape.vertices, body.everything)
     person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng)
     wardrobe = clothing.dress(person, outfit)
 
-    mean_tone = float(shape.origin @ [4.6, 1.3, 0.9])
-    tone = materials.SKIN_TONES[np.clip(int(rng.normal(mean_tone, 0.9)), 0, 6)] * rng.uniform(
-        0.85, 1.15
-    )
-    tone = tone * (1 + rng.normal(0, 0.04, 3))
-    hair_colour = hair.sample_colour(rng, shape.age)
+    tone = materials.skin_tone(shape.tone) * rng.uniform(0.9, 1.1) * (1 + rng.normal(0, 0.04, 3))
+    hair_colour = hair.sample_colour(rng, shape)
     grown_man = shape.masculine > 0.6 and shape.age > 0.45
     beard = grown_man and rng.random() < 0.22
     tint = _skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < 0.4)

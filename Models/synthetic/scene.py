@@ -17,6 +17,8 @@ OVERSAMPLE = 2
 LOOKALIKE_SHARE = 0.5  # of the scenes without people: painted ones
 THINGS = {True: (0.55, 0.23, 0.14, 0.08), False: (0.3, 0.2, 0.25, 0.25)}
 """Shares of scenes with 0, 1, … things that look like people; with and without people in them."""
+DARK_SHARE = {True: 0.5, False: 0.08}
+"""Of the people, those all in black: in dark places and elsewhere."""
 
 
 def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +53,11 @@ def sample(
     if people_free and rng.random() < LOOKALIKE_SHARE:
         lookalikes.add(rng, bank, back)
     linear = sensor.linearised(back) * rng.uniform(0.55, 1.3)
-    lights = light.sample(rng, linear.mean((0, 1)))
+    kind = str(rng.choice(list(light.KINDS), p=list(light.KINDS.values())))
+    dim = kind in light.DARK
+    if dim:
+        linear = light.darken(rng, kind, linear)
+    lights = light.sample(rng, kind, linear.mean((0, 1)))
     labels, persons = np.zeros((2, height, width), np.uint8)
     share = THINGS[bool(people)]
     around = [
@@ -59,7 +65,10 @@ def sample(
         for _ in range(rng.choice(len(share), p=share))
     ]
     if people or around:
-        people, view = camera.place(rng, layout, people, width * OVERSAMPLE, height * OVERSAMPLE)
+        people, view = camera.place(
+            *(rng, layout, people, width * OVERSAMPLE, height * OVERSAMPLE),
+            dark=DARK_SHARE[dim],
+        )
         around = camera.beside(rng, around, people, layout)
         points = np.concatenate([p.points for p in people + around])
         sun = light.sun_view(lights, points.min(0), points.max(0))
@@ -75,4 +84,4 @@ def sample(
     if rng.random() < 0.3:
         occluders.add(rng, bank, image, labels, persons)
     labels, persons = number_persons(labels, persons)
-    return Scene(sensor.capture(rng, image), labels, persons)
+    return Scene(sensor.capture(rng, image, dim), labels, persons)

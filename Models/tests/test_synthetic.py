@@ -70,7 +70,7 @@ def square(side: float, depth: float, label: int, **more: object) -> Layer:
 
 
 def draw(layers: list, size: int = 32) -> tuple[np.ndarray, ...]:
-    view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), np.full(3, 0.4))
+    view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), "sun", np.full(3, 0.4))
     view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * 2
     view.centre_x = view.centre_y = size
     sun = light.sun_view(lights, np.array([-5.0, -5, -15]), np.array([5.0, 5, -5]))
@@ -275,6 +275,42 @@ f 4/4 3/5 2/6
 BODY = np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0], [0, 0, 3]], np.float32)
 
 
+class Looks(unittest.TestCase):
+    def test_skin_tones_run_evenly_from_the_lightest_to_the_darkest(self) -> None:
+        tones = np.array([materials.skin_tone(t) for t in np.linspace(0, 1, 25)])
+        np.testing.assert_allclose(tones[[0, -1]], materials.SKIN_TONES[[0, -1]])
+        lightness = np.cbrt(tones @ [0.2126, 0.7152, 0.0722])
+        step = -np.diff(lightness)
+        self.assertTrue((step > 0).all() and step.max() < 3 * step.min(), step)
+
+    def test_dark_people_wear_black_and_keep_their_skin(self) -> None:
+        rng = np.random.default_rng(0)
+        shirt, skin = (square(1, 9, label, fabric=f) for label, f in ((5, "casual"), (13, "")))
+        subject = person.Person([shirt, skin], shirt.position, np.zeros(3), "stand")
+        for _ in range(20):
+            dark = subject.placed(0, np.zeros(3), rng, dark=True)
+            self.assertLess(max(dark.layers[0].material.base), 0.04)
+            self.assertEqual(list(dark.layers[1].material.base), list(skin.material.base))
+
+    def test_garments_of_one_cloth_stay_of_one_cloth(self) -> None:
+        coat, skirt = (square(1, 9, label, fabric="suiting") for label in (7, 7))
+        skirt.material = coat.material
+        subject = person.Person([coat, skirt], coat.position, np.zeros(3), "stand")
+        placed = subject.placed(0, np.zeros(3), np.random.default_rng(0))
+        self.assertIs(placed.layers[0].material, placed.layers[1].material)
+        self.assertIsNot(placed.layers[0].material, coat.material)
+
+    def test_dark_places_are_dim_and_their_lamps_are_in_the_picture(self) -> None:
+        self.assertAlmostEqual(sum(light.KINDS.values()), 1)
+        bright = np.full((40, 60, 3), 0.4, np.float32)
+        for kind in light.DARK:
+            places = [light.darken(np.random.default_rng(i), kind, bright) for i in range(40)]
+            self.assertLess(np.median([p.mean() for p in places]), 0.15, kind)
+            self.assertTrue(all((p >= 0).all() and p.shape == bright.shape for p in places))
+            lit = np.mean([p.max() > 0.3 for p in places])
+            self.assertTrue(lit > 0.2 if kind != "low key" else lit == 0, (kind, lit))
+
+
 class Things(unittest.TestCase):
     def test_every_kind_is_background_stands_on_the_ground_and_repeats(self) -> None:
         for make in things.RIGID:
@@ -424,8 +460,8 @@ class Outfits(unittest.TestCase):
     def test_every_garment_occurs_and_dresses_have_no_trousers_beneath_as_a_rule(self) -> None:
         outfits = [clothing.sample_outfit(np.random.default_rng(i), i % 2) for i in range(600)]
         for attribute, wanted in (
-            ("upper", {"tee", "long", "tank", "dress", "none"}),
-            ("lower", {"trousers", "cropped", "shorts", "skirt", "dungarees", "none"}),
+            ("upper", {"tee", "long", "tank", "dress", "band", "none"}),
+            ("lower", {"trousers", "cropped", "shorts", "briefs", "skirt", "dungarees", "none"}),
             ("coat", {"none", "coat", "jacket", "suit"}),
             ("hat", {"none", "cap", "beanie", "brim", "hood"}),
             ("socks", {"none", "low", "high", "full"}),
@@ -435,6 +471,12 @@ class Outfits(unittest.TestCase):
             share = np.mean([getattr(o, attribute) for o in outfits])
             self.assertTrue(0.08 < share < 0.4, (attribute, share))
         self.assertFalse(any(o.upper == "dress" for o in outfits[1::2]))
+
+    def test_children_are_dressed(self) -> None:
+        for i in range(600):
+            outfit = clothing.sample_outfit(np.random.default_rng(i), i % 2, grown=False)
+            self.assertNotIn(outfit.upper, ("none", "band"))
+            self.assertNotEqual(outfit.lower, "briefs")
 
 
 class Shards(unittest.TestCase):

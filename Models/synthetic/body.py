@@ -133,6 +133,7 @@ class Body:
         # along the leg by height: 0 hip, 1 ankle
         self.leg_length = ((hip[1] - y) / (hip[1] - ankle[1])).astype(np.float32)
         self.no_arm = self.arm < 0.3
+        self.chest = (self.arm < 0.1) & (y > self.y_hip + 1) & (y < self.y_shoulder)
 
     def _surfaces(self, faces: np.ndarray, groups: np.ndarray) -> None:
         def pick(*names: str) -> np.ndarray:
@@ -152,6 +153,7 @@ class Body:
             np.concatenate([s.absolute for s in (self.skin, self.tights, self.skirt, self.hair)]),
             np.int32,
         )
+        self.chest[self.skin.stop :] = False
         x, y, z = self.vertices.T
         centre = self.vertices[body].mean(1)
         left = centre[:, 0] > 0
@@ -187,6 +189,10 @@ class Body:
         self.hand = _surface(
             body[(self.sleeve[body].max(1) > 0.85) & (self.arm[body].min(1) > 0.5)]
         )
+        self.hands = {
+            side: np.flatnonzero((self.sleeve > 0.97) & (self.arm > 0.5) & (sign * x > 0))
+            for side, sign in (("L", 1), ("R", -1))
+        }
         band = (abs(y - 7.85) < 0.12) & (self.head > 0.6)
         band[self.skin.stop :] = False
         self.hat_band = np.flatnonzero(band)

@@ -31,7 +31,7 @@ class Outfit:
     upper: str  # tee, long, tank, band, dress, none
     lower: str  # trousers, cropped, shorts, briefs, skirt, dungarees, none
     coat: str  # none, coat, jacket, suit
-    hat: str  # none, cap, beanie, brim, hood
+    hat: str  # none, cap, beanie, brim, hood, helmet
     sunglasses: bool
     scarf: bool
     gloves: bool
@@ -105,6 +105,7 @@ def sample_outfit(rng: np.random.Generator, masculine: float, grown: bool = True
             ("beanie", 0.14 if cold else 0.06),
             ("brim", 0.11),
             ("hood", 0.05 if cold else 0.02),
+            ("helmet", 0.05),
         ),
         rng.random() < 0.22,
         rng.random() < (0.4 if cold else 0.08),
@@ -633,6 +634,12 @@ class Wardrobe:
         if isinstance(garment.surface, Piece):
             inside = garment.surface.item.carry(inside)
         garment.field = inside if garment.field is None else np.minimum(garment.field, inside)
+
+    def outermost(self) -> int:
+        """The class of what is on the chest, or torso skin."""
+        chest = int(np.argmin(abs(self.body.vertices - [0, self.body.y_shoulder - 1, 2]).sum(1)))
+        over = [g for g in self.garments if g.region is not None and g.region[chest] > 0]
+        return int(max(over, key=lambda g: g.order).label) if over else classes.TORSO_SKIN
 
     def resolve(self) -> list[Garment]:
         """The garments, each cut away where an outer one certainly covers it."""

@@ -73,7 +73,7 @@ def build(seed: tuple[int, ...]) -> Person:
     rng, body = np.random.default_rng(seed), load()
     shape = sample_shape(body, rng)
     joints, _ = body.joints(shape.vertices)
-    pose = sample_pose(body, joints, rng)
+    pose = sample_pose(body, joints, float(shape.vertices[body.chest, 2].max()), rng)
     outfit = clothing.sample_outfit(rng, shape.masculine, shape.age > 0.45)
     normal = vertex_normals(shape.vertices, body.everything)
     person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng)
@@ -83,6 +83,10 @@ def build(seed: tuple[int, ...]) -> Person:
     hair_colour = hair.sample_colour(rng, shape)
     grown_man = shape.masculine > 0.6 and shape.age > 0.45
     beard = grown_man and rng.random() < 0.22
+    if outfit.coat != "none" or outfit.lower in ("trousers", "shorts", "cropped", "dungarees"):
+        for side, arm in pose.arms.items():
+            if arm == "pocket":
+                wardrobe.hidden[body.hands[side]] = 1
     tint = _skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < 0.4)
     skin = person.add_skin(wardrobe.hidden, materials.skin(rng, tone), tint)
     eye = materials.plain(rng, np.array([0.75, 0.72, 0.7]))
@@ -101,18 +105,30 @@ def build(seed: tuple[int, ...]) -> Person:
         accessories.add_hat(person, outfit.hat)
     if outfit.sunglasses:
         accessories.add_sunglasses(person)
+    elif rng.random() < 0.12:
+        accessories.add_glasses(person)
     if outfit.scarf:
         accessories.add_scarf(person)
-    if outfit.gloves:
+    if outfit.gloves and "pocket" not in pose.arms.values():
         accessories.add_gloves(person)
+    elif rng.random() < 0.2:
+        accessories.add_watch(person)
+    if rng.random() < 0.06:
+        accessories.add_badge(person, wardrobe.outermost())
     if outfit.bag != "none" and pose.kind != "lie":
         accessories.add_bag(person, outfit.bag)
-    if rng.random() < 0.2:
-        accessories.add_held(person)
+    free = [side for side, arm in pose.arms.items() if arm not in ("pocket", "behind", "cross")]
+    if free and rng.random() < 0.25:
+        side = str(rng.choice(free))
+        accessories.add_held(person, side, pose.arms[side])
+    if rng.random() < 0.02:
+        accessories.add_microphone_stand(person)
     if pose.kind == "sit" and rng.random() < 0.75:
         accessories.add_seat(person)
 
     floor = skin[:, 1].min() - 0.12  # soles
+    if pose.kind == "jump":
+        floor -= rng.uniform(0, 4)
     for layer in person.layers:
         layer.position[:, 1] -= floor
     head = person.bones[body.bone["head"]]

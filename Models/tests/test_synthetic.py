@@ -14,6 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from synthetic import (
+    accessories,
     background,
     classes,
     clothing,
@@ -28,7 +29,7 @@ from synthetic import (
     rasteriser,
     sensor,
 )  # noqa: E402
-from synthetic import camera, person, render, scene, shapes, shards, things  # noqa: E402
+from synthetic import camera, person, pose, render, scene, shapes, shards, things  # noqa: E402
 from synthetic.mesh import Layer  # noqa: E402
 
 
@@ -141,6 +142,22 @@ class Geometry(unittest.TestCase):
                 turn @ a / np.linalg.norm(a), b / np.linalg.norm(b), atol=1e-6
             )
             self.assertAlmostEqual(np.linalg.det(turn), 1)
+
+    def test_arms_reach_their_goal_with_the_elbow_on_the_side_of_the_hint(self) -> None:
+        rng = np.random.default_rng(4)
+        for _ in range(40):
+            shoulder, hint = rng.normal(size=(2, 3))
+            way = rng.normal(size=3)
+            goal = shoulder + way / np.linalg.norm(way) * rng.uniform(0.9, 4.9)
+            upper, fore = pose.reach(shoulder, goal, 2.0, 3.0, hint)
+            self.assertAlmostEqual(np.linalg.norm(upper), 2.0, places=2)
+            if np.linalg.norm(goal - shoulder) > 1.01:
+                np.testing.assert_allclose(shoulder + upper + fore, goal, atol=1e-6)
+                self.assertAlmostEqual(np.linalg.norm(fore), 3.0, places=6)
+            self.assertGreaterEqual(upper @ (hint - hint @ way / (way @ way) * way), -1e-6)
+        upper, fore = pose.reach(np.zeros(3), geometry.X * 9, 2.0, 3.0, geometry.Y)  # too far
+        self.assertGreater((upper + fore)[0], 4.99)
+        self.assertLess(abs(upper[1]), 0.1)
 
     def test_root_is_a_root(self) -> None:
         turn = geometry.about([1, 2, 3], 1.1)
@@ -311,6 +328,35 @@ class Looks(unittest.TestCase):
             self.assertTrue(lit > 0.2 if kind != "low key" else lit == 0, (kind, lit))
 
 
+class Held(unittest.TestCase):
+    def made(self, arm: str, seed: int) -> tuple[np.ndarray, int]:
+        """Vertices and class of what a hand holds that hangs at (4, 2, 0)."""
+        added = []
+        fake = SimpleNamespace(
+            rng=np.random.default_rng(seed),
+            body=SimpleNamespace(bone={"lowerarm01.L": 0, "wrist.L": 1}),
+            joints=np.array([[3.5, 4, 0], [4.0, 2, 0]]),
+            add_rigid=lambda bone, *rest: added.append((bone, *rest)),
+        )
+        accessories.add_held(fake, "L", arm)
+        ((bone, vertices, triangles, label, _),) = added
+        self.assertEqual(bone, "wrist.L")
+        self.assertLess(triangles.max(), len(vertices))
+        return vertices, label
+
+    def test_what_hands_hold_is_background_and_in_the_hand(self) -> None:
+        for arm in ("ear", "mouth", "down"):
+            for seed in range(40):
+                vertices, label = self.made(arm, seed)
+                self.assertEqual(label, classes.BACKGROUND)
+                grip = np.array([4.2, 1.22, 0.35])
+                self.assertTrue((vertices.min(0) < grip + 0.6).all())
+                self.assertTrue((vertices.max(0) > grip - 0.6).all())
+
+    def test_hands_at_ears_hold_phones_only(self) -> None:
+        self.assertEqual({len(self.made("ear", i)[0]) for i in range(10)}, {24})  # boxes
+
+
 class Things(unittest.TestCase):
     def test_every_kind_is_background_stands_on_the_ground_and_repeats(self) -> None:
         for make in things.RIGID:
@@ -463,7 +509,7 @@ class Outfits(unittest.TestCase):
             ("upper", {"tee", "long", "tank", "dress", "band", "none"}),
             ("lower", {"trousers", "cropped", "shorts", "briefs", "skirt", "dungarees", "none"}),
             ("coat", {"none", "coat", "jacket", "suit"}),
-            ("hat", {"none", "cap", "beanie", "brim", "hood"}),
+            ("hat", {"none", "cap", "beanie", "brim", "hood", "helmet"}),
             ("socks", {"none", "low", "high", "full"}),
         ):
             self.assertEqual({getattr(o, attribute) for o in outfits}, wanted)

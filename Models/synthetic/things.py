@@ -418,7 +418,7 @@ def figure(rng: np.random.Generator, person: Person) -> Thing:
             layers.append(_layer(box(middle + [0, half[1], 0], half), stone))
         return Thing(layers)
     # white or grey: people have the other colours
-    pale = materials.plain(rng, np.full(3, rng.uniform(0.3, 0.85)))
+    pale = materials.plain(rng, np.full(3, rng.uniform(0.5, 0.85)))
     pale.specular = rng.uniform(0.1, 0.5)
     bare = (
         classes.FACE,

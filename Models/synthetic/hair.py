@@ -54,7 +54,7 @@ def add(person: Assembly, style: str, covered: bool, colour: np.ndarray) -> None
             field = np.minimum(
                 field, height - rng.uniform(2, 6) - 0.2 * np.sin(9 * piece.rest[:, 0])
             )
-        person.add_piece(piece, vertices, classes.HAIR, material, field, 0.01)
+        person.add_piece(piece, vertices, classes.HAIR, material, field, 0.12)
         return
     volume = {
         "short": rng.uniform(0.03, 0.25),
@@ -80,7 +80,7 @@ def add(person: Assembly, style: str, covered: bool, colour: np.ndarray) -> None
         front = rng.uniform(0.15, 0.55) + 0.12 * person.waves(4) + np.clip(y - 7.6, 0, 1) * 0.8
         inside = np.minimum(inside, np.where(y > 5.2, (front - z) * 2, 9))
         person.add_surface(
-            body.hair, person.pushed(rng.uniform(-0.05, 0.15)), classes.HAIR, material, inside
+            body.hair, person.pushed(rng.uniform(-0.05, 0.15)), classes.HAIR, material, inside, 0.12
         )
     if style in ("bun", "tail"):
         centre = person.hat_centre + [0, rng.uniform(-0.6, 0.6), -person.hat_radius[1] - 0.25]

@@ -102,7 +102,7 @@ def cloth(rng: np.random.Generator, base: np.ndarray | None = None) -> Material:
     m = plain(rng, colour(rng) if base is None else base)
     m.pattern = rng.choice(
         [PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT],
-        p=[0.47, 0.11, 0.08, 0.04, 0.05, 0.14, 0.11],
+        p=[0.4, 0.09, 0.07, 0.03, 0.04, 0.28, 0.09],
     )
     m.scale, m.duty, m.texture, m.blend = (
         rng.uniform(0.8, 6),
@@ -117,7 +117,7 @@ def cloth(rng: np.random.Generator, base: np.ndarray | None = None) -> Material:
     )
     m.wrap, m.specular, m.rim = 0.15, rng.choice([0, 0.02, 0.08]), rng.uniform(0, 0.12)
     if m.pattern == TEXTURE:
-        m.scale = rng.uniform(0.08, 0.6)
+        m.scale, m.blend = rng.uniform(0.15, 0.7), rng.uniform(0.5, 1)
     if m.pattern == PRINT:
         m.duty, m.offset[1] = rng.uniform(0.8, 2.4), rng.uniform(3.4, 5)
     if m.pattern in (STRIPES, CHECKS) and rng.random() < 0.35:

@@ -231,6 +231,14 @@ static void texel(const uint8_t *textures, int count, const Material *m, int x, 
     }
 }
 
+/* The texel that a coordinate falls on when copies of the texture lie side by side, every other one
+ * mirrored: then no seam shows. */
+static int mirrored(float at)
+{
+    int i = (int)floorf(at * TEXTURE_SIDE) & (2 * TEXTURE_SIDE - 1);
+    return i < TEXTURE_SIDE ? i : 2 * TEXTURE_SIDE - 1 - i;
+}
+
 /* Albedo at rest-space point p; field is the distance to the garment's cut edge. */
 static void albedo(const Material *m, const float *p, float field, const float *tint,
                    const uint8_t *textures, int texture_count, float *out)
@@ -256,9 +264,8 @@ static void albedo(const Material *m, const float *p, float field, const float *
             .75f;
         break;
     case TEXTURE:
-        texel(textures, texture_count, m,
-              (int)floorf((u + p[2] * .7f) * s * TEXTURE_SIDE) & (TEXTURE_SIDE - 1),
-              (int)floorf(-v * s * TEXTURE_SIDE) & (TEXTURE_SIDE - 1), texture);
+        texel(textures, texture_count, m, mirrored((u + p[2] * .7f) * s + m->offset[0]),
+              mirrored(-v * s), texture);
         blend = m->blend;
         break;
     case PRINT: {

@@ -70,12 +70,15 @@ def square(side: float, depth: float, label: int, **more: object) -> Layer:
     )
 
 
-def draw(layers: list, size: int = 32) -> tuple[np.ndarray, ...]:
+def draw(
+    layers: list, size: int = 32, textures: np.ndarray | None = None
+) -> tuple[np.ndarray, ...]:
     view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), "sun", np.full(3, 0.4))
     view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * 2
     view.centre_x = view.centre_y = size
     sun = light.sun_view(lights, np.array([-5.0, -5, -15]), np.array([5.0, 5, -5]))
-    return rasteriser.render(layers, size, size, 2, view, lights, sun, bank().textures)
+    textures = bank().textures if textures is None else textures
+    return rasteriser.render(layers, size, size, 2, view, lights, sun, textures)
 
 
 class Rasteriser(unittest.TestCase):
@@ -95,6 +98,18 @@ class Rasteriser(unittest.TestCase):
         )  # zero on the middle line, positive to the right
         _, labels, _, _ = draw([(1, square(2, 10, 5, field=field))])
         self.assertEqual(labels[16, 12:21].tolist(), [0] * 4 + [5] * 5)
+
+    def test_textures_repeat_without_seams(self) -> None:
+        layer = square(2, 10, 5)
+        layer.material.pattern, layer.material.blend = rasteriser.TEXTURE, 1
+        layer.material.cosine, layer.material.scale = 1, 0.4
+        layer.material.offset[:] = 0, 0
+        textures = np.zeros((1, 128, 128, 3), np.uint8)
+        textures[0] = np.linspace(0, 255, 128, dtype=np.uint8)[:, None]  # black to white across
+        rgba, labels, _, _ = draw([(1, layer)], 96, textures)
+        row = rgba[48, labels[48] > 0, 0]  # 4 dm: 1.6 textures
+        self.assertGreater(np.ptp(row), 0.2)
+        self.assertLess(abs(np.diff(row)).max(), 0.2 * np.ptp(row))
 
     def test_label_0_hides_without_a_person(self) -> None:
         rgba, labels, persons, _ = draw([(1, square(2, 10, 5)), (1, square(1, 9, 0))])
@@ -500,6 +515,41 @@ class MakeHuman(unittest.TestCase):
         both = pieces.split(item, parts, body)
         hidden = np.array([p.covers for p in both.values()]) > 0
         self.assertEqual(hidden.sum(0).tolist(), [0, 1, 1, 1])
+
+
+class Cloth(unittest.TestCase):
+    def test_the_patch_is_of_the_garment_not_of_the_floor_beside_it(self) -> None:
+        picture = np.full((256, 256, 3), 220, np.uint8)
+        picture[:, 80:120] = (10, 60, 20)  # one leg of trousers, left of the middle
+        picture[:, 136:176] = (10, 60, 20)
+        patch = photos.cloth_patch(picture)
+        self.assertEqual(patch.shape, (128, 128, 3))
+        self.assertGreater((patch == (10, 60, 20)).all(2).mean(), 0.55)
+        self.assertEqual(photos.cloth_patch(np.full((9, 7, 3), 3, np.uint8)).max(), 3)
+
+    def test_cloth_joins_the_textures_of_both_splits(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)
+            (path / "clothes").mkdir()
+            with self.assertRaises(FileNotFoundError):
+                photos.build_cloth(path / "clothes", path / photos.CLOTH)
+            cv2.imwrite(
+                str(path / "clothes/shirt.png"), np.full((64, 64, 3), (1, 2, 200), np.uint8)
+            )
+            jpeg = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1]
+            names = [n for n in map(str, range(40))]
+            np.savez(
+                path / "photos.npz",
+                names=names,
+                textures=np.zeros((2, 128, 128, 3), np.uint8),
+                **{f"photo_{i:04d}": jpeg for i in range(40)},
+            )
+            self.assertEqual(len(photos.Bank(path / "photos.npz", "train").textures), 2)
+            self.assertEqual(photos.build_cloth(path / "clothes", path / photos.CLOTH), 1)
+            for split in scene.SPLITS:
+                textures = photos.Bank(path / "photos.npz", split).textures
+                self.assertEqual(textures.shape, (3, 128, 128, 3))
+                self.assertEqual(textures[0, 5, 5].tolist(), [200, 2, 1])
 
 
 class Outfits(unittest.TestCase):

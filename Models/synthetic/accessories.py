@@ -14,14 +14,16 @@ from synthetic.shapes import box, ellipsoid, grid, join, tube
 def add_hat(person: Assembly, kind: str) -> None:
     rng, body = person.rng, person.body
     _, y, z = body.vertices.T
-    material = materials.cloth(rng)
-    material.pattern = rng.choice([PLAIN, PLAIN, PLAIN, STRIPES, CHECKS, TEXTURE])
+    fabric = "knit" if kind == "beanie" and rng.random() < 0.7 else "casual"
+    material = materials.FABRICS[fabric](rng)
+    if fabric == "casual":
+        material.pattern = rng.choice([PLAIN, PLAIN, PLAIN, STRIPES, CHECKS, TEXTURE])
     material.trim_width = rng.choice([0, 0.15, 0.4])
     piece = pieces.pick(rng, "hat") if kind == "brim" and rng.random() < 0.6 else None
     if piece is not None:
         material.trim_width = 0
         vertices = piece.item.fit(person.shape.vertices)
-        person.add_piece(piece, vertices, classes.HAT, material, bias=0.03, fabric="casual")
+        person.add_piece(piece, vertices, classes.HAT, material, bias=0.03, fabric=fabric)
         return
     if kind == "helmet":
         _add_helmet(person)
@@ -36,7 +38,7 @@ def add_hat(person: Assembly, kind: str) -> None:
             material,
             inside,
             0.05,
-            fabric="casual",
+            fabric=fabric,
         )
         return
     inside = y - 7.75 + rng.uniform(-0.05, 0.12) * z
@@ -48,7 +50,7 @@ def add_hat(person: Assembly, kind: str) -> None:
         material,
         inside,
         0.03,
-        fabric="casual",
+        fabric=fabric,
     )
     if kind == "beanie" and rng.random() < 0.3:
         top = person.hat_centre + [0, 1.25 + grow, 0]
@@ -83,7 +85,7 @@ def add_hat(person: Assembly, kind: str) -> None:
             classes.HAT,
             material,
             0.03,
-            "casual",
+            fabric,
         )
 
 
@@ -262,7 +264,8 @@ def add_sunglasses(person: Assembly) -> None:
 def add_scarf(person: Assembly) -> None:
     rng, body = person.rng, person.body
     x, y, z = body.vertices.T
-    material = materials.cloth(rng)
+    fabric = str(rng.choice(["knit", "casual"]))
+    material = materials.FABRICS[fabric](rng)
     centre = person.joints[body.bone["neck02"]] + [0, -0.2, 0.1]
     u, v = np.meshgrid(
         np.linspace(0, 2 * np.pi, 28, endpoint=False),
@@ -285,7 +288,7 @@ def add_scarf(person: Assembly) -> None:
         classes.SCARF,
         material,
         0.1,
-        "casual",
+        fabric,
     )
     if rng.random() < 0.6:  # an end that hangs down the chest
         middle = rng.uniform(-0.5, 0.5)
@@ -300,7 +303,7 @@ def add_scarf(person: Assembly) -> None:
             material,
             np.where(body.arm < 0.1, inside, -1),
             0.3,
-            fabric="casual",
+            fabric=fabric,
         )
 
 

@@ -20,7 +20,10 @@ class Assembly:
         joints: np.ndarray,
         bones: np.ndarray,
         rng: np.random.Generator,
+        heel: float = 0,
     ) -> None:
+        """`heel` is the angle in radians by which the pose has raised the heels."""
+        self.heel = heel
         self.body, self.shape, self.normal, self.joints, self.bones, self.rng = (
             body,
             shape,

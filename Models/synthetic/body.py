@@ -128,7 +128,8 @@ class Body:
         on_lower = (folded - elbow) @ (wrist - elbow) / lower**2
         sleeve = np.where(on_lower > 0, 0.5 + 0.5 * on_lower, 0.5 * np.minimum(on_upper, 1))
         self.on_arm = (self.arm > 0.02) | (abs(x) > 1.9)
-        # along the arm: 0 shoulder, 0.5 elbow, 1 wrist; -0.3 off the arm
+        self.along_arm = sleeve.astype(np.float32)  # 0 shoulder, 0.5 elbow, 1 wrist
+        # the same on the arm, and -0.3 off it
         self.sleeve = np.where(self.on_arm, sleeve, -0.3).astype(np.float32)
         # along the leg by height: 0 hip, 1 ankle
         self.leg_length = ((hip[1] - y) / (hip[1] - ankle[1])).astype(np.float32)
@@ -193,6 +194,12 @@ class Body:
             side: np.flatnonzero((self.sleeve > 0.97) & (self.arm > 0.5) & (sign * x > 0))
             for side, sign in (("L", 1), ("R", -1))
         }
+        self.soles = {
+            side: np.flatnonzero((y < self.y_ankle - 0.45) & (self.leg > 0.5) & (sign * x > 0))
+            for side, sign in (("L", 1), ("R", -1))
+        }
+        for side, index in self.soles.items():
+            self.soles[side] = index[index < self.skin.stop]
         band = (abs(y - 7.85) < 0.12) & (self.head > 0.6)
         band[self.skin.stop :] = False
         self.hat_band = np.flatnonzero(band)

@@ -15,9 +15,10 @@ import numpy as np
 from synthetic import classes, materials, pieces
 from synthetic.assembly import Assembly
 from synthetic.body import Surface
+from synthetic.geometry import X, about
 from synthetic.pieces import Piece
-from synthetic.rasteriser import PLAIN, PRINT, Material, vertex_normals
-from synthetic.shapes import grid
+from synthetic.rasteriser import PLAIN, PRINT, STRIPES, Material, vertex_normals
+from synthetic.shapes import grid, tube
 
 NOWHERE, EVERYWHERE = -9.0, 9.0
 PIECE_SHARE = 0.6  # of the garments for which there are pieces
@@ -35,7 +36,7 @@ class Outfit:
     sunglasses: bool
     scarf: bool
     gloves: bool
-    shoes: str  # low, ankle, boot, none
+    shoes: str  # low, ankle, boot, heels, sandals, none
     socks: str  # none, low, high, full
     hair: str  # bald, short, mid, long, bun, tail, curly
     bag: str  # none, backpack, shoulder, hand
@@ -109,8 +110,11 @@ def sample_outfit(rng: np.random.Generator, masculine: float, grown: bool = True
         ),
         rng.random() < 0.22,
         rng.random() < (0.4 if cold else 0.08),
-        rng.random() < (0.4 if cold else 0.08),
-        pick(("low", 0.6), ("ankle", 0.2), ("boot", 0.15), ("none", 0.05)),
+        rng.random() < (0.5 if cold else 0.12),
+        pick(
+            *(("low", 0.54), ("ankle", 0.18), ("boot", 0.14), ("sandals", 0.05), ("none", 0.04)),
+            ("heels", 0.2 if feminine and grown else 0),
+        ),
         socks,
         hair,
         pick(("none", 0.7), ("backpack", 0.1), ("shoulder", 0.1), ("hand", 0.1)),
@@ -160,8 +164,10 @@ class Wardrobe:
         grow: np.ndarray | float = 0,
         fabric: str = "casual",
         tint: np.ndarray | None = None,
+        hem: float = NOWHERE,
     ) -> None:
-        """Dress the person in a piece, cut by `inside` (B,) and pushed out by `grow` (B,)."""
+        """Dress the person in a piece, cut by `inside` (B,) and at the height `hem`, pushed out by
+        `grow` (B,)."""
         vertices = piece.item.fit(self.shape.vertices)
         if isinstance(grow, np.ndarray):
             grow = piece.item.carry(grow)[:, None]
@@ -170,6 +176,12 @@ class Wardrobe:
             vertices = (vertices + normal * grow).astype(np.float32)
         region = piece.covers if inside is None else np.minimum(piece.covers, inside)
         field = None if inside is None else piece.item.carry(inside)
+        if hem > NOWHERE:  # straight in the piece itself, whose vertices lie off those of the body
+            body = self.body
+            sleeve = np.where(body.arm > 0.3, EVERYWHERE, NOWHERE)
+            region = np.minimum(region, np.maximum(sleeve, body.vertices[:, 1] - hem))
+            above = np.maximum(piece.item.carry(sleeve), piece.rest[:, 1] - hem)
+            field = above if field is None else np.minimum(field, above)
         self.garments.append(
             Garment(*(piece, vertices, label, material, field, bias, order, fabric, tint), region)
         )
@@ -178,6 +190,9 @@ class Wardrobe:
     # ---- fields
 
     def sleeves(self, length: float) -> np.ndarray:
+        if length < 0.15:  # an armhole: round the shoulder and through the armpit
+            along = (length - self.body.along_arm) * 3
+            return np.maximum(along, (0.4 - self.body.arm) * 2)
         return np.where(self.body.on_arm, (length - self.body.sleeve) * 3, 9)
 
     def neckline(self, height: float, vee: float) -> np.ndarray:
@@ -212,7 +227,6 @@ class Wardrobe:
         along = body.leg_length
         if kind == "briefs":  # cut high at the sides
             along = along + rng.uniform(0.03, 0.1) * np.clip(abs(x) - 0.25, 0, 1.2)
-        cut = np.where(body.arm > 0.3, 9, (length - along) * 8)
         layer = (0.2, 1.5) if bib else (0.06, 0)
         roles = ("dungarees",) if bib else ("trousers",)
         if kind == "shorts" and not bib and rng.random() < 0.4:
@@ -221,10 +235,11 @@ class Wardrobe:
         if piece is not None:
             if rng.random() < 0.3:
                 material.belt = float(piece.rest[:, 1].max()) - 0.2
-            if roles == ("shorts",) or kind == "trousers":
-                cut = None
+            whole = roles == ("shorts",) or kind == "trousers"
+            leg = body.y_hip - body.y_ankle
+            hem = NOWHERE if whole else body.y_hip - length * leg
             grow = rng.choice([0, 0.03, 0.1]) + flare * 0.4 * np.clip(body.leg_length, 0, 1.1)
-            self.add_piece(piece, classes.PANTS, material, *layer, cut, grow)
+            self.add_piece(piece, classes.PANTS, material, *layer, None, grow, hem=hem)
             return
         waist = body.y_hip + rng.uniform(0.5, 1.5)
         if rng.random() < 0.3:
@@ -355,23 +370,20 @@ class Wardrobe:
                 inside = self.sleeves(rng.uniform(0.03, 0.12))
             elif kind == "tee" and "tee" not in roles:
                 inside = self.sleeves(rng.uniform(0.2, 0.6))
-            if cropped:
-                hem = y - body.y_hip - rng.uniform(0.9, 2)
-                inside = hem if inside is None else np.minimum(inside, hem)
-            if inside is not None and rng.random() < 0.5:
+            hem = body.y_hip + rng.uniform(0.9, 2) if cropped else NOWHERE
+            if (cropped or inside is not None) and rng.random() < 0.5:
                 material.trim_width = rng.uniform(0.06, 0.3)
             if shirt:
                 self.shirt_details(material, 0)
-            self.add_piece(
-                piece, label, material, bias, order, inside, rng.choice([0, 0.03, 0.08]), fabric
-            )
+            grow = rng.choice([0, 0.03, 0.08])
+            self.add_piece(*(piece, label, material, bias, order, inside, grow, fabric), hem=hem)
             if hood:
                 self.collar(label, material, fabric)
             return
         length = {
             "tee": rng.uniform(0.18, 0.48),
             "long": rng.uniform(0.9, 1.02),
-            "tank": rng.uniform(-0.12, 0.02),
+            "tank": rng.uniform(-0.15, 0.08),
             "dress": rng.choice([-0.05, 0.3, 1.0]),
         }[kind]
         hem = body.y_hip + (rng.uniform(0.6, 1.4) if cropped else rng.uniform(-1.0, 0.4))
@@ -457,12 +469,13 @@ class Wardrobe:
         inner.order, inner.bias = 0.5, 0.08
         body = self.body
         y = body.vertices[:, 1]
-        material = materials.cloth(rng)
+        fabric = str(rng.choice(["knit", "casual"]))
+        material = materials.FABRICS[fabric](rng)
         length = rng.choice([0.04, rng.uniform(0.75, 0.98)], p=[0.35, 0.65])
         piece = self.pick("sweater") if length > 0.5 else None
         if piece is not None:
             cut = np.minimum(self.sleeves(length), self.neckline(0.1, rng.uniform(0, 1.2)))
-            self.add_piece(piece, classes.UPPER_CLOTHES, material, 0.16, 1, cut, 0.05)
+            self.add_piece(piece, classes.UPPER_CLOTHES, material, 0.16, 1, cut, 0.05, fabric)
             return
         inside = np.minimum(
             np.minimum(self.sleeves(length), y - (body.y_hip + rng.uniform(-0.5, 1.2))),
@@ -472,6 +485,7 @@ class Wardrobe:
         self.garments.append(
             Garment(
                 *(body.tights, self.pushed(out), classes.UPPER_CLOTHES, material, inside, 0.16, 1),
+                fabric,
                 region=inside,
             )
         )
@@ -601,22 +615,27 @@ class Wardrobe:
                 tint.astype(np.float32),
             )
             return
+        if kind == "sandals":  # straps over the bare foot
+            straps = np.array(material.base)
+            material = materials.plain(rng, materials.skin_tone(self.shape.tone))
+            material.second[:], material.pattern = straps, STRIPES
+            material.scale, material.duty = rng.uniform(1.5, 3), rng.uniform(0.3, 0.6)
+            shine = straps / (np.array(material.base) + 1e-3)
         top = {
             "low": body.y_ankle - 0.15,
+            "heels": body.y_ankle - rng.uniform(-0.1, 0.3),
+            "sandals": body.y_ankle - rng.uniform(0, 0.3),
             "ankle": body.y_ankle + 0.4,
             "boot": rng.uniform(body.y_ankle + 1, body.y_knee - 0.2),
         }[kind]
         instep = 0.35 * np.clip(z - 0.3, -0.5, 1.2) * (y < body.y_ankle + 0.3)
         inside = np.where(body.no_arm, top - y - instep, -1)
-        over = 0.12
-        for other in self.garments:
-            if not np.isscalar(other.label) or other.label != classes.PANTS:
-                continue
-            if kind == "boot" and rng.random() < 0.6:  # trousers in boots
-                self.cut(other, y - top + 0.25)
-                over = 0.16 + 0.1 * np.clip((y - body.y_ankle) / 2, 0, 1)
-            else:
-                inside = np.minimum(inside, np.where(other.region > COVERED, -1, EVERYWHERE))
+        over = {"heels": 0.07, "sandals": 0.05}.get(kind, 0.12)
+        if kind == "boot" and rng.random() < 0.6:  # trousers in boots, else over them
+            over = 0.16 + 0.1 * np.clip((y - body.y_ankle) / 2, 0, 1)
+            for other in self.garments:
+                if other.label == classes.PANTS:
+                    self.cut(other, y - top + 0.25)
         material.trim_width = rng.choice([0, 0.12])
         vertices = self.pushed(over)
         vertices[:, 1] -= rng.choice([0.12, 0.2, 0.3]) * np.clip(body.y_ankle - 0.55 - y, 0, 1)
@@ -628,10 +647,31 @@ class Wardrobe:
             )
         )
         self.cover(inside, 0.15)
+        if self.person.heel > 0:
+            self.heels(material)
+
+    def heels(self, material: Material) -> None:
+        """What stands beneath heels that the pose has raised."""
+        rng, body = self.rng, self.body
+        down = about(X, -self.person.heel) @ [0, -1, 0]
+        wide = rng.uniform(0.1, 0.4)
+        for side, sign, label in (("L", 1, classes.LEFT_SHOE), ("R", -1, classes.RIGHT_SHOE)):
+            foot = self.shape.vertices[body.soles[side]]
+            back, front = foot[foot[:, 2].argmin()], foot[foot[:, 2].argmax()]
+            start = np.array([back[0], foot[:, 1].min() + 0.1, back[2] + 0.35])
+            length = 0.62 * (front[2] - back[2]) * np.sin(self.person.heel)
+            path = start + np.linspace(0, length, 4)[:, None] * down
+            self.person.add_rigid(
+                f"foot.{side}",
+                *tube(path, wide * np.array([1.3, 1, 0.8, 0.8]), 6),
+                *(label, material, 0.03),
+            )
 
     @staticmethod
     def cut(garment: Garment, inside: np.ndarray) -> None:
         """Cut a garment by one more field (B,)."""
+        if garment.region is not None:
+            garment.region = np.minimum(garment.region, inside)
         if isinstance(garment.surface, Piece):
             inside = garment.surface.item.carry(inside)
         garment.field = inside if garment.field is None else np.minimum(garment.field, inside)
@@ -643,15 +683,13 @@ class Wardrobe:
         return int(max(over, key=lambda g: g.order).label) if over else classes.TORSO_SKIN
 
     def resolve(self) -> list[Garment]:
-        """The garments, each cut away where an outer one certainly covers it."""
+        """The garments, each cut away where an outer one certainly covers it, socks in trousers too."""
         for inner in self.garments:
             if inner.surface is self.body.skirt:
                 continue
             for outer in self.garments:
                 if outer.order <= inner.order or outer.region is None:
                     continue
-                if inner.order < -1 < outer.order:
-                    continue  # socks and shoes stick out of trouser legs
                 self.cut(inner, np.where(outer.region > COVERED, -1, EVERYWHERE))
         return self.garments
 
@@ -695,9 +733,12 @@ def dress(person: Assembly, outfit: Outfit) -> Wardrobe:
         if outfit.upper == "long" and not jacket and not coat and rng.random() < 0.2:
             wardrobe.layered()
         else:
-            tucked = outfit.lower != "none" and outfit.upper != "dress" and rng.random() < 0.3
+            often = {"none": 0, "skirt": 0.5}.get(outfit.lower, 0.3)
+            tucked = outfit.upper != "dress" and rng.random() < often
             beneath = jacket or outfit.lower == "dungarees"
             wardrobe.top(outfit.upper, tucked, beneath, hood=not beneath and not coat)
+            if outfit.lower == "skirt" and not tucked and not beneath:
+                wardrobe.garments[-1].bias = 0.25  # skirts stand off the body
     if coat:
         wardrobe.coat()
     if outfit.socks != "none":

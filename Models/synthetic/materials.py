@@ -192,12 +192,24 @@ def casual(rng: np.random.Generator) -> Material:
     return cloth(rng) if rng.random() < 0.8 else denim(rng)
 
 
+def knit(rng: np.random.Generator) -> Material:
+    """Ribs along or across, a coarse grain."""
+    m = cloth(rng)
+    if m.pattern in (PLAIN, PRINT):
+        m.pattern, m.duty, m.scale = STRIPES, 0.5, rng.uniform(3, 8)
+        m.second[:] = np.array(m.base) * rng.uniform(0.55, 0.85)
+        m.cosine, m.sine = (0, 1) if rng.random() < 0.7 else (1, 0)
+    m.grain, m.grain_scale, m.specular = rng.uniform(0.2, 0.45), rng.uniform(4, 10), 0
+    return m
+
+
 FABRICS = {
     "casual": casual,
     "suiting": suiting,
     "shirting": shirting,
     "leather": leather,
     "legwear": legwear,
+    "knit": knit,
 }
 """Kinds of fabric by name; `mesh.Layer.fabric` says which a garment may be given anew."""
 

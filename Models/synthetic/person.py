@@ -73,10 +73,11 @@ def build(seed: tuple[int, ...]) -> Person:
     rng, body = np.random.default_rng(seed), load()
     shape = sample_shape(body, rng)
     joints, _ = body.joints(shape.vertices)
-    pose = sample_pose(body, joints, float(shape.vertices[body.chest, 2].max()), rng)
     outfit = clothing.sample_outfit(rng, shape.masculine, shape.age > 0.45)
+    heel = float(rng.uniform(0.3, 0.75)) if outfit.shoes == "heels" else 0.0
+    pose = sample_pose(body, joints, float(shape.vertices[body.chest, 2].max()), rng, heel)
     normal = vertex_normals(shape.vertices, body.everything)
-    person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng)
+    person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng, heel)
     wardrobe = clothing.dress(person, outfit)
 
     tone = materials.skin_tone(shape.tone) * rng.uniform(0.9, 1.1) * (1 + rng.normal(0, 0.04, 3))

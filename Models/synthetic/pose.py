@@ -184,9 +184,11 @@ def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return str(rng.choice(list(shares), p=share / share.sum()))
 
 
-def sample_pose(body: Body, joints: np.ndarray, front: float, rng: np.random.Generator) -> Pose:
+def sample_pose(
+    body: Body, joints: np.ndarray, front: float, rng: np.random.Generator, heel: float = 0
+) -> Pose:
     """A pose for a body whose bone heads lie at `joints` (B, 3) and whose chest reaches to z =
-    `front`."""
+    `front`, with heels raised by `heel` radians."""
     kind = _pick(rng, KINDS)
     rotations: dict[str, np.ndarray] = {}
 
@@ -255,6 +257,11 @@ def sample_pose(body: Body, joints: np.ndarray, front: float, rng: np.random.Gen
                 [sign * rng.uniform(0, 0.35), -rng.uniform(0, 0.5) * (kind == "run"), 1]
             )
             rotations[f"foot.{side}"] = between(Z, (turn @ bend).T @ ahead)
+        if heel:
+            flat = rotations.get(f"foot.{side}", np.eye(3))
+            rotations[f"foot.{side}"] = flat @ about(X, heel)
+            for toe in range(1, 6):
+                rotations[f"toe{toe}-1.{side}"] = about(X, -0.9 * heel)
     whole = np.eye(3)
     if kind == "lie":  # on the back, the front or a side
         roll = rng.normal(0, 0.2) if rng.random() < 0.6 else rng.choice([-1, 1]) * 1.4

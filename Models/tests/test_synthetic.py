@@ -372,6 +372,50 @@ class Held(unittest.TestCase):
         self.assertEqual({len(self.made("ear", i)[0]) for i in range(10)}, {24})  # boxes
 
 
+class Fields(unittest.TestCase):
+    """Cuts of garments, on a stand-in for the body: points of the arm and beside it."""
+
+    def wardrobe(self) -> clothing.Wardrobe:
+        wardrobe = clothing.Wardrobe.__new__(clothing.Wardrobe)
+        wardrobe.body = SimpleNamespace(
+            along_arm=np.array([-0.2, 0.0, 0.1, 0.3, 0.6, 0.4]),  # the last under the armpit
+            arm=np.array([0.1, 0.6, 0.9, 1.0, 1.0, 0.05]),
+            sleeve=np.array([-0.3, 0.0, 0.1, 0.3, 0.6, -0.3]),
+            on_arm=np.array([False, True, True, True, True, False]),
+        )
+        return wardrobe
+
+    def test_sleeves_end_where_they_are_told_and_leave_the_trunk(self) -> None:
+        cloth = self.wardrobe().sleeves(0.45) > 0
+        self.assertEqual(cloth.tolist(), [True, True, True, True, False, True])
+
+    def test_armholes_leave_the_trunk_under_the_arm(self) -> None:
+        cloth = self.wardrobe().sleeves(0.05) > 0
+        self.assertEqual(cloth.tolist(), [True, True, False, False, False, True])
+
+    def test_outer_garments_cut_inner_ones_where_they_cover_them(self) -> None:
+        wardrobe = self.wardrobe()
+        wardrobe.body.skirt = None
+
+        def garment(label: int, order: float, region: list[float]) -> clothing.Garment:
+            field = np.full(6, 5.0)
+            cloth = materials.plain(np.random.default_rng(0), np.zeros(3))
+            return clothing.Garment(
+                *(object(), None, label, cloth, field, 0, order), region=np.array(region)
+            )
+
+        sock = garment(classes.SOCKS, -2, [1] * 6)
+        trousers = garment(classes.PANTS, 0, [1, 1, 1, 0, 0, 0])
+        shirt = garment(classes.UPPER_CLOTHES, 1, [1, 0.1, 0, 0, 0, 0])
+        shoe = garment(np.array([classes.LEFT_SHOE]), -1.5, [0, 0, 0, 0, 0, 1])
+        wardrobe.garments = [trousers, shirt, sock, shoe]
+        wardrobe.resolve()
+        self.assertEqual((trousers.field > 0).tolist(), [False] + [True] * 5)
+        self.assertEqual((sock.field > 0).tolist(), [False] * 3 + [True] * 2 + [False])
+        self.assertEqual((shoe.field > 0).tolist(), [False] * 3 + [True] * 3)
+        self.assertTrue((shirt.field > 0).all())
+
+
 class Things(unittest.TestCase):
     def test_every_kind_is_background_stands_on_the_ground_and_repeats(self) -> None:
         for make in things.RIGID:
@@ -559,6 +603,7 @@ class Outfits(unittest.TestCase):
             ("upper", {"tee", "long", "tank", "dress", "band", "none"}),
             ("lower", {"trousers", "cropped", "shorts", "briefs", "skirt", "dungarees", "none"}),
             ("coat", {"none", "coat", "jacket", "suit"}),
+            ("shoes", {"low", "ankle", "boot", "heels", "sandals", "none"}),
             ("hat", {"none", "cap", "beanie", "brim", "hood", "helmet"}),
             ("socks", {"none", "low", "high", "full"}),
         ):
@@ -573,6 +618,7 @@ class Outfits(unittest.TestCase):
             outfit = clothing.sample_outfit(np.random.default_rng(i), i % 2, grown=False)
             self.assertNotIn(outfit.upper, ("none", "band"))
             self.assertNotEqual(outfit.lower, "briefs")
+            self.assertNotEqual(outfit.shoes, "heels")
 
 
 class Shards(unittest.TestCase):

@@ -1,5 +1,5 @@
-"""Where people stand and where the camera is: close-ups, half-length, groups, crowds on the
-ground."""
+"""Where people stand and where the camera is: close-ups, half-length, parts of people, groups,
+crowds on the ground."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from synthetic.person import Person
 from synthetic.rasteriser import View
 from synthetic.things import Thing
 
-LAYOUTS = {"none": 0.1, "full": 0.24, "half": 0.23, "close": 0.21, "group": 0.13, "scatter": 0.09}
+LAYOUTS = {
+    **{"none": 0.1, "full": 0.22, "half": 0.21, "close": 0.18},
+    **{"part": 0.07, "group": 0.13, "scatter": 0.09},
+}
 EMPTY = np.array([[-5.0, 0, -2], [5, 14, 2]])  # where people would be, if there were any
 LOOK_BACK = np.diag([1.0, 1, -1])  # the camera looks along -z, at people who face +z
 
@@ -31,6 +34,7 @@ def sample_layout(rng: np.random.Generator) -> tuple[str, int]:
         "full": rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12]),
         "half": rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12]),
         "close": rng.choice([1, 2, 3], p=[0.72, 0.2, 0.08]),
+        "part": rng.choice([1, 2], p=[0.75, 0.25]),
         "group": rng.integers(3, 7),
         "scatter": rng.integers(1, 7),
     }
@@ -119,6 +123,13 @@ def place(
         subject = placed[rng.integers(len(placed))]
         bottom, spread = subject.head[1] - rng.uniform(1.5, 6.5), 0
         low, high = subject.head - [3, 0, 1], subject.head + [3, rng.uniform(1.2, 2.5), 1]
+    elif layout == "part" and placed:  # legs, a trunk without its head, an arm at the edge
+        subject = placed[rng.integers(len(placed))]
+        low, high = subject.points.min(0), subject.points.max(0)
+        size = high[1] - low[1]
+        bottom, spread = low[1] + size * rng.uniform(-0.04, 0.6), 0
+        x = float(np.median(subject.points[:, 0])) + rng.normal(0, 0.1) * size
+        low[0], high[:2] = x, (x, bottom + size * rng.uniform(0.2, 0.5))
     target = np.array([(low[0] + high[0]) / 2, (bottom + high[1]) / 2, (low[2] + high[2]) / 2])
     half_height = max(
         (high[1] - bottom) / 2 * 1.05, (high[0] - low[0]) / 2 * height / width * spread
@@ -137,7 +148,7 @@ def place(
     zoom = (
         rng.uniform(0.75, 1.05)
         if rng.random() < 0.75
-        else rng.uniform(0.35, 0.75) if layout != "close" else 1.2
+        else rng.uniform(0.35, 0.75) if layout not in ("close", "part") else 1.2
     )
     return placed, _view(
         rotation, eye, distance * height / 2 / half_height * zoom, width, height, rng

@@ -350,11 +350,10 @@ class Wardrobe:
         self.cover(inside, 0.2)
 
     def top(self, kind: str, tucked: bool, beneath: bool = False, hood: bool = True) -> None:
-        """A top or a dress; `beneath` a jacket or another top it is made of the helper meshes, and
-        close to the body. `hood`: there is room for a roll-neck or a hood."""
+        """A top or a dress; `tucked` into trousers or `beneath` a jacket or another top it is made of
+        the helper meshes, close to the body. `hood`: there is room for a roll-neck or a hood."""
         rng, body = self.rng, self.body
         label = classes.DRESS if kind == "dress" else classes.UPPER_CLOTHES
-        bias, order = (0.03, -1) if tucked else (0.02 if beneath else 0.16, 1)
         cropped = kind != "dress" and self.shape.masculine < 0.5 and rng.random() < 0.1
         y = body.vertices[:, 1]
         shirt = rng.random() < (0.35 if kind == "long" else 0.15)
@@ -363,7 +362,8 @@ class Wardrobe:
         roles = {"tee": ("tee",), "long": ("sweater", "shirt"), "tank": ("tee",)}.get(kind, ())
         if kind == "tee" and rng.random() < 0.25:
             roles = ("sweater", "shirt")
-        piece = self.pick(*roles) if roles and not beneath else None
+        piece = self.pick(*roles) if roles and not beneath and not tucked else None
+        bias, order = (0.03, -1) if tucked else (0.02 if beneath else 0.24, 1)
         if piece is not None:
             inside = None
             if kind == "tank":
@@ -399,6 +399,8 @@ class Wardrobe:
             + 0.05 * self.noise(1.3) * (loose + 0.2)
             + (kind != "long") * 0.12 * np.clip(body.sleeve / 0.4, 0, 1)
         )
+        if tucked:  # close to the body at the waist
+            out = np.minimum(out, 0.04 + 0.3 * np.clip(y - body.y_hip - 0.9, 0, 9))
         if rng.random() < 0.45:
             material.trim_width = rng.uniform(0.06, 0.35)
         if shirt:
@@ -553,7 +555,10 @@ class Wardrobe:
         jacket = pieces.pick(rng, *roles)
         if jacket is None:
             return False
-        material, fabric = (materials.suiting(rng), "suiting") if suit else self.coating()
+        if suit or jacket is pieces.catalogue().get("jacket", {}).get("female_elegantsuit01"):
+            material, fabric = materials.suiting(rng), "suiting"  # in other cloth it is a blouse
+        else:
+            material, fabric = self.coating()
         if suit or rng.random() < 0.8:
             cut = None
         else:  # rolled or short sleeves, or none
@@ -737,8 +742,6 @@ def dress(person: Assembly, outfit: Outfit) -> Wardrobe:
             tucked = outfit.upper != "dress" and rng.random() < often
             beneath = jacket or outfit.lower == "dungarees"
             wardrobe.top(outfit.upper, tucked, beneath, hood=not beneath and not coat)
-            if outfit.lower == "skirt" and not tucked and not beneath:
-                wardrobe.garments[-1].bias = 0.25  # skirts stand off the body
     if coat:
         wardrobe.coat()
     if outfit.socks != "none":

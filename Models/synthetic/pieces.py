@@ -49,6 +49,9 @@ OUTFITS: dict[str, dict[str, dict[str, tuple[int, ...]]]] = {
 colours."""
 
 
+MARGIN = 0.1  # decimetres below its upper edge and above its lower one where a piece covers nothing
+
+
 @dataclass(frozen=True)
 class Piece:
     item: Item
@@ -71,7 +74,8 @@ def roles(item: Item, parts: dict[str, dict[str, tuple[int, ...]]]) -> dict[str,
 
 
 def split(item: Item, parts: dict[str, dict[str, tuple[int, ...]]], body: Body) -> dict[str, Piece]:
-    """The pieces of an item; what it hides of the body goes to the piece that lies nearest."""
+    """The pieces of an item; what it hides of the body goes to the piece that lies nearest, unless
+    that ends below or above."""
     rest = item.fit(body.vertices)
     nearest = np.zeros(0, int)
     masks = roles(item, parts)
@@ -84,11 +88,15 @@ def split(item: Item, parts: dict[str, dict[str, tuple[int, ...]]], body: Body) 
     out = {}
     for number, (role, mask) in enumerate(masks.items()):
         piece = item.part(mask)
+        at = piece.fit(body.vertices)
         covers = np.full(len(body.vertices), -1, np.float32)
         if len(item.hides):
-            covers[item.hides[nearest == number]] = 1
+            hides = item.hides[nearest == number]
+            height = body.vertices[hides, 1]
+            within = (height > at[:, 1].min() + MARGIN) & (height < at[:, 1].max() - MARGIN)
+            covers[hides[within]] = 1
         bone, weight = piece.skin(body.weight_index, body.weight)
-        out[role] = Piece(piece, piece.fit(body.vertices), bone, weight, covers)
+        out[role] = Piece(piece, at, bone, weight, covers)
     return out
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from synthetic import classes, materials, pieces
 from synthetic.assembly import Assembly
-from synthetic.rasteriser import CHECKS, PLAIN, STRIPES, TEXTURE
-from synthetic.shapes import box, ellipsoid, grid, join, tube
+from synthetic.geometry import Y, about
+from synthetic.rasteriser import CHECKS, PLAIN, STRIPES, TEXTURE, Material
+from synthetic.shapes import Mesh, box, ellipsoid, grid, join, tube
 
 
 def add_hat(person: Assembly, kind: str) -> None:
@@ -323,69 +324,91 @@ def add_gloves(person: Assembly) -> None:
     )
 
 
-def add_bag(person: Assembly, kind: str) -> None:
-    """Bags are background in CIHP: drawn with label 0, hiding what lies behind them."""
+def _pouch(rng: np.random.Generator, half: np.ndarray) -> Mesh:
+    """A bag of half-sizes (3,) about the origin: x thick, y high, z wide, with rounded edges."""
+    profile = np.array([0, 0.9, 1, 1, 1, 0]) * np.linspace(1, rng.uniform(0.6, 1.1), 6)
+    heights = np.array([-1, -1, -0.8, 0, 1, 1])
+    angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    edge = rng.uniform(0.3, 0.8)
+    x, z = (np.sign(f) * abs(f) ** edge for f in (np.cos(angle), np.sin(angle)))
+    rings = np.stack([np.stack([x * r, 0 * x + h, z * r], 1) for r, h in zip(profile, heights)])
+    return grid(rings * half, close_columns=True)
+
+
+def _hang(person: Assembly, bone: str, grip: np.ndarray, material: Material) -> None:
+    """A handbag whose handles lie at `grip` (3,), in rest space; it hangs down in the pose."""
+    rng = person.rng
+    turn = person.bones[person.body.bone[bone]][:, :3]
+    heading = rng.normal(0, 0.5)
+    upright = turn.T @ about(Y, heading)  # columns: the bag's axes at rest
+    half = np.array([rng.uniform(0.25, 0.7), rng.uniform(0.7, 1.8), rng.uniform(0.9, 2.2)])
+    drop = rng.uniform(0.2, 1.5)
+    arc = np.linspace(0, np.pi, 9)
+    handle = np.stack(
+        [0 * arc, half[1] + np.sin(arc) * drop, np.cos(arc) * half[2] * rng.uniform(0.3, 0.8)], 1
+    )
+    vertices, triangles = join(_pouch(rng, half), tube(handle, rng.uniform(0.06, 0.14), 6))
+    vertices = (vertices - [0, half[1] + drop, 0]) @ upright.T + grip
+    person.add_rigid(bone, vertices, triangles, classes.BACKGROUND, material)
+
+
+def add_bag(person: Assembly, kind: str, arms: dict[str, str]) -> None:
+    """Bags are background in CIHP: drawn with label 0, hiding what lies behind them. `arms` is what
+    each arm does (`pose.ARMS`)."""
     rng, body = person.rng, person.body
-    material = materials.cloth(rng)
-    material.specular = rng.choice([0, 0.1, 0.25])
-    shoulder = {s: person.joints[body.bone[f"upperarm01.{s}"]] for s in "LR"}
+    material = materials.leather(rng) if rng.random() < 0.4 else materials.cloth(rng)
+    material.specular = max(material.specular, rng.choice([0, 0.1, 0.25]))
+    joints = {
+        s: [person.joints[body.bone[f"{b}.{s}"]] for b in ("upperarm01", "lowerarm01", "wrist")]
+        for s in "LR"
+    }
     chest = person.joints[body.bone["spine02"]]
-    vertices = person.shape.vertices
-    torso = (body.arm < 0.1) & (abs(vertices[:, 1] - chest[1]) < 1.5)
-    torso[body.skin.stop :] = False
-    back, front = vertices[torso, 2].min(), vertices[torso, 2].max()
+    trunk = person.shape.vertices[body.chest]
+    back, front = trunk[:, 2].min(), trunk[:, 2].max()
     if kind == "backpack":
-        half = np.array([rng.uniform(1.0, 1.5), rng.uniform(1.4, 2.2), rng.uniform(0.5, 0.9)])
-        mesh = [box(np.array([0, chest[1] - 0.2, back - half[2] - 0.25]), half)]
+        half = np.array([rng.uniform(0.5, 0.9), rng.uniform(1.4, 2.2), rng.uniform(1.0, 1.5)])
+        vertices, triangles = _pouch(rng, half)
+        at = np.array([0, chest[1] - 0.2, back - half[0] - 0.25])
+        mesh = [(vertices @ about(Y, np.pi / 2).T + at, triangles)]
         for s in "LR":
-            x = shoulder[s][0] * 0.62
-            mesh.append(
-                tube(
-                    np.array(
-                        [
-                            [x, chest[1] + 1, back - 0.3],
-                            [x, shoulder[s][1] + 0.7, chest[2] - 0.3],
-                            [x, shoulder[s][1] - 0.3, front + 0.3],
-                            [x * 1.3, chest[1] - 1.5, front + 0.1],
-                            [x * 1.5, chest[1] - 2, back],
-                        ]
-                    ),
-                    0.13,
-                    6,
-                )
-            )
-        person.add_rigid("spine02", *join(*mesh), classes.BACKGROUND, material, 0.3)
-    elif kind == "shoulder":
-        s = rng.choice(["L", "R"])
-        sign = 1 if s == "L" else -1
-        half = np.array([0.35, rng.uniform(0.8, 1.4), rng.uniform(0.9, 1.6)])
-        hip = np.array([sign * (abs(shoulder[s][0]) + 0.5), body.y_hip + 0.5, 0])
-        strap = np.array(
-            [
-                hip + [0, half[1], 0.2],
-                [sign * 0.5, chest[1] + 0.4, front + 0.35],
-                [-sign * 1.1, shoulder[s][1] + 0.75, chest[2]],
-                [-sign * 0.5, chest[1], back - 0.35],
-                hip + [0, half[1], -0.2],
+            shoulder = joints[s][0]
+            x = shoulder[0] * 0.62
+            strap = [
+                [x, chest[1] + 1, back - 0.3],
+                [x, shoulder[1] + 0.7, chest[2] - 0.3],
+                [x, shoulder[1] - 0.3, front + 0.3],
+                [x * 1.3, chest[1] - 1.5, front + 0.1],
+                [x * 1.5, chest[1] - 2, back],
             ]
-        )
-        person.add_rigid(
-            "spine04", *join(box(hip, half), tube(strap, 0.1, 6)), classes.BACKGROUND, material, 0.3
-        )
-    else:
+            mesh.append(tube(np.array(strap), 0.13, 6))
+        person.add_rigid("spine02", *join(*mesh), classes.BACKGROUND, material, 0.3)
+        return
+    if kind == "shoulder":
         s = rng.choice(["L", "R"])
-        wrist = person.joints[body.bone[f"wrist.{s}"]]
-        grip = wrist + (wrist - person.joints[body.bone[f"lowerarm01.{s}"]]) * 0.3
-        away = wrist - person.joints[body.bone[f"lowerarm01.{s}"]]
-        away /= np.linalg.norm(away)
-        half = np.array([rng.uniform(0.3, 0.6), rng.uniform(0.8, 1.6), rng.uniform(0.8, 1.8)])
-        turn = np.stack([np.cross(away, [0, 0, 1.0]), -away, [0, 0, 1.0]], 1)
-        person.add_rigid(
-            f"wrist.{s}",
-            *box(grip + away * (half[1] + 0.6), half, turn),
-            classes.BACKGROUND,
-            material,
-        )
+        sign, shoulder = (1 if s == "L" else -1), joints[s][0]
+        half = np.array([rng.uniform(0.25, 0.5), rng.uniform(0.6, 1.4), rng.uniform(0.8, 1.7)])
+        hip = np.array([sign * (abs(shoulder[0]) + 0.5), body.y_hip + rng.uniform(0.2, 1.2), 0])
+        strap = [
+            hip + [0, half[1], 0.2],
+            [sign * 0.5, chest[1] + 0.4, front + 0.35],
+            [-sign * 1.1, shoulder[1] + 0.75, chest[2]],
+            [-sign * 0.5, chest[1], back - 0.35],
+            hip + [0, half[1], -0.2],
+        ]
+        vertices, triangles = _pouch(rng, half)
+        mesh = join((vertices + hip, triangles), tube(np.array(strap), rng.uniform(0.06, 0.14), 6))
+        person.add_rigid("spine04", *mesh, classes.BACKGROUND, material, 0.3)
+        return
+    bent = [s for s, arm in arms.items() if arm in ("bent", "together", "mouth", "ear", "point")]
+    if kind == "arm" and bent:
+        s = rng.choice(bent)
+        _, elbow, wrist = joints[s]
+        _hang(person, f"lowerarm01.{s}", elbow + (wrist - elbow) * rng.uniform(0.2, 0.6), material)
+        return
+    free = [s for s, arm in arms.items() if arm not in ("pocket", "behind", "cross", "hip")]
+    s = rng.choice(free or list("LR"))
+    _, elbow, wrist = joints[s]
+    _hang(person, f"wrist.{s}", wrist + (wrist - elbow) * 0.3, material)
 
 
 def add_held(person: Assembly, side: str, arm: str) -> None:

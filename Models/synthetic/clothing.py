@@ -39,7 +39,7 @@ class Outfit:
     shoes: str  # low, ankle, boot, heels, sandals, none
     socks: str  # none, low, high, full
     hair: str  # bald, short, mid, long, bun, tail, curly
-    bag: str  # none, backpack, shoulder, hand
+    bag: str  # none, backpack, shoulder, hand, arm
 
 
 def sample_outfit(rng: np.random.Generator, masculine: float, grown: bool = True) -> Outfit:
@@ -117,7 +117,9 @@ def sample_outfit(rng: np.random.Generator, masculine: float, grown: bool = True
         ),
         socks,
         hair,
-        pick(("none", 0.7), ("backpack", 0.1), ("shoulder", 0.1), ("hand", 0.1)),
+        pick(
+            *(("none", 0.56), ("backpack", 0.1), ("shoulder", 0.12), ("hand", 0.13), ("arm", 0.09))
+        ),
     )
 
 

@@ -117,7 +117,7 @@ def build(seed: tuple[int, ...]) -> Person:
     if rng.random() < 0.06:
         accessories.add_badge(person, wardrobe.outermost())
     if outfit.bag != "none" and pose.kind != "lie":
-        accessories.add_bag(person, outfit.bag)
+        accessories.add_bag(person, outfit.bag, pose.arms)
     free = [side for side, arm in pose.arms.items() if arm not in ("pocket", "behind", "cross")]
     if free and rng.random() < 0.25:
         side = str(rng.choice(free))

@@ -441,6 +441,28 @@ class Fields(unittest.TestCase):
         self.assertTrue((shirt.field > 0).all())
 
 
+class Bags(unittest.TestCase):
+    def test_bags_hang_straight_down_from_a_hand_in_any_pose(self) -> None:
+        for seed in range(12):
+            rng = np.random.default_rng(seed)
+            turn = geometry.about(rng.normal(size=3), rng.uniform(0, 3))
+            added = []
+            fake = SimpleNamespace(
+                rng=rng,
+                body=SimpleNamespace(bone={"wrist.L": 0}),
+                bones=np.concatenate([turn, np.zeros((3, 1))], 1)[None],
+                add_rigid=lambda *all: added.append(all),
+            )
+            grip = np.array([4.0, 2, 1])
+            accessories._hang(fake, "wrist.L", grip, None)
+            _, vertices, _, label, _ = added[0]
+            posed = vertices @ turn.T - turn @ grip
+            self.assertEqual(label, classes.BACKGROUND)
+            self.assertTrue(-0.1 < posed[:, 1].max() < 0.4)  # nothing above the hand
+            self.assertLess(posed[:, 1].min(), -1.5)
+            self.assertLess(abs(posed.mean(0)[[0, 2]]).max(), 0.2)
+
+
 class Things(unittest.TestCase):
     def test_every_kind_is_background_stands_on_the_ground_and_repeats(self) -> None:
         for make in things.RIGID:
@@ -631,6 +653,7 @@ class Outfits(unittest.TestCase):
             ("upper", {"tee", "long", "tank", "dress", "band", "none"}),
             ("lower", {"trousers", "cropped", "shorts", "briefs", "skirt", "dungarees", "none"}),
             ("coat", {"none", "coat", "jacket", "suit"}),
+            ("bag", {"none", "backpack", "shoulder", "hand", "arm"}),
             ("shoes", {"low", "ankle", "boot", "heels", "sandals", "none"}),
             ("hat", {"none", "cap", "beanie", "brim", "hood", "helmet"}),
             ("socks", {"none", "low", "high", "full"}),

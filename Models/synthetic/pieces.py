@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from synthetic import makehuman
-from synthetic.body import Body
+from synthetic.body import Body, load
 from synthetic.makehuman import Item
 
 OUTFITS: dict[str, dict[str, dict[str, tuple[int, ...]]]] = {
@@ -103,13 +103,11 @@ def split(item: Item, parts: dict[str, dict[str, tuple[int, ...]]], body: Body) 
 @functools.cache
 def catalogue() -> dict[str, dict[str, Piece]]:
     """By role and item's name."""
-    from synthetic import body
-
     items = makehuman.items()
     out: dict[str, dict[str, Piece]] = {}
     for name, parts in OUTFITS.items():
         if name in items:
-            for role, piece in split(items[name], parts, body.load()).items():
+            for role, piece in split(items[name], parts, load()).items():
                 out.setdefault(role, {})[name] = piece
     return out
 

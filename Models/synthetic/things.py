@@ -394,6 +394,10 @@ RIGID = {
 }
 
 
+ALONE = {"upper": 0.3, "lower": 0.15, "coat": 0.25, "shoes": 0.2, "all": 0.1}
+"""What of an outfit lies about without the rest."""
+
+
 def _background(layer: Layer, material: Material) -> Layer:
     label = np.where(layer.label == HIDDEN, HIDDEN, classes.BACKGROUND).astype(np.uint8)
     return replace(layer, label=label, material=material, tint=None)
@@ -442,60 +446,41 @@ def figure(rng: np.random.Generator, person: Person) -> Thing:
 
 @functools.lru_cache(maxsize=64)
 def clothes(seed: tuple[int, ...]) -> Thing:
-    """Clothes or shoes that nobody wears, on a hanger, folded over, laid flat or stood side by side."""
+    """Clothes or shoes that nobody wears: hung up, laid flat, stood side by side or tipped over."""
     rng, body = np.random.default_rng(seed), load()
     shape = sample_shape(body, rng)
     joints, _ = body.joints(shape.vertices)
     normal = vertex_normals(shape.vertices, body.everything)
-    assembly = Assembly(
-        *(
-            body,
-            shape,
-            normal,
-            joints,
-            bone_transforms(body, joints, hanging(body, joints, rng)),
-            rng,
-        )
-    )
-    outfit = replace(
-        clothing.sample_outfit(rng, shape.masculine), hat="none", scarf=False, socks="none"
-    )
-    only = rng.choice(["upper", "lower", "coat", "shoes", "all"], p=[0.3, 0.15, 0.25, 0.2, 0.1])
+    bones = bone_transforms(body, joints, hanging(body, joints, rng))
+    assembly = Assembly(body, shape, normal, joints, bones, rng)
+    outfit = clothing.sample_outfit(rng, shape.masculine)
+    only = str(rng.choice(list(ALONE), p=list(ALONE.values())))
     if only != "all":
-        nothing = replace(outfit, upper="none", lower="none", coat="none", shoes="none")
         wanted = getattr(outfit, only)
         if wanted == "none":
             only, wanted = "upper", "tee"
-        outfit = replace(nothing, **{only: wanted})
-    wardrobe = clothing.dress(assembly, outfit)
-    wardrobe.wear()
-    layers = [_background(layer, layer.material) for layer in assembly.layers]
-    if not layers:
-        return Thing(ball(rng))
-    squash = np.array([1, 1, 1 if only == "shoes" else rng.uniform(0.2, 0.6)])
-    turn = np.eye(3)
-    if only != "shoes" and rng.random() < 0.35:
-        turn = about(X, -np.pi / 2)
-    elif only == "shoes" and rng.random() < 0.3:
-        turn = about(Z, rng.uniform(-1.6, 1.6))
-    shaped = []
-    for layer in layers:
-        position = contiguous((layer.position * squash) @ turn.T)
-        shaped.append(
-            replace(layer, position=position, normal=vertex_normals(position, layer.triangle))
-        )
-    points = Thing(shaped).points
-    lift = 0.0 if only == "shoes" or not np.allclose(turn, np.eye(3)) else rng.uniform(0, 8)
+        outfit = replace(outfit, upper="none", lower="none", coat="none", shoes="none")
+        outfit = replace(outfit, **{only: wanted})
+    clothing.dress(assembly, replace(outfit, socks="none")).wear()
+    shoes, flat, lift = only == "shoes", np.eye(3), 0.0
+    if shoes and rng.random() < 0.3:
+        flat = about(Z, rng.uniform(-1.6, 1.6))
+    elif not shoes and rng.random() < 0.35:
+        flat = about(X, -np.pi / 2)
+    elif not shoes:
+        lift = rng.uniform(0, 8)
+    shrink = flat * [1, 1, 1 if shoes else rng.uniform(0.2, 0.6)]  # no body fills them
+    layers = []
+    for layer in assembly.layers:
+        position = contiguous(layer.position @ shrink.T)
+        layer = replace(layer, position=position, normal=vertex_normals(position, layer.triangle))
+        layers.append(_background(layer, layer.material))
+    points = Thing(layers).points
     if lift > 0 and rng.random() < 0.7:  # a rail
-        rail = np.array([[-8.0, points[:, 1].max() + 0.6, 0], [0, 0, 0], [8, 0, 0]])
-        rail[1:, 1] = rail[0, 1]
-        shaped.append(_layer(tube(rail, 0.12, 6), _surface(rng)))
-    return Thing(
-        [
-            l.moved(np.eye(3), np.array([0, lift - points[:, 1].min(), 0]), l.material)
-            for l in shaped
-        ]
-    )
+        rail = np.array([[-8.0, 0, 0], [0, 0, 0], [8, 0, 0]]) + [0, points[:, 1].max() + 0.6, 0]
+        layers.append(_layer(tube(rail, 0.12, 6), _surface(rng)))
+    up = np.array([0, lift - points[:, 1].min(), 0])
+    return Thing([layer.moved(np.eye(3), up, layer.material) for layer in layers])
 
 
 def sample(rng: np.random.Generator, cast: int, neighbourhood: tuple[int, ...]) -> Thing:

@@ -470,7 +470,7 @@ class Things(unittest.TestCase):
                 thing = things.Thing(make(np.random.default_rng(seed)))
                 again = things.Thing(make(np.random.default_rng(seed)))
                 np.testing.assert_array_equal(thing.points, again.points)
-                self.assertEqual({int(v) for l in thing.layers for v in l.label}, {0})
+                self.assertEqual({int(v) for layer in thing.layers for v in layer.label}, {0})
                 low, high = thing.points.min(0), thing.points.max(0)
                 self.assertGreater(low[1], -0.7, make)
                 self.assertTrue(1 < high[1] - low[1] < 40 or make is things.ball, make)

@@ -421,15 +421,23 @@ int render(int width, int height, int oversample, const Layer *layers, int count
                 centre = (y * oversample + oversample / 2) * w + x * oversample + oversample / 2;
             float *o = rgba + 4 * i;
             o[0] = o[1] = o[2] = o[3] = 0;
+            const Fragment *corner = fragment + y * oversample * w + x * oversample;
+            int whole = corner->layer >= 0; /* the pixel shows one layer and nothing else */
+            for (int b = 0; b < oversample; b++)
+                for (int a = 0; a < oversample; a++)
+                    whole &= corner[b * w + a].layer == corner->layer;
+            float share = weight;
+            if (whole) share = 1.f / ((oversample * oversample + 1) / 2);
             for (int b = 0; b < oversample; b++)
                 for (int a = 0; a < oversample; a++) {
-                    const Fragment *f = fragment + (y * oversample + b) * w + x * oversample + a;
-                    if (f->layer < 0) continue;
+                    const Fragment *f = corner + b * w + a;
+                    /* within a layer every other sample, as on a chessboard, is enough */
+                    if (f->layer < 0 || (whole && (a + b) % 2)) continue;
                     float c[3];
                     shade(layers + f->layer, f, eye, light, sun, map, side, textures, texture_count,
                           c);
-                    for (int k = 0; k < 3; k++) o[k] += weight * fminf(c[k], 4);
-                    o[3] += weight;
+                    for (int k = 0; k < 3; k++) o[k] += share * fminf(c[k], 4);
+                    o[3] += share;
                 }
             const Fragment *f = fragment + centre;
             label[i] = f->layer < 0 ? 0 : layers[f->layer].label[f->triangle];

@@ -71,14 +71,14 @@ def square(side: float, depth: float, label: int, **more: object) -> Layer:
 
 
 def draw(
-    layers: list, size: int = 32, textures: np.ndarray | None = None
+    layers: list, size: int = 32, textures: np.ndarray | None = None, oversample: int = 2
 ) -> tuple[np.ndarray, ...]:
     view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), "sun", np.full(3, 0.4))
-    view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * 2
-    view.centre_x = view.centre_y = size
+    view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * oversample
+    view.centre_x = view.centre_y = size * oversample / 2
     sun = light.sun_view(lights, np.array([-5.0, -5, -15]), np.array([5.0, 5, -5]))
     textures = bank().textures if textures is None else textures
-    return rasteriser.render(layers, size, size, 2, view, lights, sun, textures)
+    return rasteriser.render(layers, size, size, oversample, view, lights, sun, textures)
 
 
 class Rasteriser(unittest.TestCase):
@@ -98,6 +98,13 @@ class Rasteriser(unittest.TestCase):
         )  # zero on the middle line, positive to the right
         _, labels, _, _ = draw([(1, square(2, 10, 5, field=field))])
         self.assertEqual(labels[16, 12:21].tolist(), [0] * 4 + [5] * 5)
+
+    def test_samples_left_out_within_a_layer_change_no_colour(self) -> None:
+        once, twice, thrice = (draw([(1, square(2, 10, 5))], oversample=k)[0] for k in (1, 2, 3))
+        for other in (twice, thrice):
+            self.assertAlmostEqual(float(other[..., 3].max()), 1, places=6)
+            inside = (once[..., 3] > 0.999) & (other[..., 3] > 0.999)
+            self.assertLess(abs(once - other)[inside].max(), 0.02)
 
     def test_textures_repeat_without_seams(self) -> None:
         layer = square(2, 10, 5)

@@ -2,8 +2,8 @@
 `makehuman.npz`, and fitted to any shape of the body mesh.
 
 An `.mhclo` file ties each vertex of an item to three body vertices: their weighted sum plus an
-offset, which grows with the body. https://static.makehumancommunity.org/oldsite/documentation/
-mhclo_file_format.html describes it.
+offset, which grows with the body. A line of one number lies on that body vertex; no file that is
+used here has one, but the format allows it.
 """
 
 from __future__ import annotations

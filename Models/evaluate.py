@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 r"""Measure a model on held-out renders and on real photos.
 
+The photos are a few annotated here (`evaluation`), and with --labelled those that other people
+labelled and that no training sees (`photos.split`): street photos, everyday photos, and clothes
+that nobody wears.
+
 The same figures come from a network run here (--archive, --checkpoint) or from what `m2fp parse`
 wrote (--predictions). For the latter:
 
-    python3 Models/evaluate.py --gather [--scenes SHARDS]
+    python3 Models/evaluate.py --gather [--scenes SHARDS] [--labelled LABELLED]
     m2fp parse DATA --out PREDICTIONS --masks none --persons \
       --min-person-score 0 --min-person-size 1 --max-person-overlap 1
-    python3 Models/evaluate.py --predictions PREDICTIONS [--scenes SHARDS]
+    python3 Models/evaluate.py --predictions PREDICTIONS [--scenes SHARDS] [--labelled LABELLED]
 
 where DATA is the folder of --data. Persons are counted as upstream's evaluator does, so the command
 is told to leave none out. Without --persons the measures of instances are left out.
@@ -29,17 +33,21 @@ import numpy as np
 import torch
 from PIL import Image
 
-from evaluation import coarse, metrics, photos
+from evaluation import coarse, everyday, metrics, photos, street
 from m2fp import archive, checkpoint
 from m2fp.config import CONFIGS
 from m2fp.contract import CLASSES, PALETTE, make_contract
 from m2fp.model import M2FP
 from m2fp.postprocess import parse
 from m2fp.preprocess import prepare
+from photos import split
+from photos.street import read_image as read_labelled
 from synthetic import shards
 
 NAMES = CLASSES["cihp"]
 SCENES = "scenes"
+# Of each labelled source, the folder of its validation photos below DATA, and in names.
+LABELLED = {"ccp": "street", "coco": "everyday", "clothes": "clothes"}
 
 
 class Found(NamedTuple):
@@ -112,6 +120,28 @@ def write_scenes(folder: Path, scenes: Path, count: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, scene in zip(range(count), read_scenes(scenes)):
         cv2.imwrite(str(folder / f"{number:04d}.png"), scene.rgb[:, :, ::-1])
+
+
+def write_labelled(folder: Path, data: Path) -> None:
+    """Write the validation photos of ``data`` as PNG for ``m2fp parse``, which reads no WebP."""
+    for source, name in LABELLED.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for path in split.photo_paths(data, source, "validation"):
+            rgb = read_labelled(path)
+            cv2.imwrite(str(folder / name / f"{path.stem}.png"), rgb[:, :, ::-1])
+
+
+def evaluate_labelled(parser: Parser, data: Path) -> dict:
+    """Figures on the validation photos of ``data``, by kind."""
+    clothes = []
+    for path in split.photo_paths(data, "clothes", "validation"):
+        found = parser(f"{LABELLED['clothes']}/{path.stem}", read_labelled(path))
+        clothes.append(float((found.labels > 0).mean()))
+    return {
+        "street": street.evaluate(parser, data),
+        "everyday": everyday.evaluate(parser, data),
+        "clothes": {"photos": len(clothes), "labelled": float(np.mean(clothes))},
+    }
 
 
 def read_scenes(folder: Path) -> Iterator[shards.Scene]:
@@ -231,6 +261,8 @@ def report(figures: dict) -> str:
         blocks.append(table(rows, (f"{scenes['scenes']} held-out scenes", "")))
         rows = [(name, f"{x:.3f}") for name, x in scenes["class_iou"].items()]
         blocks.append(table(rows, ("class", "IoU")))
+    if labelled := figures.get("labelled"):
+        blocks += report_labelled(labelled)
     if real := figures.get("photos"):
         rows = [("person IoU, mean over photos", f"{real['person_iou']:.3f}")]
         if "person_iou_matched" in real:
@@ -250,6 +282,51 @@ def report(figures: dict) -> str:
             lines.append([name, *scores, *parts])
         blocks.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
     return "\n\n".join(blocks) + "\n"
+
+
+def report_labelled(figures: dict) -> list[str]:
+    """Tables of the labelled photos, in Markdown."""
+
+    def rows(source: dict, texts: dict[str, str]) -> list[tuple[str, str]]:
+        result = []
+        for key, text in texts.items():
+            if key in source:
+                value = f"{source[key]:.3f}"
+                if key in source["intervals"]:
+                    value += " ({:.3f}–{:.3f})".format(*source["intervals"][key])
+                result.append((text, value))
+        return result
+
+    def each(values: dict[str, float], text: str) -> list[tuple[str, str]]:
+        return [(f"{text} {name}", f"{x:.3f}") for name, x in values.items()]
+
+    found = figures["street"]
+    lines = rows(found, {
+        "miou_14": "mIoU, 14 label sets", "miou_9": "mIoU, the nine larger", "person_iou":
+        "persons", "garment_iou": "all garments as one", "held_as_person": "bags labelled as person",
+    })  # fmt: skip
+    lines += each(found["set_iou"], "—") + each(found["one_sided"], "of one side only:")
+    lines += [
+        (f"skin, {name} third ({part['angle'][0]:.0f}° to {part['angle'][1]:.0f}°)",
+         "{:.3f} ({:.3f}–{:.3f})".format(part["iou"], *part["interval"]))
+        for name, part in found["skin_iou_by_tone"].items()
+    ]  # fmt: skip
+    lines += each(found["person_iou_by_light"], "persons, light:")
+    blocks = [table(lines, (f"{found['photos']} street photos", "IoU"))]
+    found = figures["everyday"]
+    lines = rows(found, {
+        "person_iou": "persons, mean over photos", "person_iou_pooled": "persons, all pixels",
+        "missed": "of people missed", "labelled_outside": "of the labelled outside of people",
+        "ap50": "person AP at 0.5", "sides_right": "side right at limb joints that say one",
+        "noses_face": "noses that are face", "nobody_labelled": "nobody there, labelled",
+    })  # fmt: skip
+    lines += each(found.get("person_iou_by_size", {}), "person by person, size:")
+    lines += each(found["person_iou_by_light"], "persons, light:")
+    head = f"{found['photos']} everyday photos, {found['with_people']} with people"
+    blocks.append(table(lines, (head, "")))
+    found = figures["clothes"]
+    head = f"{found['photos']} photos of clothes that nobody wears"
+    return [*blocks, table([("labelled", f"{100 * found['labelled']:.2f} %")], (head, ""))]
 
 
 def draw_panel(path: Path, data: Path, results: dict[str, Found], names: list[str]) -> None:
@@ -293,6 +370,14 @@ def parse_arguments() -> argparse.Namespace:
         "--data", type=Path, default=cache, help=f"folder of the photos (default: {cache})"
     )
     parser.add_argument("--scenes", type=Path, help="folder of held-out shards; none: skip them")
+    parser.add_argument(
+        "--labelled",
+        type=Path,
+        help="folder of labelled photos, as photos/__init__.py says; none: skip them",
+    )
+    parser.add_argument(
+        "--no-photos", action="store_true", help="skip the photos that are annotated here"
+    )
     parser.add_argument("--count", type=int, default=500, help="scenes at most (default: 500)")
     parser.add_argument("--max-side", type=int, default=800, help="as of m2fp parse (default: 800)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
@@ -326,8 +411,11 @@ def main() -> int:
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
     try:
-        photos.fetch(arguments.data)
+        if not arguments.no_photos:
+            photos.fetch(arguments.data)
         if arguments.gather:
+            if arguments.labelled:
+                write_labelled(arguments.data, arguments.labelled)
             if arguments.scenes:
                 write_scenes(arguments.data / SCENES, arguments.scenes, arguments.count)
             return 0
@@ -335,8 +423,11 @@ def main() -> int:
         start, figures = time.monotonic(), {}
         if arguments.scenes:
             figures["scenes"] = evaluate_scenes(parser, arguments.scenes, arguments.count)
-        figures["photos"], results = evaluate_photos(parser, arguments.data)
-        if arguments.panel:
+        if arguments.labelled:
+            figures["labelled"] = evaluate_labelled(parser, arguments.labelled)
+        if not arguments.no_photos:
+            figures["photos"], results = evaluate_photos(parser, arguments.data)
+        if arguments.panel and not arguments.no_photos:
             names = arguments.panel_photos
             if names is None:
                 people = photos.catalogue()["people"]

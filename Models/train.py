@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Train m2fp-tiny on rendered shards; stops and resumes anywhere.
+"""Train m2fp-tiny on photos and rendered shards; stops and resumes anywhere.
 
-The learning rate follows a cosine over the training time given by --minutes, which counts only
-time spent training: run the same command again to go on, with more minutes to extend. SIGTERM and
-SIGINT end a run early, with a checkpoint.
+The learning rate is level and falls over the last --cool-down minutes of the training time that
+--minutes gives, which counts only time spent training: run the same command again to go on, with
+more minutes to extend. SIGTERM and SIGINT end a run early, with a checkpoint. The moving average
+that is written with each is of use at any time.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
+import functools
 import math
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
@@ -29,20 +32,23 @@ from torch.utils.data import DataLoader
 from m2fp import checkpoint
 from m2fp.config import CONFIGS
 from m2fp.contract import make_contract
-from m2fp.criterion import Criterion, sample
+from m2fp.criterion import Criterion, log_of_sum, sample
 from m2fp.model import M2FP
 from m2fp.muon import Muon, is_matrix
 from m2fp.pixel_decoder import LEVELS
 from m2fp.postprocess import parse
 from m2fp.preprocess import prepare
-from m2fp.training_data import HUMAN, Batch, Batches, Renders
+from m2fp.training_data import HUMAN, IGNORED_CENTRE, Batch, Batches, Renders
+from photos import sides
+from photos.mixture import make_mixture
+from photos.split import photo_paths
 from synthetic.classes import CLASSES
 
-WARM_UP_STEPS = 200
+WARM_UP_STEPS = 100
 LOWEST_RATE = 0.02  # share of the learning rate at the end
 LOG_EVERY = 25
 CLIP = 1.0
-LARGEST_DECAY = 0.999
+LARGEST_DECAY = 0.995
 # Seconds; what is beyond is time in which the process or the machine stood still.
 LONGEST_STEP = 120.0
 
@@ -52,25 +58,39 @@ class Trainer(nn.Module):
 
     A softmax over the classes of each pixel and a map of persons' centres give the features a
     dense signal long before queries know what to ask for.
+
+    Parameters
+    ----------
+    half : bool
+        Compute matrix products in bfloat16: half the bytes on a GPU, and a third less time on a CPU
+        with AMX.
     """
 
-    def __init__(self, model: M2FP):
+    def __init__(self, model: M2FP, half: bool):
         super().__init__()
         config = model.config
         self.model = model
+        self.half = half
         self.pixel_classes = nn.Linear(config.mask_dim, len(CLASSES))
+        # No gradient for the features before it knows anything itself.
+        nn.init.zeros_(self.pixel_classes.weight)
         self.criterion = Criterion(config.num_queries)
+        for module in model.modules():
+            # A CPU's gradients of these take ten times as long in bfloat16.
+            if isinstance(module, nn.GroupNorm) or getattr(module, "groups", 1) > 1:
+                module.forward = functools.partial(in_single_precision, module.forward)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses by name."""
         device = batch.images.device
-        # Half the bytes on a GPU; what is compared with targets stays in float32.
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        # What is compared with targets stays in float32.
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
             layers, read, centres = self._predict(batch)
             pixels = self.pixel_classes(read.transpose(1, 2))
         losses = self.criterion(layers, batch.targets)
-        labels = batch.targets.labels.flatten()
-        losses["pixel"] = 2 * F.cross_entropy(pixels.float().flatten(0, 1), labels)
+        allowed = batch.targets.sets[batch.targets.labels]
+        log_chances = pixels.float().log_softmax(-1)
+        losses["pixel"] = -log_of_sum(log_chances, allowed, -1).mean()
         losses["centre"] = 0.5 * centre_loss(centres.float(), batch.centres)
         return losses
 
@@ -93,13 +113,19 @@ class Trainer(nn.Module):
         return layers, read, centres
 
 
+def in_single_precision(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return forward(x.float())
+
+
 def centre_loss(logits: Tensor, centres: Tensor) -> Tensor:
     """Focal loss that forgives answers near a centre (Zhou et al. 2019, eq. 1)."""
+    known = centres != IGNORED_CENTRE
     chance = logits.sigmoid()
     is_centre = centres > 0.999
     hit = (1 - chance) ** 2 * F.softplus(-logits)
     miss = (1 - centres) ** 4 * chance**2 * F.softplus(logits)
-    return torch.where(is_centre, hit, miss).sum() / is_centre.sum().clamp(min=1)
+    return (torch.where(is_centre, hit, miss) * known).sum() / is_centre.sum().clamp(min=1)
 
 
 class Average:
@@ -158,19 +184,26 @@ def validate_and_log(
     print("validation", {k: round(float(v), 4) for k, v in row.items()}, flush=True)
 
 
-def learning_rate(step: int, progress: float) -> float:
-    """Share of the full rate: linear warm-up, then a cosine over ``progress`` in 0...1."""
-    cosine = LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * min(progress, 1))) / 2
+def learning_rate(step: int, left: float, cool_down: float) -> float:
+    """Share of the full rate: warm-up, level, and half a cosine while less time is left.
+
+    Parameters
+    ----------
+    left, cool_down : float
+        Seconds until the end, and of the last part.
+    """
+    part = min(1.0, max(0.0, left) / cool_down) if cool_down else 1.0
+    cosine = LOWEST_RATE + (1 - LOWEST_RATE) * (1 - math.cos(math.pi * part)) / 2
     return min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
 
 
 def make_optimisers(
-    trainer: Trainer, rate: float, encoder_share: float
+    trainer: Trainer, rate: float, encoder_share: float, half: bool
 ) -> list[torch.optim.Optimizer]:
     """Muon for the matrices and AdamW for the rest; the pretrained encoder at a share of the rate.
 
-    The encoder's first stages do not learn: edges and textures of real photos are what they know,
-    and renders could only spoil it.
+    The encoder's first stages do not learn: edges and textures are what they know from a million
+    photos, and few pictures could only spoil it.
     """
     encoder = trainer.model.backbone
     for module in encoder.up_to_stride_4():
@@ -193,7 +226,7 @@ def make_optimisers(
         ]
 
     return [
-        Muon(groups(matrices=True)),
+        Muon(groups(matrices=True), half=half),
         torch.optim.AdamW(groups(matrices=False), weight_decay=0.02),
     ]
 
@@ -201,9 +234,20 @@ def make_optimisers(
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default="m2fp-tiny", choices=["m2fp-tiny"])
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of photos, as photos/__init__.py says"
+    )
     parser.add_argument("--renders", type=Path, nargs="+", required=True, help="folders of shards")
-    parser.add_argument("--heldout", type=Path, required=True, help="folder of shards to validate")
+    parser.add_argument(
+        "--heldout", type=Path, help="folder of shards to validate (default: no validation)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and log")
+    parser.add_argument(
+        "--sides",
+        type=Path,
+        help="what the first weights say of left and right on photos (default: OUT/sides); what is"
+        " missing is asked of --start-from",
+    )
     parser.add_argument(
         "--encoder",
         type=Path,
@@ -218,11 +262,19 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
     parser.add_argument("--points", type=int, default=2048, help="at which masks are compared")
-    parser.add_argument("--rate", type=float, default=6e-4, help="full learning rate")
+    parser.add_argument("--rate", type=float, default=3e-4, help="full learning rate")
+    parser.add_argument(
+        "--cool-down", type=float, default=20, help="minutes at the end in which the rate falls"
+    )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="compute matrix products in bfloat16: on a GPU, or on a CPU with AMX",
+    )
     parser.add_argument(
         "--encoder-share",
         type=float,
-        default=0.25,
+        default=0.15,
         help="the encoder's rate as a share of --rate; 0 leaves it as it is, and steps are faster",
     )
     parser.add_argument("--checkpoint-minutes", type=float, default=4)
@@ -236,6 +288,21 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="intra-op threads of each")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def teach_sides(arguments: argparse.Namespace, device: torch.device) -> None:
+    """Ask the first weights for left and right in the training photos that nobody asked for yet."""
+    photos = [p for name in ("ccp", "coco") for p in photo_paths(arguments.data, name, "train")]
+    photos = [p for p in photos if not (arguments.sides / f"{p.stem}.png").exists()]
+    if not photos:
+        return
+    if arguments.start_from is None:
+        raise SystemExit(f"train: {arguments.sides} lacks photos, and --start-from names no teacher")
+    print(f"asking for sides in {len(photos)} photos", flush=True)
+    teacher = M2FP(CONFIGS[arguments.config])
+    checkpoint.load_strictly(teacher, checkpoint.read_state_dict(arguments.start_from))
+    preprocess = make_contract(teacher.config, "cihp", "", "", "")["preprocess"]
+    sides.teach(teacher.eval().to(device), preprocess, photos, arguments.sides)
 
 
 def log_row(path: Path, row: dict[str, float]) -> None:
@@ -269,10 +336,18 @@ class Learner:
         self.trainer = trainer
         self.arguments = arguments
         self.device = next(trainer.parameters()).device
-        self.optimisers = make_optimisers(trainer, arguments.rate, arguments.encoder_share)
+        self.optimisers = make_optimisers(
+            trainer, arguments.rate, arguments.encoder_share, arguments.half
+        )
+        encoder = list(trainer.model.backbone.parameters())
+        known = set(map(id, encoder))
+        self.clipped = [encoder, [p for p in trainer.parameters() if id(p) not in known]]
         self.steps = 0
         on_gpu = self.device.type == "cuda"
-        batches = Batches(arguments.renders, arguments.pixels, arguments.points, seed, progress)
+        sources = functools.partial(
+            make_mixture, arguments.data, arguments.renders, arguments.sides
+        )
+        batches = Batches(sources, arguments.pixels, arguments.points, seed, progress)
         loader = DataLoader(
             batches,
             batch_size=None,
@@ -292,7 +367,9 @@ class Learner:
         losses = self.trainer(batch.to(self.device))
         self.trainer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
-        nn.utils.clip_grad_norm_(self.trainer.parameters(), CLIP)
+        # Apart: a folded encoder's gradients are several times larger than the rest.
+        for parameters in self.clipped:
+            nn.utils.clip_grad_norm_(parameters, CLIP)
         for optimiser in self.optimisers:
             optimiser.step()
         return losses, len(batch.images)
@@ -340,12 +417,13 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments.sides = arguments.sides or arguments.out / "sides"
     resume = arguments.out / "resume.pth"
 
     model = M2FP(CONFIGS[arguments.config])
     # A place in the ranking of peaks says nothing yet about a person.
     nn.init.zeros_(model.sem_seg_head.predictor.query_embed.weight[model.config.num_queries :])
-    trainer = Trainer(model).to(device, memory_format=torch.channels_last)
+    trainer = Trainer(model, arguments.half).to(device, memory_format=torch.channels_last)
     state = {"step": 0, "images": 0, "trained": 0.0, "optimisers": None}
     if resume.exists():
         state = torch.load(resume, map_location=device)
@@ -354,6 +432,7 @@ def main() -> None:
         checkpoint.load_strictly(model, checkpoint.read_state_dict(arguments.start_from))
     elif arguments.encoder:
         model.backbone.load_state_dict(torch.load(arguments.encoder, map_location=device))
+    teach_sides(arguments, device)
     average = Average(model)
     if "average" in state:
         average.model.load_state_dict(state["average"])
@@ -409,12 +488,12 @@ def main() -> None:
             }
             save(resume, content)
             save(arguments.out / "average.pth", {"model": average.model.state_dict()})
-            if not interrupted.is_set() and arguments.validate_scenes:
+            if not interrupted.is_set() and arguments.heldout:
                 validate_and_log(average.model, arguments, trained, step, images)
         if done:
             break
         progress.fill_(trained / budget)
-        factor.fill_(learning_rate(step, trained / budget))
+        factor.fill_(learning_rate(step, budget - trained, 60 * arguments.cool_down))
         losses, count = learner.learn(factor.item())
         counts[0] += torch.tensor((1, count))
         average.update(model, step)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Plot a run's losses and validation to training-curve.png, and keep the figures as CSV."""
+"""Plot a run's losses, and its validation if there is any, to training-curve.png; keep the latter
+as CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-LOSSES = ("class", "mask", "dice", "pixel", "centre")
+NOT_LOSSES = ("minutes", "step", "images", "rate")
 SCORES = ("miou", "accuracy", "person_iou")
 
 
@@ -29,20 +30,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
 
-    loss, validation = (columns(arguments.run / f"{x}.csv") for x in ("loss", "validation"))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    seen, validated = ([n / 1000 for n in x["images"]] for x in (loss, validation))
-    for name in LOSSES:
-        left.plot(seen, loss[name], label=name, linewidth=1)
+    loss = columns(arguments.run / "loss.csv")
+    validation = arguments.run / "validation.csv"
+    panels = 1 + validation.exists()
+    figure, axes_of = plt.subplots(
+        1, panels, figsize=(4.5 * panels, 3.2), layout="constrained", squeeze=False
+    )
+    left, right = axes_of[0, 0], axes_of[0, -1]
+    seen = [n / 1000 for n in loss["images"]]
+    for name in loss:
+        if name not in NOT_LOSSES:
+            left.plot(seen, loss[name], label=name, linewidth=1)
     left.set(yscale="log", xlabel="thousand images seen", title="weighted losses, summed over layers")
-    for name in SCORES:
-        right.plot(validated, validation[name], label=name, marker=".", linewidth=1)
-    right.set(ylim=(0, 1), xlabel="thousand images seen", title="held-out renders")
-    for axes in (left, right):
+    if validation.exists():
+        scores = columns(validation)
+        validated = [n / 1000 for n in scores["images"]]
+        for name in SCORES:
+            right.plot(validated, scores[name], label=name, marker=".", linewidth=1)
+        right.set(ylim=(0, 1), xlabel="thousand images seen", title="held-out renders")
+        shutil.copy(validation, arguments.out / "training-curve.csv")
+    for axes in axes_of[0]:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     figure.savefig(arguments.out / "training-curve.png", dpi=110)
-    shutil.copy(arguments.run / "validation.csv", arguments.out / "training-curve.csv")
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ class Instances:
     def apr(self, threshold: float) -> float:
         """AP^r at one threshold: mean over the classes that occur in the truth."""
         values = [
-            _average_precision(self._parts[c], int(self.part_truths[c]), threshold)
+            average_precision(self._parts[c], int(self.part_truths[c]), threshold)
             for c in range(1, self.classes)
             if self.part_truths[c]
         ]
@@ -183,7 +183,7 @@ class Instances:
 
     def app(self, threshold: float) -> float:
         """AP^p at one threshold."""
-        return _average_precision(self._persons, self.person_truths, threshold)
+        return average_precision(self._persons, self.person_truths, threshold)
 
     def pcp(self, threshold: float) -> float:
         """PCP at one of ``THRESHOLDS``."""
@@ -221,7 +221,7 @@ def _assign(found: list[tuple[float, float, int]], threshold: float) -> tuple[np
     return order, right
 
 
-def _average_precision(found: list[tuple[float, float, int]], truths: int, threshold: float) -> float:
+def average_precision(found: list[tuple[float, float, int]], truths: int, threshold: float) -> float:
     """Area under the envelope of precision over recall; NaN without truths."""
     if not truths:
         return float("nan")

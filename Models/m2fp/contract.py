@@ -76,7 +76,7 @@ def make_contract(
             "pad_value": 128,
         }
         postprocess = {"mode": "semantic", "parsing_classes": count, "human_index": None}
-    return {
+    contract = {
         "format_version": FORMAT_VERSION,
         "model": config.name,
         "classes": CLASSES[dataset],
@@ -93,3 +93,6 @@ def make_contract(
         "source_sha256": source,
         "torch_version": torch_version,
     }
+    if config.notice:
+        contract["notice"] = config.notice
+    return contract

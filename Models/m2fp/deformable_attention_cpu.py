@@ -33,16 +33,18 @@ def _input(value: Tensor, shapes: Tensor, references: Tensor, offsets: Tensor, l
 
 
 class DeformableAttentionCPU(torch.autograd.Function):
-    """``deformable_attention`` for float32 tensors in main memory; reference points are fixed."""
+    """``deformable_attention`` for tensors in main memory; reference points are fixed.
+
+    Tensors of lower precision are widened, and the result is float32.
+    """
 
     @staticmethod
     def forward(context, value, spatial_shapes, reference_points, sampling_offsets, logits):
         if logits.shape[-1] > MOST_SAMPLES:
             raise ValueError(f"{logits.shape[-1]} samples a head; at most {MOST_SAMPLES}")
-        arguments = [
-            x.contiguous()
-            for x in (value, spatial_shapes, reference_points, sampling_offsets, logits)
-        ]
+        values = (value, reference_points, sampling_offsets, logits)
+        value, *rest = (x.float().contiguous() for x in values)
+        arguments = (value, spatial_shapes.contiguous(), *rest)
         context.save_for_backward(*arguments)
         result = torch.empty(arguments[0].shape)
         native.library(SOURCE).forward(_input(*arguments), ctypes.c_void_p(result.data_ptr()))

@@ -1,8 +1,7 @@
 """Muon: momentum whose matrices are made orthogonal before they are applied (Jordan et al. 2024).
 
 Every direction of a weight matrix then moves at the same pace, the rare ones as fast as the common.
-torch.optim.Muon does the same in bfloat16, which these CPUs only emulate, and takes no kernels of
-1 x 1 convolutions, which are matrices too.
+torch.optim.Muon does the same, but takes no kernels of 1 x 1 convolutions, which are matrices too.
 """
 
 from __future__ import annotations
@@ -49,10 +48,19 @@ class Muon(torch.optim.Optimizer):
         As torch's optimisers take them, each with ``params`` and ``lr``.
     momentum, weight_decay : float
         Both as in AdamW: the decay is decoupled from the gradient.
+    half : bool
+        Make matrices orthogonal in bfloat16, as Jordan does: for devices that compute in it.
     """
 
-    def __init__(self, groups: list[dict], momentum: float = 0.95, weight_decay: float = 0.02):
+    def __init__(
+        self,
+        groups: list[dict],
+        momentum: float = 0.95,
+        weight_decay: float = 0.02,
+        half: bool = False,
+    ):
         super().__init__(groups, {"momentum": momentum, "weight_decay": weight_decay})
+        self.half = half
 
     @torch.no_grad()
     def step(self) -> None:
@@ -73,7 +81,8 @@ class Muon(torch.optim.Optimizer):
         momenta = [self.state[weight]["momentum"] for weight in weights]
         torch._foreach_mul_(momenta, group["momentum"])
         torch._foreach_add_(momenta, gradients.unbind(), alpha=1 - group["momentum"])
-        updates = orthogonalise(gradients.lerp(torch.stack(momenta), group["momentum"]))
+        updates = gradients.lerp(torch.stack(momenta), group["momentum"])
+        updates = orthogonalise(updates.bfloat16() if self.half else updates).to(gradients)
         size = UPDATE_SIZE * max(gradients.shape[1:]) ** 0.5
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         updates = [update.reshape(weight.shape) for update, weight in zip(updates, weights)]

@@ -56,6 +56,12 @@ class Contract(unittest.TestCase):
             {"mode": "semantic", "parsing_classes": 20, "human_index": None},
         )
 
+    def test_our_own_weights_say_what_they_were_trained_on(self):
+        made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "Apache-2.0", "1.13.1")
+        for source in ("Clothing Co-Parsing", "COCO", "rendered"):
+            self.assertIn(source, made["notice"])
+        self.assertNotIn("notice", contract("cihp"))
+
     def test_classes_have_distinct_names_and_colours(self):
         for names in CLASSES.values():
             self.assertEqual(len(set(names)), 20)

@@ -8,9 +8,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from m2fp.training_data import Batches, Renders, centre_map, make_targets
+from m2fp import criterion, samples
+from m2fp.samples import UNKNOWN, UNKNOWN_PERSON, Sample, from_scene, kind
+from m2fp.training_data import (
+    IGNORED_CENTRE, Batches, Mixture, Renders, centre_map, choose_points, divide, make_targets,
+)
 from synthetic import shards
-from synthetic.classes import Scene
+from synthetic.classes import LEFT_ARM, RIGHT_ARM, Scene
 
 HAIR, FACE = 2, 13
 
@@ -25,22 +29,115 @@ def two_heads() -> Scene:
     return Scene(np.full((64, 96, 3), 90, np.uint8), labels, persons)
 
 
+class KindTests(unittest.TestCase):
+    def test_a_render_s_labels_are_kinds(self):
+        classes = samples.kind_classes()
+        for label in range(20):
+            self.assertEqual(np.flatnonzero(classes[label]).tolist(), [label])
+
+    def test_sets_are_mirrored_with_their_sides(self):
+        left = kind((FACE, LEFT_ARM), 7.0)
+        right = samples.mirrored_kinds()[left]
+        self.assertEqual(np.flatnonzero(samples.kind_classes()[right]).tolist(), [FACE, RIGHT_ARM])
+        self.assertEqual(samples.kind_weights()[right], 7.0)
+        self.assertEqual(samples.mirrored_kinds()[right], left)
+        both = kind((LEFT_ARM, RIGHT_ARM))
+        self.assertEqual(samples.mirrored_kinds()[both], both)
+
+    def test_an_opinion_on_sides_is_mirrored_and_the_lack_of_one_is_not(self):
+        sample = from_scene(two_heads())
+        sample.left[0, :3] = 0, 255, samples.UNKNOWN_SIDE
+        self.assertEqual(sample.mirrored().left[0, -3:].tolist(), [samples.UNKNOWN_SIDE, 0, 255])
+
+
 class TargetsTests(unittest.TestCase):
-    def test_points_carry_their_part_and_their_person(self):
+    def test_points_carry_their_set_and_their_person(self):
         places = np.array([[9 * 96 + 9, 20 * 96 + 9, 0, 40 * 96 + 80]])
-        targets = make_targets([two_heads()], places)
-        self.assertEqual(targets.labels.tolist(), [[HAIR, FACE, 0, HAIR]])
+        targets = make_targets([from_scene(two_heads())], places)
+        allowed = [np.flatnonzero(row).tolist() for row in targets.sets[targets.labels[0]]]
+        self.assertEqual(allowed, [[HAIR], [FACE], [0], [HAIR]])
         # Persons are numbered anew without those too small to be seen.
         self.assertEqual(targets.counts, [1])
         self.assertEqual(targets.persons.tolist(), [[1, 1, 0, 0]])
-        self.assertEqual((torch.nonzero(targets.parts[0]).flatten() + 1).tolist(), [HAIR, FACE])
+        self.assertEqual((torch.nonzero(targets.shown[0]).flatten() + 1).tolist(), [HAIR, FACE])
+        absent = (torch.nonzero(targets.absent[0]).flatten() + 1).tolist()
+        self.assertEqual(absent, [c for c in range(1, 20) if c not in (HAIR, FACE)])
+
+    def test_what_a_set_allows_is_neither_shown_nor_absent(self):
+        sample = from_scene(two_heads())
+        sample.kinds[sample.kinds == FACE] = kind((FACE, HAIR, LEFT_ARM))
+        targets = make_targets([sample], np.zeros((1, 1), int))
+        self.assertEqual((torch.nonzero(targets.shown[0]).flatten() + 1).tolist(), [HAIR])
+        for label in (FACE, LEFT_ARM):
+            self.assertFalse(targets.absent[0, label - 1])
+        self.assertTrue(targets.absent[0, RIGHT_ARM - 1])
+
+    def test_kinds_of_the_same_classes_are_one_set(self):
+        sample = from_scene(two_heads())
+        sample.kinds[:4] = samples.FAR
+        targets = make_targets([sample], np.array([[0, 5 * 96]]))
+        self.assertEqual(targets.labels[0, 0], targets.labels[0, 1])
+
+    def test_unknown_persons_and_sides_stay_so(self):
+        sample = from_scene(two_heads())
+        sample.persons[0, 0] = UNKNOWN_PERSON
+        sample.left[0, 1] = 255
+        targets = make_targets([sample], np.array([[0, 1]]))
+        self.assertEqual(targets.persons.tolist(), [[criterion.UNKNOWN, 0]])
+        self.assertEqual(targets.left.tolist(), [[0.5, 1.0]])
 
     def test_the_centre_of_a_person_is_the_peak(self):
-        centres = centre_map(two_heads())
+        centres = centre_map(from_scene(two_heads()))
         self.assertEqual(centres.shape, (8, 12))
         # Rows 8 to 31 and columns 8 to 23, in cells of 8 pixels.
         self.assertEqual(np.unravel_index(centres.argmax(), centres.shape), (2, 1))
         self.assertEqual(centres.max(), 1.0)
+
+    def test_centres_are_not_asked_where_persons_are_unknown(self):
+        sample = from_scene(two_heads())
+        sample.persons[:, 48:] = UNKNOWN_PERSON
+        centres = centre_map(sample)
+        self.assertTrue((centres[:, 6:] == IGNORED_CENTRE).all())
+        self.assertEqual(centres.max(), 1.0)
+
+
+class PointsTests(unittest.TestCase):
+    def test_what_is_unknown_is_never_drawn_and_small_things_often(self):
+        sample = from_scene(two_heads())
+        sample.kinds[:, 48:] = UNKNOWN
+        sample.kinds[60, 10] = kind((FACE,), 25.0)
+        places = choose_points(sample, 400, np.random.default_rng(0))
+        self.assertEqual(len(places), 400)
+        self.assertTrue((sample.kinds.ravel()[places] != UNKNOWN).all())
+        self.assertGreater((places == 60 * 96 + 10).sum(), 20)
+
+    def test_a_batch_has_its_whole_shares(self):
+        shares = {"a": 3.0, "b": 2.0, "c": 0.5, "d": 0.5}
+        rng = np.random.default_rng(0)
+        drawn = [divide(shares, 6, rng) for _ in range(200)]
+        for names in drawn:
+            self.assertEqual(len(names), 6)
+            self.assertEqual(names.count("a"), 3)
+            self.assertEqual(names.count("b"), 2)
+        self.assertAlmostEqual(sum(names.count("c") for names in drawn) / 200, 0.5, delta=0.15)
+
+
+class Simple:
+    """A mixture of renders alone, small pictures first."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __call__(self) -> Mixture:
+        renders = Renders([self.folder])
+        return Mixture(
+            {"renders": renders.draw},
+            [(64, 96), (128, 96)],
+            [{"renders": 1.0}] * 2,
+            lambda progress: np.array((1 - progress, progress)),
+            None,
+            renders.rescan,
+        )
 
 
 class BatchesTests(unittest.TestCase):
@@ -52,20 +149,21 @@ class BatchesTests(unittest.TestCase):
 
     def batches(self, seed: int, progress: float = 0.5):
         progress = torch.tensor([progress])
-        return iter(Batches([self.folder], 4 * 256 * 256, 64, (seed,), progress))
+        return iter(Batches(Simple(self.folder), 6 * 64 * 96, 64, (seed,), progress))
 
     def test_a_batch_is_consistent(self):
         batch = next(self.batches(0))
         count, channels, height, width = batch.images.shape
         self.assertEqual((channels, batch.images.dtype), (3, torch.uint8))
-        self.assertAlmostEqual(count * height * width / (4 * 256 * 256), 1, delta=0.3)
+        self.assertAlmostEqual(count * height * width / (6 * 64 * 96), 1, delta=0.3)
         self.assertEqual(batch.points.shape, (count, 64, 2))
         self.assertEqual(batch.targets.labels.shape, (count, 64))
         self.assertEqual(batch.centres.shape, (count, height // 8, width // 8))
         self.assertLess(batch.points.max(), 1)
         # Who is a person has a part, and the other way round.
         shown = batch.targets.persons > 0
-        self.assertTrue((batch.targets.labels[shown] > 0).all())
+        sets = batch.targets.sets[batch.targets.labels]
+        self.assertFalse(sets[..., 0][shown].any())
 
     def test_the_seed_decides(self):
         first, again, other = (next(self.batches(seed)).points for seed in (1, 1, 2))
@@ -77,7 +175,8 @@ class BatchesTests(unittest.TestCase):
             batches = self.batches(3, progress)
             return float(np.mean([next(batches).images[0, 0].numel() for _ in range(30)]))
 
-        self.assertLess(1.3 * mean_size(0.0), mean_size(1.0))
+        self.assertEqual(mean_size(0.0), 64 * 96)
+        self.assertEqual(mean_size(1.0), 128 * 96)
 
     def test_shards_that_appear_later_join(self):
         renders = Renders([self.folder])

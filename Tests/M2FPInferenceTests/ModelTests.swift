@@ -127,6 +127,17 @@ struct ModelTests {
     }
   }
 
+  @Test func aNoticeIsReadAndOldContractsHaveNone() throws {
+    let contract = try ModelArchive(path: Fixtures.path("colour-multi.pt")).contract
+    #expect(contract.notice == nil)
+    let json = try JSONEncoder().encode(contract)
+    var object = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
+    #expect(object["notice"] == nil)
+    object["notice"] = "learned from photos"
+    let changed = try JSONSerialization.data(withJSONObject: object)
+    #expect(try ModelContract(json: changed, path: "x.pt").notice == "learned from photos")
+  }
+
   /// `make fuzz` found that padding to a multiple of 2⁶³ − 1 trapped.
   @Test func issue5ADivisorBeyondArithmeticIsRefused() throws {
     let seeds = Fixtures.package.appendingPathComponent("Tests/Fuzz/seeds/contract")

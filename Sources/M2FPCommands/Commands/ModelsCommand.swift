@@ -60,6 +60,7 @@ struct ModelsCommand: ConfigurableCommand {
         \(contract.classes.count) classes, input \(describe(contract.preprocess.geometry))
           licence \(contract.licence)\(contract.commercialUse ? "" : ": non-commercial use only")
         """)
+      if let notice = contract.notice { Console.writeLine("  \(notice)") }
     } catch {
       Console.writeError("m2fp: warning: \(error.text)\n")
     }

@@ -14,6 +14,8 @@ public struct ModelContract: Sendable, Equatable, Codable {
   public let preprocess: Preprocess
   public let postprocess: Postprocess
   public let licence: String
+  /// What users should know of the data behind the weights.
+  public let notice: String?
   public let commercialUse: Bool
   /// SHA-256 of the checkpoint the archive was made from, or `seed:N`.
   public let sourceSHA256: String
@@ -21,8 +23,8 @@ public struct ModelContract: Sendable, Equatable, Codable {
 
   public init(
     formatVersion: Int = supportedFormatVersion, model: String, classes: [String], palette: [RGB],
-    preprocess: Preprocess, postprocess: Postprocess, licence: String, commercialUse: Bool,
-    sourceSHA256: String, torchVersion: String
+    preprocess: Preprocess, postprocess: Postprocess, licence: String, notice: String? = nil,
+    commercialUse: Bool, sourceSHA256: String, torchVersion: String
   ) {
     self.formatVersion = formatVersion
     self.model = model
@@ -31,6 +33,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     self.preprocess = preprocess
     self.postprocess = postprocess
     self.licence = licence
+    self.notice = notice
     self.commercialUse = commercialUse
     self.sourceSHA256 = sourceSHA256
     self.torchVersion = torchVersion
@@ -38,7 +41,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
 
   enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
-    case model, classes, palette, preprocess, postprocess, licence
+    case model, classes, palette, preprocess, postprocess, licence, notice
     case commercialUse = "commercial_use"
     case sourceSHA256 = "source_sha256"
     case torchVersion = "torch_version"

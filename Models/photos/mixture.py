@@ -1,0 +1,73 @@
+"""What training sees: street and everyday photos, renders, pasted groups and empty scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from m2fp.augmentation import Pictures
+from m2fp.samples import Sample, without_people
+from m2fp.training_data import Mixture, Renders
+from synthetic.photos import bank
+
+from .cutouts import Groups
+from .empty import Clothes
+from .everyday import EverydayPhotos
+from .street import StreetPhotos
+
+# The last shape is the product's own for an upright photo; small images teach more a second.
+SHAPES = [(384, 256), (448, 304), (320, 320), (256, 384), (384, 384), (576, 384)]
+EARLY = np.array((5.0, 2.0, 3.0, 1.5, 0.0, 0.0))
+LATE = np.array((2.5, 2.5, 1.5, 1.0, 1.5, 2.0))
+# Street photos are upright, the others mostly not.
+UPRIGHT = {"street": 3.0, "everyday": 0.7, "renders": 1.2, "groups": 0.7, "empty": 0.4}
+WIDE = {"street": 1.2, "everyday": 2.6, "renders": 1.2, "groups": 0.6, "empty": 0.4}
+CLOTHES = 0.4  # of the empty scenes
+CLOTHES_BEHIND = 0.2  # of the pasted groups: look-alikes beside people
+
+
+def chances(progress: float) -> np.ndarray:
+    """How likely each of `SHAPES` is."""
+    mixed = (1 - progress) * EARLY / EARLY.sum() + progress * LATE / LATE.sum()
+    return mixed / mixed.sum()
+
+
+def make_mixture(data: Path, renders: list[Path], sides: Path | None) -> Mixture:
+    """Open the training photos below ``data`` and the shards of some folders of renders.
+
+    ``sides`` is the folder that `sides.teach` wrote.
+    """
+    street = StreetPhotos(data, "train", sides)
+    everyday = EverydayPhotos(data, "train", sides)
+    clothes = Clothes(data, "train")
+    pictures = bank("train")
+    shards = Renders(renders)
+
+    def draw_from(photos: StreetPhotos | EverydayPhotos):
+        return lambda rng: photos[rng.choice(len(photos), p=photos.chances)]
+
+    def cut(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+        return pictures.cut(rng, width, height)
+
+    def cut_or_clothes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+        if rng.random() >= CLOTHES_BEHIND:
+            return cut(rng, height, width)
+        rgb = clothes[rng.integers(len(clothes))].rgb
+        return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    def empty(rng: np.random.Generator) -> Sample:
+        if rng.random() < CLOTHES:
+            return clothes[rng.integers(len(clothes))]
+        return without_people(pictures.cut(rng, 384, 384))
+
+    sources = {
+        "street": draw_from(street),
+        "everyday": draw_from(everyday),
+        "renders": shards.draw,
+        "groups": Groups(street, cut_or_clothes).draw,
+        "empty": empty,
+    }
+    shares = [UPRIGHT if height > width else WIDE for height, width in SHAPES]
+    return Mixture(sources, SHAPES, shares, chances, cut, shards.rescan)

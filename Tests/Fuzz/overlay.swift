@@ -13,7 +13,8 @@ public func fuzzOverlay(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let text = (width: input.take(1...60), height: input.take(1...30))
   let labels = LabelMap(
     width: width, height: height, labels: input.fill(width * height, below: classes))
-  let persons = hasPersons
+  let persons =
+    hasPersons
     ? LabelMap(width: width, height: height, labels: input.fill(width * height, below: 4)) : nil
   let photo = RGBImage(
     width: width, height: height, pixels: (0..<width * height * 3).map { UInt8($0 % 251) })

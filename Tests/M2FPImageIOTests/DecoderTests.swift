@@ -144,7 +144,8 @@ import Testing
     ("II*\0....", "a TIFF or camera raw image"), ("....ftypheic....", "a HEIC image"),
     ("....ftypavif....", "an AVIF image"), ("....ftypisom....", "a video or other ISO media file"),
     ("BM....\0\0\0\0......", "a BMP image"), ("%PDF-1.7", "a PDF document"),
-    ("<?xml version='1.0'?><svg/>", "an SVG drawing"), ("....ftypcrx ", "a Canon CR3 camera raw image"),
+    ("<?xml version='1.0'?><svg/>", "an SVG drawing"),
+    ("....ftypcrx ", "a Canon CR3 camera raw image"),
     ("....jP  \r\n", "a JPEG 2000 image"), ("II+\0....", "a TIFF or camera raw image"),
     ("FUJIFILMCCD-RAW 0201", "a camera raw image"),
   ])
@@ -157,8 +158,14 @@ import Testing
   @Test(arguments: [
     ("<!DOCTYPE html>", "this is a web page, not an image; download the image itself"),
     ("\n <html><head>", "this is a web page, not an image; download the image itself"),
-    ("data:image/png;base64,iVBOR", "this is an image written as base64 text; decode it with `base64 -d`"),
-    ("iVBORw0KGgoAAAANSUhEUgAA", "this is an image written as base64 text; decode it with `base64 -d`"),
+    (
+      "data:image/png;base64,iVBOR",
+      "this is an image written as base64 text; decode it with `base64 -d`"
+    ),
+    (
+      "iVBORw0KGgoAAAANSUhEUgAA",
+      "this is an image written as base64 text; decode it with `base64 -d`"
+    ),
     ("PK\u{3}\u{4}", "this is a ZIP archive; unpack it"),
     ("hello", "this is text, not an image; give it a photo"),
   ])

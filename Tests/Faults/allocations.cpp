@@ -1,6 +1,6 @@
-// Fails the n-th allocation that libM2FPTorch.so makes while it loads a network, and while it runs it,
-// for every n there is: each must come back as "out of memory". Those that torch makes by itself are
-// not counted.
+// Fails the n-th allocation that libM2FPTorch.so makes while it runs a network, for every n there is,
+// and while it loads one, for every seventh, as that takes longer: each must come back as "out of
+// memory". Those that torch makes by itself are not counted.
 //
 //   allocations LIBRARY MODEL THREADS
 //
@@ -123,10 +123,11 @@ bool run(const m2fp_torch_api* api, const m2fp_model* model, int threads, m2fp_t
   return succeeded;
 }
 
-// Runs `attempt` in a process for every n. Returns how many allocations failed, or -1.
+// Runs `attempt` in a process for every n that is a multiple of `step`. Returns the first n that there
+// was no more, or -1.
 template <typename Attempt>
-long fail_each(const char* what, Attempt attempt) {
-  for (long n = 0;; ++n) {
+long fail_each(const char* what, long step, Attempt attempt) {
+  for (long n = 0;; n += step) {
     const pid_t child = fork();
     if (child == 0) {
       left = n;
@@ -165,11 +166,11 @@ int main(int count, char** arguments) {
   m2fp_torch_error error;
   const m2fp_model* const model = api->model_load(path, M2FP_PRECISION_FLOAT32, &error);
   if (!model) return 2;
-  const long loading = fail_each("loading", [&](m2fp_torch_error* error) {
+  const long loading = fail_each("loading", 7, [&](m2fp_torch_error* error) {
     return api->model_load(path, M2FP_PRECISION_FLOAT32, error) != nullptr;
   });
   const long running = fail_each(
-      "running", [&](m2fp_torch_error* error) { return run(api, model, threads, error); });
+      "running", 1, [&](m2fp_torch_error* error) { return run(api, model, threads, error); });
   std::printf("%ld %ld\n", loading, running);
   return loading > 0 && running > 0 ? 0 : 1;
 }

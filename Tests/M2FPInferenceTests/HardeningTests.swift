@@ -15,12 +15,13 @@ struct HardeningTests {
     func read<Value: FixedWidthInteger>(_ at: Int, _ type: Value.Type) -> Value {
       bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: type) }
     }
-    let (headers, size, count) = (Int(read(32, UInt64.self)), Int(read(54, UInt16.self)),
-      Int(read(56, UInt16.self)))
+    let headers = Int(read(32, UInt64.self))
+    let (size, count) = (Int(read(54, UInt16.self)), Int(read(56, UInt16.self)))
     let dynamic = 2
     let segment = try #require(
       (0..<count).map { headers + $0 * size }.first { read($0, UInt32.self) == dynamic })
-    let (offset, length) = (Int(read(segment + 8, UInt64.self)), Int(read(segment + 32, UInt64.self)))
+    let offset = Int(read(segment + 8, UInt64.self))
+    let length = Int(read(segment + 32, UInt64.self))
     var entries: [Int: UInt64] = [:]
     for entry in stride(from: offset, to: offset + length, by: 16) {
       entries[Int(read(entry, Int64.self))] = read(entry + 8, UInt64.self)

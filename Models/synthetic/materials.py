@@ -79,6 +79,12 @@ def colour(rng: np.random.Generator) -> np.ndarray:
     return np.clip(np.array(hsv) ** 2.2, 0.004, 0.9)
 
 
+def skin_tone(tone: float) -> np.ndarray:
+    """Linear RGB of a tone from 0, the lightest, to 1, the darkest, between those of SKIN_TONES."""
+    at = np.arange(len(SKIN_TONES)) / (len(SKIN_TONES) - 1)
+    return np.exp([np.interp(tone, at, column) for column in np.log(SKIN_TONES).T])
+
+
 def plain(rng: np.random.Generator, base: np.ndarray) -> Material:
     """An even surface of colour `base`."""
     m = Material()
@@ -96,7 +102,7 @@ def cloth(rng: np.random.Generator, base: np.ndarray | None = None) -> Material:
     m = plain(rng, colour(rng) if base is None else base)
     m.pattern = rng.choice(
         [PLAIN, STRIPES, CHECKS, DOTS, BLOTCHES, TEXTURE, PRINT],
-        p=[0.47, 0.11, 0.08, 0.04, 0.05, 0.14, 0.11],
+        p=[0.4, 0.09, 0.07, 0.03, 0.04, 0.28, 0.09],
     )
     m.scale, m.duty, m.texture, m.blend = (
         rng.uniform(0.8, 6),
@@ -111,7 +117,7 @@ def cloth(rng: np.random.Generator, base: np.ndarray | None = None) -> Material:
     )
     m.wrap, m.specular, m.rim = 0.15, rng.choice([0, 0.02, 0.08]), rng.uniform(0, 0.12)
     if m.pattern == TEXTURE:
-        m.scale = rng.uniform(0.08, 0.6)
+        m.scale, m.blend = rng.uniform(0.15, 0.7), rng.uniform(0.5, 1)
     if m.pattern == PRINT:
         m.duty, m.offset[1] = rng.uniform(0.8, 2.4), rng.uniform(3.4, 5)
     if m.pattern in (STRIPES, CHECKS) and rng.random() < 0.35:
@@ -128,11 +134,99 @@ def denim(rng: np.random.Generator) -> Material:
     return m
 
 
-def restyled(rng: np.random.Generator, old: Material) -> Material:
-    """New fabric for a garment that keeps its cut (seams, buttons, lapels)."""
-    m = cloth(rng) if rng.random() < 0.8 else denim(rng)
+def suiting(rng: np.random.Generator) -> Material:
+    """What suits are made of: dark and plain as a rule, pin-stripes, faint checks."""
+    dark = np.array(
+        [(0.008, 0.008, 0.009), (0.012, 0.016, 0.035), (0.03, 0.03, 0.032), (0.05, 0.035, 0.025)]
+    )
+    base = (
+        dark[rng.integers(len(dark))] * rng.uniform(0.6, 2.5)
+        if rng.random() < 0.75
+        else colour(rng)
+    )
+    m = cloth(rng, base)
+    m.pattern = rng.choice([PLAIN, STRIPES, CHECKS], p=[0.74, 0.13, 0.13])
+    m.second[:] = np.array(base) * rng.uniform(1.2, 2.2)
+    if m.pattern == STRIPES:
+        m.scale, m.duty, m.cosine, m.sine = rng.uniform(3, 9), 0.15, 0, 1
+    m.fold *= 0.6
+    return m
+
+
+def shirting(rng: np.random.Generator) -> Material:
+    """White, pale or black; plain, finely striped or checked."""
+    kind = rng.random()
+    base = (
+        np.full(3, rng.uniform(0.55, 0.85))
+        if kind < 0.5
+        else (
+            np.array([0.35, 0.5, 0.75]) * rng.uniform(0.7, 1.1)
+            if kind < 0.7
+            else np.full(3, 0.01) if kind < 0.8 else colour(rng)
+        )
+    )
+    m = cloth(rng, base)
+    m.pattern = rng.choice([PLAIN, STRIPES, CHECKS], p=[0.7, 0.15, 0.15])
+    if m.pattern != PLAIN:
+        m.scale, m.duty = rng.uniform(3, 9), 0.3
+        m.cosine, m.sine = (0, 1) if rng.random() < 0.7 else (1, 0)
+    return m
+
+
+def leather(rng: np.random.Generator) -> Material:
+    brown = np.array([0.08, 0.04, 0.02]) * rng.uniform(0.3, 3)
+    m = cloth(rng, np.full(3, rng.uniform(0.005, 0.02)) if rng.random() < 0.6 else brown)
+    m.pattern, m.specular, m.shininess = PLAIN, rng.uniform(0.1, 0.4), rng.uniform(12, 40)
+    return m
+
+
+def legwear(rng: np.random.Generator) -> Material:
+    """Tights: black or dark as a rule."""
+    m = cloth(rng, np.full(3, rng.uniform(0.004, 0.03)) if rng.random() < 0.65 else colour(rng))
+    m.pattern = PLAIN if rng.random() < 0.85 else m.pattern
+    m.fold *= 0.2
+    return m
+
+
+def casual(rng: np.random.Generator) -> Material:
+    return cloth(rng) if rng.random() < 0.8 else denim(rng)
+
+
+def knit(rng: np.random.Generator) -> Material:
+    """Ribs along or across, a coarse grain."""
+    m = cloth(rng)
+    if m.pattern in (PLAIN, PRINT):
+        m.pattern, m.duty, m.scale = STRIPES, 0.5, rng.uniform(3, 8)
+        m.second[:] = np.array(m.base) * rng.uniform(0.55, 0.85)
+        m.cosine, m.sine = (0, 1) if rng.random() < 0.7 else (1, 0)
+    m.grain, m.grain_scale, m.specular = rng.uniform(0.2, 0.45), rng.uniform(4, 10), 0
+    return m
+
+
+FABRICS = {
+    "casual": casual,
+    "suiting": suiting,
+    "shirting": shirting,
+    "leather": leather,
+    "legwear": legwear,
+    "knit": knit,
+}
+"""Kinds of fabric by name; `mesh.Layer.fabric` says which a garment may be given anew."""
+
+
+def restyled(rng: np.random.Generator, old: Material, fabric: str) -> Material:
+    """New fabric of a kind for a garment that keeps its cut (seams, buttons, lapels)."""
+    m = FABRICS[fabric](rng)
     for name in ("trim_width", "placket", "button_pitch", "lapel", "pocket", "belt", "tie"):
         setattr(m, name, getattr(old, name))
+    return m
+
+
+def darkened(rng: np.random.Generator, m: Material) -> Material:
+    """The same fabric in black, or nearly; its pattern all but gone."""
+    base = np.full(3, rng.uniform(0.004, 0.025)) * (1 + rng.normal(0, 0.12, 3))
+    m.base[:], m.second[:], m.trim[:] = base, base * rng.uniform(0.8, 2), base * rng.uniform(0.8, 3)
+    m.blend *= 0.15
     return m
 
 

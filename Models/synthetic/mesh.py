@@ -23,7 +23,7 @@ class Layer:
     tint: np.ndarray | None = None  # (V, 3) float32, multiplies the albedo
     bias: float = 0.0  # decimetres towards the camera, settles ties between layers
     two_sided: bool = True
-    fabric: bool = False  # may be given another fabric when a person is re-used
+    fabric: str = ""  # of materials.FABRICS: given anew when a person is re-used; "" stays
 
     def moved(self, rotation: np.ndarray, translation: np.ndarray, material: Material) -> "Layer":
         """A copy turned by `rotation` (3, 3), then moved."""

@@ -23,9 +23,11 @@ class Person:
     head: np.ndarray  # (3,) middle of the head
     pose: str
 
-    def placed(self, turn: float, position: np.ndarray, rng: np.random.Generator) -> "Person":
+    def placed(
+        self, turn: float, position: np.ndarray, rng: np.random.Generator, dark: bool = False
+    ) -> "Person":
         """Turned by `turn` radians about the vertical, moved so that the point of its middle is
-        over `position` (3,) and given other fabrics."""
+        over `position` (3,) and given other fabrics, all of them `dark` or not."""
         rotation = about(Y, turn)
         middle = (self.points.min(0) + self.points.max(0)) / 2 * [1, 0, 1]
         shift = np.asarray(position) - rotation @ middle
@@ -35,7 +37,8 @@ class Person:
             material = layer.material
             if layer.fabric:
                 if id(material) not in fabrics:
-                    fabrics[id(material)] = materials.restyled(rng, material)
+                    new = materials.restyled(rng, material, layer.fabric)
+                    fabrics[id(material)] = materials.darkened(rng, new) if dark else new
                 material = fabrics[id(material)]
             layers.append(layer.moved(rotation, shift, material))
         return Person(
@@ -70,20 +73,21 @@ def build(seed: tuple[int, ...]) -> Person:
     rng, body = np.random.default_rng(seed), load()
     shape = sample_shape(body, rng)
     joints, _ = body.joints(shape.vertices)
-    pose = sample_pose(body, joints, rng)
-    outfit = clothing.sample_outfit(rng, shape.masculine)
+    outfit = clothing.sample_outfit(rng, shape.masculine, shape.age > 0.45)
+    heel = float(rng.uniform(0.3, 0.75)) if outfit.shoes == "heels" else 0.0
+    pose = sample_pose(body, joints, float(shape.vertices[body.chest, 2].max()), rng, heel)
     normal = vertex_normals(shape.vertices, body.everything)
-    person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng)
+    person = Assembly(body, shape, normal, joints, bone_transforms(body, joints, pose), rng, heel)
     wardrobe = clothing.dress(person, outfit)
 
-    mean_tone = float(shape.origin @ [4.6, 1.3, 0.9])
-    tone = materials.SKIN_TONES[np.clip(int(rng.normal(mean_tone, 0.9)), 0, 6)] * rng.uniform(
-        0.85, 1.15
-    )
-    tone = tone * (1 + rng.normal(0, 0.04, 3))
-    hair_colour = hair.sample_colour(rng, shape.age)
+    tone = materials.skin_tone(shape.tone) * rng.uniform(0.9, 1.1) * (1 + rng.normal(0, 0.04, 3))
+    hair_colour = hair.sample_colour(rng, shape)
     grown_man = shape.masculine > 0.6 and shape.age > 0.45
     beard = grown_man and rng.random() < 0.22
+    if outfit.coat != "none" or outfit.lower in ("trousers", "shorts", "cropped", "dungarees"):
+        for side, arm in pose.arms.items():
+            if arm == "pocket":
+                wardrobe.hidden[body.hands[side]] = 1
     tint = _skin_tint(body, rng, tone, hair_colour, grown_man and not beard and rng.random() < 0.4)
     skin = person.add_skin(wardrobe.hidden, materials.skin(rng, tone), tint)
     eye = materials.plain(rng, np.array([0.75, 0.72, 0.7]))
@@ -94,17 +98,7 @@ def build(seed: tuple[int, ...]) -> Person:
         depth = body.vertices[index, 2]
         iris[index[depth > depth.max() - 0.08]] = look
     person.add_surface(body.eyes, shape.vertices, classes.FACE, eye, tint=iris, bias=-0.01)
-    for garment in wardrobe.garments:
-        person.add_surface(
-            garment.surface,
-            garment.vertices,
-            garment.label,
-            garment.material,
-            garment.field,
-            garment.bias,
-            garment.tint,
-            fabric=garment.tint is None,
-        )
+    wardrobe.wear()
     hair.add(person, outfit.hair, outfit.hat != "none", hair_colour)
     if beard:
         hair.add_beard(person, hair_colour)
@@ -112,18 +106,30 @@ def build(seed: tuple[int, ...]) -> Person:
         accessories.add_hat(person, outfit.hat)
     if outfit.sunglasses:
         accessories.add_sunglasses(person)
+    elif rng.random() < 0.12:
+        accessories.add_glasses(person)
     if outfit.scarf:
         accessories.add_scarf(person)
-    if outfit.gloves:
+    if outfit.gloves and "pocket" not in pose.arms.values():
         accessories.add_gloves(person)
+    elif rng.random() < 0.2:
+        accessories.add_watch(person)
+    if rng.random() < 0.06:
+        accessories.add_badge(person, wardrobe.outermost())
     if outfit.bag != "none" and pose.kind != "lie":
-        accessories.add_bag(person, outfit.bag)
-    if rng.random() < 0.2:
-        accessories.add_held(person)
+        accessories.add_bag(person, outfit.bag, pose.arms)
+    free = [side for side, arm in pose.arms.items() if arm not in ("pocket", "behind", "cross")]
+    if free and rng.random() < 0.25:
+        side = str(rng.choice(free))
+        accessories.add_held(person, side, pose.arms[side])
+    if rng.random() < 0.02:
+        accessories.add_microphone_stand(person)
     if pose.kind == "sit" and rng.random() < 0.75:
         accessories.add_seat(person)
 
     floor = skin[:, 1].min() - 0.12  # soles
+    if pose.kind == "jump":
+        floor -= rng.uniform(0, 4)
     for layer in person.layers:
         layer.position[:, 1] -= floor
     head = person.bones[body.bone["head"]]

@@ -4,7 +4,7 @@ into backgrounds.
 `photos.npz` holds JPEGs whose short side is 512 (`photo_0000` ...), their `names`, and, from the
 training photos, `textures` (N, 128, 128, 3), that serve as fabric and paint, and PNGs `cutout_0000`
 ... (RGBA), objects photographed on white. SOURCES.md has the licences. A photo is held out by its
-name, for ever.
+name, for ever. `cloth.npz`, more `textures` from photos of clothes, is optional.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from synthetic.body import asset
 SHORT_SIDE, LONG_SIDE = 512, 1000
 HELD_OUT_SHARE = 0.15
 TEXTURES = 160
+CLOTH = "cloth.npz"
+PATCHES = ((0.5, 0.42), (0.5, 0.55), (0.4, 0.5), (0.6, 0.5))
+"""Where in a photo of a garment its cloth is looked for: across and down, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -238,14 +241,47 @@ def cut_out(picture: np.ndarray) -> np.ndarray | None:
     return cv2.resize(whole, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
+def cloth_patch(picture: np.ndarray) -> np.ndarray:
+    """Cloth (128, 128, 3) out of a photo of a garment: of several pieces the one whose quarters
+    differ least, so that floor and hands are seldom in it."""
+    height, width = picture.shape[:2]
+    half = max(2, min(height, width) // 8)
+
+    def piece(at: tuple[float, float]) -> np.ndarray:
+        x, y = int(at[0] * width), int(at[1] * height)
+        return picture[y - half : y + half, x - half : x + half]
+
+    def unevenness(patch: np.ndarray) -> float:
+        quarters = cv2.resize(patch, (2, 2), interpolation=cv2.INTER_AREA).reshape(4, 3)
+        return float(np.ptp(quarters.astype(int), axis=0).max())
+
+    best = min(map(piece, PATCHES), key=unevenness)
+    return cv2.resize(best, (128, 128), interpolation=cv2.INTER_LINEAR)
+
+
+def build_cloth(folder: Path, out: Path) -> int:
+    """Pack the cloth of all photos in a folder of garments that nobody wears. Returns how many there
+    are; raises `FileNotFoundError` when there is none."""
+    pictures = [cv2.imread(str(path)) for path in sorted(folder.iterdir())]
+    patches = [cloth_patch(picture)[:, :, ::-1] for picture in pictures if picture is not None]
+    if not patches:
+        raise FileNotFoundError(f"{folder}: no photos")
+    np.savez(out, textures=np.array(patches))
+    return len(patches)
+
+
 class Bank:
     """The photos of one split, decoded, RGB uint8; `textures` and `cutouts` (RGBA) are shared by
     both."""
 
     def __init__(self, path: Path, split: str) -> None:
+        cloth = path.with_name(CLOTH)
         with np.load(path) as data:
             names = [str(n) for n in data["names"]]
             self.textures = np.ascontiguousarray(data["textures"])
+            if cloth.exists():
+                with np.load(cloth) as more:
+                    self.textures = np.concatenate([more["textures"], self.textures])
             self.cutouts = [
                 cv2.cvtColor(cv2.imdecode(data[k], cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
                 for k in data.files

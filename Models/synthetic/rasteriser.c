@@ -231,6 +231,14 @@ static void texel(const uint8_t *textures, int count, const Material *m, int x, 
     }
 }
 
+/* The texel that a coordinate falls on when copies of the texture lie side by side, every other one
+ * mirrored: then no seam shows. */
+static int mirrored(float at)
+{
+    int i = (int)floorf(at * TEXTURE_SIDE) & (2 * TEXTURE_SIDE - 1);
+    return i < TEXTURE_SIDE ? i : 2 * TEXTURE_SIDE - 1 - i;
+}
+
 /* Albedo at rest-space point p; field is the distance to the garment's cut edge. */
 static void albedo(const Material *m, const float *p, float field, const float *tint,
                    const uint8_t *textures, int texture_count, float *out)
@@ -256,9 +264,8 @@ static void albedo(const Material *m, const float *p, float field, const float *
             .75f;
         break;
     case TEXTURE:
-        texel(textures, texture_count, m,
-              (int)floorf((u + p[2] * .7f) * s * TEXTURE_SIDE) & (TEXTURE_SIDE - 1),
-              (int)floorf(-v * s * TEXTURE_SIDE) & (TEXTURE_SIDE - 1), texture);
+        texel(textures, texture_count, m, mirrored((u + p[2] * .7f) * s + m->offset[0]),
+              mirrored(-v * s), texture);
         blend = m->blend;
         break;
     case PRINT: {
@@ -414,15 +421,23 @@ int render(int width, int height, int oversample, const Layer *layers, int count
                 centre = (y * oversample + oversample / 2) * w + x * oversample + oversample / 2;
             float *o = rgba + 4 * i;
             o[0] = o[1] = o[2] = o[3] = 0;
+            const Fragment *corner = fragment + y * oversample * w + x * oversample;
+            int whole = corner->layer >= 0; /* the pixel shows one layer and nothing else */
+            for (int b = 0; b < oversample; b++)
+                for (int a = 0; a < oversample; a++)
+                    whole &= corner[b * w + a].layer == corner->layer;
+            float share = weight;
+            if (whole) share = 1.f / ((oversample * oversample + 1) / 2);
             for (int b = 0; b < oversample; b++)
                 for (int a = 0; a < oversample; a++) {
-                    const Fragment *f = fragment + (y * oversample + b) * w + x * oversample + a;
-                    if (f->layer < 0) continue;
+                    const Fragment *f = corner + b * w + a;
+                    /* within a layer every other sample, as on a chessboard, is enough */
+                    if (f->layer < 0 || (whole && (a + b) % 2)) continue;
                     float c[3];
                     shade(layers + f->layer, f, eye, light, sun, map, side, textures, texture_count,
                           c);
-                    for (int k = 0; k < 3; k++) o[k] += weight * fminf(c[k], 4);
-                    o[3] += weight;
+                    for (int k = 0; k < 3; k++) o[k] += share * fminf(c[k], 4);
+                    o[3] += share;
                 }
             const Fragment *f = fragment + centre;
             label[i] = f->layer < 0 ? 0 : layers[f->layer].label[f->triangle];

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthetic import background, camera, light, lookalikes, occluders, person, photos
-from synthetic import rasteriser, sensor
+from synthetic import rasteriser, sensor, things
 from synthetic.classes import Scene
 
 SPLITS = ("train", "heldout")
@@ -14,7 +14,11 @@ NEIGHBOURS, CAST = 96, 48
 building them down."""
 
 OVERSAMPLE = 2
-LOOKALIKE_SHARE = 0.7  # of the scenes without people
+LOOKALIKE_SHARE = 0.5  # of the scenes without people: painted ones
+THINGS = {True: (0.55, 0.23, 0.14, 0.08), False: (0.3, 0.2, 0.25, 0.25)}
+"""Shares of scenes with 0, 1, … things that look like people; with and without people in them."""
+DARK_SHARE = {True: 0.5, False: 0.08}
+"""Of the people, those all in black: in dark places and elsewhere."""
 
 
 def number_persons(labels: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,13 +53,27 @@ def sample(
     if people_free and rng.random() < LOOKALIKE_SHARE:
         lookalikes.add(rng, bank, back)
     linear = sensor.linearised(back) * rng.uniform(0.55, 1.3)
-    lights = light.sample(rng, linear.mean((0, 1)))
+    kind = str(rng.choice(list(light.KINDS), p=list(light.KINDS.values())))
+    dim = kind in light.DARK
+    if dim:
+        linear = light.darken(rng, kind, linear)
+    lights = light.sample(rng, kind, linear.mean((0, 1)))
     labels, persons = np.zeros((2, height, width), np.uint8)
-    if people:
-        people, view = camera.place(rng, layout, people, width * OVERSAMPLE, height * OVERSAMPLE)
-        points = np.concatenate([p.points for p in people])
+    share = THINGS[bool(people)]
+    around = [
+        things.sample(rng, CAST, (1 + domain, seed // NEIGHBOURS))
+        for _ in range(rng.choice(len(share), p=share))
+    ]
+    if people or around:
+        people, view = camera.place(
+            *(rng, layout, people, width * OVERSAMPLE, height * OVERSAMPLE),
+            dark=DARK_SHARE[dim],
+        )
+        around = camera.beside(rng, around, people, layout)
+        points = np.concatenate([p.points for p in people + around])
         sun = light.sun_view(lights, points.min(0), points.max(0))
         layers = [(i + 1, layer) for i, p in enumerate(people) for layer in p.layers]
+        layers += [(0, layer) for thing in around for layer in thing.layers]
         rgba, labels, persons, shadow = rasteriser.render(
             layers, width, height, OVERSAMPLE, view, lights, sun, bank.textures
         )
@@ -66,4 +84,4 @@ def sample(
     if rng.random() < 0.3:
         occluders.add(rng, bank, image, labels, persons)
     labels, persons = number_persons(labels, persons)
-    return Scene(sensor.capture(rng, image), labels, persons)
+    return Scene(sensor.capture(rng, image, dim), labels, persons)

@@ -26,15 +26,16 @@ def _motion(rng: np.random.Generator, size: int) -> np.ndarray:
     return kernel / max(kernel.sum(), 1e-6)
 
 
-def capture(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Blur, tone, cast, vignette, grey, noise, low resolution and JPEG, each sometimes; uint8 to
-    uint8."""
+def capture(rng: np.random.Generator, image: np.ndarray, dim: bool = False) -> np.ndarray:
+    """Blur, tone, cast, vignette, grey, noise, low resolution and JPEG, each sometimes; more of
+    noise and motion where the light was `dim`. uint8 to uint8."""
     height, width = image.shape[:2]
     chance = rng.random(10)
     if chance[0] < 0.35:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.3))
-    elif chance[0] < 0.42:
-        image = cv2.filter2D(image, -1, _motion(rng, int(rng.integers(3, 9))))
+    elif chance[0] < (0.6 if dim else 0.44):
+        longest = max(9, min(height, width) // 24)
+        image = cv2.filter2D(image, -1, _motion(rng, int(rng.integers(3, longest))))
     if chance[1] < 0.12:  # enlarged from a smaller picture
         k = rng.uniform(0.4, 0.85)
         small = cv2.resize(image, (int(width * k), int(height * k)), interpolation=cv2.INTER_AREA)
@@ -45,7 +46,8 @@ def capture(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         )  # over-sharpened
     curve = np.linspace(0, 1, 256, dtype=np.float32)[:, None].repeat(3, 1)
     if chance[3] < 0.55:
-        curve = (curve - 0.5) * rng.uniform(0.7, 1.3) + 0.5 + rng.normal(0, 0.06)
+        lift = rng.normal(0, 0.06)
+        curve = (curve - 0.5) * rng.uniform(0.7, 1.3) + 0.5 + (abs(lift) + 0.1 if dim else lift)
     if chance[4] < 0.4:
         curve = curve * (1 + rng.normal(0, 0.08, 3)) + rng.normal(0, 0.015, 3)
     if chance[5] < 0.3:
@@ -60,9 +62,9 @@ def capture(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         if saturation == 0 and rng.random() < 0.3:
             image = (image * np.array([1, 0.93, 0.8])).astype(np.uint8)  # sepia
     if chance[8] < 0.6:
-        luma = rng.normal(0, rng.choice([2, 4, 8]) * rng.random(), (height, width, 1)).astype(
-            np.float32
-        )
+        luma = rng.normal(
+            0, rng.choice([2, 4, 16 if dim else 8]) * rng.random(), (height, width, 1)
+        ).astype(np.float32)
         noisy = image + luma
         if rng.random() < 0.5:
             noisy = noisy + rng.standard_normal((height, width, 3), np.float32) * rng.uniform(0, 5)

@@ -229,6 +229,112 @@ def main() -> None:
                 file.write_bytes(x.numpy().astype("<f4").tobytes())
     index = {"queries": 10, "network_classes": 22, "sizes": sizes}
     (FOLDER / "random.json").write_text(json.dumps(index) + "\n")
+    make_in_place(contracts["cihp"])
+    make_overflowing(contracts["cihp"])
+
+
+@torch.jit.script
+def whole(x: Tensor) -> Tensor:
+    """x, by an addition of integers, which is an operator of the same name as that of tensors."""
+    return x[..., : x.shape[-1] + 1]
+
+
+class InPlace(nn.Module):
+    """Networks that write to what a layer has read, before what follows the layer runs.
+
+    What follows may be taken into the layer only where the layer need not read again. Each case gives
+    one mask.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 4, stride=4)
+        self.layer = nn.Conv2d(32, 32, 3, padding=1)
+        self.dense = nn.Linear(32, 32)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, late: Tensor | None) -> Tensor:
+        weights = (q @ k.transpose(-2, -1)).softmax(-1)
+        if late is not None:
+            late.mul_(0.5)
+        return weights @ v
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.stem(image)
+        maps = []
+        # Before an activation: the input itself, a view of it, and what it is a view of.
+        y = x + 0.5
+        z = self.layer(y)
+        y.add_(1)
+        maps += [torch.relu(z), y]
+        y = x + 0.5
+        z = self.layer(y)
+        y[:, :16].mul_(2)
+        maps += [torch.relu(z), y]
+        base = x + 0.5
+        y = base[:, :, :]
+        z = self.layer(y)
+        base.sub_(3)
+        maps += [F.relu6(z), base]
+        # Before an addition, and between it and an activation: the input, and what is added.
+        y, r = x + 0.5, x - 0.25
+        z = self.layer(y)
+        y.add_(1)
+        maps.append(torch.relu(z + r) + y)
+        y, r = x + 0.5, x - 0.25
+        s = self.layer(y) + r
+        r.mul_(3)
+        maps.append(torch.relu(s) + r)
+        y = x + 0.5
+        tokens = y.flatten(2).transpose(1, 2)
+        s = self.dense(tokens) + tokens
+        y.neg_()
+        maps.append(torch.relu(s).transpose(1, 2).reshape(y.shape) + y)
+        # What is written afterwards or before forbids nothing.
+        y = x + 0.5
+        y.add_(1)
+        z = torch.relu(self.layer(y))
+        y.add_(1)
+        maps += [z, y]
+        # Attention reads the queries and the keys at its end.
+        heads = x.flatten(2).reshape(x.shape[0], 4, 8, -1).transpose(2, 3)
+        for late in range(4):
+            q, k, v = heads + 0.1, heads * 0.3, heads - 0.2
+            out = self.attend(q, k, v, (q, k, v, None)[late])
+            maps.append((out + q + k).transpose(2, 3).reshape(x.shape))
+        masks = torch.cat([m.mean(1, keepdim=True) for m in maps], dim=1)
+        masks = whole(masks)
+        return masks.mean((2, 3))[:, :, None].expand(-1, -1, 22) + 0.0, masks
+
+
+def make_in_place(contract: dict) -> None:
+    torch.manual_seed(0)
+    network = InPlace().eval()
+    archive.save_archive(archive.freeze(network), contract, FOLDER / "in-place.pt")
+    with torch.no_grad():
+        masks = network(counting_image(96, 128))[1]
+    (FOLDER / "in-place-96x128.masks.f32").write_bytes(masks.numpy().astype("<f4").tobytes())
+
+
+class Overflowing(nn.Module):
+    """Names a level of 2^32 x 2^32 tokens, which 64 bits count as none, beside one of all four."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("shapes", torch.tensor([[2**32, 2**32], [2, 2]]))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        x = image.flatten()
+        attended = torch.ops.m2fp.deformable_attention(
+            x[:32].reshape(1, 4, 1, 8), self.shapes, x[:8].reshape(1, 4, 2),
+            x[:16].reshape(1, 4, 1, 2, 1, 2), x[:8].reshape(1, 4, 1, 2))
+        return attended, attended[:, :, None]
+
+
+def make_overflowing(contract: dict) -> None:
+    from m2fp import deformable_attention  # noqa: F401  # registers the operator
+
+    network = torch.jit.freeze(torch.jit.script(Overflowing().eval()))
+    archive.save_archive(network, contract, FOLDER / "overflowing-shapes.pt")
 
 
 if __name__ == "__main__":

@@ -14,19 +14,22 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from synthetic import (
+    accessories,
     background,
     classes,
     clothing,
     geometry,
     light,
     lookalikes,
+    makehuman,
     materials,
     occluders,
     photos,
+    pieces,
     rasteriser,
     sensor,
 )  # noqa: E402
-from synthetic import camera, render, scene, shapes, shards  # noqa: E402
+from synthetic import camera, person, pose, render, scene, shapes, shards, things  # noqa: E402
 from synthetic.mesh import Layer  # noqa: E402
 
 
@@ -67,12 +70,15 @@ def square(side: float, depth: float, label: int, **more: object) -> Layer:
     )
 
 
-def draw(layers: list, size: int = 32) -> tuple[np.ndarray, ...]:
-    view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), np.full(3, 0.4))
-    view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * 2
-    view.centre_x = view.centre_y = size
+def draw(
+    layers: list, size: int = 32, textures: np.ndarray | None = None, oversample: int = 2
+) -> tuple[np.ndarray, ...]:
+    view, lights = rasteriser.View(), light.sample(np.random.default_rng(0), "sun", np.full(3, 0.4))
+    view.rotation[:], view.focal = camera.LOOK_BACK.ravel(), size * oversample
+    view.centre_x = view.centre_y = size * oversample / 2
     sun = light.sun_view(lights, np.array([-5.0, -5, -15]), np.array([5.0, 5, -5]))
-    return rasteriser.render(layers, size, size, 2, view, lights, sun, bank().textures)
+    textures = bank().textures if textures is None else textures
+    return rasteriser.render(layers, size, size, oversample, view, lights, sun, textures)
 
 
 class Rasteriser(unittest.TestCase):
@@ -92,6 +98,25 @@ class Rasteriser(unittest.TestCase):
         )  # zero on the middle line, positive to the right
         _, labels, _, _ = draw([(1, square(2, 10, 5, field=field))])
         self.assertEqual(labels[16, 12:21].tolist(), [0] * 4 + [5] * 5)
+
+    def test_samples_left_out_within_a_layer_change_no_colour(self) -> None:
+        once, twice, thrice = (draw([(1, square(2, 10, 5))], oversample=k)[0] for k in (1, 2, 3))
+        for other in (twice, thrice):
+            self.assertAlmostEqual(float(other[..., 3].max()), 1, places=6)
+            inside = (once[..., 3] > 0.999) & (other[..., 3] > 0.999)
+            self.assertLess(abs(once - other)[inside].max(), 0.02)
+
+    def test_textures_repeat_without_seams(self) -> None:
+        layer = square(2, 10, 5)
+        layer.material.pattern, layer.material.blend = rasteriser.TEXTURE, 1
+        layer.material.cosine, layer.material.scale = 1, 0.4
+        layer.material.offset[:] = 0, 0
+        textures = np.zeros((1, 128, 128, 3), np.uint8)
+        textures[0] = np.linspace(0, 255, 128, dtype=np.uint8)[:, None]  # black to white across
+        rgba, labels, _, _ = draw([(1, layer)], 96, textures)
+        row = rgba[48, labels[48] > 0, 0]  # 4 dm: 1.6 textures
+        self.assertGreater(np.ptp(row), 0.2)
+        self.assertLess(abs(np.diff(row)).max(), 0.2 * np.ptp(row))
 
     def test_label_0_hides_without_a_person(self) -> None:
         rgba, labels, persons, _ = draw([(1, square(2, 10, 5)), (1, square(1, 9, 0))])
@@ -140,6 +165,22 @@ class Geometry(unittest.TestCase):
             )
             self.assertAlmostEqual(np.linalg.det(turn), 1)
 
+    def test_arms_reach_their_goal_with_the_elbow_on_the_side_of_the_hint(self) -> None:
+        rng = np.random.default_rng(4)
+        for _ in range(40):
+            shoulder, hint = rng.normal(size=(2, 3))
+            way = rng.normal(size=3)
+            goal = shoulder + way / np.linalg.norm(way) * rng.uniform(0.9, 4.9)
+            upper, fore = pose.reach(shoulder, goal, 2.0, 3.0, hint)
+            self.assertAlmostEqual(np.linalg.norm(upper), 2.0, places=2)
+            if np.linalg.norm(goal - shoulder) > 1.01:
+                np.testing.assert_allclose(shoulder + upper + fore, goal, atol=1e-6)
+                self.assertAlmostEqual(np.linalg.norm(fore), 3.0, places=6)
+            self.assertGreaterEqual(upper @ (hint - hint @ way / (way @ way) * way), -1e-6)
+        upper, fore = pose.reach(np.zeros(3), geometry.X * 9, 2.0, 3.0, geometry.Y)  # too far
+        self.assertGreater((upper + fore)[0], 4.99)
+        self.assertLess(abs(upper[1]), 0.1)
+
     def test_root_is_a_root(self) -> None:
         turn = geometry.about([1, 2, 3], 1.1)
         np.testing.assert_allclose(
@@ -152,6 +193,31 @@ class Geometry(unittest.TestCase):
         )[1]
         edges = np.sort(np.concatenate([ring[:, [0, 1]], ring[:, [1, 2]], ring[:, [2, 0]]]), 1)
         self.assertTrue((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
+
+
+class Cameras(unittest.TestCase):
+    def test_every_layout_shows_people_and_parts_of_people_are_cut(self) -> None:
+        self.assertAlmostEqual(sum(camera.LAYOUTS.values()), 1)
+        rng = np.random.default_rng(0)
+        corners = rng.uniform([-2, 0, -1], [2, 17, 1], (300, 3))
+        subject = person.Person([], corners, np.array([0, 16.0, 0]), "stand")
+        inside: dict[str, list[float]] = {}
+        for _ in range(400):
+            layout, count = camera.sample_layout(rng)
+            if count == 0:
+                continue
+            people, view = camera.place(rng, layout, [subject] * count, 640, 480)
+            points = np.concatenate([p.points for p in people])
+            seen = points @ np.array(view.rotation).reshape(3, 3).T + np.array(view.translation)
+            x = view.focal * seen[:, 0] / seen[:, 2] + view.centre_x
+            y = view.centre_y - view.focal * seen[:, 1] / seen[:, 2]
+            shown = (seen[:, 2] > 0) & (x > 0) & (x < 640) & (y > 0) & (y < 480)
+            inside.setdefault(layout, []).append(float(shown.mean()))
+        self.assertEqual(set(inside), set(camera.LAYOUTS) - {"none"})
+        for layout, share in inside.items():
+            self.assertGreater(np.mean(np.array(share) > 0.02), 0.9, layout)
+        self.assertGreater(np.median(inside["full"]), 0.9)
+        self.assertTrue(0.1 < np.median(inside["part"]) < 0.6)
 
 
 class Maps(unittest.TestCase):
@@ -250,13 +316,353 @@ class Pictures(unittest.TestCase):
         self.assertIsNone(photos.cut_out(np.full((80, 100, 3), 90, np.uint8)))
 
 
+CLOTHES = """# a comment
+basemesh hm08
+x_scale 0 1 2.0
+y_scale 0 2 4.0
+z_scale 0 3 1.0
+verts 0
+material cloth.mhmat
+0 1 2 0.5 0.5 0.0 0.0 1.0 0.0
+
+3
+1 2 3 0.25 0.25 0.5 -1 0 0.5 # of nine numbers
+2
+delete_verts
+1 - 2 3
+"""
+FACES = """v 0 0 0
+vt 0 0
+f 1/1 2/2 3/3
+f 4/4 3/5 2/6
+"""
+BODY = np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0], [0, 0, 3]], np.float32)
+
+
+class Looks(unittest.TestCase):
+    def test_skin_tones_run_evenly_from_the_lightest_to_the_darkest(self) -> None:
+        tones = np.array([materials.skin_tone(t) for t in np.linspace(0, 1, 25)])
+        np.testing.assert_allclose(tones[[0, -1]], materials.SKIN_TONES[[0, -1]])
+        lightness = np.cbrt(tones @ [0.2126, 0.7152, 0.0722])
+        step = -np.diff(lightness)
+        self.assertTrue((step > 0).all() and step.max() < 3 * step.min(), step)
+
+    def test_dark_people_wear_black_and_keep_their_skin(self) -> None:
+        rng = np.random.default_rng(0)
+        shirt, skin = (square(1, 9, label, fabric=f) for label, f in ((5, "casual"), (13, "")))
+        subject = person.Person([shirt, skin], shirt.position, np.zeros(3), "stand")
+        for _ in range(20):
+            dark = subject.placed(0, np.zeros(3), rng, dark=True)
+            self.assertLess(max(dark.layers[0].material.base), 0.04)
+            self.assertEqual(list(dark.layers[1].material.base), list(skin.material.base))
+
+    def test_garments_of_one_cloth_stay_of_one_cloth(self) -> None:
+        coat, skirt = (square(1, 9, label, fabric="suiting") for label in (7, 7))
+        skirt.material = coat.material
+        subject = person.Person([coat, skirt], coat.position, np.zeros(3), "stand")
+        placed = subject.placed(0, np.zeros(3), np.random.default_rng(0))
+        self.assertIs(placed.layers[0].material, placed.layers[1].material)
+        self.assertIsNot(placed.layers[0].material, coat.material)
+
+    def test_dark_places_are_dim_and_their_lamps_are_in_the_picture(self) -> None:
+        self.assertAlmostEqual(sum(light.KINDS.values()), 1)
+        bright = np.full((40, 60, 3), 0.4, np.float32)
+        for kind in light.DARK:
+            places = [light.darken(np.random.default_rng(i), kind, bright) for i in range(40)]
+            self.assertLess(np.median([p.mean() for p in places]), 0.15, kind)
+            self.assertTrue(all((p >= 0).all() and p.shape == bright.shape for p in places))
+            lit = np.mean([p.max() > 0.3 for p in places])
+            self.assertTrue(lit > 0.2 if kind != "low key" else lit == 0, (kind, lit))
+
+
+class Held(unittest.TestCase):
+    def made(self, arm: str, seed: int) -> tuple[np.ndarray, int]:
+        """Vertices and class of what a hand holds that hangs at (4, 2, 0)."""
+        added = []
+        fake = SimpleNamespace(
+            rng=np.random.default_rng(seed),
+            body=SimpleNamespace(bone={"lowerarm01.L": 0, "wrist.L": 1}),
+            joints=np.array([[3.5, 4, 0], [4.0, 2, 0]]),
+            add_rigid=lambda bone, *rest: added.append((bone, *rest)),
+        )
+        accessories.add_held(fake, "L", arm)
+        ((bone, vertices, triangles, label, _),) = added
+        self.assertEqual(bone, "wrist.L")
+        self.assertLess(triangles.max(), len(vertices))
+        return vertices, label
+
+    def test_what_hands_hold_is_background_and_in_the_hand(self) -> None:
+        for arm in ("ear", "mouth", "down"):
+            for seed in range(40):
+                vertices, label = self.made(arm, seed)
+                self.assertEqual(label, classes.BACKGROUND)
+                grip = np.array([4.2, 1.22, 0.35])
+                self.assertTrue((vertices.min(0) < grip + 0.6).all())
+                self.assertTrue((vertices.max(0) > grip - 0.6).all())
+
+    def test_hands_at_ears_hold_phones_only(self) -> None:
+        self.assertEqual({len(self.made("ear", i)[0]) for i in range(10)}, {24})  # boxes
+
+
+class Fields(unittest.TestCase):
+    """Cuts of garments, on a stand-in for the body: points of the arm and beside it."""
+
+    def wardrobe(self) -> clothing.Wardrobe:
+        wardrobe = clothing.Wardrobe.__new__(clothing.Wardrobe)
+        wardrobe.body = SimpleNamespace(
+            along_arm=np.array([-0.2, 0.0, 0.1, 0.3, 0.6, 0.4]),  # the last under the armpit
+            arm=np.array([0.1, 0.6, 0.9, 1.0, 1.0, 0.05]),
+            sleeve=np.array([-0.3, 0.0, 0.1, 0.3, 0.6, -0.3]),
+            on_arm=np.array([False, True, True, True, True, False]),
+        )
+        return wardrobe
+
+    def test_sleeves_end_where_they_are_told_and_leave_the_trunk(self) -> None:
+        cloth = self.wardrobe().sleeves(0.45) > 0
+        self.assertEqual(cloth.tolist(), [True, True, True, True, False, True])
+
+    def test_armholes_leave_the_trunk_under_the_arm(self) -> None:
+        cloth = self.wardrobe().sleeves(0.05) > 0
+        self.assertEqual(cloth.tolist(), [True, True, False, False, False, True])
+
+    def test_outer_garments_cut_inner_ones_where_they_cover_them(self) -> None:
+        wardrobe = self.wardrobe()
+        wardrobe.body.skirt = None
+
+        def garment(label: int, order: float, region: list[float]) -> clothing.Garment:
+            field = np.full(6, 5.0)
+            cloth = materials.plain(np.random.default_rng(0), np.zeros(3))
+            return clothing.Garment(
+                *(object(), None, label, cloth, field, 0, order), region=np.array(region)
+            )
+
+        sock = garment(classes.SOCKS, -2, [1] * 6)
+        trousers = garment(classes.PANTS, 0, [1, 1, 1, 0, 0, 0])
+        shirt = garment(classes.UPPER_CLOTHES, 1, [1, 0.1, 0, 0, 0, 0])
+        shoe = garment(np.array([classes.LEFT_SHOE]), -1.5, [0, 0, 0, 0, 0, 1])
+        wardrobe.garments = [trousers, shirt, sock, shoe]
+        wardrobe.resolve()
+        self.assertEqual((trousers.field > 0).tolist(), [False] + [True] * 5)
+        self.assertEqual((sock.field > 0).tolist(), [False] * 3 + [True] * 2 + [False])
+        self.assertEqual((shoe.field > 0).tolist(), [False] * 3 + [True] * 3)
+        self.assertTrue((shirt.field > 0).all())
+
+
+class Bags(unittest.TestCase):
+    def test_bags_hang_straight_down_from_a_hand_in_any_pose(self) -> None:
+        for seed in range(12):
+            rng = np.random.default_rng(seed)
+            turn = geometry.about(rng.normal(size=3), rng.uniform(0, 3))
+            added = []
+            fake = SimpleNamespace(
+                rng=rng,
+                body=SimpleNamespace(bone={"wrist.L": 0}),
+                bones=np.concatenate([turn, np.zeros((3, 1))], 1)[None],
+                add_rigid=lambda *all: added.append(all),
+            )
+            grip = np.array([4.0, 2, 1])
+            accessories._hang(fake, "wrist.L", grip, None)
+            _, vertices, _, label, _ = added[0]
+            posed = vertices @ turn.T - turn @ grip
+            self.assertEqual(label, classes.BACKGROUND)
+            self.assertTrue(-0.1 < posed[:, 1].max() < 0.4)  # nothing above the hand
+            self.assertLess(posed[:, 1].min(), -1.5)
+            self.assertLess(abs(posed.mean(0)[[0, 2]]).max(), 0.2)
+
+
+class Things(unittest.TestCase):
+    def test_every_kind_is_background_stands_on_the_ground_and_repeats(self) -> None:
+        for make in things.RIGID:
+            for seed in range(6):
+                thing = things.Thing(make(np.random.default_rng(seed)))
+                again = things.Thing(make(np.random.default_rng(seed)))
+                np.testing.assert_array_equal(thing.points, again.points)
+                self.assertEqual({int(v) for layer in thing.layers for v in layer.label}, {0})
+                low, high = thing.points.min(0), thing.points.max(0)
+                self.assertGreater(low[1], -0.7, make)
+                self.assertTrue(1 < high[1] - low[1] < 40 or make is things.ball, make)
+
+    def test_placing_puts_the_middle_where_it_is_told(self) -> None:
+        thing = things.Thing(things.animal(np.random.default_rng(1)))
+        moved = thing.placed(0.7, np.array([3.0, 2, -5]))
+        rigid = [np.ptp(p, axis=0)[1] for p in (thing.points, moved.points)]
+        self.assertAlmostEqual(*rigid, places=4)
+        moved = thing.placed(0, np.array([3.0, 2, -5])).points
+        np.testing.assert_allclose((moved.min(0) + moved.max(0))[[0, 2]] / 2, [3, -5], atol=1e-4)
+
+    def test_figures_are_background_but_for_what_is_hidden(self) -> None:
+        skin = square(2, 10, classes.FACE)
+        skin.label[0] = rasteriser.HIDDEN
+        layers = [skin, square(1, 9, classes.UPPER_CLOTHES), square(1, 8, classes.HAIR)]
+        subject = person.Person(layers, layers[0].position, np.zeros(3), "stand")
+        kinds = set()
+        for seed in range(20):
+            figure = things.figure(np.random.default_rng(seed), subject)
+            for layer in figure.layers:
+                self.assertLessEqual(set(layer.label.tolist()), {0, rasteriser.HIDDEN})
+            kinds.add(len({id(layer.material) for layer in figure.layers}))
+            self.assertEqual(skin.label.tolist(), [rasteriser.HIDDEN, classes.FACE])
+        self.assertEqual(kinds, {1, 2})  # statues of one material, mannequins in their clothes
+
+    def test_what_stands_beside_people_hides_none_of_them_from_in_front(self) -> None:
+        corners = np.array([[-2.0, 0, -1], [2, 17, 1]])
+        subject = person.Person([], corners, np.zeros(3), "stand")
+        made = [things.Thing(things.post(np.random.default_rng(i))) for i in range(60)]
+        placed = camera.beside(np.random.default_rng(0), made, [subject], "full")
+        self.assertEqual(len(placed), 60)
+        for thing in placed:
+            low, high = thing.points.min(0), thing.points.max(0)
+            self.assertTrue(high[0] < -2 + 0.1 or low[0] > 2 - 0.1 or high[2] < -0.9)
+
+
+class MakeHuman(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "cloth.mhclo"
+        self.write()
+
+    def write(self, clothes: str = CLOTHES, faces: str = FACES) -> None:
+        self.path.write_text(clothes)
+        self.path.with_suffix(".obj").write_text(faces)
+
+    def test_keywords_among_vertices_single_indices_and_ranges_are_read(self) -> None:
+        item = makehuman.read(self.path)
+        self.assertEqual(item.reference.tolist(), [[0, 1, 2], [3, 3, 3], [1, 2, 3], [2, 2, 2]])
+        self.assertEqual(item.weight[1].tolist(), [1, 0, 0])
+        self.assertEqual(item.hides.tolist(), [1, 2, 3])
+
+    def test_ranges_may_follow_their_keyword_and_negative_weights_are_no_ranges(self) -> None:
+        self.write(
+            CLOTHES.replace("delete_verts\n1", "delete_verts 1").replace("0.25 0.25", "-1 1.5")
+        )
+        item = makehuman.read(self.path)
+        self.assertEqual(item.hides.tolist(), [1, 2, 3])
+        self.assertEqual(item.weight[2].tolist(), [-1, 1.5, 0.5])
+
+    def test_offsets_grow_with_the_body_along_each_axis(self) -> None:
+        # twice as wide as what the item was made on, as tall, and three times as deep
+        at = makehuman.read(self.path).fit(BODY)
+        np.testing.assert_allclose(at, [[2, 1, 0], [0, 0, 3], [-1, 1, 3], [0, 4, 0]])
+
+    def test_other_numbers_of_numbers_and_missing_vertices_are_refused(self) -> None:
+        self.write(CLOTHES.replace("\n3\n", "\n3 1\n"))
+        with self.assertRaisesRegex(ValueError, "cloth.mhclo:10: a vertex of 2 numbers"):
+            makehuman.read(self.path)
+        self.write(CLOTHES.replace("\n3\n", "\n"))
+        with self.assertRaisesRegex(ValueError, "3 vertices for more"):
+            makehuman.read(self.path)
+
+    def test_parts_are_numbered_from_the_largest(self) -> None:
+        parts = makehuman.components(np.array([[7, 8, 9], [0, 1, 2], [5, 4, 3], [2, 3, 6]]))
+        self.assertEqual(parts.tolist(), [1, 0, 0, 0])
+
+    def test_seams_of_the_texture_divide_what_the_mesh_joins(self) -> None:
+        item = makehuman.read(self.path)
+        self.assertEqual((item.shell.tolist(), item.island.tolist()), ([0, 0], [0, 1]))
+        self.write(faces="f 1 2 3 4\n")
+        item = makehuman.read(self.path)
+        self.assertEqual(item.triangle.tolist(), [[0, 1, 2], [0, 2, 3]])
+        self.assertEqual(item.island.tolist(), [0, 0])
+
+    def test_a_part_keeps_its_own_vertices_where_they_were(self) -> None:
+        whole = makehuman.read(self.path)
+        part = whole.part(np.array([False, True]))
+        self.assertEqual(len(part.reference), 3)
+        np.testing.assert_array_equal(
+            part.fit(BODY)[part.triangle], whole.fit(BODY)[whole.triangle[1:]]
+        )
+
+    def test_bones_that_references_share_add_up_and_four_stay(self) -> None:
+        index = np.array([[0, 1, 0, 0], [2, 1, 0, 0], [3, 4, 5, 0], [6, 0, 0, 0]])
+        weight = np.array(
+            [[0.6, 0.4, 0, 0], [0.5, 0.5, 0, 0], [0.5, 0.3, 0.2, 0], [1, 0, 0, 0]], np.float32
+        )
+        item = makehuman.read(self.path)
+        bones, shares = item.skin(index, weight)
+        strongest = {int(b): round(float(s), 3) for b, s in zip(bones[0, :3], shares[0])}
+        self.assertEqual(strongest, {1: 0.45, 0: 0.3, 2: 0.25})
+        self.assertEqual((bones[1, 0], shares[1, 0]), (6, 1))
+        np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-6)
+        # of seven bones in the third vertex the four strongest: 6 has 0.5
+        self.assertEqual(bones[2, 0], 6)
+
+    def test_packed_items_come_back_and_another_body_is_refused(self) -> None:
+        out = self.path.parent / "packed.npz"
+        self.assertEqual(makehuman.build(self.path.parent, out, len(BODY)), 1)
+        with np.load(out) as data:
+            np.testing.assert_array_equal(
+                data["cloth/triangle"], makehuman.read(self.path).triangle
+            )
+        with self.assertRaisesRegex(ValueError, "another body"):
+            makehuman.build(self.path.parent, out, 3)
+        with self.assertRaises(FileNotFoundError):
+            makehuman.build(self.path.parent / "none", out, 4)
+
+    def test_pieces_are_disjoint_and_share_what_is_hidden(self) -> None:
+        item = makehuman.read(self.path)
+        body = SimpleNamespace(
+            vertices=BODY,
+            weight_index=np.zeros((4, 4), np.int32),
+            weight=np.eye(4, dtype=np.float32)[[0] * 4],
+        )
+        parts = {"rest": {"below": ()}, "island": {"above": (1,)}}
+        masks = pieces.roles(item, parts)
+        self.assertEqual(masks["above"].tolist(), [False, True])
+        self.assertEqual(masks["below"].tolist(), [True, False])
+        both = pieces.split(item, parts, body)
+        hidden = np.array([p.covers for p in both.values()]) > 0
+        heights = [np.ptp(p.rest[:, 1]) for p in both.values()]
+        # of 1, 2, 3 the second stands at the very top of all, where nothing can cover it
+        self.assertEqual(hidden.sum(0).tolist()[2], 0)
+        self.assertTrue((hidden.sum(0) <= 1).all() and min(heights) > 0)
+
+
+class Cloth(unittest.TestCase):
+    def test_the_patch_is_of_the_garment_not_of_the_floor_beside_it(self) -> None:
+        picture = np.full((256, 256, 3), 220, np.uint8)
+        picture[:, 80:120] = (10, 60, 20)  # one leg of trousers, left of the middle
+        picture[:, 136:176] = (10, 60, 20)
+        patch = photos.cloth_patch(picture)
+        self.assertEqual(patch.shape, (128, 128, 3))
+        self.assertGreater((patch == (10, 60, 20)).all(2).mean(), 0.55)
+        self.assertEqual(photos.cloth_patch(np.full((9, 7, 3), 3, np.uint8)).max(), 3)
+
+    def test_cloth_joins_the_textures_of_both_splits(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)
+            (path / "clothes").mkdir()
+            with self.assertRaises(FileNotFoundError):
+                photos.build_cloth(path / "clothes", path / photos.CLOTH)
+            cv2.imwrite(
+                str(path / "clothes/shirt.png"), np.full((64, 64, 3), (1, 2, 200), np.uint8)
+            )
+            jpeg = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1]
+            names = [n for n in map(str, range(40))]
+            np.savez(
+                path / "photos.npz",
+                names=names,
+                textures=np.zeros((2, 128, 128, 3), np.uint8),
+                **{f"photo_{i:04d}": jpeg for i in range(40)},
+            )
+            self.assertEqual(len(photos.Bank(path / "photos.npz", "train").textures), 2)
+            self.assertEqual(photos.build_cloth(path / "clothes", path / photos.CLOTH), 1)
+            for split in scene.SPLITS:
+                textures = photos.Bank(path / "photos.npz", split).textures
+                self.assertEqual(textures.shape, (3, 128, 128, 3))
+                self.assertEqual(textures[0, 5, 5].tolist(), [200, 2, 1])
+
+
 class Outfits(unittest.TestCase):
     def test_every_garment_occurs_and_dresses_have_no_trousers_beneath_as_a_rule(self) -> None:
         outfits = [clothing.sample_outfit(np.random.default_rng(i), i % 2) for i in range(600)]
         for attribute, wanted in (
-            ("upper", {"tee", "long", "tank", "dress", "none"}),
-            ("lower", {"trousers", "cropped", "shorts", "skirt", "none"}),
-            ("hat", {"none", "cap", "beanie", "brim", "hood"}),
+            ("upper", {"tee", "long", "tank", "dress", "band", "none"}),
+            ("lower", {"trousers", "cropped", "shorts", "briefs", "skirt", "dungarees", "none"}),
+            ("coat", {"none", "coat", "jacket", "suit"}),
+            ("bag", {"none", "backpack", "shoulder", "hand", "arm"}),
+            ("shoes", {"low", "ankle", "boot", "heels", "sandals", "none"}),
+            ("hat", {"none", "cap", "beanie", "brim", "hood", "helmet"}),
             ("socks", {"none", "low", "high", "full"}),
         ):
             self.assertEqual({getattr(o, attribute) for o in outfits}, wanted)
@@ -264,6 +670,13 @@ class Outfits(unittest.TestCase):
             share = np.mean([getattr(o, attribute) for o in outfits])
             self.assertTrue(0.08 < share < 0.4, (attribute, share))
         self.assertFalse(any(o.upper == "dress" for o in outfits[1::2]))
+
+    def test_children_are_dressed(self) -> None:
+        for i in range(600):
+            outfit = clothing.sample_outfit(np.random.default_rng(i), i % 2, grown=False)
+            self.assertNotIn(outfit.upper, ("none", "band"))
+            self.assertNotEqual(outfit.lower, "briefs")
+            self.assertNotEqual(outfit.shoes, "heels")
 
 
 class Shards(unittest.TestCase):

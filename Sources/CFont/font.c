@@ -13,11 +13,8 @@ struct m2fp_font {
 m2fp_font *m2fp_font_open(const uint8_t *bytes, size_t count) {
   m2fp_font *font = calloc(1, sizeof *font);
   if (font == NULL) return NULL;
-  if (FT_Init_FreeType(&font->library) != 0) {
-    free(font);
-    return NULL;
-  }
-  if (FT_New_Memory_Face(font->library, bytes, (FT_Long)count, 0, &font->face) != 0 ||
+  if (FT_Init_FreeType(&font->library) != 0 ||
+      FT_New_Memory_Face(font->library, bytes, (FT_Long)count, 0, &font->face) != 0 ||
       !FT_IS_SCALABLE(font->face)) {
     m2fp_font_close(font);
     return NULL;
@@ -28,7 +25,7 @@ m2fp_font *m2fp_font_open(const uint8_t *bytes, size_t count) {
 void m2fp_font_close(m2fp_font *font) {
   if (font == NULL) return;
   if (font->face != NULL) FT_Done_Face(font->face);
-  FT_Done_FreeType(font->library);
+  if (font->library != NULL) FT_Done_FreeType(font->library);
   free(font);
 }
 
@@ -87,12 +84,10 @@ int m2fp_text_render(m2fp_font *font, const uint32_t *codes, size_t count, int32
   m2fp_text line = {.width = width > 0 ? (int32_t)width : 1, .height = (int32_t)height};
   line.coverage = calloc((size_t)line.width, (size_t)line.height);
   if (line.coverage == NULL) return -1;
-  if (walk_line(face, codes, count, draw_glyph, &line) < 0) {
-    free(line.coverage);
-    return -1;
-  }
-  *text = line;
-  return 0;
+  int fails = walk_line(face, codes, count, draw_glyph, &line) < 0;
+  if (fails) m2fp_text_free(&line);
+  if (!fails) *text = line;
+  return fails ? -1 : 0;
 }
 
 void m2fp_text_free(m2fp_text *text) {

@@ -282,7 +282,7 @@ static void png_walk(const uint8_t *bytes, size_t count, png_purpose purpose, pn
     int is_next_frame =
         layout->has_pixels && is_named(&chunk, "fcTL") && is_animated(&animation);
     if (is_named(&chunk, "IEND") || is_next_frame) {
-      ended = 1;
+      ended = is_next_frame || (is_whole(&chunk) && crc_matches(&chunk));
       break;
     }
     if (is_named(&chunk, "CgBI") && !has_header) {
@@ -300,9 +300,12 @@ static void png_walk(const uint8_t *bytes, size_t count, png_purpose purpose, pn
                        chunk.name);
       return;
     }
+    int is_cut = count - at < png_chunk_span(&chunk);
     if (purpose == PNG_PIXELS && !crc_matches(&chunk)) {
       if (!layout->has_pixels) {
-        m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "the CRC of the %.4s chunk does not match",
+        m2fp_result_fail(result, is_cut ? M2FP_IMAGE_TRUNCATED : M2FP_IMAGE_CORRUPT,
+                         is_cut ? "the file ends inside the %.4s chunk"
+                                : "the CRC of the %.4s chunk does not match",
                          chunk.name);
         return;
       }
@@ -332,7 +335,7 @@ static void png_walk(const uint8_t *bytes, size_t count, png_purpose purpose, pn
       png_look_at(&chunk, &hints, result);
       if (result->status != M2FP_IMAGE_OK) return;
     }
-    if (count - at < png_chunk_span(&chunk)) break;
+    if (is_cut) break;
     at += png_chunk_span(&chunk);
   }
   if (!has_header) {
@@ -348,7 +351,7 @@ static void png_walk(const uint8_t *bytes, size_t count, png_purpose purpose, pn
   if (!layout->has_pixels) {
     m2fp_result_fail(result, M2FP_IMAGE_TRUNCATED, "the file ends before the picture does");
   } else if (!ended) {
-    m2fp_result_damage(result, options, M2FP_IMAGE_TRUNCATED, "the IEND chunk is missing");
+    m2fp_result_damage(result, options, M2FP_IMAGE_TRUNCATED, "the IEND chunk is missing or damaged");
   }
 }
 

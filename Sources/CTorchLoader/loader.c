@@ -36,42 +36,49 @@ static void *open_library(const char *path) {
   return dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 }
 
-const m2fp_torch_api *m2fp_torch_open(m2fp_torch_error *error) {
+// The shim in the library at `path`, or null.
+static const m2fp_torch_api *open_at(const char *path, m2fp_torch_error *error) {
+  void *const library = open_library(path);
+  // A C function's address out of dlsym's void *, the way POSIX spells it.
+  get_api function = NULL;
+  if (library) *(void **)&function = dlsym(library, "m2fp_torch_get_api");
+  if (!function) {
+    snprintf(error->message, sizeof error->message, "%s", dlerror());
+    return NULL;
+  }
+  const m2fp_torch_api *const api = function(M2FP_TORCH_API_VERSION);
+  if (api) {
+    error->status = M2FP_TORCH_OK;
+    error->message[0] = '\0';
+  } else {
+    snprintf(
+        error->message, sizeof error->message, "%.400s belongs to another version of m2fp", path);
+  }
+  return api;
+}
+
+const m2fp_torch_api *m2fp_torch_open(const char *folder, m2fp_torch_error *error) {
   error->status = M2FP_TORCH_FAILED;
-  char folder[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+  char path[2 * PATH_MAX];
+  if (folder) {
+    snprintf(path, sizeof path, "%s/%s", folder, kLibrary);
+    if (access(path, F_OK) == 0) return open_at(path, error);
+  }
+  char own[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
   if (length < 0) {
     snprintf(
         error->message, sizeof error->message, "cannot read /proc/self/exe: %s", strerror(errno));
     return NULL;
   }
-  folder[length] = '\0';
-  *strrchr(folder, '/') = '\0';
-  char path[PATH_MAX + 64];
+  own[length] = '\0';
+  *strrchr(own, '/') = '\0';
   for (size_t i = 0; i < sizeof kFolders / sizeof *kFolders; ++i) {
-    snprintf(path, sizeof path, "%s/%s/%s", folder, kFolders[i], kLibrary);
-    if (access(path, F_OK) != 0) continue;
-    void *const library = open_library(path);
-    // A C function's address out of dlsym's void *, the way POSIX spells it.
-    get_api function = NULL;
-    if (library) *(void **)&function = dlsym(library, "m2fp_torch_get_api");
-    if (!function) {
-      snprintf(error->message, sizeof error->message, "%s", dlerror());
-      return NULL;
-    }
-    const m2fp_torch_api *const api = function(M2FP_TORCH_API_VERSION);
-    if (api) {
-      error->status = M2FP_TORCH_OK;
-      error->message[0] = '\0';
-    } else {
-      snprintf(
-          error->message, sizeof error->message, "%.*s belongs to another version of m2fp",
-          (int)sizeof path, path);
-    }
-    return api;
+    snprintf(path, sizeof path, "%s/%s/%s", own, kFolders[i], kLibrary);
+    if (access(path, F_OK) == 0) return open_at(path, error);
   }
   snprintf(
       error->message, sizeof error->message, "%s is neither in %.200s nor in %.200s/%s", kLibrary,
-      folder, folder, kFolders[1]);
+      own, own, kFolders[1]);
   return NULL;
 }

@@ -3,6 +3,7 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <new>
 #include <unordered_map>
+#include <utility>
 
 namespace m2fp {
 namespace {
@@ -41,32 +43,48 @@ class BlockPool final : public c10::Allocator {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const auto& [size, data] : free_) {
       munmap(data, size);
-      sizes_.erase(data);
+      blocks_.erase(data);
     }
     free_.clear();
   }
 
  private:
-  mutable std::mutex mutex_;
-  // Of every large block.
-  mutable std::unordered_map<void*, size_t> sizes_;
-  // Those that no tensor uses, by size.
-  mutable std::multimap<size_t, void*> free_;
+  using Free = std::multimap<size_t, void*>;
 
-  static void release(void* data);
+  mutable std::mutex mutex_;
+  // Every large block; of those in use the node that they go back into `free_` with. Giving a block
+  // back, which may happen while memory is short and must not fail, so allocates nothing.
+  mutable std::unordered_map<void*, Free::node_type> blocks_;
+  // Those that no tensor uses, by size.
+  mutable Free free_;
+
+  static void release(void* data) noexcept;
 
   void* take(size_t size) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto found = free_.lower_bound(size);
     if (found != free_.end() && found->first / kLeastShare <= size) {
       void* const data = found->second;
-      free_.erase(found);
+      blocks_.find(data)->second = free_.extract(found);
       return data;
     }
-    const size_t page = 4096, whole = (size + page - 1) / page * page;
+    const size_t page = page_size();
+    if (size > SIZE_MAX - page - kHugePage) throw std::bad_alloc();
+    const size_t whole = (size + page - 1) / page * page;
     void* const data = map(whole);
-    sizes_.emplace(data, whole);
+    try {
+      blocks_[data] = free_.extract(free_.emplace(whole, data));
+    } catch (...) {
+      blocks_.erase(data);
+      munmap(data, whole);
+      throw;
+    }
     return data;
+  }
+
+  static size_t page_size() {
+    static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    return size;
   }
 
   // New memory of whole pages, on huge ones where it fills some.
@@ -94,13 +112,13 @@ BlockPool& pool() {
   return *instance;
 }
 
-void BlockPool::release(void* data) {
+void BlockPool::release(void* data) noexcept {
   const BlockPool& owner = pool();
   {
     const std::lock_guard<std::mutex> lock(owner.mutex_);
-    const auto found = owner.sizes_.find(data);
-    if (found != owner.sizes_.end()) {
-      owner.free_.emplace(found->second, data);
+    const auto found = owner.blocks_.find(data);
+    if (found != owner.blocks_.end()) {
+      owner.free_.insert(std::move(found->second));
       return;
     }
   }

@@ -201,7 +201,15 @@ at::Tensor deformable_attention(
   const int64_t batch = value.size(0), tokens = value.size(1);
   const int64_t heads = value.size(2), dim = value.size(3);
   const int64_t level_count = sampling_offsets.size(3), points = sampling_offsets.size(4);
-  TORCH_CHECK(level_count * points <= kMaxSamples && dim <= kMaxDim, "too many samples or channels a head");
+  constexpr int64_t kMaxTokens = (1 << 24) - 1;
+  // An empty tensor may have any other sizes, whose products mean nothing.
+  TORCH_CHECK(
+      value.numel() > 0 && sampling_offsets.numel() > 0 && tokens <= kMaxTokens,
+      "no tokens, or too many");
+  TORCH_CHECK(
+      level_count <= kMaxSamples && points <= kMaxSamples && level_count * points <= kMaxSamples &&
+          dim <= kMaxDim,
+      "too many samples or channels a head");
   TORCH_CHECK(
       sampling_offsets.sizes() == at::IntArrayRef({batch, tokens, heads, level_count, points, 2}) &&
           attention_logits.sizes() == at::IntArrayRef({batch, tokens, heads, level_count * points}) &&
@@ -216,7 +224,9 @@ at::Tensor deformable_attention(
   Levels levels;
   int64_t start = 0, level = 0;
   const int64_t* size = shapes.data_ptr<int64_t>();
-  TORCH_CHECK((shapes > 0).all().item<bool>(), "spatial_shapes: a level without tokens");
+  TORCH_CHECK(
+      ((shapes > 0) & (shapes <= tokens)).all().item<bool>(),
+      "spatial_shapes: a level without tokens, or with more than there are");
   for (int64_t i = 0; i < kMaxSamples; ++i) {
     if (i == (level + 1) * points && level + 1 < level_count) {
       start += size[0] * size[1];
@@ -228,8 +238,8 @@ at::Tensor deformable_attention(
     levels.start[i] = static_cast<int32_t>(start);
   }
   TORCH_CHECK(
-      start + size[0] * size[1] == tokens && tokens < (1 << 24),
-      "spatial_shapes and value disagree on the number of tokens, or there are too many");
+      start + size[0] * size[1] == tokens,
+      "spatial_shapes and value disagree on the number of tokens");
 
   at::Tensor output = at::empty({batch, tokens, heads * dim}, v.options());
   static const Kernel kernel = best_kernel();

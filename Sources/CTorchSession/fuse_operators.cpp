@@ -1,11 +1,16 @@
 #include "fuse_operators.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,6 +30,86 @@ constexpr size_t kResidual = 4;
 constexpr size_t kShape = 5;
 constexpr size_t kActivation = 6;
 
+// Whether `node` is the operator of this name and overload: others of the name take other arguments.
+bool is(const Node* node, Symbol kind, const char* overload = "") {
+  if (node->kind() != kind) return false;
+  const c10::FunctionSchema* const schema = node->maybeSchema();
+  return schema && schema->overload_name() == overload;
+}
+
+// How long what nodes read stays as it was read.
+//
+// A fused operator runs where the last of its parts stood, and reads there what the others had read
+// before it: the same, unless something was written in place in between. That is asked of the graph
+// as it was loaded; values are replaced later, nodes stand for what they read.
+class Reads {
+ public:
+  static constexpr int64_t kForever = INT64_MAX;
+
+  explicit Reads(const std::shared_ptr<torch::jit::Graph>& graph) { look_at(graph, graph->block()); }
+
+  // Whether what `node` reads as its input of this number is still the same where `later` stands. The
+  // sooner one may be an operator of ours.
+  bool last(const Node* node, size_t input, const Node* later) const {
+    if (node->owningBlock() != later->owningBlock()) return false;
+    const auto ours = fused_.find(node);
+    return (ours != fused_.end() ? ours->second : until(node, input)) > places_.at(later).place;
+  }
+
+  // `fused` reads what `node` did as its first input.
+  void replace(const Node* node, const Node* fused) { fused_[fused] = until(node, 0); }
+
+  // `fused` comes to stand where `node` does, and reads that one's input as well.
+  void absorb(const Node* fused, const Node* node, size_t input) {
+    fused_[fused] = std::min(fused_.at(fused), until(node, input));
+  }
+
+ private:
+  struct Place {
+    // In its block.
+    int64_t place;
+    // For each input, where it is next written to. Empty: nowhere.
+    std::vector<int64_t> until;
+  };
+
+  std::unordered_map<const Node*, Place> places_;
+  // Of our operators.
+  std::unordered_map<const Node*, int64_t> fused_;
+  // Costs as much as all the rest: made when something writes at all.
+  std::unique_ptr<torch::jit::AliasDb> aliases_;
+
+  int64_t until(const Node* node, size_t input) const {
+    const std::vector<int64_t>& until = places_.at(node).until;
+    return until.empty() ? kForever : until[input];
+  }
+
+  static bool may_write(const Node* node) {
+    const c10::FunctionSchema* const schema = node->maybeSchema();
+    return (schema && schema->is_mutable()) || node->hasSideEffects() || !node->blocks().empty();
+  }
+
+  void look_at(const std::shared_ptr<torch::jit::Graph>& graph, torch::jit::Block* block) {
+    std::vector<Node*> writers;
+    int64_t place = 0;
+    for (Node* node : block->nodes()) {
+      places_[node] = {place++, {}};
+      if (may_write(node)) writers.push_back(node);
+      for (torch::jit::Block* inner : node->blocks()) look_at(graph, inner);
+    }
+    if (writers.empty()) return;
+    if (!aliases_) aliases_ = std::make_unique<torch::jit::AliasDb>(graph);
+    for (Node* node : block->nodes()) {
+      Place& here = places_.at(node);
+      for (const Value* input : node->inputs()) {
+        const auto writer = std::find_if(writers.begin(), writers.end(), [&](Node* writer) {
+          return places_.at(writer).place > here.place && aliases_->writesToAlias(writer, {input});
+        });
+        here.until.push_back(writer == writers.end() ? kForever : places_.at(*writer).place);
+      }
+    }
+  }
+};
+
 // The constant float tensor that `value` is, in single precision; undefined if it is none.
 at::Tensor constant_tensor(Value* value) {
   const auto constant = torch::jit::toIValue(value);
@@ -32,6 +117,11 @@ at::Tensor constant_tensor(Value* value) {
   const at::Tensor tensor = constant->toTensor();
   const bool is_float = tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kHalf;
   return is_float && tensor.device().is_cpu() ? tensor.to(at::kFloat) : at::Tensor();
+}
+
+bool is_constant(Value* value, int64_t expected) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && constant->isInt() && constant->toInt() == expected;
 }
 
 bool is_none(Value* value) {
@@ -65,7 +155,7 @@ at::Tensor padded_bias(const at::Tensor& bias, int64_t outputs) {
 
 // Puts one of our operators in the place of `node`, and drops its weights if nothing else uses them.
 void replace(
-    Node* node, Symbol kind, const Convolution& convolution, Precision precision,
+    Reads& reads, Node* node, Symbol kind, const Convolution& convolution, Precision precision,
     const at::Tensor& weights, const at::Tensor& bias) {
   torch::jit::Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
@@ -96,6 +186,7 @@ void replace(
        sizes, graph.insertConstant(static_cast<int64_t>(Activation::none))});
   graph.insertNode(fused);
   node->output()->replaceAllUsesWith(fused->output());
+  reads.replace(node, fused);
   Value* const old = node->input(1);
   node->destroy();
   if (!old->hasUses()) old->node()->destroy();
@@ -103,7 +194,7 @@ void replace(
 
 // aten::_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding,
 // groups, …), of images.
-void replace_convolution(Node* node, Precision precision) {
+void replace_convolution(Reads& reads, Node* node, Precision precision) {
   const at::Tensor weights = constant_tensor(node->input(1));
   const at::Tensor bias = constant_tensor(node->input(2));
   const auto transposed = torch::jit::constant_as<bool>(node->input(6));
@@ -121,11 +212,11 @@ void replace_convolution(Node* node, Precision precision) {
                         convolution.padding >= 0 && convolution.padding < convolution.kernel &&
                         (!bias.defined() || bias.sizes() == at::IntArrayRef({weights.size(0)}));
   if (!is_sound || method(convolution, precision) == Method::none) return;
-  replace(node, kConvolution, convolution, precision, weights, bias);
+  replace(reads, node, kConvolution, convolution, precision, weights, bias);
 }
 
 // aten::linear(input, weight, bias)
-void replace_linear(Node* node, Precision precision) {
+void replace_linear(Reads& reads, Node* node, Precision precision) {
   const at::Tensor weights = constant_tensor(node->input(1));
   const at::Tensor bias = constant_tensor(node->input(2));
   if (!weights.defined() || weights.dim() != 2 || weights.numel() == 0 ||
@@ -134,7 +225,7 @@ void replace_linear(Node* node, Precision precision) {
     return;
   }
   const Convolution convolution{weights.size(1), weights.size(0), 1, 1, 0, 1};
-  replace(node, kLinear, convolution, precision, weights, bias);
+  replace(reads, node, kLinear, convolution, precision, weights, bias);
 }
 
 // Whether `value` comes from one of our operators that can still take something in.
@@ -143,10 +234,7 @@ bool is_open(Value* value, size_t argument) {
   if ((node->kind() != kConvolution && node->kind() != kLinear) || value->uses().size() != 1) {
     return false;
   }
-  if (torch::jit::constant_as<int64_t>(node->input(kActivation)) !=
-      static_cast<int64_t>(Activation::none)) {
-    return false;
-  }
+  if (!is_constant(node->input(kActivation), static_cast<int64_t>(Activation::none))) return false;
   if (argument != kResidual) return true;
   const bool is_depthwise =
       node->kind() == kConvolution && torch::jit::toIValue(node->input(kShape))->toIntVector()[5] > 1;
@@ -161,32 +249,29 @@ void absorb(Node* node, Value* value, size_t argument, Value* input) {
   node->destroy();
 }
 
-void absorb_addition(Node* node) {
-  if (torch::jit::constant_as<int64_t>(node->input(2)) != 1) return;
+void absorb_addition(Reads& reads, Node* node) {
+  if (!is_constant(node->input(2), 1)) return;
   for (const size_t index : {size_t{0}, size_t{1}}) {
-    Value* const other = node->input(1 - index);
-    if (is_open(node->input(index), kResidual) &&
-        other->type()->isSubtypeOf(*torch::jit::TensorType::get())) {
-      return absorb(node, node->input(index), kResidual, other);
+    Value* const sum = node->input(index);
+    if (is_open(sum, kResidual) && reads.last(sum->node(), 0, node)) {
+      reads.absorb(sum->node(), node, 1 - index);
+      return absorb(node, sum, kResidual, node->input(1 - index));
     }
   }
 }
 
-void absorb_activation(Node* node, Activation activation) {
-  if (!is_open(node->input(0), kActivation)) return;
+void absorb_activation(const Reads& reads, Node* node, Activation activation) {
+  Value* const input = node->input(0);
+  if (!is_open(input, kActivation) || !reads.last(input->node(), 0, node)) return;
   const torch::jit::WithInsertPoint here(node);
   Value* const which = node->owningGraph()->insertConstant(static_cast<int64_t>(activation));
-  absorb(node, node->input(0), kActivation, which);
+  absorb(node, input, kActivation, which);
 }
 
-// The node that `value` comes from, if it is of this kind and nothing else uses the value.
-Node* sole_source(Value* value, Symbol kind) {
+// The node that `value` comes from, if it is this operator and nothing else uses the value.
+Node* sole_source(Value* value, Symbol kind, const char* overload = "") {
   Node* const node = value->node();
-  return node->kind() == kind && value->uses().size() == 1 ? node : nullptr;
-}
-
-bool is_constant(Value* value, int64_t expected) {
-  return torch::jit::constant_as<int64_t>(value) == expected;
+  return is(node, kind, overload) && value->uses().size() == 1 ? node : nullptr;
 }
 
 // A constant -inf, as a number or a tensor of one.
@@ -200,25 +285,27 @@ bool is_minus_infinity(Value* value) {
 
 // matmul(softmax(masked_fill(matmul(q, transpose(k)), unsqueeze(blocked, 1), -inf)), v), where the mask
 // may be missing.
-void replace_attention(Node* node) {
+void replace_attention(const Reads& reads, Node* node) {
   namespace aten = torch::jit::aten;
-  const Node* const softmax = sole_source(node->input(0), aten::softmax);
+  const Node* const softmax = sole_source(node->input(0), aten::softmax, "int");
   if (!softmax || !is_constant(softmax->input(1), -1) || !is_none(softmax->input(2))) return;
   Value* scores = softmax->input(0);
   Value* blocked = nullptr;
-  if (const Node* const fill = sole_source(scores, aten::masked_fill)) {
+  const Node* fill = sole_source(scores, aten::masked_fill, "Scalar");
+  if (!fill) fill = sole_source(scores, aten::masked_fill, "Tensor");
+  if (fill) {
     const Node* const mask = fill->input(1)->node();
-    if (mask->kind() != aten::unsqueeze || !is_constant(mask->input(1), 1) ||
-        !is_minus_infinity(fill->input(2))) {
+    if (!is(mask, aten::unsqueeze) || !is_constant(mask->input(1), 1) ||
+        !is_minus_infinity(fill->input(2)) || !reads.last(fill, 1, node)) {
       return;
     }
     blocked = mask->input(0);
     scores = fill->input(0);
   }
   const Node* const product = sole_source(scores, aten::matmul);
-  if (!product) return;
+  if (!product || !reads.last(product, 0, node) || !reads.last(product, 1, node)) return;
   const Node* const transposed = product->input(1)->node();
-  if (transposed->kind() != aten::transpose || !is_constant(transposed->input(1), -2) ||
+  if (!is(transposed, aten::transpose, "int") || !is_constant(transposed->input(1), -2) ||
       !is_constant(transposed->input(2), -1)) {
     return;
   }
@@ -242,42 +329,41 @@ void keep_layout(Node* node) {
   node->replaceInput(0, keeper->output());
 }
 
-void fuse_block(torch::jit::Block* block, Precision precision) {
+void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
+  namespace aten = torch::jit::aten;
   std::vector<Node*> nodes(block->nodes().begin(), block->nodes().end());
   for (Node* node : nodes) {
-    for (torch::jit::Block* inner : node->blocks()) fuse_block(inner, precision);
+    for (torch::jit::Block* inner : node->blocks()) fuse_block(reads, inner, precision);
   }
   // Constants may go with the nodes that use them; layers, additions and activations do not.
-  const auto is_layer = [](const Node* node) {
-    return node->kind() == torch::jit::aten::_convolution || node->kind() == torch::jit::aten::linear;
+  const auto is_convolution = [](const Node* node) {
+    return is(node, aten::_convolution) || is(node, aten::_convolution, "deprecated");
   };
   const auto is_follower = [](const Node* node) {
-    return node->kind() == torch::jit::aten::add || node->kind() == torch::jit::aten::relu ||
-           node->kind() == torch::jit::aten::relu6;
+    return is(node, aten::add, "Tensor") || is(node, aten::relu) || is(node, aten::relu6);
   };
   std::vector<Node*> layers, followers, products;
   for (Node* node : nodes) {
-    if (is_layer(node)) layers.push_back(node);
+    if (is_convolution(node) || is(node, aten::linear)) layers.push_back(node);
     if (is_follower(node)) followers.push_back(node);
-    if (node->kind() == torch::jit::aten::matmul) products.push_back(node);
-    if (node->kind() == torch::jit::aten::upsample_bilinear2d) keep_layout(node);
+    if (is(node, aten::matmul)) products.push_back(node);
+    if (node->kind() == aten::upsample_bilinear2d) keep_layout(node);
   }
   // What these leave unused goes at the end.
-  for (Node* node : products) replace_attention(node);
+  for (Node* node : products) replace_attention(reads, node);
   for (Node* node : layers) {
-    if (node->kind() == torch::jit::aten::linear) {
-      replace_linear(node, precision);
+    if (node->kind() == aten::linear) {
+      replace_linear(reads, node, precision);
     } else {
-      replace_convolution(node, precision);
+      replace_convolution(reads, node, precision);
     }
   }
   for (Node* node : followers) {
-    if (node->kind() == torch::jit::aten::add) {
-      absorb_addition(node);
+    if (node->kind() == aten::add) {
+      absorb_addition(reads, node);
     } else {
       absorb_activation(
-          node,
-          node->kind() == torch::jit::aten::relu ? Activation::relu : Activation::relu6);
+          reads, node, node->kind() == aten::relu ? Activation::relu : Activation::relu6);
     }
   }
 }
@@ -285,7 +371,8 @@ void fuse_block(torch::jit::Block* block, Precision precision) {
 }  // namespace
 
 void fuse_operators(const std::shared_ptr<torch::jit::Graph>& graph, Precision precision) {
-  fuse_block(graph->block(), precision);
+  Reads reads(graph);
+  fuse_block(reads, graph->block(), precision);
   torch::jit::EliminateDeadCode(graph);
 }
 

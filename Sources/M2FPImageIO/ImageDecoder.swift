@@ -227,7 +227,8 @@ public enum ImageDecoder {
     case .unsupported:
       throw failure(
         .unsupported,
-        "this kind of \(name) is not supported (\(result.reason)); convert it to a plain JPEG or PNG")
+        "this kind of \(name) is not supported (\(result.reason)); convert it to a plain JPEG or PNG"
+      )
     case .tooLarge:
       throw failure(.imageTooLarge, "the \(name) is too large (\(result.reason)); scale it down")
     case .outOfMemory:

@@ -1,4 +1,5 @@
 import CImageCodec
+import Foundation
 import M2FPCore
 
 /// An encoded file in memory that C owns; freed with the last reference.
@@ -35,6 +36,9 @@ public final class EncodedImage: @unchecked Sendable {
   deinit {
     m2fp_buffer_free(&buffer)
   }
+
+  /// A copy of the file.
+  public var data: Data { withUnsafeBytes { Data($0) } }
 
   /// Calls the closure with the bytes of the file, which it must not keep.
   public func withUnsafeBytes<Value, Failure: Error>(

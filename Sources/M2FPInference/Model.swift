@@ -95,8 +95,9 @@ public struct ModelArchive: Sendable {
       return try DigestCache.standard(environment: ProcessInfo.processInfo.environment)
         .sha256(ofFile: path)
     } catch {
+      let cause = Errno(error)
       throw RunFailure(
-        .modelMissing, "cannot read \(path): \(error.reason)", underlying: error)
+        .modelMissing, "cannot read \(path): \(cause.reason)", underlying: cause)
     }
   }
 

@@ -6,7 +6,7 @@ public func fuzzOverlay(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   var input = Input(bytes, count)
   let (width, height) = (input.take(1...120), input.take(1...90))
   let classes = input.take(1...8)
-  let palette = (0..<classes).map { RGB(UInt8($0 * 30), UInt8(255 - $0 * 30), UInt8($0)) }
+  let palette = (0..<UInt8(classes)).map { RGB($0 * 30, 255 - $0 * 30, $0) }
   let names = (0..<classes).map { String(repeating: "m", count: $0 * 2) }
   let opacity = Float(input.take(0...64)) / 64
   let hasPersons = input.take(0...1) == 1

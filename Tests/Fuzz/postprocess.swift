@@ -7,13 +7,13 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
   var input = Input(bytes, count)
   let isParsing = input.take(0...1) == 1
   let contract = isParsing ? parsing : semantic
-  let (contentWidth, contentHeight) = (input.take(1...40), input.take(1...40))
+  let (contentWidth, contentHeight) = (input.take(1...20), input.take(1...20))
   // Up to a hundred times as large as the content, as a tall or wide image is; and smaller ones.
   let scale = [1, 3, 7, 40, 110][input.take(0...4)]
   let (imageWidth, imageHeight) = (
     max(1, contentWidth * scale + input.take(-3...3)), max(1, contentHeight * scale / 4)
   )
-  guard imageWidth * imageHeight <= 1 << 18 else { return 0 }
+  guard imageWidth * imageHeight <= 1 << 15 else { return 0 }
   let (offsetX, offsetY) = (input.take(0...5), input.take(0...5))
   let geometry = NetworkGeometry(
     imageWidth: imageWidth, imageHeight: imageHeight, contentWidth: contentWidth,

@@ -48,35 +48,35 @@ struct ConfigurationTests: CLIFixture {
     #expect(try await run("config", "show", "--config", "copy.toml").code == 0)
   }
 
-  @Test func aFileThatTheShellEmptiedIsNotRead() throws {
-    let fresh = try shell("\"$M2FP\" config show parse >m2fp.toml")
+  @Test func aFileThatTheShellEmptiedIsNotRead() async throws {
+    let fresh = try await shell("\"$M2FP\" config show parse >m2fp.toml")
     #expect(fresh.code == 0)
-    let written = try String(contentsOf: url("m2fp.toml"), encoding: .utf8)
+    let written = try folder.text("m2fp.toml")
     #expect(written.hasPrefix("# m2fp's own defaults\n") && written.contains("max-side = 800"))
     #expect(!written.contains("# m2fp.toml"), "none of them comes from there")
     #expect(fresh.error.contains("m2fp.toml is where this goes"))
     // And is a configuration, which the next call reads.
-    let again = try run("config", "show", "parse")
+    let again = try await run("config", "show", "parse")
     #expect(again.output.hasPrefix("# Defaults from m2fp.toml\n") && again.error.isEmpty)
     // Behind what is there it may be read.
-    let appended = try shell("\"$M2FP\" config show parse >>m2fp.toml")
+    let appended = try await shell("\"$M2FP\" config show parse >>m2fp.toml")
     #expect(appended.code == 0 && appended.error.isEmpty)
   }
 
-  @Test func whatHasADefaultIsNeverCalledUnset() throws {
-    let shown = try run("config", "show", "parse").output
+  @Test func whatHasADefaultIsNeverCalledUnset() async throws {
+    let shown = try await run("config", "show", "parse").output
     #expect(shown.contains("# default: one for each CPU that the process may use\n"))
     #expect(shown.contains("# default: the model's own classes\n"))
     let unset = shown.split(separator: "\n").filter { $0.hasSuffix("# not set") }
     #expect(unset.allSatisfy { $0.hasPrefix("# ") && $0.contains(" =") })
   }
 
-  @Test func aTextOfTheFileIsShownAsTOMLReadsIt() throws {
+  @Test func aTextOfTheFileIsShownAsTOMLReadsIt() async throws {
     try write("[parse]\nmodel = \"a\\u001Bb\\nc\\\"d\\\\\"", to: "m2fp.toml")
-    let shown = try run("config", "show", "parse")
+    let shown = try await run("config", "show", "parse")
     #expect(shown.output.contains(#"model = "a\u001Bb\u000Ac\"d\\""#), "\(shown.output)")
     try write(shown.output, to: "copy.toml")
-    let copy = try run("config", "show", "parse", "--config", "copy.toml")
+    let copy = try await run("config", "show", "parse", "--config", "copy.toml")
     #expect(copy.output.contains(#"model = "a\u001Bb\u000Ac\"d\\""#))
   }
 

@@ -9,6 +9,9 @@ import TestSupport
 @testable import M2FP
 @testable import M2FPBatch
 
+/// Makes the session of a worker.
+typealias SessionFactory = @Sendable () throws(RunFailure) -> any NetworkSession
+
 /// A folder of photos, and runs over it with a fake network.
 protocol BatchFixture: Sendable {
   var folder: TemporaryFolder { get }
@@ -46,9 +49,7 @@ extension BatchFixture {
   func run(
     _ options: BatchOptions? = nil, model: String = "0",
     cancellation: Cancellation = Cancellation(), isDryRun: Bool = false,
-    session: @escaping @Sendable () throws(RunFailure) -> any NetworkSession = {
-      () throws(RunFailure) in FakeSession()
-    }
+    session: @escaping SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     let options = options ?? self.options()
     let parser = Parser(contract: contract, options: options.parsing) { _ throws(RunFailure) in
@@ -76,7 +77,7 @@ extension BatchFixture {
   @discardableResult
   func run(
     _ options: BatchOptions? = nil, cancellation: Cancellation = Cancellation(),
-    session: @escaping Batch.SessionFactory = { () throws(RunFailure) in FakeSession() }
+    session: @escaping SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) async throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     try await onOwnThread { try run(options, cancellation: cancellation, session: session) }
   }

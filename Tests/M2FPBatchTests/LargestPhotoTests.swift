@@ -44,8 +44,8 @@ struct LargestPhotoTests {
   @Test(arguments: [1, 2, 40]) func aHeaderThatComesLateIsFound(segments: Int) throws {
     let jpeg = try JPEGEncoder.rgb(Photo.noise(width: 50, height: 60)).withUnsafeBytes { Array($0) }
     let comment: [UInt8] = [0xFF, 0xFE, 0xFF, 0xFF] + [UInt8](repeating: 0xFF, count: 0xFFFD)
-    let late =
-      jpeg.prefix(2) + Array(repeating: comment, count: segments).joined() + jpeg.dropFirst(2)
+    let before = Array(repeating: comment, count: segments).joined()
+    let late = jpeg.prefix(2) + before + jpeg.dropFirst(2)
     try folder.write("a.jpg", late)
     let allowed = LargestPhoto(pixels: 1_000_000, fileSize: 8 << 20)
     #expect(largest(allowed) == LargestPhoto(pixels: 3000, fileSize: late.count))

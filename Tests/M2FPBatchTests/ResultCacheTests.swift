@@ -1,4 +1,5 @@
 import Foundation
+import M2FP
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
@@ -32,7 +33,7 @@ struct ResultCacheTests: BatchFixture {
     get throws { try cacheFolder.tree().keys.filter { $0.hasSuffix(".entry") }.sorted() }
   }
 
-  private static let noSession: Batch.SessionFactory = { () throws(RunFailure) in
+  private static let noSession: SessionFactory = { () throws(RunFailure) in
     throw RunFailure(.internal, "no session is needed")
   }
 
@@ -41,7 +42,7 @@ struct ResultCacheTests: BatchFixture {
     options.parsing.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
     options.parsing.outputs.personMasks = [13]
     options.parsing.outputs.overlay = OverlayStyle()
-    options.parsing.outputs.cutout = BatchOptions.Cutout(classes: nil, perPerson: true)
+    options.parsing.outputs.cutout = .init(classes: nil, perPerson: true)
     try addImage("first.png")
     #expect(try run(options).summary.parsed == 1)
     try copy("first.png", to: "sub/second.png")

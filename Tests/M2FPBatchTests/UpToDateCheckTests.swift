@@ -1,4 +1,5 @@
 import Foundation
+import M2FP
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO

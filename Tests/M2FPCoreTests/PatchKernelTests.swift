@@ -22,10 +22,10 @@ import Testing
     let lanes = Int(M2FP_LANES)
     let first = try GuardedArray(axis.patches.first, count: size.content + 1 + lanes)
     let positions = try GuardedArray(axis.patches.position, count: size.image + lanes)
-    let planes = try [
-      axis.patches.node_0, axis.patches.node_1, axis.patches.weight_0, axis.patches.weight_1,
-    ]
-    .map { try GuardedArray($0, count: size.content + lanes) }
+    let all = axis.patches
+    let planes = try [all.node_0, all.node_1, all.weight_0, all.weight_1].map {
+      try GuardedArray($0, count: size.content + lanes)
+    }
     var patches = m2fp_patches(
       first: first.start, position: positions.start, node_0: planes[0].start,
       node_1: planes[1].start, weight_0: planes[2].start, weight_1: planes[3].start)

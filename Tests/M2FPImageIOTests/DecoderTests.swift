@@ -7,7 +7,7 @@ import Testing
 /// Decoding, against what Pillow made of the same files.
 @Suite struct DecoderTests {
   @Test func fixturesAreThere() {
-    #expect(Fixtures.good.count >= 130)
+    #expect(Fixtures.good.count >= 127)
     #expect(Fixtures.good.contains("ycck-adobe-inverted.jpg"))
   }
 
@@ -36,7 +36,7 @@ import Testing
   }
 
   /// In the name of each file is what Pillow makes of what it says.
-  @Test(arguments: Fixtures.good.filter { $0.contains("orientation-") })
+  @Test(arguments: Fixtures.good.filter { $0.contains(/orientation-[1-9]/) })
   func orientationIsThatOfPillow(name: String) throws {
     let number = try #require(name.firstMatch(of: /orientation-([1-9])/)?.1)
     let expected = try #require(Int(number))

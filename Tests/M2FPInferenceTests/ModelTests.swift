@@ -128,7 +128,7 @@ struct ModelTests {
   }
 
   @Test func aNoticeIsReadAndOldContractsHaveNone() throws {
-    let contract = try ModelArchive(path: Fixtures.path("colour-multi.pt")).contract
+    let contract = try ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract
     #expect(contract.notice == nil)
     let json = try JSONEncoder().encode(contract)
     var object = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])

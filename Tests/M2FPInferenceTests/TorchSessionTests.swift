@@ -55,6 +55,34 @@ struct TorchSessionTests {
     }
   }
 
+  /// Layers take in what follows them only where nothing was written to what they read in between; an
+  /// addition of integers is no layer's.
+  @Test func whatIsWrittenInPlaceIsReadBefore() throws {
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/in-place.pt")))
+    let session = try TorchSession(model: model, threads: 1)
+    let masks = try floats("in-place-96x128.masks.f32")
+    let worst = try session.run(width: 128, height: 96, fill: fill) { output in
+      #expect(output.maskLogits.count == masks.count)
+      let area = output.maskWidth * output.maskHeight
+      return (0..<output.queries).map { query in
+        let range = query * area..<(query + 1) * area
+        return zip(masks[range], output.maskLogits[range]).map { abs($0 - $1) }.reduce(0, max)
+      }
+    }
+    for (mask, difference) in worst.enumerated() {
+      #expect(difference < 1e-5, "mask \(mask)")
+    }
+  }
+
+  @Test func sizesWhoseProductOverflowsAreRefused() throws {
+    let model = try Model(ModelArchive(path: Fixtures.filePath("models/overflowing-shapes.pt")))
+    let session = try TorchSession(model: model, threads: 1)
+    let failure = #expect(throws: FileFailure.self) {
+      try session.run(width: 32, height: 32, fill: fill) { _ in }
+    }
+    #expect(failure?.message.contains("spatial_shapes") == true, "\(String(describing: failure))")
+  }
+
   @Test(arguments: [1, 2])
   func int16StaysNearPyTorchsResults(threads: Int) throws {
     let archive = try ModelArchive(path: Fixtures.filePath("models/layers.pt"))

@@ -51,7 +51,3 @@ package enum Photo {
       pixels: (0..<width * height * 3).map { _ in UInt8.random(in: 0...255, using: &random) })
   }
 }
-
-extension EncodedImage {
-  package var data: Data { withUnsafeBytes { Data($0) } }
-}

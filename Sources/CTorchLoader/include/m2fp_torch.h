@@ -125,10 +125,11 @@ typedef struct {
       m2fp_torch_error *error);
 } m2fp_torch_api;
 
-/// Opens the shim, libM2FPTorch.so, which lies beside the running executable or in ../lib/m2fp from
-/// there. The result lives as long as the process. Null on failure, with one line for people in
-/// `error`. Any thread.
-const m2fp_torch_api *_Nullable m2fp_torch_open(m2fp_torch_error *error);
+/// Opens the shim, libM2FPTorch.so, which lies in `folder`, beside the running executable or in
+/// ../lib/m2fp from there; `folder` may be null. The result lives as long as the process. Null on
+/// failure, with one line for people in `error`. Any thread.
+const m2fp_torch_api *_Nullable m2fp_torch_open(
+    const char *_Nullable folder, m2fp_torch_error *error);
 
 #pragma clang assume_nonnull end
 

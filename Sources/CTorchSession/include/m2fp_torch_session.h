@@ -10,7 +10,8 @@ extern "C" {
 
 /// The shim's functions, or null if the caller's M2FP_TORCH_API_VERSION is another: then it was built
 /// with another version of the header, and a call through the table would go astray. Any thread.
-const m2fp_torch_api *_Nullable m2fp_torch_get_api(size_t version);
+__attribute__((visibility("default"))) const m2fp_torch_api *_Nullable m2fp_torch_get_api(
+    size_t version);
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <exception>
 
 extern "C" {
 void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned flags);
@@ -21,7 +23,8 @@ namespace m2fp {
 inline int64_t intra_op_threads() { return omp_get_max_threads(); }
 
 // Calls body(begin, end) on parts of [0, count) of at least `grain`, on at most the calling
-// thread's number of intra-op threads. `body` must not throw.
+// thread's number of intra-op threads. What `body` throws on any of them, one of it is thrown here
+// when all have ended: an exception must not leave libgomp's region.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, const Body& body) {
   const int64_t parts = std::min<int64_t>(intra_op_threads(), (count + grain - 1) / grain);
@@ -32,16 +35,24 @@ void parallel_for(int64_t count, int64_t grain, const Body& body) {
   struct Work {
     int64_t count;
     const Body* body;
+    std::atomic<bool> has_failed{false};
+    std::exception_ptr failure{};
   } work{count, &body};
   GOMP_parallel(
-      [](void* data) {
-        const Work& work = *static_cast<Work*>(data);
+      [](void* data) noexcept {
+        Work& work = *static_cast<Work*>(data);
         const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
         const int64_t begin = work.count * thread / threads;
         const int64_t end = work.count * (thread + 1) / threads;
-        if (begin < end) (*work.body)(begin, end);
+        if (begin >= end) return;
+        try {
+          (*work.body)(begin, end);
+        } catch (...) {
+          if (!work.has_failed.exchange(true)) work.failure = std::current_exception();
+        }
       },
       &work, static_cast<unsigned>(parts), 0);
+  if (work.failure) std::rethrow_exception(work.failure);
 }
 
 }  // namespace m2fp

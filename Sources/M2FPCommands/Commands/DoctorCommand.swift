@@ -57,9 +57,11 @@ struct DoctorCommand: ParsableCommand {
               sudo apt-get install libopenblas0-openmp
         """)
     }
-    if ["DEFAULT", "NO AVX", ""].contains(runtime.cpuCapability) {
-      problems.append("this CPU has no AVX2: expect several times the usual time an image")
-    }
+    #if arch(x86_64)  // torch names no other processor's vector instructions
+      if ["DEFAULT", "NO AVX", ""].contains(runtime.cpuCapability) {
+        problems.append("this CPU has no AVX2: expect several times the usual time an image")
+      }
+    #endif
   }
 
   private func describeProcessors() -> ThreadPlan {

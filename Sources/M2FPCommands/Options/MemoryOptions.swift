@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import M2FP
 import M2FPBatch
 import M2FPCore
 import M2FPFiles

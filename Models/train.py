@@ -297,7 +297,9 @@ def teach_sides(arguments: argparse.Namespace, device: torch.device) -> None:
     if not photos:
         return
     if arguments.start_from is None:
-        raise SystemExit(f"train: {arguments.sides} lacks photos, and --start-from names no teacher")
+        raise SystemExit(
+            f"train: {arguments.sides} lacks photos, and --start-from names no teacher"
+        )
     print(f"asking for sides in {len(photos)} photos", flush=True)
     teacher = M2FP(CONFIGS[arguments.config])
     checkpoint.load_strictly(teacher, checkpoint.read_state_dict(arguments.start_from))

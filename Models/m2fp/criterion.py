@@ -247,7 +247,9 @@ class Criterion(nn.Module):
         """Mask2Former's terms of the part queries: for each class, as far as points are sure."""
         weights, none = self.terms.parts, self.parts + 2
         part = torch.arange(1, self.parts + 1, device=allowed.device)
-        shown, absent = (x.expand(len(class_logits), -1, -1) for x in (targets.shown, targets.absent))
+        shown, absent = (
+            x.expand(len(class_logits), -1, -1) for x in (targets.shown, targets.absent)
+        )
         surprise = F.cross_entropy(
             class_logits.flatten(0, 2), torch.where(absent, none, part).flatten(), reduction="none"
         ).view_as(shown)

@@ -23,7 +23,8 @@ JOINT_WEIGHT = 25.0
 NOSE = 0
 # The order of the joints: nose, then left and right eye, ear, shoulder, elbow, wrist, hip, knee,
 # ankle. Hips tell nothing: any garment, arm or leg may be in front of them.
-LEFT_EYE, LEFT_EAR, LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST, _, LEFT_KNEE, LEFT_ANKLE = range(1, 17, 2)
+LEFT_EYE, LEFT_EAR, LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST = range(1, 10, 2)
+LEFT_KNEE, LEFT_ANKLE = 13, 15
 TIE = 32  # COCO's category that belongs to a person
 _TOPS = {classes.UPPER_CLOTHES, classes.DRESS, classes.COAT}
 # What may be right at a visible joint of the left side; of the right side with sides exchanged.

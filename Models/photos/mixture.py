@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from m2fp.augmentation import Pictures
 from m2fp.samples import Sample, without_people
 from m2fp.training_data import Mixture, Renders
 from synthetic.photos import bank

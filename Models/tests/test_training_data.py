@@ -9,7 +9,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp import criterion, samples
-from m2fp.samples import UNKNOWN, UNKNOWN_PERSON, Sample, from_scene, kind
+from m2fp.samples import UNKNOWN, UNKNOWN_PERSON, from_scene, kind
 from m2fp.training_data import (
     IGNORED_CENTRE, Batches, Mixture, Renders, centre_map, choose_points, divide, make_targets,
 )

@@ -17,6 +17,13 @@ struct ModelsTests: CLIFixture {
     #expect(result.error.contains("no-contract.pt"))
   }
 
+  @Test func theDefaultModelSaysWhatItLearnedFrom() async throws {
+    let shipped = Fixtures.package.appendingPathComponent("Models").path
+    let result = try await run("models", environment: ["M2FP_MODELS": shipped])
+    #expect(result.output.contains("m2fp-tiny (default)"))
+    #expect(result.output.contains("Clothing Co-Parsing") && result.output.contains("COCO"))
+  }
+
   @Test func classesAreListedWithTheirColours() async throws {
     let result = try await run("classes", "--model", Self.model, "--palette", "voc")
     #expect(result.code == 0)

@@ -45,6 +45,8 @@ test: setup-test
 	swift build --build-tests
 	swift test --skip-build --skip '^IntegrationTests\.'
 	swift test --skip-build --filter '^IntegrationTests\.'
+	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/m2fp-tiny.pt \
+	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
 	$(PYTHON) -m unittest discover -s Models/tests
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
 	$(MAKE) --no-print-directory tsan \

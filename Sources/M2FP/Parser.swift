@@ -18,7 +18,8 @@ import M2FPInference
 /// ``ParserWorker/infer(_:)`` on the worker's, ``encode(_:)`` on any.
 public final class Parser: Sendable {
   /// Makes the network's session of a worker, on the worker's thread.
-  package typealias SessionFactory = @Sendable (_ threads: Int) throws(RunFailure)
+  package typealias SessionFactory =
+    @Sendable (_ threads: Int) throws(RunFailure)
     -> any NetworkSession
 
   public let contract: ModelContract
@@ -65,6 +66,7 @@ public final class Parser: Sendable {
   /// Decodes a photo and brings it to the network's size. Any thread.
   ///
   /// - Parameter bytes: A whole JPEG or PNG file.
+  /// - Returns: What ``ParserWorker/infer(_:)`` takes.
   /// - Throws: ``FileFailure`` of stage `decode`.
   public func decode(_ bytes: [UInt8]) throws(FileFailure) -> DecodedPhoto {
     var times = StageTimes()
@@ -78,6 +80,7 @@ public final class Parser: Sendable {
   /// Brings an image that is decoded already to the network's size. Any thread.
   ///
   /// - Parameter image: Upright.
+  /// - Returns: What ``ParserWorker/infer(_:)`` takes.
   public func decode(_ image: RGBImage) -> DecodedPhoto {
     let decoded = DecodedImage(
       image: image, format: .png, orientation: 1, warnings: [], isDamaged: false)
@@ -108,6 +111,7 @@ public final class Parser: Sendable {
   ///
   /// - Parameter threads: How many threads share the work on one photo, the calling one included.
   ///   Scores depend on it in their last digits.
+  /// - Returns: The worker; it belongs to the calling thread.
   /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelContract`` or
   ///   ``RunFailure/Kind/libraryMissing`` when the network cannot be loaded.
   public func makeWorker(threads: Int = 1) throws(RunFailure) -> ParserWorker {

@@ -41,6 +41,7 @@ package final class OpenFolder: Sendable {
   /// - Parameters:
   ///   - name: Its name.
   ///   - making: Whether to make it if it is not there; whoever makes it first wins.
+  /// - Returns: The folder.
   /// - Throws: `Errno`; `notDirectory` where something else bears the name, a link among them.
   package func folder(named name: FilePath.Component, making: Bool) throws(Errno) -> OpenFolder {
     let path = path.appending(name)
@@ -80,6 +81,7 @@ package final class OpenFolder: Sendable {
   /// - Parameters:
   ///   - name: Its name.
   ///   - mode: Permissions, less what the process masks out.
+  /// - Returns: The open file.
   /// - Throws: `Errno`.
   package func create(_ name: FilePath.Component, mode: mode_t) throws(Errno) -> FileDescriptor {
     let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW

@@ -39,7 +39,7 @@ struct RunControlTests: CLIFixture {
       cancellation: Cancellation(), onWait: { _ in })
     let locked = try await parse("in", "--out", "out")
     #expect(locked.code == 75 && locked.error.contains("--lock wait"))
-    let waited = try await parse("in", "--out", "out", "--lock", "wait", "--time-limit", "1s")
+    let waited = try await parse("in", "--out", "out", "--lock", "wait", "--time-limit", "4s")
     #expect(waited.code == 75 && waited.error.contains("waiting"))
     #expect(!folder.exists("out/a.m2fp.json"))
     #expect(try await parse("in", "--out", "out", "--lock", "off").code == 0)

@@ -50,7 +50,9 @@ extension Sidecar.Options {
           minScore: $0.minScore, minPixels: pixels, minShare: share, maxOverlap: $0.maxOverlap,
           masks: slugs(outputs.personMasks))
       },
-      cutout: outputs.cutout.map { Cutout(classes: $0.classes.map(slugs), perPerson: $0.perPerson) },
+      cutout: outputs.cutout.map {
+        Cutout(classes: $0.classes.map(slugs), perPerson: $0.perPerson)
+      },
       remap: options.remap.map { Remap(classes: $0.classes, table: $0.table.map(Int.init)) })
   }
 }

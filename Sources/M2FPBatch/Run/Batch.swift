@@ -78,7 +78,8 @@ public struct Batch: Sendable {
     if due.isEmpty { return tally.summary(cancellation) }
     let onlyFolder = folders.count == 1 ? folders.first : nil
     var crew = WorkerPool(
-      files: due, onlyFolder: processor.options.outputRoot ?? onlyFolder, processor: processor, cancellation: cancellation)
+      files: due, onlyFolder: processor.options.outputRoot ?? onlyFolder, processor: processor,
+      cancellation: cancellation)
     meanwhile()
     while let outcome = crew.next() { take(outcome) }
     crew.join()

@@ -128,7 +128,11 @@ struct EvalCommand: ConfigurableCommand {
   private func writePlot(_ confusion: Confusion, _ names: [String], to path: FilePath) throws {
     let svg = ConfusionPlot.svg(
       confusion, classes: names, title: "Confusion matrix, \(confusion.pixels) pixels")
-    do {
+    do throws(FileFailure) {
+      // A folder that is not there is rather a slip than a wish.
+      guard case .folder = FileKind(path.folder) else {
+        throw FileFailure.writing(path, .noSuchFileOrDirectory)
+      }
       try AtomicFile.write(Data(svg.utf8), to: path)
     } catch {
       throw RunFailure(.outputNotWritable, "\(path): cannot be written.")

@@ -37,9 +37,11 @@ struct MemoryOptions: ParsableArguments {
       MemoryEstimate(
         archiveSize: archive.size,
         networkPixels: archive.contract.preprocess.largestInput(maxSide: options.parsing.maxSide),
-        photo: photo, keepsPhotos: options.parsing.outputs.needsPhoto, persons: options.parsing.persons != nil)
+        photo: photo, keepsPhotos: options.parsing.outputs.needsPhoto,
+        persons: options.parsing.persons != nil)
     }
-    let allowed = LargestPhoto(pixels: options.parsing.limits.maxPixels, fileSize: options.maxFileSize)
+    let allowed = LargestPhoto(
+      pixels: options.parsing.limits.maxPixels, fileSize: options.maxFileSize)
     if estimate(allowed).total(jobs: wanted) <= limit { return wanted }
     let need = estimate(.among(files, allowed: allowed))
     let fitting = (1...wanted).reversed().first { need.total(jobs: $0) <= limit }

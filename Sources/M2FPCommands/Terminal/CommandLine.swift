@@ -95,7 +95,8 @@ extension M2FPCommand {
   }
 
   private static func checkCommand(_ arguments: [String]) throws {
-    guard let word = arguments.first, !word.hasPrefix("-") else { return }
+    // The parser's own command comes besides.
+    guard let word = arguments.first, !word.hasPrefix("-"), word != "help" else { return }
     guard let command = command(word) else {
       let names = commandNames
       if let nearest = SpellingSuggestion.nearest(to: word, in: names) {

@@ -49,14 +49,7 @@ extension Errno {
       self = error
       return
     }
-    let error = error as NSError
-    let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError
-    for candidate in [underlying, error] where candidate?.domain == NSPOSIXErrorDomain {
-      if let code = candidate?.code {
-        self.init(rawValue: CInt(truncatingIfNeeded: code))
-        return
-      }
-    }
-    self = .ioError
+    let posix = error as? POSIXError ?? (error as? CocoaError)?.underlying as? POSIXError
+    self = posix.map { Errno(rawValue: $0.code.rawValue) } ?? .ioError
   }
 }

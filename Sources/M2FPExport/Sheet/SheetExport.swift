@@ -112,7 +112,7 @@ struct SheetExport: ExportFormat {
       </head>
       <body>
       <header><h1>Human parsing</h1>
-      <p class="meta">Model \(HTML.escaped(context.model)). Chunks are of all pixels of a photo.</p>
+      <p class="meta">Model \(HTML.escaped(context.model)). Shares are of all pixels of a photo.</p>
       </header>
       <form onsubmit="return false"><div>
       <label>Show <select id="show"><option value="all">all photos</option>\

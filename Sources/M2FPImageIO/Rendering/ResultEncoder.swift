@@ -58,6 +58,7 @@ public struct ResultEncoder: Sendable {
   ///   - kind: Which; it need not be selected.
   ///   - result: What was found.
   ///   - photo: The photo, for overlays and cutouts.
+  /// - Returns: The picture, with its kind.
   /// - Throws: ``FileFailure`` of stage ``Stage/encode``, with code ``FileFailure/Code/missing`` for a
   ///   class or person that is not there, or a photo that is not given.
   public func encode(

@@ -153,6 +153,20 @@ struct BatchTests: BatchFixture {
     }
   }
 
+  /// It was "nobody found", up to date and in the cache.
+  @Test(arguments: [Float.nan, .infinity])
+  func issue17WhatIsNoNumberIsAFailureOfTheNetwork(_ logit: Float) throws {
+    try addImage("a.png")
+    let (summary, outcomes) = try run { () throws(RunFailure) in FakeSession(humanLogit: logit) }
+    #expect(summary.failed == 1)
+    guard case .failed(let failure) = outcomes[0].result else {
+      Issue.record("not failed")
+      return
+    }
+    #expect(failure.stage == .infer && failure.code == .inference)
+    #expect(try folder.tree().keys.sorted() == ["a.png"])
+  }
+
   @Test func aSessionThatCannotBeMadeEndsTheRun() throws {
     for index in 0..<50 { try addImage("\(index).png") }
     let (summary, _) = try run { () throws(RunFailure) in

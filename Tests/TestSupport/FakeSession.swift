@@ -5,10 +5,16 @@ import M2FPCore
 package struct FakeSession: NetworkSession {
   /// What it throws in place of an answer.
   package var failure: FileFailure?
+  /// The logit of the human everywhere.
+  package var humanLogit: Float
   package var onRun: @Sendable () -> Void
 
-  package init(failure: FileFailure? = nil, onRun: @escaping @Sendable () -> Void = {}) {
+  package init(
+    failure: FileFailure? = nil, humanLogit: Float = 8,
+    onRun: @escaping @Sendable () -> Void = {}
+  ) {
     self.failure = failure
+    self.humanLogit = humanLogit
     self.onRun = onRun
   }
 
@@ -28,7 +34,7 @@ package struct FakeSession: NetworkSession {
     classLogits[22 + 20] = 10
     let area = maskWidth * maskHeight
     let face = (0..<area).map { Float($0 < area / 2 ? 8 : -8) }
-    let masks = face + [Float](repeating: 8, count: area)
+    let masks = face + [Float](repeating: humanLogit, count: area)
     return classLogits.withUnsafeBufferPointer { classLogits in
       masks.withUnsafeBufferPointer { masks in
         body(

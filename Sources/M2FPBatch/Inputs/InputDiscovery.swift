@@ -42,8 +42,7 @@ public struct InputDiscovery {
       } else {
         discovery.fail(
           FilePath(entry.text), FilePath(entry.text), .unreadable,
-          "the list's entry holds a zero byte, which no path does: say that zero bytes end the paths"
-        )
+          "the list's entry holds a zero byte, which no path does", detail: .zeroByte)
       }
     }
     return discovery.found

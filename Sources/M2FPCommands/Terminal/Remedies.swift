@@ -17,6 +17,8 @@ enum Remedies {
       "allow more with --timeout, or look to the disks and the load"
     case (.notAFile, .folderNamedAsImage):
       "rename it, or name it on the command line to parse what is in it"
+    case (.unreadable, .zeroByte):
+      "add -0 if zero bytes end the paths"
     case (.outputCollision, .sameOutputs(fullNamesDiffer: true)):
       "use --naming full to name outputs after the whole file name"
     case (.outputCollision, .sameOutputs(fullNamesDiffer: false)):

@@ -54,6 +54,8 @@ public struct FileFailure: Error, Sendable, Equatable {
     case sameOutputs(fullNamesDiffer: Bool)
     /// A folder that was found under a name as images have.
     case folderNamedAsImage
+    /// An entry of a list holds a zero byte.
+    case zeroByte
   }
 
   public let stage: Stage

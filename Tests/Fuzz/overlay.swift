@@ -12,15 +12,15 @@ public func fuzzOverlay(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let hasPersons = input.take(0...1) == 1
   let text = (width: input.take(1...60), height: input.take(1...30))
   let labels = LabelMap(
-    width: width, height: height, labels: input.fill(width * height, below: classes))
+    width: width, height: height, pixels: input.fill(width * height, below: classes))
   let persons =
     hasPersons
-    ? LabelMap(width: width, height: height, labels: input.fill(width * height, below: 4)) : nil
+    ? LabelMap(width: width, height: height, pixels: input.fill(width * height, below: 4)) : nil
   let photo = RGBImage(
     width: width, height: height, pixels: (0..<width * height * 3).map { UInt8($0 % 251) })
 
   let blended = Overlay.blend(photo, labels: labels, palette: palette, opacity: opacity)
-  for index in labels.labels.indices where labels.labels[index] == 0 {
+  for index in labels.pixels.indices where labels.pixels[index] == 0 {
     precondition(blended.pixels[3 * index] == photo.pixels[3 * index])
   }
   let outlined = Overlay.outline(blended, labels: labels, persons: persons, palette: palette)

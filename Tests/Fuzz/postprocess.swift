@@ -38,7 +38,7 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
       }
     }
   }
-  let labels = results[0].labels.labels
+  let labels = results[0].labels.pixels
   precondition(labels.count == imageWidth * imageHeight)
   precondition(labels.allSatisfy { $0 < contract.postprocess.parsingClasses })
   precondition(results[0].classPixelCounts.reduce(0, +) == labels.count)

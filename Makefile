@@ -49,8 +49,6 @@ test: setup-test
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
 	$(PYTHON) -m unittest discover -s Models/tests
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
-	$(MAKE) --no-print-directory tsan \
-	  TSAN_TESTS="--filter 'BoundedQueueTests|manyRunsShareACache|copiesSideBySide|aWorkersThreads|theSameInput'"
 
 # The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
 FUZZ_RUNS ?= 1000000

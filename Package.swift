@@ -47,7 +47,10 @@ let package = Package(
       dependencies: [
         "M2FPCommands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings, linkerSettings: linkerSettings),
+      swiftSettings: swiftSettings,
+      // Where a package has libraries of its own they lie beside libM2FPTorch.so.
+      linkerSettings: linkerSettings
+        + [.unsafeFlags(["-Xlinker", "-rpath=$ORIGIN/../lib/m2fp"])]),
     // Times the stages round the network; not installed.
     .executableTarget(
       name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference", system],
@@ -55,9 +58,8 @@ let package = Package(
     .target(
       name: "M2FPCommands",
       dependencies: [
-        "M2FP", "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPExport",
-        "M2FPFiles",
-        "M2FPImageIO", "M2FPInference", "M2FPResults",
+        "CBuildInfo", "M2FP", "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation",
+        "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPInference", "M2FPResults",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         system,
@@ -100,6 +102,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
+    .target(name: "CBuildInfo", cSettings: cSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
       name: "CTorchSession",
@@ -111,7 +114,9 @@ let package = Package(
         // Without it a debug build takes minutes for an image.
         .unsafeFlags(["-O2"], .when(configuration: .debug)),
       ],
-      linkerSettings: linkerSettings
+      // Swift's driver links it: its start-up code would make the library need libswiftCore, of which
+      // it calls nothing.
+      linkerSettings: linkerSettings + [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]
         + ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
     .target(name: "CRowKernels", cSettings: cSettings),
     .target(

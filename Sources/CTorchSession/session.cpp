@@ -122,6 +122,16 @@ Function find_symbol(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
 }
 
+// The file, without links, of the library that an address is in; empty if it is in none.
+std::string library_of(void* address) {
+  Dl_info where;
+  if (!address || !dladdr(address, &where) || !where.dli_fname) return "";
+  char* const resolved = realpath(where.dli_fname, nullptr);
+  const std::string path = resolved ? resolved : where.dli_fname;
+  std::free(resolved);
+  return path;
+}
+
 // OpenBLAS built on POSIX threads ignores OpenMP's counts and keeps one pool for the process.
 void limit_posix_openblas(int threads) {
   const auto parallel = find_symbol<OpenBLASParallel>("openblas_get_parallel");
@@ -250,16 +260,13 @@ void describe_runtime(m2fp_runtime_info* info) {
           config.substr(from, config.find('\n', from) - from).c_str());
     }
   });
-  Dl_info where;
-  void* const sgemm = dlsym(RTLD_DEFAULT, "sgemm_");
-  if (sgemm && dladdr(sgemm, &where) && where.dli_fname) {
-    char* const resolved = realpath(where.dli_fname, nullptr);
-    std::snprintf(
-        info->blas_path, sizeof info->blas_path, "%s", resolved ? resolved : where.dli_fname);
-    std::free(resolved);
-  }
-  if (const auto config = find_symbol<OpenBLASConfig>("openblas_get_config")) {
-    if (std::strstr(info->blas_path, "openblas")) {
+  const std::string blas = library_of(dlsym(RTLD_DEFAULT, "sgemm_"));
+  std::snprintf(info->blas_path, sizeof info->blas_path, "%s", blas.c_str());
+  // OpenBLAS's libblas and libopenblas share a folder; one that serves others alone lies elsewhere.
+  const auto config = find_symbol<OpenBLASConfig>("openblas_get_config");
+  if (config) {
+    const std::string openblas = library_of(reinterpret_cast<void*>(config));
+    if (blas.substr(0, blas.rfind('/')) == openblas.substr(0, openblas.rfind('/'))) {
       std::snprintf(info->blas_config, sizeof info->blas_config, "%s", config());
     }
   }

@@ -3,21 +3,28 @@ import Foundation
 import M2FPCore
 
 /// Defaults of options from a file.
-struct ConfigCommand: ParsableCommand {
+struct ConfigCommand: ExplainedCommand {
+  static let examples = [
+    Example("m2fp config show", "every default and its source"),
+    Example("m2fp config show parse >m2fp.toml", "a file to edit"),
+  ]
+
+  static let explanation = """
+    m2fp.toml in the current folder, or the file that --config names, sets defaults. A key is an \
+    option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
+    What is typed on the command line is stronger; --no-FLAG undoes a flag.
+
+      model = "m2fp-r101"
+
+      [parse]
+      masks = ["hair", "face"]
+      overlay = true
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "config",
     abstract: "Show the defaults that options have, and where each comes from.",
-    discussion: """
-      m2fp.toml in the current folder, or the file that --config names, sets defaults. A key is an \
-      option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
-      What is typed on the command line is stronger; --no-FLAG undoes a flag.
-
-        model = "m2fp-r101"
-
-        [parse]
-        masks = ["hair", "face"]
-        overlay = true
-      """,
+    discussion: discussion,
     subcommands: [Show.self])
 
   struct Show: ParsableCommand {

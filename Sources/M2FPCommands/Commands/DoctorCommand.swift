@@ -9,11 +9,17 @@ import M2FPResults
 import SystemPackage
 
 /// Checks what parsing depends on.
-struct DoctorCommand: ParsableCommand {
+struct DoctorCommand: ExplainedCommand {
+  static let examples = [
+    Example("m2fp doctor", "is all there, and does it work?")
+  ]
+
+  static let explanation = "Exits 0 only if all is well."
+
   static let configuration = CommandConfiguration(
     commandName: "doctor",
     abstract: "Check libraries, CPUs and models, and parse a test pattern with each model.",
-    discussion: "Exits 0 only if all is well.")
+    discussion: discussion)
 
   func run() throws {
     try Console.exiting {

@@ -5,14 +5,21 @@ import M2FPInference
 import SystemPackage
 
 /// Lists the models that are installed.
-struct ModelsCommand: ConfigurableCommand {
+struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp models", "names, folders, licences"),
+    Example("M2FP_MODELS=~/models m2fp models", "those of another folder, too"),
+  ]
+
+  static let explanation = """
+    Models are .pt archives in the folders of M2FP_MODELS (separated by colons), \
+    ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. Models/export.py makes one from an \
+    official checkpoint.
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "models", abstract: "List the models that are installed.",
-    discussion: """
-      Models are .pt archives in the folders of M2FP_MODELS (separated by colons), \
-      ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. Models/export.py makes one from an \
-      official checkpoint.
-      """)
+    discussion: discussion)
 
   @Flag(help: "Print one JSON object a line.")
   var json = false

@@ -12,23 +12,36 @@ import M2FPResults
 import SystemPackage
 
 /// Parses photos.
-struct ParseCommand: ConfigurableCommand {
+struct ParseCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp parse photos/", "results beside each photo"),
+    Example("m2fp parse photos/ -o parsed/ --overlay", "apart from them, and to look at"),
+    Example("m2fp parse photos/ --masks hair,face", "only these masks"),
+    Example("m2fp parse photos/ --persons", "each person by itself"),
+    Example("m2fp parse photos/ --sheet all.html", "one page of all results"),
+    Example("m2fp parse photos/ -n", "what would be done, and why"),
+  ]
+
+  static let explanation = """
+    Next to photo.jpg, or under --out with the same tree:
+      photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
+      photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
+      photo.m2fp.json   what was found, with which model and options
+      photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
+    A photo whose outputs are current is skipped. Inputs are never modified.
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "parse",
     abstract: "Parse photos: a colour map, class masks and a JSON sidecar for each.",
-    discussion: """
-      Next to photo.jpg, or under --out with the same tree:
-        photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
-        photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
-        photo.m2fp.json   what was found, with which model and options
-        photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
-      A photo whose outputs are current is skipped. Inputs are never modified.
-      """)
+    usage: "m2fp parse [<options>] <photo or folder> ...",
+    discussion: discussion)
 
   @OptionGroup(title: "Selection")
   var selection: SelectionOptions
 
   @Option(
+    name: .shortAndLong,
     help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"),
     completion: .directory)
   var out: FilePath?
@@ -41,7 +54,9 @@ struct ParseCommand: ConfigurableCommand {
   @Option(help: "Cap on the long side of the network's input in pixels; 0 for the model's own.")
   var maxSide = 800
 
-  @Option(help: "Worker threads. Default: one for each CPU that the process may use.")
+  @Option(
+    name: [.customShort("j", allowingJoined: true), .long],
+    help: "Worker threads. Default: one for each CPU that the process may use.")
   var jobs: Int?
 
   @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
@@ -78,10 +93,11 @@ struct ParseCommand: ConfigurableCommand {
   @Option(help: "Largest file in MiB.")
   var maxFileSize = 256
 
-  @Flag(help: "Parse also photos whose outputs are current.")
+  @Flag(name: .shortAndLong, help: "Parse also photos whose outputs are current.")
   var force = false
 
-  @Flag(help: "Say what would be done and why, and write nothing.")
+  @Flag(
+    name: [.customShort("n"), .long], help: "Say what would be done and why, and write nothing.")
   var dryRun = false
 
   @OptionGroup(title: "Cache")

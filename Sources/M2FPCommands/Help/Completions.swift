@@ -22,3 +22,40 @@ extension CompletionKind {
     }
   }
 }
+
+extension M2FPCommand {
+  /// The script that a shell loads.
+  ///
+  /// The parser's own, and what may follow `m2fp help`: it knows of no topics.
+  static func completions(for shell: CompletionShell) -> String {
+    let script = completionScript(for: shell)
+    let words = (commandNames + HelpTopic.all.map(\.name)).joined(separator: " ")
+    switch shell {
+    case .bash:
+      return script + """
+
+
+        _m2fp_help() {
+            COMPREPLY=($(compgen -W '\(words)' -- "${cur}"))
+        }
+        """
+    case .zsh:
+      // Functions that are loaded when they are first called end with a call of themselves.
+      let start = "if [[ \"${funcstack[1]}\" = _m2fp ]]; then"
+      return script.replacing(
+        start,
+        with: """
+          _m2fp_help() {
+              compadd -- \(words)
+          }
+
+          \(start)
+          """)
+    case .fish:
+      return script
+        + "\ncomplete -c m2fp -n '__fish_seen_subcommand_from help' -fa '\(words)'"
+    default:
+      return script
+    }
+  }
+}

@@ -5,17 +5,13 @@ import M2FPCore
 extension M2FPCommand {
   /// Runs what a command line says, with the defaults of m2fp.toml, and ends the process.
   ///
-  /// Two things are settled before the argument parser sees the words: `m2fp help TOPIC`, which it
-  /// would take for a command, and a misspelt command, which it only calls unexpected.
+  /// Some things are settled before the argument parser sees the words: `m2fp help TOPIC`, which it
+  /// would take for a command, a misspelt command, which it only calls unexpected, and texts that it
+  /// would have to be given whether or not they are asked for.
   public static func run(_ arguments: [String]) -> Never {
     do {
-      // For 'make manual'.
-      if arguments == ["help", "topics", "--mdoc"] {
-        for topic in HelpTopic.all { Console.writeLine("\(own: topic.manualSection)") }
-        exit()
-      }
-      if let topic = try HelpTopic(arguments) {
-        Console.writeLine("\(own: topic.text)")
+      if let text = try text(for: arguments) {
+        Console.writeLine("\(own: text)")
         exit()
       }
       try checkCommand(arguments)
@@ -28,14 +24,46 @@ extension M2FPCommand {
       Console.writeError("Error: \(failure.text)\n")
       leave(ExitCode(failure.kind.exitCode))
     } catch let error as ValidationError {
-      fail(ValidationError(TerminalText.escaped(PathArgument.bytes(of: error.message))))
+      fail(error, arguments)
     } catch {
       fail(error)
     }
     leave(.success)
   }
 
-  /// Says what is wrong with the command line, or what it asks for, and ends the process.
+  /// The text that a command line asks for instead of a command; nil if it asks for none.
+  private static func text(for arguments: [String]) throws -> String? {
+    if let topic = try HelpTopic(arguments) { return topic.text }
+    switch arguments.count {
+    case 1 where ["--version", "-V"].contains(arguments[0]):
+      return Version.report
+    case 2 where arguments[0] == "--generate-completion-script":
+      return CompletionShell(rawValue: arguments[1]).map(completions)
+    // For 'make manual': the names of the pages, and each of them.
+    case 2 where arguments == ["help", "--manual"]:
+      return try ManualPage.all().map(\.name).joined(separator: "\n")
+    case 3 where arguments.starts(with: ["help", "--manual"]):
+      return try ManualPage.all().first { $0.name == arguments[2] }?.text
+    default:
+      return nil
+    }
+  }
+
+  /// Says what we found wrong with the command line, with the usage of the command at hand, and ends
+  /// the process.
+  private static func fail(_ error: ValidationError, _ arguments: [String]) -> Never {
+    let name = arguments.first.flatMap { command($0) == nil ? nil : $0 }
+    let usage = name.flatMap { command($0) }.map { $0.configuration.usage ?? "" }
+    var lines = "Error: \(error.message)\n"
+    if let usage, !usage.isEmpty { lines += "Usage: \(usage)\n" }
+    lines += "See 'm2fp \(name.map { $0 + " " } ?? "")--help' for more information."
+    for line in lines.split(separator: "\n") {
+      Console.writeError("\(own: TerminalText.escaped(PathArgument.bytes(of: String(line))))\n")
+    }
+    leave(exitCode(for: error))
+  }
+
+  /// Says what the parser found wrong, or what it was asked for, and ends the process.
   private static func fail(_ error: any Error) -> Never {
     let code = exitCode(for: error)
     // Help, the version, completions.
@@ -56,6 +84,9 @@ extension M2FPCommand {
 
   private static func execute(_ command: any ParsableCommand) throws {
     var command = command
+    if let command = command as? any ConfigurableCommand {
+      Console.choose(command.configuration.color)
+    }
     try command.run()
   }
 

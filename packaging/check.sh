@@ -95,11 +95,13 @@ manual() {
 
 # `m2fp pa<TAB>` and `m2fp help <TAB>` in three shells, found without anything being set up.
 completions() {
+  # shellcheck disable=SC2016 # by the shells in the chroot
   as_user bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader m2fp
     try() { COMP_LINE="$*"; COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
       COMP_POINT=${#COMP_LINE} COMPREPLY=(); _m2fp m2fp "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
       echo "bash: $*: ${COMPREPLY[*]}"; }
     try m2fp pa; try m2fp help ""' >"$scratch/completions"
+  # shellcheck disable=SC2016
   as_user zsh -c 'autoload -U compinit; compinit -u -d /work/home/.zcompdump
     echo "zsh: m2fp pa: ${_comps[m2fp]}"' >>"$scratch/completions"
   as_user fish -c 'echo "fish: m2fp pa:" (complete -C "m2fp pa"); echo "fish: m2fp help :" (complete -C "m2fp help ")' \

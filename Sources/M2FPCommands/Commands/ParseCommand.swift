@@ -247,6 +247,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       reporters.list += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
+      reporters.list.append(PlaceReporter(out: out, logger: logger))
     }
     let summary =
       dryRun

@@ -147,7 +147,8 @@ final class ProgressReporter: Reporter {
       return
     }
     let filled = total > 0 ? width * done / total : width
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    let (done, due) = Console.showsUnicode ? ("█", "░") : ("#", ".")
+    let bar = String(repeating: done, count: filled) + String(repeating: due, count: width - filled)
     Console.writeError("\r\(bar)\(text)")
   }
 

@@ -64,6 +64,11 @@ notice() {
 }
 
 for file in "$prefix/bin/m2fp" "$folder/libM2FPTorch.so"; do bundle_needs_of "$file" "$file"; done
+if [ "$mode" = all ]; then
+  font=/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+  install -D -m 644 "$font" "$prefix/share/m2fp/fonts/DejaVuSans.ttf"
+  notice "$font"
+fi
 
 # Nothing is missing, and what should be here is not found elsewhere.
 for file in "$prefix/bin/m2fp" "$folder"/*.so*; do

@@ -22,7 +22,7 @@ struct ModelLocator {
       ?? environment["HOME"].map { FilePath($0).appending(".local/share") }
     if let data { folders.append(data.appending("m2fp/models")) }
     let binary = Self.resolved(executable)
-    folders.append(binary.folder.folder.appending("share/m2fp/models"))
+    folders.append(Self.installedFolder(binary).appending("models"))
     // CHECKOUT/.build/TRIPLE/CONFIGURATION/m2fp
     var folder = binary.removingLastComponent()
     while let name = folder.lastComponent {
@@ -35,6 +35,13 @@ struct ModelLocator {
     // With PREFIX=~/.local the user's folder is the installed one, too.
     var seen: Set<FilePath> = []
     self.folders = folders.filter { seen.insert(Self.resolved($0)).inserted }
+  }
+
+  /// The folder of what came with m2fp besides the program and its libraries.
+  static var installedFolder: FilePath { installedFolder(resolved("/proc/self/exe")) }
+
+  private static func installedFolder(_ binary: FilePath) -> FilePath {
+    binary.folder.folder.appending("share/m2fp")
   }
 
   /// The path without links, where there is something.

@@ -82,7 +82,10 @@ struct RenderingOptions: ParsableArguments {
       if let font = Font(path: overlayFont) { return font }
       throw ValidationError("--overlay-font \(overlayFont): not a font file that can be read.")
     }
-    if let font = Font.usualPaths.lazy.compactMap({ Font(path: $0) }).first { return font }
+    let paths = [ModelLocator.installedFolder.appending("fonts/DejaVuSans.ttf").string]
+    if let font = (paths + Font.usualPaths).lazy.compactMap({ Font(path: $0) }).first {
+      return font
+    }
     throw ValidationError(
       "--overlay-names needs a font: install Debian's fonts-dejavu-core, or name a font file with "
         + "--overlay-font.")

@@ -147,8 +147,8 @@ final class ProgressReporter: Reporter {
       return
     }
     let filled = total > 0 ? width * done / total : width
-    let (done, due) = Console.showsUnicode ? ("█", "░") : ("#", ".")
-    let bar = String(repeating: done, count: filled) + String(repeating: due, count: width - filled)
+    let (full, empty) = Console.showsUnicode ? ("█", "░") : ("#", ".")
+    let bar = String(repeating: full, count: filled) + String(repeating: empty, count: width - filled)
     Console.writeError("\r\(bar)\(text)")
   }
 

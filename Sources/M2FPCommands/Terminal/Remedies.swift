@@ -90,8 +90,8 @@ enum Remedies {
     case nil:
       switch failure.kind {
       case .libraryMissing:
-        "Install it (apt-get install libtorch1.13) and m2fp's own library beside the executable "
-          + "('make build', 'make install')."
+        "Install m2fp again; where it is built from source, 'make setup' installs libtorch, and "
+          + "'make build' or 'make install' puts m2fp's own library beside the program."
       case .modelMissing where failure.underlying != nil:
         "'m2fp models' lists the models that are installed."
       default: nil

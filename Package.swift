@@ -90,7 +90,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPInference",
-      dependencies: ["CLibZip", "CTorchLoader", "M2FPCore", "M2FPFiles", system],
+      dependencies: [
+        "CLibZip", "CTorchInterface", "CTorchLoader", "M2FPCore", "M2FPFiles", system,
+      ],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
@@ -100,12 +102,12 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
-    .target(name: "CTorchLoader", cSettings: cSettings),
+    // The header that the loader and the library that it opens agree on.
+    .target(name: "CTorchInterface", cSettings: cSettings),
+    .target(name: "CTorchLoader", dependencies: ["CTorchInterface"], cSettings: cSettings),
     .target(
-      name: "CTorchSession",
-      // The interface only: what opens the library is no part of it.
+      name: "CTorchSession", dependencies: ["CTorchInterface"],
       cxxSettings: cxxSettings + [
-        .headerSearchPath("../CTorchLoader/include"),
         // Of this library nothing is called but what its header exports.
         .unsafeFlags(["-fvisibility=hidden", "-fvisibility-inlines-hidden"]),
         // Without it a debug build takes minutes for an image.
@@ -113,7 +115,7 @@ let package = Package(
       ],
       linkerSettings: linkerSettings
         + ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
-    .target(name: "CRowKernels", cSettings: cSettings),
+    .target(name: "CRowKernels", path: "Sources/CPostprocess", cSettings: cSettings),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings,
       // libpng's, for the texts that it is spared.

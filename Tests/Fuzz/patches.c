@@ -1,7 +1,7 @@
 #include <math.h>
 
 #include "input.h"
-#include "m2fp_rows.h"
+#include "m2fp_postprocess.h"
 
 // Every array is as long as the header says that it is read or written, so that the sanitizer sees a
 // step beyond.

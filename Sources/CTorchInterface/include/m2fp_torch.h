@@ -1,10 +1,10 @@
 // The torch shim: loads TorchScript archives and runs them on the CPU.
 //
-// Plain C, so that no importer ever sees torch. The shim is a library of its own, opened when a
-// network is first needed: libtorch takes half a second to load, and most of what a command-line
-// tool does needs none of it. Every function is total: it never throws, never prints, and reports
-// failure through its `error` argument. Nothing here is thread-safe beyond what a function's
-// comment says.
+// Plain C, so that no importer ever sees torch. CTorchSession implements it, in a library of its own
+// that CTorchLoader opens when a network is first needed: libtorch takes half a second to load, and
+// most of what a command-line tool does needs none of it. Every function is total: it never throws,
+// never prints, and reports failure through its `error` argument. Nothing here is thread-safe beyond
+// what a function's comment says.
 #ifndef M2FP_TORCH_H
 #define M2FP_TORCH_H
 
@@ -124,12 +124,6 @@ typedef struct {
       m2fp_session *session, m2fp_profile_sink sink, void *_Nullable context,
       m2fp_torch_error *error);
 } m2fp_torch_api;
-
-/// Opens the shim, libM2FPTorch.so, which lies in `folder`, beside the running executable or in
-/// ../lib/m2fp from there; `folder` may be null. The result lives as long as the process. Null on
-/// failure, with one line for people in `error`. Any thread.
-const m2fp_torch_api *_Nullable m2fp_torch_open(
-    const char *_Nullable folder, m2fp_torch_error *error);
 
 #pragma clang assume_nonnull end
 

@@ -1,4 +1,4 @@
-// The kernels, once for each instruction set that rows.c includes this for: NAMED(f) is the name of
+// The kernels, once for each instruction set that postprocess.c includes this for: NAMED(f) is the name of
 // f there. No include guard.
 
 // A vector of pixels, as it may lie anywhere in memory.

@@ -1,4 +1,4 @@
-// The kernels that look at whole patches, after those of kernels.h and with its macros.
+// The kernels that look at whole patches, after those of row_kernels.h and with its macros.
 
 #define HALF_LANES (M2FP_LANES / 2)
 typedef _Bool NAMED(flags) __attribute__((ext_vector_type(M2FP_LANES)));

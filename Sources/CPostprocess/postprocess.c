@@ -1,4 +1,4 @@
-#include "m2fp_rows.h"
+#include "m2fp_postprocess.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -29,7 +29,7 @@ typedef struct kernels {
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define NAMED(name) plain_##name
-#include "kernels.h"
+#include "row_kernels.h"
 #include "patch_kernels.h"
 #include "table.h"
 #undef NAMED
@@ -37,7 +37,7 @@ typedef struct kernels {
 #ifdef __x86_64__
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v3"))), apply_to = function)
 #define NAMED(name) v3_##name
-#include "kernels.h"
+#include "row_kernels.h"
 #include "patch_kernels.h"
 #include "table.h"
 #undef NAMED

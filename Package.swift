@@ -101,7 +101,7 @@ let package = Package(
       name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore", system],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
+      name: "M2FPCore", dependencies: ["CPostprocess", system], swiftSettings: swiftSettings),
     // The header that the loader and the library that it opens agree on.
     .target(name: "CTorchInterface", cSettings: cSettings),
     .target(name: "CTorchLoader", dependencies: ["CTorchInterface"], cSettings: cSettings),
@@ -115,7 +115,7 @@ let package = Package(
       ],
       linkerSettings: linkerSettings
         + ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
-    .target(name: "CRowKernels", path: "Sources/CPostprocess", cSettings: cSettings),
+    .target(name: "CPostprocess", cSettings: cSettings),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings,
       // libpng's, for the texts that it is spared.
@@ -135,7 +135,7 @@ let package = Package(
     .testTarget(name: "LayeringTests", swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCoreTests",
-      dependencies: ["CRowKernels", "M2FPCore", "TestSupport", system],
+      dependencies: ["CPostprocess", "M2FPCore", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPEvaluationTests",

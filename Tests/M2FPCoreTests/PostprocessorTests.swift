@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 import Foundation
 import M2FPCore
 import TestSupport
@@ -154,8 +154,8 @@ private let largeGeometries = [
     let postprocessor = Postprocessor(contract: contract(parsingRules), threads: 1)
     blobs(seed: 4, geometry, classes: 7).withOutput { output in
       let best = postprocessor.run(output, geometry: geometry, persons: nil)
-      m2fp_use_plain_kernels(1)
-      defer { m2fp_use_plain_kernels(0) }
+      m2fp_post_use_plain_kernels(1)
+      defer { m2fp_post_use_plain_kernels(0) }
       let plain = postprocessor.run(output, geometry: geometry, persons: nil)
       #expect(best.labels == plain.labels)
       #expect(best.parts == plain.parts && best.humans == plain.humans)

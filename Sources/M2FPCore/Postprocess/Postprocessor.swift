@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// Turns what the network returned into labels, parts and humans at the image's own size.
 ///
@@ -65,7 +65,7 @@ public final class Postprocessor {
       let largest = logits.max() ?? 0
       var sum: Float = 0
       for (index, logit) in logits.enumerated() {
-        let value = m2fp_exp(logit - largest)
+        let value = m2fp_post_exp(logit - largest)
         sum += value
         if index < kept { result[query * kept + index] = value }
       }
@@ -108,7 +108,7 @@ public final class Postprocessor {
     /// The most that the mask of a query can score: interpolation makes no value larger than the
     /// largest it starts from. The margin covers rounding.
     func bound(_ query: Int) -> Float {
-      min(1, 1 / (1 + m2fp_exp(-m2fp_max(masks[query], Int32(masks.size)))) + 1e-5)
+      min(1, 1 / (1 + m2fp_post_exp(-m2fp_post_max(masks[query], Int32(masks.size)))) + 1e-5)
     }
     var bounds: [Int: Float] = [:]
     let promising = pairs.prefix(topK).filter { pair in

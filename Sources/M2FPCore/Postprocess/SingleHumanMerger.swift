@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// Merges the queries of a single-human model: for each class the sum over the queries of class
 /// probability × mask probability at the network's size, resized to the image, and of the classes
@@ -171,16 +171,16 @@ struct SingleHumanMerger: ~Copyable {
       for query in 0..<queries {
         let rows = UnsafePointer(widened + query * Self.heldMaskRows * widenedStride)
         // One row is the sum of itself and nothing of itself.
-        var blend = m2fp_row(
+        var blend = m2fp_post_row(
           a: rows + offsets[0], b: rows + offsets[used.count > 1 ? 1 : 0],
           c: used.count > 2 ? rows + offsets[2] : nil, weight_a: tap.weights[used[0]],
           weight_b: used.count > 1 ? tap.weights[used[1]] : 0,
           weight_c: used.count > 2 ? tap.weights[used[2]] : 0)
-        m2fp_logistic_row(
+        m2fp_post_logistic_row(
           &blend, 0, Int32(contentStride), -.infinity, 1, probabilities + query * contentStride)
       }
       let sums = contentSums + slot * rowSums
-      m2fp_sum_classes(
+      m2fp_post_sum_classes(
         probabilities, weights, Int32(queries), Int32(paddedClasses), Int32(contentStride), sums)
       for x in stride(from: 0, to: contentStride, by: Self.lanes) {
         storeBytes(
@@ -214,10 +214,10 @@ struct SingleHumanMerger: ~Copyable {
       }
       let (low, high) = (contentRow(lowRow), contentRow(highRow))
       let (lowSums, highSums) = (contentSums + low * rowSums, contentSums + high * rowSums)
-      var blend = m2fp_row(
+      var blend = m2fp_post_row(
         a: highest + low * imageStride, b: highest + high * imageStride, c: nil,
         weight_a: 1 - weight, weight_b: weight, weight_c: 0)
-      m2fp_blend_row(&blend, 0, Int32(imageStride), values)
+      m2fp_post_blend_row(&blend, 0, Int32(imageStride), values)
       let target = labels + y * width
       for x in stride(from: 0, to: width, by: Self.lanes) {
         let valid = min(Self.lanes, width - x)
@@ -259,10 +259,10 @@ struct SingleHumanMerger: ~Copyable {
           for lane in 0..<valid { target[x + lane] = winner[lane] }
         }
       }
-      var same = m2fp_row(
+      var same = m2fp_post_row(
         a: values, b: values, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
-      m2fp_logistic_row(&same, 0, Int32(imageStride), -.infinity, 1, values)
-      m2fp_sum_by_label(values, target, Int32(width), totals + y / shareRows * classes)
+      m2fp_post_logistic_row(&same, 0, Int32(imageStride), -.infinity, 1, values)
+      m2fp_post_sum_by_label(values, target, Int32(width), totals + y / shareRows * classes)
     }
   }
 }

@@ -62,7 +62,7 @@ struct PersonOptions: ParsableArguments {
   func rules(contract: ModelContract, needed: Bool) -> PersonRules? {
     guard persons || needed else { return nil }
     return PersonRules(
-      minScore: minPersonScore ?? contract.postprocess.semanticScoreThreshold ?? 0,
+      minScore: minPersonScore ?? contract.postprocess.instanceRules?.semanticScoreThreshold ?? 0,
       minSize: minPersonSize?.size ?? .share(0.001), maxOverlap: maxPersonOverlap ?? 0.5)
   }
 

@@ -65,6 +65,8 @@ enum Remedies {
       "Look to the disks and the load, and run again, or allow more with --timeout."
     case .nothingSelected:
       "Look at --include and --exclude."
+    case .noSuchModel:
+      "Give a file, or set M2FP_MODELS to the folder that holds it."
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
     case .noContract:

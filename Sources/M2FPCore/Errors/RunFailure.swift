@@ -34,6 +34,8 @@ public struct RunFailure: Error, Sendable, Equatable {
     case stuckFiles
     /// There are files, and the patterns select none of them.
     case nothingSelected
+    /// A name that no archive has.
+    case noSuchModel
     /// An archive that cannot be read or loaded.
     case damagedModel
     /// An archive that does not say what it is.

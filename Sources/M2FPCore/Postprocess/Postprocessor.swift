@@ -189,4 +189,5 @@ final class Workspace {
   var merger = SemanticMerger()
   var patchSampler = PatchSampler()
   var singleHuman = SingleHumanMerger()
+  var rowMerger = ClassRowMerger()
 }

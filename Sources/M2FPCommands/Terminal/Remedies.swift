@@ -71,6 +71,8 @@ enum Remedies {
       "Parse the photos first: 'm2fp parse DIR'."
     case .nothingSelected:
       "Look at --include and --exclude."
+    case .noSuchModel:
+      "Give a file, or set M2FP_MODELS to the folder that holds it."
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
     case .noContract:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 r"""Measure a model on held-out renders and on real photos.
 
 The photos are a few annotated here (`evaluation`), and with --labelled those that other people
@@ -8,10 +7,10 @@ that nobody wears.
 The same figures come from a network run here (--archive, --checkpoint) or from what `m2fp parse`
 wrote (--predictions). For the latter:
 
-    python3 Models/evaluate.py --gather [--scenes SHARDS] [--labelled LABELLED]
+    python3 Models evaluate --gather [--scenes SHARDS] [--labelled LABELLED]
     m2fp parse DATA --out PREDICTIONS --masks none --persons \
       --min-person-score 0 --min-person-size 1 --max-person-overlap 1
-    python3 Models/evaluate.py --predictions PREDICTIONS [--scenes SHARDS] [--labelled LABELLED]
+    python3 Models evaluate --predictions PREDICTIONS [--scenes SHARDS] [--labelled LABELLED]
 
 where DATA is the folder of --data. Persons are counted as upstream's evaluator does, so the command
 is told to leave none out. Without --persons the measures of instances are left out.
@@ -443,7 +442,3 @@ def main() -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

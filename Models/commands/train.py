@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Train m2fp-tiny on photos and rendered shards; stops and resumes anywhere.
 
 The learning rate is level and falls over the last --cool-down minutes of the training time that
@@ -257,7 +256,7 @@ def parse_arguments() -> argparse.Namespace:
         "--start-from",
         type=Path,
         metavar="CHECKPOINT",
-        help="a whole network's weights to start from, such as recover.py's (first run only)",
+        help="a whole network's weights to start from, such as recover's (first run only)",
     )
     parser.add_argument("--minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
@@ -514,7 +513,3 @@ def main() -> None:
     learner.close()
     for helper in helpers:
         helper.join()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,1 +1,1 @@
-"""The parts of Models/bench.py."""
+"""ModelScope, ONNX Runtime and OpenVINO: what m2fp is compared with."""

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,8 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp import samples
 from m2fp.samples import FAR, HELD, PERSON, UNKNOWN, UNKNOWN_PERSON, UNKNOWN_SIDE

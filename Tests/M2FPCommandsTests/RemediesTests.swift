@@ -65,10 +65,10 @@ struct RemediesTests {
     (RunFailure.Kind.temporary, RunFailure.Detail?.some(.locked), "--lock wait."),
     (.outputNotWritable, .notLockable, "--lock off"), (.temporary, .stuckFiles, "--timeout"),
     (.noInput, .nothingSelected, "--include and --exclude"),
-    (.modelContract, .damagedModel, "'m2fp doctor'"), (.modelContract, .noContract, "export.py."),
-    (.modelContract, .unusableContract, "Models/export.py."),
+    (.modelContract, .damagedModel, "'m2fp doctor'"), (.modelContract, .noContract, "'python3 Models export'."),
+    (.modelContract, .unusableContract, "'python3 Models export'."),
     (.modelContract, .contractVersion(isNewer: true), "Update m2fp"),
-    (.modelContract, .contractVersion(isNewer: false), "this version's Models/export.py"),
+    (.modelContract, .contractVersion(isNewer: false), "this version's 'python3 Models export'"),
     (.usage, .noJobArray, "--array=1-N"), (.usage, .unevenJobArray, "--array=1-N"),
     (.libraryMissing, nil, "'make install'"),
   ])

@@ -12,7 +12,7 @@ struct ModelLocator {
   let folders: [FilePath]
 
   /// Searches `$M2FP_MODELS` (folders, separated by colons), the user's data folder, the folder
-  /// `make install` fills, and `Models/` of the checkout that the binary was built in.
+  /// `make install` fills, and `Models/archives/` of the checkout that the binary was built in.
   init(environment: [String: String], executable: FilePath) {
     var folders = (environment["M2FP_MODELS"] ?? "").split(separator: ":").map {
       FilePath(String($0))
@@ -28,7 +28,7 @@ struct ModelLocator {
     while let name = folder.lastComponent {
       folder.removeLastComponent()
       if name.bytes.starts(with: ".build".utf8) {
-        folders.append(folder.appending("Models"))
+        folders.append(folder.appending("Models/archives"))
         break
       }
     }

@@ -248,6 +248,11 @@ def parse_arguments() -> argparse.Namespace:
         " missing is asked of --start-from",
     )
     parser.add_argument(
+        "--poses",
+        type=Path,
+        help="JSON that the command poses wrote: joints tell whose limb is whose (default: none)",
+    )
+    parser.add_argument(
         "--encoder",
         type=Path,
         help="weights that m2fp.efficientnet_lite wrote, to start from (first run only)",
@@ -346,7 +351,7 @@ class Learner:
         self.steps = 0
         on_gpu = self.device.type == "cuda"
         sources = functools.partial(
-            make_mixture, arguments.data, arguments.renders, arguments.sides
+            make_mixture, arguments.data, arguments.renders, arguments.sides, arguments.poses
         )
         batches = Batches(sources, arguments.pixels, arguments.points, seed, progress)
         loader = DataLoader(

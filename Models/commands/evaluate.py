@@ -38,7 +38,7 @@ from m2fp.config import CONFIGS
 from m2fp.contract import CLASSES, PALETTE, make_contract
 from m2fp.model import M2FP
 from m2fp.postprocess import parse
-from m2fp.preprocess import prepare
+from m2fp.preprocess import picture, prepare
 from photos import split
 from photos.street import read_image as read_labelled
 from synthetic import shards
@@ -77,8 +77,9 @@ def network_parser(network: torch.nn.Module, contract: dict, max_side: int) -> P
         image, resized = prepare(rgb, preprocess)
         logits, masks = (x[0] for x in network(image))
         found = parse(
-            logits, masks, image.shape[2:], resized, rgb.shape[:2], contract["postprocess"]
-        )
+            logits, masks, image.shape[2:], resized, rgb.shape[:2], contract["postprocess"],
+            picture(image, resized, preprocess),
+        )  # fmt: skip
         return Found(*(x.numpy() for x in found))
 
     return run

@@ -36,7 +36,7 @@ from m2fp.model import M2FP
 from m2fp.muon import Muon, is_matrix
 from m2fp.pixel_decoder import LEVELS
 from m2fp.postprocess import parse
-from m2fp.preprocess import prepare
+from m2fp.preprocess import picture, prepare
 from m2fp.training_data import HUMAN, IGNORED_CENTRE, Batch, Batches, Renders
 from photos import sides
 from photos.mixture import make_mixture
@@ -162,7 +162,10 @@ def validate(model: M2FP, folder: Path, count: int) -> Scores:
         image, resized = prepare(scene.rgb, contract["preprocess"])
         logits, masks = (x[0].float().cpu() for x in model(image.to(device)))
         size = scene.labels.shape
-        found = parse(logits, masks, image.shape[2:], resized, size, contract["postprocess"])
+        found = parse(
+            logits, masks, image.shape[2:], resized, size, contract["postprocess"],
+            picture(image.cpu(), resized, contract["preprocess"]),
+        )  # fmt: skip
         pairs = scene.labels.astype(np.int64) * HUMAN + found.labels.numpy()
         confusion += np.bincount(pairs.ravel(), minlength=HUMAN**2).reshape(HUMAN, HUMAN)
         ours, theirs = found.persons.numpy() > 0, scene.persons > 0

@@ -45,9 +45,9 @@ test: setup-test
 	swift build --build-tests
 	swift test --skip-build --skip '^IntegrationTests\.'
 	swift test --skip-build --filter '^IntegrationTests\.'
-	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/m2fp-tiny.pt \
+	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
-	$(PYTHON) -m unittest discover -s Models/tests
+	$(PYTHON) -m unittest discover -s Models/tests -t Models
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
 
 # The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
@@ -67,7 +67,7 @@ chaos: setup-test build
 	$(TRIAL) CHAOS_ROUNDS=$(CHAOS_ROUNDS) swift test --filter ChaosTests
 
 # What runs are estimated to need against what they take; for MEMORY_MODELS=a.pt:b.pt.
-MEMORY_MODELS ?= $(CURDIR)/Models/m2fp-tiny.pt
+MEMORY_MODELS ?= $(CURDIR)/Models/archives/m2fp-tiny.pt
 memory: setup-test build
 	$(TRIAL) MEMORY_MODELS=$(MEMORY_MODELS) swift test --filter MemoryTests
 
@@ -113,12 +113,12 @@ pictures: build
 
 parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))
-	$(PYTHON) Models/parity.py
+	$(PYTHON) Models parity
 
 # The measures of `m2fp eval` against M2FP's own evaluator: UPSTREAM is a checkout of
 # https://github.com/soeaver/M2FP.
 eval-parity: setup-test
-	$(PYTHON) Models/evaluation/upstream_cases.py --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
+	$(PYTHON) Models upstream_cases --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
 
 # The decoder against Pillow, pixel by pixel, on every JPEG and PNG of Pillow's own test set (which
 # its source package holds), of ours and of PILLOW_FOLDERS.
@@ -150,13 +150,13 @@ recipes-check: build
 bench: setup-test
 	$(call install,$(PARITY_PACKAGES))
 	$(SWIFT_BUILD)
-	$(PYTHON) Models/bench.py $(BENCH)
+	$(PYTHON) Models bench $(BENCH)
 
 install: build manual completions
 	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp
 	install -D -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) \
 	  $(DESTDIR)$(PREFIX)/lib/m2fp/$(TORCH_LIBRARY)
-	install -D -m 644 Models/m2fp-tiny.pt $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
+	install -D -m 644 Models/archives/m2fp-tiny.pt $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 .build/man/*.1
 	install -D -m 644 .build/completions/bash $(DESTDIR)$(PREFIX)/$(BASH_COMPLETION)
 	install -D -m 644 .build/completions/zsh $(DESTDIR)$(PREFIX)/$(ZSH_COMPLETION)

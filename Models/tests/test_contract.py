@@ -1,10 +1,6 @@
 """The contract: what the command reads out of an archive."""
 
-import sys
 import unittest
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from m2fp.config import CONFIGS
 from m2fp.contract import CLASSES, PALETTE, for_dataset, make_contract

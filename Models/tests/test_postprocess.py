@@ -1,10 +1,6 @@
-import sys
 import unittest
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp.postprocess import parse
 

@@ -38,7 +38,7 @@ public struct ModelLocator: Sendable {
   }
 
   /// Searches `$M2FP_MODELS` (folders, separated by colons), the user's data folder, share/m2fp/models
-  /// beside the folder of the executable, and `Models/` of the checkout that it was built in.
+  /// beside the folder of the executable, and `Models/archives/` of the checkout that it was built in.
   init(environment: [String: String], executable: FilePath) {
     var folders = (environment["M2FP_MODELS"] ?? "").split(separator: ":").map {
       FilePath(String($0))
@@ -54,7 +54,7 @@ public struct ModelLocator: Sendable {
     while let name = folder.lastComponent {
       folder.removeLastComponent()
       if name.bytes.starts(with: ".build".utf8) {
-        folders.append(folder.appending("Models"))
+        folders.append(folder.appending("Models/archives"))
         break
       }
     }

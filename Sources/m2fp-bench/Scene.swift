@@ -56,7 +56,7 @@ struct Scene {
     }
   }
 
-  /// What weights without training, whose heads were fitted as Models/parity.py fits them, return:
+  /// What weights without training, whose heads were fitted as Models/commands/parity.py fits them, return:
   /// each mask is a mixture of eight mottled planes, 80 of them are instances, and together they cover
   /// the photo some 25 times, nearly everywhere with several classes.
   func fitted() -> Logits {

@@ -95,6 +95,7 @@ struct CommandLineWords {
   private static let scripts = [
     Pattern(mark: ".py", pattern: #"[A-Za-z_/]+\.py\b"#),
     Pattern(mark: ".sh", pattern: #"[A-Za-z_/]+\.sh\b"#),
+    Pattern(mark: "python3", pattern: #"python3 Models [a-z_]+"#),
   ]
 
   private static let exits = [

@@ -66,10 +66,10 @@ struct RemediesTests {
     (.outputNotWritable, .notLockable, "--lock off"), (.temporary, .stuckFiles, "--timeout"),
     (.noInput, .nothingSelected, "--include and --exclude"),
     (.modelMissing, .noSuchModel, "M2FP_MODELS"), (.modelContract, .damagedModel, "'m2fp doctor'"),
-    (.modelContract, .noContract, "export.py."),
-    (.modelContract, .unusableContract, "Models/export.py."),
+    (.modelContract, .noContract, "'python3 Models export'."),
+    (.modelContract, .unusableContract, "'python3 Models export'."),
     (.modelContract, .contractVersion(isNewer: true), "Update m2fp"),
-    (.modelContract, .contractVersion(isNewer: false), "this version's Models/export.py"),
+    (.modelContract, .contractVersion(isNewer: false), "this version's 'python3 Models export'"),
     (.usage, .noJobArray, "--array=1-N"), (.usage, .unevenJobArray, "--array=1-N"),
     (.libraryMissing, nil, "'make install'"),
   ])

@@ -6,7 +6,7 @@ import Testing
 
 @testable import M2FPInference
 
-/// On the archives that Models/tests/make_fixture_model.py makes.
+/// On the archives that Models/commands/fixture_models.py makes.
 struct ModelTests {
   private let folder: TemporaryFolder
 

@@ -30,7 +30,7 @@ struct TorchSessionTests {
     }
   }
 
-  /// The image that Models/tests/make_fixture_model.py computed the references from.
+  /// The image that Models/commands/fixture_models.py computed the references from.
   private func fill(_ input: UnsafeMutableBufferPointer<Float>) {
     for index in input.indices { input[index] = Float(index * 7919 % 1009) / 504 - 1 }
   }

@@ -10,8 +10,8 @@ struct ModelsCommand: ConfigurableCommand {
     commandName: "models", abstract: "List the models that are installed.",
     discussion: """
       Models are .pt archives in the folders of M2FP_MODELS (separated by colons), \
-      ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. Models/export.py makes one from an \
-      official checkpoint.
+      ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. 'python3 Models export' of m2fp's \
+      sources makes one from an official checkpoint.
       """)
 
   @Flag(help: "Print one JSON object a line.")

@@ -76,13 +76,13 @@ enum Remedies {
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
     case .noContract:
-      "Make one with Models/export.py."
+      "Make one with 'python3 Models export'."
     case .unusableContract:
-      "Export the model anew with Models/export.py."
+      "Export the model anew with 'python3 Models export'."
     case .contractVersion(isNewer: true):
-      "Update m2fp, or export the model anew with this version's Models/export.py."
+      "Update m2fp, or export the model anew with this version's 'python3 Models export'."
     case .contractVersion(isNewer: false):
-      "Export the model anew with this version's Models/export.py."
+      "Export the model anew with this version's 'python3 Models export'."
     case .noJobArray:
       "Start m2fp by 'sbatch --array=1-N', or name the shard as --shard I/N."
     case .unevenJobArray:

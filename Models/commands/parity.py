@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Compare m2fp with ModelScope's M2FP: network, and results for photos from file to labels.
 
 Official weights cannot be had everywhere, and random ones give masks without shape. So the official
@@ -9,7 +8,6 @@ and several persons really appear: see ``fit_heads``. Both sides load the same c
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import subprocess
 import sys
@@ -26,9 +24,9 @@ from m2fp import archive
 from m2fp.config import CONFIGS, Config
 from m2fp.contract import CLASSES, for_dataset
 from m2fp.model import M2FP
-from reference import Reference, enter_environment
+from reference.modelscope import Reference, enter_environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LOGIT_TOLERANCE = 1e-3
 SCORE_TOLERANCE = 1e-4
 # Share of a photo's pixels whose label may differ.
@@ -209,7 +207,7 @@ def compare(
     config = for_dataset(config, dataset)
     checkpoint, model_file = folder / f"{dataset}.pth", folder / f"{dataset}.pt"
     make_checkpoint(config, photos, checkpoint)
-    export = [sys.executable, ROOT / "Models" / "export.py", "--config", config.name]
+    export = [sys.executable, ROOT / "Models", "export", "--config", config.name]
     export += ["--checkpoint", checkpoint, "--dataset", dataset, "--out", model_file]
     subprocess.run([*export, "--licence", "MIT"], check=True)
     outputs = folder / f"{dataset}-parsed"
@@ -279,7 +277,3 @@ def main() -> int:
     verdict = f"{comparison.failures} comparisons failed" if comparison.failures else "all equal"
     print(f"parity: {verdict}")
     return 1 if comparison.failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write Tests/Fixtures/models: archives small enough for git that obey the contract or break it.
 
 The network of most is made by hand, so that tests can know its answer: each part is a corner of the
@@ -9,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -17,13 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from m2fp import archive, model
+from m2fp.config import CONFIGS
+from m2fp.contract import for_dataset, make_contract
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Models"))
-
-from m2fp import archive, model  # noqa: E402
-from m2fp.config import CONFIGS  # noqa: E402
-from m2fp.contract import for_dataset, make_contract  # noqa: E402
-
 FOLDER = ROOT / "Tests" / "Fixtures" / "models"
 CONFIG = dataclasses.replace(
     CONFIGS["m2fp-r50"],
@@ -335,7 +331,3 @@ def make_overflowing(contract: dict) -> None:
 
     network = torch.jit.freeze(torch.jit.script(Overflowing().eval()))
     archive.save_archive(network, contract, FOLDER / "overflowing-shapes.pt")
-
-
-if __name__ == "__main__":
-    main()

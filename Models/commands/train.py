@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Train m2fp-tiny on photos and rendered shards; stops and resumes anywhere.
 
 The learning rate is level and falls over the last --cool-down minutes of the training time that
@@ -37,7 +36,7 @@ from m2fp.model import M2FP
 from m2fp.muon import Muon, is_matrix
 from m2fp.pixel_decoder import LEVELS
 from m2fp.postprocess import parse
-from m2fp.preprocess import prepare
+from m2fp.preprocess import picture, prepare
 from m2fp.training_data import HUMAN, IGNORED_CENTRE, Batch, Batches, Renders
 from photos import sides
 from photos.mixture import make_mixture
@@ -163,7 +162,10 @@ def validate(model: M2FP, folder: Path, count: int) -> Scores:
         image, resized = prepare(scene.rgb, contract["preprocess"])
         logits, masks = (x[0].float().cpu() for x in model(image.to(device)))
         size = scene.labels.shape
-        found = parse(logits, masks, image.shape[2:], resized, size, contract["postprocess"])
+        found = parse(
+            logits, masks, image.shape[2:], resized, size, contract["postprocess"],
+            picture(image.cpu(), resized, contract["preprocess"]),
+        )  # fmt: skip
         pairs = scene.labels.astype(np.int64) * HUMAN + found.labels.numpy()
         confusion += np.bincount(pairs.ravel(), minlength=HUMAN**2).reshape(HUMAN, HUMAN)
         ours, theirs = found.persons.numpy() > 0, scene.persons > 0
@@ -249,6 +251,11 @@ def parse_arguments() -> argparse.Namespace:
         " missing is asked of --start-from",
     )
     parser.add_argument(
+        "--poses",
+        type=Path,
+        help="JSON that the command poses wrote: joints tell whose limb is whose (default: none)",
+    )
+    parser.add_argument(
         "--encoder",
         type=Path,
         help="weights that m2fp.efficientnet_lite wrote, to start from (first run only)",
@@ -257,7 +264,7 @@ def parse_arguments() -> argparse.Namespace:
         "--start-from",
         type=Path,
         metavar="CHECKPOINT",
-        help="a whole network's weights to start from, such as recover.py's (first run only)",
+        help="a whole network's weights to start from, such as recover's (first run only)",
     )
     parser.add_argument("--minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
@@ -347,7 +354,7 @@ class Learner:
         self.steps = 0
         on_gpu = self.device.type == "cuda"
         sources = functools.partial(
-            make_mixture, arguments.data, arguments.renders, arguments.sides
+            make_mixture, arguments.data, arguments.renders, arguments.sides, arguments.poses
         )
         batches = Batches(sources, arguments.pixels, arguments.points, seed, progress)
         loader = DataLoader(
@@ -514,7 +521,3 @@ def main() -> None:
     learner.close()
     for helper in helpers:
         helper.join()
-
-
-if __name__ == "__main__":
-    main()

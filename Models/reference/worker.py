@@ -1,6 +1,6 @@
 """A peer in a process of its own: runs a network, or a whole parse, on request.
 
-    python3 -m benchmark.worker KIND FILE WIDTH HEIGHT THREADS
+    python3 -m reference.worker KIND FILE WIDTH HEIGHT THREADS
 
 reads lines on standard input. An empty line: run once on a fixed input. A line with paths (photo,
 tab, output): parse the photo. The answer is one line: seconds, the seconds of the postprocess
@@ -66,7 +66,7 @@ class ModelScope:
 
         from m2fp.config import CONFIGS
         from m2fp.contract import CLASSES, for_dataset
-        from reference import Reference
+        from .modelscope import Reference
 
         torch.set_num_threads(threads)
         self.torch = torch

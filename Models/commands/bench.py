@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Measure m2fp beside ModelScope's code, ONNX Runtime and OpenVINO, in one run.
 
 All compute the same network: the official architecture with the seeded, fitted weights of
-parity.py. ONNX Runtime and OpenVINO get our own export, with folded BatchNorms and mask features
+`parity`. ONNX Runtime and OpenVINO get our own export, with folded BatchNorms and mask features
 that are resized once a level, which suits them better than ModelScope's graph. Every figure is a
 median of runs that take turns, so that a machine that slows down slows all of them.
 """
@@ -26,15 +25,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-import parity
-from benchmark import report
+from commands import parity
+from reference import report
 from m2fp import archive, checkpoint
 from m2fp.config import CONFIGS
 from m2fp.contract import for_dataset
 from m2fp.model import M2FP
-from reference import MARKER, install
+from reference.modelscope import MARKER, install
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "network", "throughput", "profile", "precision", "folder", "busy", "growth", "stages", "startup",
     "tiny",
@@ -121,7 +120,7 @@ class Bench:
                 photos = parity.make_photos(Path(folder))
                 parity.make_checkpoint(config, photos, self.checkpoint)
         if not self.archive.exists():
-            export = [sys.executable, ROOT / "Models" / "export.py", "--config", config.name]
+            export = [sys.executable, ROOT / "Models", "export", "--config", config.name]
             export += ["--checkpoint", self.checkpoint, "--licence", "MIT", "--out", self.archive]
             subprocess.run(export, check=True)
         if not self.onnx.exists():
@@ -139,7 +138,7 @@ class Bench:
         environment = self.work / (kind if is_modelscope else "peers")
         file = file or (self.checkpoint if is_modelscope else self.onnx)
         worker = "modelscope" if is_modelscope else kind
-        command = [environment / "bin" / "python", "-m", "benchmark.worker", worker, file]
+        command = [environment / "bin" / "python", "-m", "reference.worker", worker, file]
         return Worker(
             [*command, size, size, threads],
             {"OMP_NUM_THREADS": str(threads), "MODELSCOPE_CACHE": str(environment / "cache")},
@@ -407,7 +406,7 @@ def measure_precision(bench: Bench) -> dict:
     result = {}
     photos = sorted(bench.photos.iterdir())
     few = photos[:: max(1, len(photos) // 8)][:8]
-    for model, chosen in ((bench.archive, few), (ROOT / "Models" / "m2fp-tiny.pt", photos)):
+    for model, chosen in ((bench.archive, few), (ROOT / "Models" / "archives" / "m2fp-tiny.pt", photos)):
         with tempfile.TemporaryDirectory(dir=bench.work) as folder:
             for precision in ("float32", "int16"):
                 command = [bench.m2fp, "parse", *chosen, "--model", model, "--masks", "none"]
@@ -462,7 +461,7 @@ def measure_startup(bench: Bench) -> dict:
 
 
 def measure_tiny(bench: Bench) -> dict:
-    model = ROOT / "Models" / "m2fp-tiny.pt"
+    model = ROOT / "Models" / "archives" / "m2fp-tiny.pt"
     result = {"folder": parse_with_m2fp(bench, bench.photos, model)["summary"]}
     for threads in (1, 2):
         workers = {"m2fp": bench.ours(model, 448, 448, threads)}
@@ -513,7 +512,3 @@ def main() -> int:
         report.write(results, arguments.out)
     print((arguments.out / "README.md").read_text())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import cv2
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import synthetic
 from synthetic import shards
 
@@ -58,7 +55,3 @@ def main() -> None:
         )
         shards.write(path, seeds, scenes)
         print(f"{path.name}: {len(seeds) / (time.monotonic() - began):.1f} images/s", flush=True)
-
-
-if __name__ == "__main__":
-    main()

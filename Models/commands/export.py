@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Turn a checkpoint into a TorchScript archive with its contract inside, for the m2fp command."""
 
 from __future__ import annotations
@@ -131,7 +130,3 @@ def main() -> int:
     else:
         return 0
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

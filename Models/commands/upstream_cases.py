@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Generated evaluation cases, with the answers of M2FP's published evaluator.
 
 `m2fp eval` must give the figures that papers report. So the evaluator of https://github.com/soeaver/M2FP
@@ -6,8 +5,8 @@ is run, from a checkout that is named, on cases made here, and its answers are k
 Tests/Fixtures/evaluation/cases.json, where the Swift and the Python tests read them. Nothing of that code is
 in this repository: it is CC BY-NC.
 
-    upstream_cases.py --upstream CHECKOUT           compares the kept answers with the evaluator's
-    upstream_cases.py --upstream CHECKOUT --write   makes the file anew
+    python3 Models upstream_cases --upstream CHECKOUT           compares the kept answers with the evaluator's
+    python3 Models upstream_cases --upstream CHECKOUT --write   makes the file anew
 
 All scores of a case differ: the order of equal ones is that of NumPy's unstable sort.
 """
@@ -441,7 +440,3 @@ def main() -> None:
         print(difference)
     print(f"{len(cases)} cases, {len(found)} differences")
     sys.exit(1 if found else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Plot a run's losses, and its validation if there is any, to training-curve.png; keep the latter
 as CSV."""
 
@@ -26,8 +25,8 @@ def columns(path: Path) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="the --out folder of train.py")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--run", type=Path, required=True, help="the --out folder of train")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1])
     arguments = parser.parse_args()
 
     loss = columns(arguments.run / "loss.csv")
@@ -53,7 +52,3 @@ def main() -> None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     figure.savefig(arguments.out / "training-curve.png", dpi=110)
-
-
-if __name__ == "__main__":
-    main()

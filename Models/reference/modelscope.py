@@ -1,7 +1,7 @@
 """ModelScope's M2FP, imported from a throw-away environment: what ours is compared with.
 
 Nothing of it is copied here (parts of it are CC BY-NC 4.0). ``enter_environment`` runs the calling
-script again inside a virtual environment that has it; ``Reference`` wraps its network and pipeline.
+command again inside a virtual environment that has it; ``Reference`` wraps its network and pipeline.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def install(folder: Path, own_torch: bool = False) -> Path:
 
 
 def enter_environment(folder: Path | None = None) -> None:
-    """Run this script again in a virtual environment that has ModelScope.
+    """Run this command again in a virtual environment that has ModelScope.
 
     Returns inside the environment; the outer process ends here with the inner one's exit code.
     Parameters
@@ -75,7 +75,7 @@ def enter_environment(folder: Path | None = None) -> None:
         python = install(folder)
         # ModelScope writes an index of its modules into its cache folder.
         environment = os.environ | {"MODELSCOPE_CACHE": str(folder / "cache")}
-        sys.exit(subprocess.run([python, *sys.argv], env=environment).returncode)
+        sys.exit(subprocess.run([python, *sys.orig_argv[1:]], env=environment).returncode)
 
 
 class _Stub(types.ModuleType):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write Tests/Fixtures/golden: raw network outputs, and what ModelScope's postprocess makes of them.
 
 The format is described in the README.md beside the files.
@@ -16,9 +15,9 @@ import torch.nn.functional as F
 
 from m2fp.config import CONFIGS
 from m2fp.contract import CLASSES, for_dataset
-from reference import Reference, enter_environment
+from reference.modelscope import Reference, enter_environment
 
-FOLDER = Path(__file__).resolve().parent.parent / "Tests" / "Fixtures" / "golden"
+FOLDER = Path(__file__).resolve().parents[2] / "Tests" / "Fixtures" / "golden"
 # No pixel and no score may be this close to a threshold or a tie: float32 rounds at 1e-7, and
 # another order of the same operations must give the same answer.
 MARGIN = 2e-6
@@ -176,7 +175,3 @@ def main() -> None:
             if (case.crop is not None) == single:
                 index.append(run(case, reference, config.num_classes))
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -4,18 +4,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import synthetic
 from synthetic import body, classes, person, photos, rasteriser
-from synthetic.render import size_of
+from commands.render import size_of
 
 
 def check_scene(seed: int, split: str) -> classes.Scene:
@@ -112,7 +108,3 @@ def main() -> None:
     )
     for name, share, seen in zip(classes.CLASSES, pixels / pixels.sum(), images / options.count):
         print(f"{name:14s} {share:8.3%} of pixels, in {seen:5.1%} of images")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Turn an archive back into the checkpoint it was made from, so that training can go on from it.
 
 Halved weights stay rounded, and folded BatchNorms stay folded.
@@ -112,7 +111,7 @@ def difference(module: torch.nn.Module, model: M2FP) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--archive", type=Path, required=True, help="what export.py wrote")
+    parser.add_argument("--archive", type=Path, required=True, help="what export wrote")
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
     arguments = parser.parse_args()
     module, contract = archive.load_archive(arguments.archive)
@@ -131,7 +130,3 @@ def main() -> int:
     torch.save({"model": model.state_dict()}, arguments.out)
     print(f"wrote {arguments.out}: logits differ from the archive's by at most {moved:.2g}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

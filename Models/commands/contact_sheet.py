@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import synthetic
 from synthetic.classes import PALETTE, Scene
 
@@ -46,7 +43,3 @@ def main() -> None:
         for i in range(0, len(panels), options.columns)
     ]
     cv2.imwrite(str(options.out), np.concatenate(rows)[:, :, ::-1])
-
-
-if __name__ == "__main__":
-    main()

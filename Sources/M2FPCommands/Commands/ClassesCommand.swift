@@ -26,7 +26,7 @@ struct ClassesCommand: ConfigurableCommand, ExplainedCommand {
 
   func run() throws {
     try Console.exiting {
-      let contract = try ModelLocator.current().open(model).contract
+      let contract = try ModelLocator.standard.open(ModelReference(model)).contract
       let remap = try labelSet.table(modelClasses: contract.classes)
       let classes = remap?.classes ?? contract.classes
       let colours = try PaletteOption.colours(

@@ -13,8 +13,8 @@ struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
 
   static let explanation = """
     Models are .pt archives in the folders of M2FP_MODELS (separated by colons), \
-    ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. Models/export.py makes one from an \
-    official checkpoint.
+    ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. 'python3 Models export' of m2fp's \
+    sources makes one from an official checkpoint.
     """
 
   static let configuration = CommandConfiguration(
@@ -28,7 +28,7 @@ struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
 
   func run() throws {
     try Console.exiting {
-      let locator = ModelLocator.current()
+      let locator = ModelLocator.standard
       let archives = locator.archives
       if archives.isEmpty {
         throw RunFailure(
@@ -63,7 +63,7 @@ struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
         """
         \(name)\(isDefault ? " (default)" : "")
           \(path), \(ByteCount(archive.size))
-          \(contract.postprocess.humanIndex == nil ? "one person" : "many persons"), \
+          \(contract.humanIndex == nil ? "one person" : "many persons"), \
         \(contract.classes.count) classes, input \(describe(contract.preprocess.geometry))
           licence \(contract.licence)\(contract.commercialUse ? "" : ": non-commercial use only")
         """)

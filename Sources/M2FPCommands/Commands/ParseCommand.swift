@@ -159,7 +159,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
-    let archive = try ModelLocator.current().open(model)
+    let archive = try ModelLocator.standard.open(ModelReference(model))
     let contract = archive.contract
     let remap = try labelSet.table(modelClasses: contract.classes)
     let classes = remap?.classes ?? contract.classes

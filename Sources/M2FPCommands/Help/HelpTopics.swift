@@ -150,7 +150,7 @@ extension HelpTopic {
       ]),
       .lines(
         """
-        /usr/bin/python3 Models/export.py --config m2fp-r101 \\
+        /usr/bin/python3 Models export --config m2fp-r101 \\
           --checkpoint pytorch_model.pt --out m2fp-r101.pt
         """),
       .paragraph(

@@ -44,7 +44,7 @@ struct PersonOptions: ParsableArguments {
   /// - Parameter contract: The model's contract.
   func rules(contract: ModelContract) -> PersonRules {
     PersonRules(
-      minScore: minPersonScore ?? contract.postprocess.semanticScoreThreshold ?? 0,
+      minScore: minPersonScore ?? contract.postprocess.instanceRules?.semanticScoreThreshold ?? 0,
       minSize: minPersonSize?.size ?? .share(0.001), maxOverlap: maxPersonOverlap ?? 0.5)
   }
 }

@@ -71,16 +71,18 @@ enum Remedies {
       "Parse the photos first: 'm2fp parse DIR'."
     case .nothingSelected:
       "Look at --include and --exclude."
+    case .noSuchModel:
+      "Give a file, or set M2FP_MODELS to the folder that holds it."
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
     case .noContract:
-      "Make one with Models/export.py."
+      "Make one with 'python3 Models export'."
     case .unusableContract:
-      "Export the model anew with Models/export.py."
+      "Export the model anew with 'python3 Models export'."
     case .contractVersion(isNewer: true):
-      "Update m2fp, or export the model anew with this version's Models/export.py."
+      "Update m2fp, or export the model anew with this version's 'python3 Models export'."
     case .contractVersion(isNewer: false):
-      "Export the model anew with this version's Models/export.py."
+      "Export the model anew with this version's 'python3 Models export'."
     case .noJobArray:
       "Start m2fp by 'sbatch --array=1-N', or name the shard as --shard I/N."
     case .unevenJobArray:

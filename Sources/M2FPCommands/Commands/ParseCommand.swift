@@ -38,35 +38,17 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     usage: "m2fp parse [<options>] <photo or folder> ...",
     discussion: discussion)
 
+  @OptionGroup(title: "Used most")
+  var usual: UsualOptions
+
   @OptionGroup(title: "Selection")
   var selection: SelectionOptions
-
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"),
-    completion: .directory)
-  var out: FilePath?
-
-  @Option(
-    help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"),
-    completion: .models)
-  var model = ModelLocator.defaultModel
 
   @Option(help: "Cap on the long side of the network's input in pixels; 0 for the model's own.")
   var maxSide = 800
 
-  @Option(
-    name: [.customShort("j", allowingJoined: true), .long],
-    help: "Worker threads. Default: one for each CPU that the process may use.")
-  var jobs: Int?
-
   @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
   var threads: Int?
-
-  @Option(
-    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,..."),
-    completion: .classList)
-  var masks = "all"
 
   @OptionGroup
   var arithmetic: PrecisionOption
@@ -97,15 +79,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   @Option(help: "Largest file in MiB.")
   var maxFileSize = 256
 
-  @Flag(name: .shortAndLong, help: "Parse also photos whose outputs are current.")
-  var force = false
-
   @Flag(help: "Parse also photos whose colour map was corrected by hand, and lose the corrections.")
   var overwriteEdited = false
-
-  @Flag(
-    name: [.customShort("n"), .long], help: "Say what would be done and why, and write nothing.")
-  var dryRun = false
 
   @OptionGroup(title: "Cache")
   var cacheOptions: CacheOptions
@@ -125,7 +100,6 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     if maxSide != 0 && maxSide < 64 {
       throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")
     }
-    if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs is 1 to 1024.") }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads is 1 to 1024.")
     }
@@ -136,7 +110,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       throw ValidationError("--max-file-size is 1 to 4095 MiB.")
     }
     try OptionConflicts.check(
-      pictures.given.union(personOutputs.given).union(personOptions.given).union(cacheOptions.given).union(faults.given)
+      pictures.given.union(personOutputs.given).union(personOptions.given).union(cacheOptions.given)
+        .union(faults.given)
         .union(exports.needPersons ? ["persons"] : []))
   }
 
@@ -145,7 +120,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     // What is begun is finished, whether or not someone still reads what is printed.
     signal(SIGPIPE, SIG_IGN)
     try Console.exiting(logger) {
-      guard let path = messages.metrics, !dryRun else {
+      guard let path = messages.metrics, !usual.dryRun else {
         return try parse(logger, metrics: nil)
       }
       let metrics = try RunMetrics(path)
@@ -159,26 +134,26 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
-    let archive = try ModelLocator.standard.open(ModelReference(model))
+    let archive = try ModelLocator.standard.open(ModelReference(usual.model))
     let contract = archive.contract
     let remap = try labelSet.table(modelClasses: contract.classes)
     let classes = remap?.classes ?? contract.classes
     let colours = try PaletteOption.colours(
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
-    let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
+    let maskClasses = try ClassList.indices(usual.masks, option: "--masks", classes: classes)
     let selected = try selection.selection()
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
     }
     var locks = try OutputLock.acquire(
-      selected, out: out, mode: dryRun ? .off : faults.lock, cancellation: cancellation
+      selected, out: usual.out, mode: usual.dryRun ? .off : faults.lock, cancellation: cancellation
     ) { path in
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
-    let files = try selected.plan(out: out, naming: naming)
+    let files = try selected.plan(out: usual.out, naming: naming)
     try Exporter.check(
-      exports.requests, files: files, inputs: selection.paths, probing: !dryRun)
+      exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
 
     var options = BatchOptions()
     options.parsing.maxSide = maxSide
@@ -192,11 +167,11 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.parsing.outputs.personMasks = try personOutputs.maskClasses(classes)
     options.parsing.outputs.overlay = try pictures.overlayStyle()
     options.parsing.outputs.cutout = try pictures.cutout(classes: classes)
-    options.cache = dryRun ? nil : try cacheOptions.open()
-    options.force = force
+    options.cache = usual.dryRun ? nil : try cacheOptions.open()
+    options.force = usual.force
     options.overwriteEdited = overwriteEdited
     options.version = Version.current
-    options.outputRoot = out
+    options.outputRoot = usual.out
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
@@ -208,13 +183,13 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let due = checked.filter { $0.status != .current && $0.file.input.failure == nil }
     let parsed = due.filter(\.status.mayNeedNetwork)
     let budget = CPUBudget.current()
-    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due.count, budget: budget)
+    options.plan = ThreadPlan(jobs: usual.jobs, threads: threads, files: due.count, budget: budget)
     // What is only rendered needs no network's memory.
     let fitting =
       parsed.isEmpty
       ? options.plan.jobs
       : try memory.fittingJobs(
-        options, isFixed: jobs != nil, archive: archive, files: parsed.map(\.file))
+        options, isFixed: usual.jobs != nil, archive: archive, files: parsed.map(\.file))
     if fitting < options.plan.jobs {
       logger.info("\(fitting) of \(options.plan.jobs) workers fit into memory")
       options.plan = ThreadPlan(
@@ -236,10 +211,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     var reporters = RunReporters(
       list: messages.reporters(total: files.count, logger: logger), logger: logger)
     if let metrics { reporters.list.append(metrics) }
-    if let failureList, !dryRun {
+    if let failureList, !usual.dryRun {
       reporters.list.append(FailureListReporter(failureList, logger: logger))
     }
-    if !dryRun {
+    if !usual.dryRun {
       let exporter = Exporter(
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
@@ -247,10 +222,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       reporters.list += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
-      reporters.list.append(PlaceReporter(out: out, logger: logger))
+      reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
     let summary =
-      dryRun
+      usual.dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
       : batch.run(
         checked, cancellation: cancellation,

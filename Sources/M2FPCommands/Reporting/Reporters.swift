@@ -148,7 +148,8 @@ final class ProgressReporter: Reporter {
     }
     let filled = total > 0 ? width * done / total : width
     let (full, empty) = Console.showsUnicode ? ("█", "░") : ("#", ".")
-    let bar = String(repeating: full, count: filled) + String(repeating: empty, count: width - filled)
+    let bar =
+      String(repeating: full, count: filled) + String(repeating: empty, count: width - filled)
     Console.writeError("\r\(bar)\(text)")
   }
 

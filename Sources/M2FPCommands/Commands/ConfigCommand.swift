@@ -12,7 +12,8 @@ struct ConfigCommand: ExplainedCommand {
   static let explanation = """
     m2fp.toml in the current folder, or the file that --config names, sets defaults. A key is an \
     option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
-    What is typed on the command line is stronger; --no-FLAG undoes a flag.
+    ~/.config/m2fp/m2fp.toml does the same for every folder. Stronger than the user's file is the \
+    folder's, then a variable such as M2FP_JOBS, then what is typed; --no-FLAG undoes a flag.
 
       model = "m2fp-r101"
 
@@ -48,13 +49,13 @@ struct ConfigCommand: ExplainedCommand {
               ?? ": there is \(names.joined(separator: ", "))."))
       }
       let options = try OptionCatalog.all.get()
-      let source = try source(options)
+      let (sources, headline) = try sources(options)
       let shown = options.withDefaults.filter { commands.isEmpty || commands.contains($0.name) }
       try Console.exiting {
-        Console.writeLine(source.headline)
+        Console.writeLine(headline)
         for command in shown {
           Console.writeLine("\n[\(command.name)]")
-          let rows = command.options.map { Self.row($0, command.name, source.file) }
+          let rows = command.options.map { Self.row($0, command.name, sources) }
           let width = rows.map(\.setting.count).max() ?? 0
           for row in rows {
             let gap = String(repeating: " ", count: width - row.setting.count)
@@ -64,15 +65,14 @@ struct ConfigCommand: ExplainedCommand {
       }
     }
 
-    /// The file, if there is one that can be read, and what to say of it.
-    private func source(
+    /// What sets defaults, and what to say of it.
+    private func sources(
       _ options: OptionCatalog
-    ) throws -> (file: ConfigurationFile?, headline: TerminalText) {
-      let typed = configuration.config.map { ["--config", $0] } ?? []
-      guard !configuration.noConfig, let path = ConfigurationFile.path(for: typed) else {
-        return (nil, "# There is no \(ConfigurationFile.standardName) here, or it is left out.")
-      }
-      if Console.outputIsEmptyFile(at: path) {
+    ) throws -> (DefaultSources, headline: TerminalText) {
+      let typed =
+        configuration.noConfig
+        ? ["--no-config"] : configuration.config.map { ["--config", $0] } ?? []
+      if let path = ConfigurationFile.path(for: typed), Console.outputIsEmptyFile(at: path) {
         // By the shell, before this program began.
         Console.writeError(
           """
@@ -81,22 +81,24 @@ struct ConfigCommand: ExplainedCommand {
           and rename that.
 
           """)
-        return (nil, "# m2fp's own defaults")
+        return (DefaultSources([]), "# m2fp's own defaults")
       }
-      return (try ConfigurationFile(path: path, options: options), "# Defaults from \(path)")
+      let sources = try DefaultSources(for: typed, options: options)
+      let names = sources.names(for: options.withDefaults).joined(separator: ", ")
+      return (sources, names.isEmpty ? "# m2fp's own defaults" : "# Defaults from \(names)")
     }
 
     private static func row(
-      _ option: OptionCatalog.Option, _ command: String, _ file: ConfigurationFile?
+      _ option: OptionCatalog.Option, _ command: String, _ sources: DefaultSources
     ) -> (setting: String, source: String) {
-      switch file?.value(of: option.name, in: command) {
-      case .flag(let isSet)?:
-        return ("\(option.name) = \(isSet)", file?.path ?? "")
-      case .texts(let texts)?:
+      switch sources.value(of: option.name, in: command) {
+      case (.flag(let isSet), let origin)?:
+        return ("\(option.name) = \(isSet)", origin)
+      case (.texts(let texts), let origin)?:
         let value =
           option.isRepeating
           ? "[" + texts.map(quoted).joined(separator: ", ") + "]" : quoted(texts.first ?? "")
-        return ("\(option.name) = \(value)", file?.path ?? "")
+        return ("\(option.name) = \(value)", origin)
       case nil:
         guard let value = option.defaultValue else {
           return ("# \(option.name) =", option.statedDefault.map { "default: \($0)" } ?? "not set")

@@ -21,6 +21,12 @@ struct ConfigurationFile {
     case texts([String])
   }
 
+  /// Other places than files hold defaults, too.
+  init(path: String, values: [String: [String: Value]]) {
+    self.path = path
+    self.values = values
+  }
+
   /// Reads a file.
   ///
   /// - Throws: `ValidationError` if it cannot be read, or sets what is no option.
@@ -111,10 +117,7 @@ struct ConfigurationFile {
     }
     let counting = OptionConflicts.counting(
       defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }))
-    // What undoes a flag of the file has done its work: the parser does not know it.
-    let undone = command.options.filter { $0.isFlag && !$0.isInvertible }.map { "--no-" + $0.name }
-    return command.options.flatMap { counting[$0.name] ?? [] }
-      + typed.filter { !undone.contains($0) } + arguments.dropFirst(typed.count)
+    return command.options.flatMap { counting[$0.name] ?? [] } + arguments
   }
 
   private static func value(

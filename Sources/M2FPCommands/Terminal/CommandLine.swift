@@ -15,8 +15,8 @@ extension M2FPCommand {
         exit()
       }
       try checkCommand(arguments)
-      let (words, file) = try withDefaults(arguments)
-      let command = try parsed(words, typed: arguments, file)
+      let (words, sources) = try withDefaults(arguments)
+      let command = try parsed(words, typed: arguments, sources)
       try execute(command)
     } catch let code as ExitCode {
       leave(code)
@@ -90,39 +90,39 @@ extension M2FPCommand {
     try command.run()
   }
 
-  /// Parses; tells if it is m2fp.toml that is wrong, or an option that is misspelt.
+  /// Parses; tells if it is a default that is wrong, or an option that is misspelt.
   private static func parsed(
-    _ words: [String], typed: [String], _ file: ConfigurationFile?
+    _ words: [String], typed: [String], _ sources: [String]
   ) throws -> any ParsableCommand {
     do {
       return try parseAsRoot(words)
     } catch {
       // The parser tells of what is missing before it tells of what it does not know.
       try checkOptions(typed)
-      if let file, words != typed, (try? parseAsRoot(typed)) != nil {
-        Console.writeError("In \(file.path), which sets defaults:\n")
+      if words != typed, (try? parseAsRoot(typed)) != nil {
+        Console.writeError("In what sets defaults, \(sources.joined(separator: ", ")):\n")
       }
       throw error
     }
   }
 
-  /// The command line with the defaults of a file put in front of its options.
-  private static func withDefaults(
-    _ arguments: [String]
-  ) throws -> ([String], ConfigurationFile?) {
+  /// The command line with defaults put in front of its options, and the names of what sets them.
+  private static func withDefaults(_ arguments: [String]) throws -> ([String], [String]) {
     guard let name = arguments.first, configurableNames.contains(name) else {
-      return (arguments, nil)
+      return (arguments, [])
     }
     let rest = Array(arguments.dropFirst())
     // Whoever asks for help wants it also where m2fp.toml is broken.
     if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
-      return (arguments, nil)
+      return (arguments, [])
     }
-    guard let path = ConfigurationFile.path(for: rest) else { return (arguments, nil) }
     let options = try OptionCatalog.all.get()
-    let file = try ConfigurationFile(path: path, options: options)
-    guard let command = options.command(name) else { return (arguments, nil) }
-    return ([name] + file.arguments(for: command, with: rest), file)
+    guard let command = options.command(name) else { return (arguments, []) }
+    let sources = try DefaultSources(for: rest, options: options)
+    return (
+      [name] + sources.arguments(for: command, with: rest),
+      sources.names(for: [command])
+    )
   }
 
   private static func checkCommand(_ arguments: [String]) throws {

@@ -70,7 +70,7 @@ struct ConfigurationTests: CLIFixture {
     environment["M2FP_OVERLAY"] = ""
     environment["M2FP_JOBS"] = "many"
     let text = try await run("parse", "a.png", environment: environment)
-    #expect(text.code == 64 && text.error.contains("In what sets defaults, M2FP_))
+    #expect(text.code == 64 && text.error.contains("In what sets defaults, M2FP_"))
   }
 
   @Test func whatConfigShowPrintsIsAConfiguration() async throws {

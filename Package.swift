@@ -38,7 +38,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
-    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
     .executableTarget(
@@ -61,7 +60,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         system,
-        .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
@@ -96,10 +94,11 @@ let package = Package(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore", system],
+      name: "M2FPFiles", dependencies: ["CFileCalls", "CLibCrypto", "M2FPCore", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
+    .target(name: "CFileCalls", cSettings: cSettings),
     .target(name: "CTorchLoader", cSettings: cSettings),
     .target(
       name: "CTorchSession",

@@ -1,3 +1,4 @@
+import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import SystemPackage
@@ -76,10 +77,31 @@ public struct OutputNames: Sendable, Equatable {
 
   package static let masksSuffix = ".m2fp"
 
-  /// Whether what follows the stem in a path leads to an output and nowhere else.
-  package static func isBelowStem(_ suffix: FilePath) -> Bool {
-    !suffix.isAbsolute && suffix.bytes.starts(with: masksSuffix.utf8)
-      && suffix.components.allSatisfy { $0.kind == .regular }
+  /// Whether a path without the stem is one of a picture that m2fp makes of some class or person.
+  package static func isOutput(suffix: FilePath) -> Bool {
+    guard !suffix.isAbsolute, suffix.components.allSatisfy({ $0.kind == .regular }) else {
+      return false
+    }
+    let parts = suffix.components.map { String(decoding: $0.bytes, as: UTF8.self) }
+    guard let name = parts.last else { return false }
+    switch parts.count {
+    case 1: return fileSuffixes.contains(name) && name != masksSuffix + ".json"
+    case 2: return parts[0] == masksSuffix && (isMask(name) || isPerson(name, ".cutout.png"))
+    case 3: return parts[0] == masksSuffix && isPerson(parts[1], "") && isMask(name)
+    default: return false
+    }
+  }
+
+  private static func isMask(_ name: String) -> Bool {
+    guard name.hasSuffix(".png") else { return false }
+    let slug = String(name.dropLast(4))
+    return !slug.isEmpty && ClassNames.slug(slug) == slug
+  }
+
+  private static func isPerson(_ name: String, _ ending: String) -> Bool {
+    guard name.hasPrefix("person-"), name.hasSuffix(ending) else { return false }
+    let digits = name.dropFirst("person-".count).dropLast(ending.count)
+    return Int(digits).map { $0 > 0 && digits == "\($0)" } ?? false
   }
 
   private func path(_ suffix: String) -> FilePath {

@@ -158,11 +158,12 @@ struct CLIRun: Sendable {
 /// A line of `parse --json`.
 struct ReportLine: Decodable {
   struct Summary: Decodable {
-    let parsed, cached, current, planned, failed, remaining: Int
+    let parsed, cached, current, planned, failed, leftOut, remaining: Int
     let peakMemory: Int
 
     enum CodingKeys: String, CodingKey {
       case parsed, cached, current, planned, failed, remaining
+      case leftOut = "left_out"
       case peakMemory = "peak_memory"
     }
   }

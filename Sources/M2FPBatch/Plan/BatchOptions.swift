@@ -1,5 +1,6 @@
 import M2FP
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 import M2FPResults
 import SystemPackage
@@ -10,6 +11,9 @@ public struct BatchOptions: Sendable {
   public var parsing = ParserOptions()
   /// The folder that all outputs lie under; nil where they lie beside their inputs.
   public var outputRoot: FilePath?
+  /// Which symbolic links are followed, of those that were found on the way to a photo or lie below
+  /// ``outputRoot``.
+  public var links = LinkPolicy.own
   /// Where results are kept for other copies of an input; nil for nowhere.
   public var cache: ResultCache?
   /// Whether to parse files whose outputs are current.
@@ -23,6 +27,14 @@ public struct BatchOptions: Sendable {
   public var plan = ThreadPlan.single
 
   public init() {}
+
+  /// How the way to a photo is gone.
+  func rule(to input: Input) -> LinkRule { LinkRule(below: input.root, links) }
+
+  /// How the way to the outputs of a photo is gone.
+  func ruleToOutputs(of input: Input) -> LinkRule {
+    LinkRule(below: outputRoot ?? input.root, links)
+  }
 }
 
 extension Sidecar.Options {

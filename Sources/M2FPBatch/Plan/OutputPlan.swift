@@ -46,7 +46,8 @@ public enum OutputPlan {
           fullNamesDiffer: naming == .stem && other.name != name))
       planned.append(
         PlannedFile(
-          input: Input(path: input.path, relativePath: input.relativePath, failure: failure),
+          input: Input(
+            path: input.path, relativePath: input.relativePath, root: input.root, failure: failure),
           outputs: outputs))
     }
     return planned

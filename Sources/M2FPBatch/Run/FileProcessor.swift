@@ -28,6 +28,8 @@ struct FileProcessor: Sendable {
     /// The input's SHA-256.
     let digest: String
     let stamp: FileStamp
+    /// Who may read it, and so what is made of it.
+    let access: FileAccess
     let decoded: DecodedPhoto
     /// Where the result goes in the cache, if there is one.
     let cacheKey: CacheKey?
@@ -71,8 +73,11 @@ struct FileProcessor: Sendable {
   /// - Parameters:
   ///   - checked: The file.
   ///   - mayDefer: Whether to put the file off while another with the same bytes is on its way.
+  ///   - cancellation: Ends waiting for a lock.
   /// - Returns: The image, unless the file was done or put off.
-  func load(_ checked: CheckedFile, mayDefer: Bool) -> LoadResult {
+  func load(
+    _ checked: CheckedFile, mayDefer: Bool, cancellation: Cancellation
+  ) -> LoadResult {
     let file = checked.file
     var times = StageTimes()
     var warnings: [String] = []
@@ -86,7 +91,8 @@ struct FileProcessor: Sendable {
     let path = file.input.path
     do throws(FileFailure) {
       let contents = try times.measure(.read) { () throws(FileFailure) in
-        try FileReader.read(path, limit: options.maxFileSize)
+        try FileReader.read(
+          path, limit: options.maxFileSize, following: options.rule(to: file.input))
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
       if checked.status == .touched(sha256: digest) {
@@ -101,7 +107,7 @@ struct FileProcessor: Sendable {
         case .hit(let entry):
           warnings = entry.warnings
           let sidecar = try times.measure(.write) { () throws(FileFailure) in
-            try store(entry, file: file, modified: contents.stamp.modified)
+            try store(entry, file: file, contents, cancellation)
           }
           return done(.cached(sidecar))
         case .damaged: damage = ["its entry in the cache was damaged, and has been dropped"]
@@ -118,8 +124,8 @@ struct FileProcessor: Sendable {
       times.add(decoded.times)
       return .loaded(
         Loaded(
-          file: file, digest: digest, stamp: contents.stamp, decoded: decoded, cacheKey: cacheKey,
-          times: times))
+          file: file, digest: digest, stamp: contents.stamp, access: contents.access,
+          decoded: decoded, cacheKey: cacheKey, times: times))
     } catch {
       return done(.failed(error))
     }
@@ -138,7 +144,9 @@ struct FileProcessor: Sendable {
     case .stale(let reason): return outcome(.planned(reason))
     case .touched(let digest):
       do throws(FileFailure) {
-        let contents = try FileReader.read(checked.file.input.path, limit: options.maxFileSize)
+        let input = checked.file.input
+        let contents = try FileReader.read(
+          input.path, limit: options.maxFileSize, following: options.rule(to: input))
         let isSame = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest
         return outcome(isSame ? .current : .planned(.changedInput))
       } catch {
@@ -156,7 +164,7 @@ struct FileProcessor: Sendable {
   }
 
   /// Encodes and writes all outputs of one image, the sidecar last.
-  func write(_ parsed: Parsed) -> Outcome {
+  func write(_ parsed: Parsed, _ cancellation: Cancellation) -> Outcome {
     let loaded = parsed.loaded
     var times = parsed.times
     func outcome(_ result: Outcome.Result) -> Outcome {
@@ -178,8 +186,9 @@ struct FileProcessor: Sendable {
         model: model, options: recordedOptions, found: parsed.photo.summary,
         outputs: encoded.map { Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count) })
       try times.measure(.write) { () throws(FileFailure) in
-        try store(sidecar, names: names, modified: loaded.stamp.modified) {
-          (files) throws(FileFailure) in
+        try store(
+          sidecar, of: loaded.file, loaded.access, modified: loaded.stamp.modified, cancellation
+        ) { (files) throws(FileFailure) in
           for output in encoded {
             try output.file.withUnsafeBytes { (bytes) throws(FileFailure) in
               try files.write(bytes, to: names.path(of: output.kind))
@@ -188,7 +197,7 @@ struct FileProcessor: Sendable {
         }
         if let cacheKey = loaded.cacheKey {
           options.cache?.store(
-            cacheKey.key, sidecar: sidecar, stem: names.stem,
+            cacheKey.key, sidecar: sidecar, stem: names.stem, access: loaded.access,
             warnings: parsed.photo.warnings,
             outputs: encoded.map { output in
               { memory in output.file.withUnsafeBytes { memory.copyMemory(from: $0) } }
@@ -204,7 +213,9 @@ struct FileProcessor: Sendable {
   /// Remembers that an input with this modification time has been seen to be the same.
   private func touch(_ sidecar: FilePath, _ time: timespec) {
     _ = sidecar.withPlatformString { sidecar in
-      [time, time].withUnsafeBufferPointer { utimensat(AT_FDCWD, sidecar, $0.baseAddress, 0) }
+      [time, time].withUnsafeBufferPointer {
+        utimensat(AT_FDCWD, sidecar, $0.baseAddress, AT_SYMLINK_NOFOLLOW)
+      }
     }
   }
 
@@ -212,12 +223,15 @@ struct FileProcessor: Sendable {
 
   /// Writes what the cache has of an input with the same bytes.
   private func store(
-    _ entry: ResultCache.Entry, file: PlannedFile, modified: timespec
+    _ entry: ResultCache.Entry, file: PlannedFile, _ photo: FileReader.Contents,
+    _ cancellation: Cancellation
   ) throws(FileFailure) -> Sidecar {
     let names = file.outputs
     let sidecar = entry.sidecar.renamed(
       input: file.input.path.fileName, from: [], to: names.stem)
-    try store(sidecar, names: names, modified: modified) { (files) throws(FileFailure) in
+    try store(
+      sidecar, of: file, photo.access, modified: photo.stamp.modified, cancellation
+    ) { (files) throws(FileFailure) in
       try entry.forEachOutput { (output, bytes, original) throws(FileFailure) in
         try files.write(
           bytes, to: FilePath().appending(name: names.stem + output.path.bytes), sharing: original)
@@ -226,12 +240,27 @@ struct FileProcessor: Sendable {
     return sidecar
   }
 
+  /// Whoever holds it does so for the blink of an eye, unless he means ill or hangs.
+  private static let patience = Duration.seconds(10)
+
+  private func lock(_ folder: OpenFolder, _ cancellation: Cancellation) throws(FileFailure) {
+    let end = ContinuousClock.now + Self.patience
+    guard folder.lock(while: { !cancellation.isCancelled && ContinuousClock.now < end }) else {
+      throw FileFailure(
+        stage: .write, code: .outputNotWritable,
+        message: "another process holds a lock on the folder \(folder.path)")
+    }
+  }
+
   /// Writes the outputs that `writeOutputs` gives, then the sidecar; removes what is stale.
   private func store(
-    _ sidecar: Sidecar, names: OutputNames, modified: timespec,
+    _ sidecar: Sidecar, of file: PlannedFile, _ access: FileAccess, modified: timespec,
+    _ cancellation: Cancellation,
     writeOutputs: (inout AtomicFiles) throws(FileFailure) -> Void
   ) throws(FileFailure) {
-    var files = AtomicFiles(in: names.folder)
+    let names = file.outputs
+    var files = AtomicFiles(
+      in: names.folder, following: options.ruleToOutputs(of: file.input), access: access)
     try writeOutputs(&files)
     guard let text = try? sidecar.encoded() else {
       throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
@@ -241,7 +270,7 @@ struct FileProcessor: Sendable {
     try files.sync()
     guard let folder = files.root else { preconditionFailure("the sidecar was written") }
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
-    folder.lock()
+    try lock(folder, cancellation)
     defer { folder.unlock() }
     let stale = StaleOutputs(
       names, in: folder, slugs: (parser.contract.classes + parser.classes).map(ClassNames.slug),

@@ -30,8 +30,8 @@ final class StagePipeline: Sendable {
   let cancellation: Cancellation
   let outcomes: BoundedQueue<Outcome>
   private let files: [CheckedFile]
-  /// Where all outputs go; nil if they go to several folders.
-  private let onlyFolder: FilePath?
+  /// Where all outputs go, and how it is gone there; nil if they go to several folders.
+  private let onlyFolder: (path: FilePath, rule: LinkRule)?
   private let processor: FileProcessor
   private let loaded: BoundedQueue<Job<FileProcessor.Loaded>>
   private let parsed: BoundedQueue<Job<FileProcessor.Parsed>>
@@ -40,7 +40,8 @@ final class StagePipeline: Sendable {
   private let failed = Atomic<Int>(0)
 
   init(
-    files: [CheckedFile], onlyFolder: FilePath?, processor: FileProcessor, jobs: Int, helpers: Int,
+    files: [CheckedFile], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor, jobs: Int,
+    helpers: Int,
     cancellation: Cancellation
   ) {
     self.files = files
@@ -82,7 +83,7 @@ final class StagePipeline: Sendable {
   private func readFiles(_ watchdog: Watchdog) -> Bool {
     while !cancellation.isCancelled, let (file, mayDefer) = nextFile() {
       let result = watchdog.watch(file) {
-        processor.load(file.file, mayDefer: mayDefer)
+        processor.load(file.file, mayDefer: mayDefer, cancellation: cancellation)
       }
       switch result {
       case .loaded(let image): loaded.push(Job(file: file, value: image))
@@ -114,7 +115,9 @@ final class StagePipeline: Sendable {
         do throws(RunFailure) {
           // Now rather than after the first inference; not before, as where all is current nothing is
           // written.
-          if let onlyFolder { try AtomicFiles.checkWritable(onlyFolder) }
+          if let (path, rule) = onlyFolder {
+            try AtomicFiles.checkWritable(path, following: rule)
+          }
           worker = try processor.parser.makeWorker(threads: processor.options.plan.threads)
         } catch {
           cancellation.cancel(.failure(error))
@@ -142,7 +145,8 @@ final class StagePipeline: Sendable {
 
   private func writeFiles(_ watchdog: Watchdog) -> Bool {
     while let next = parsed.pop() {
-      guard let outcome = watchdog.watch(next.file, { processor.write(next.value) }) else {
+      guard let outcome = watchdog.watch(next.file, { processor.write(next.value, cancellation) })
+      else {
         return false
       }
       report(outcome)

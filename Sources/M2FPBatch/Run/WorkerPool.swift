@@ -23,7 +23,7 @@ struct WorkerPool: ~Copyable {
   private var expired = 0
 
   init(
-    files: [CheckedFile], onlyFolder: FilePath?, processor: FileProcessor,
+    files: [CheckedFile], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor,
     cancellation: Cancellation
   ) {
     let jobs = processor.options.plan.jobs

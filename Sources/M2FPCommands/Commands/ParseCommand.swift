@@ -155,7 +155,8 @@ struct ParseCommand: ConfigurableCommand {
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
-    let files = try selected.plan(out: out, naming: naming)
+    var leftOut: [FilePath] = []
+    let files = try selected.plan(out: out, naming: naming) { leftOut.append($0) }
     try Exporter.check(
       exports.requests, files: files, inputs: selection.paths, probing: !dryRun)
 
@@ -172,6 +173,7 @@ struct ParseCommand: ConfigurableCommand {
     options.cache = dryRun ? nil : try cacheOptions.open()
     options.force = force
     options.outputRoot = out
+    options.links = selected.links
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
@@ -212,15 +214,19 @@ struct ParseCommand: ConfigurableCommand {
       let exporter = Exporter(
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
-          generator: "m2fp \(Version.current)", explain: \.text), threads: budget.usable)
+          generator: "m2fp \(Version.current)", links: selected.links, explain: \.text),
+        threads: budget.usable)
       reporters += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
     }
+    for link in leftOut {
+      for reporter in reporters { reporter.leftOut(link) }
+    }
     let report = { (outcome: Outcome) in
       for reporter in reporters { reporter.add(outcome) }
     }
-    let summary =
+    var summary =
       dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: report)
       : batch.run(
@@ -231,6 +237,7 @@ struct ParseCommand: ConfigurableCommand {
           let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
           if isNeeded { try? parser.load() }
         }, report: report)
+    summary.leftOut = leftOut.count
     var unwritten: [RunFailure] = []
     for reporter in reporters {
       do throws(RunFailure) {

@@ -65,7 +65,7 @@ struct ModelLocator {
   ///
   /// - Throws: ``RunFailure``: missing (with the nearest name), damaged, or of a wrong contract.
   func open(_ reference: String) throws(RunFailure) -> ModelArchive {
-    if reference.contains("/") || reference.hasSuffix(".pt") {
+    if Self.isPath(reference) {
       return try ModelArchive(path: FilePath(reference))
     }
     let archives = archives
@@ -84,6 +84,11 @@ struct ModelLocator {
     }
     throw RunFailure(
       .modelMissing, message + " Give a file, or set M2FP_MODELS to the folder that holds it.")
+  }
+
+  /// Whether a reference is a file rather than a name.
+  static func isPath(_ reference: String) -> Bool {
+    reference.utf8.contains(UInt8(ascii: "/")) || Array(reference.utf8).ends(with: ".pt")
   }
 
   static func name(_ path: FilePath) -> String { path.stem ?? "" }

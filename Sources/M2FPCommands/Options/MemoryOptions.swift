@@ -43,7 +43,7 @@ struct MemoryOptions: ParsableArguments {
     let allowed = LargestPhoto(
       pixels: options.parsing.limits.maxPixels, fileSize: options.maxFileSize)
     if estimate(allowed).total(jobs: wanted) <= limit { return wanted }
-    let need = estimate(.among(files, allowed: allowed))
+    let need = estimate(.among(files, allowed: allowed, links: options.links))
     let fitting = (1...wanted).reversed().first { need.total(jobs: $0) <= limit }
     if let fitting, fitting == wanted || !isFixed { return fitting }
 

@@ -3,6 +3,7 @@ import M2FPBatch
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// The run as log messages with metadata: for `--log-format json`, in place of the progress bar.
 final class LogReporter: Reporter {
@@ -32,13 +33,18 @@ final class LogReporter: Reporter {
     }
   }
 
+  func leftOut(_ link: FilePath) {
+    logger.warning("\(Self.leftOutReason)", metadata: ["file": "\(link)"])
+  }
+
   func finish(_ summary: BatchSummary) {
     logger.info(
       "finished",
       metadata: [
         "parsed": "\(summary.parsed)", "cached": "\(summary.cached)",
         "current": "\(summary.current)", "planned": "\(summary.planned)",
-        "failed": "\(summary.failed)", "remaining": "\(summary.remaining)",
+        "failed": "\(summary.failed)", "left_out": "\(summary.leftOut)",
+        "remaining": "\(summary.remaining)",
         "seconds": "\(summary.wallSeconds)", "peak_memory": "\(summary.peakMemory)",
       ])
   }

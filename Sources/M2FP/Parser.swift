@@ -123,7 +123,7 @@ public final class Parser: Sendable {
   /// - Returns: The pictures, the label map first.
   /// - Throws: ``FileFailure`` of stage `encode`.
   public func encode(_ parsed: ParsedPhoto) throws(FileFailure) -> [EncodedOutput] {
-    try encoder.encode(parsed.result, photo: parsed.photo)
+    try encoder.encode(of: parsed.result, photo: parsed.photo)
   }
 
   func takePreprocessor() -> Preprocessor {

@@ -38,13 +38,13 @@ public final class ParserWorker {
     let result = try session.run(
       width: decoded.geometry.inputWidth, height: decoded.geometry.inputHeight,
       fill: { preprocessor.fill($0, content: decoded.content, geometry: decoded.geometry) },
-      body: { output -> ParsingResult? in
+      body: { output -> (own: ParsingResult, shown: ParsingResult)? in
         merge.measure(.merge) {
           // A network that lost its numbers finds nobody, which is no result.
           guard output.isFinite else { return nil }
           let result = postprocessor.run(
             output, geometry: decoded.geometry, persons: options.persons)
-          return options.remap.map { result.remapped(by: $0) } ?? result
+          return (result, options.remap.map { result.remapped(by: $0) } ?? result)
         }
       })
     guard let result else {
@@ -55,7 +55,8 @@ public final class ParserWorker {
     times.add(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 - merging, to: .infer)
     times.add(merging, to: .merge)
     return ParsedPhoto(
-      source: decoded.source, warnings: decoded.warnings, result: result, photo: decoded.original,
-      times: times, encoder: parser.encoder)
+      source: decoded.source, warnings: decoded.warnings, result: result.shown,
+      unmapped: options.remap == nil ? nil : result.own, photo: decoded.original, times: times,
+      encoder: parser.encoder)
   }
 }

@@ -22,6 +22,13 @@ package struct FileAccess: Sendable, Equatable {
     self.init(mode: status.st_mode & 0o666 | 0o600, group: status.st_gid)
   }
 
+  /// As ``init(like:)``, of what lies at a path; nil if nothing does.
+  package init?(path: FilePath) {
+    var status = stat()
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
+    self.init(like: status)
+  }
+
   /// For a folder of such files: who may read them may look into it.
   package var folderMode: mode_t { mode | (mode & 0o444) >> 2 }
 

@@ -19,10 +19,13 @@ public struct OutputNames: Sendable, Equatable {
   public let folder: FilePath
   /// The bytes that their names begin with.
   public let stem: [UInt8]
+  /// Which links are followed on the way to the outputs.
+  package let rule: LinkRule
 
-  package init(folder: FilePath, stem: [UInt8]) {
+  package init(folder: FilePath, stem: [UInt8], rule: LinkRule = .all) {
     self.folder = folder
     self.stem = stem
+    self.rule = rule
   }
 
   /// The indexed colour map.
@@ -75,33 +78,46 @@ public struct OutputNames: Sendable, Equatable {
     }
   }
 
+  /// The kind of output that a path of this set leads to; nil for the sidecar, and for what is none.
+  package func kind(of path: FilePath) -> OutputKind? {
+    if path == map { return .labelMap }
+    if path == persons { return .personMap }
+    if path == cutout { return .cutout }
+    if let format = ImageFormat.allCases.first(where: { path == overlay($0) }) {
+      return .overlay(format)
+    }
+    guard path.extension == "png", let slug = path.stem else { return nil }
+    let folder = path.removingLastComponent()
+    if folder == masks {
+      guard let person = Self.person(slug, suffix: ".cutout") else { return .mask(slug) }
+      return .personCutout(person)
+    }
+    guard folder.removingLastComponent() == masks, let name = folder.lastComponent,
+      let person = Self.person(name.string)
+    else { return nil }
+    return .personMask(slug, person: person)
+  }
+
+  /// The id in `person-ID`, or `person-ID` and a suffix.
+  package static func person(_ name: String, suffix: String = "") -> Int? {
+    guard name.hasPrefix("person-"), name.hasSuffix(suffix),
+      let id = Int(name.dropFirst("person-".count).dropLast(suffix.count)), id > 0,
+      name == "person-\(id)\(suffix)"
+    else { return nil }
+    return id
+  }
+
   package static let masksSuffix = ".m2fp"
 
-  /// Whether a path without the stem is one of a picture that m2fp makes of some class or person.
+  /// Whether a path without the stem is that of a picture that m2fp makes of some class or person.
   package static func isOutput(suffix: FilePath) -> Bool {
-    guard !suffix.isAbsolute, suffix.components.allSatisfy({ $0.kind == .regular }) else {
-      return false
+    let names = OutputNames(folder: "", stem: [])
+    guard let kind = names.kind(of: suffix), names.path(of: kind) == suffix else { return false }
+    switch kind {
+    case .mask(let slug), .personMask(let slug, _):
+      return !slug.isEmpty && ClassNames.slug(slug) == slug
+    default: return true
     }
-    let parts = suffix.components.map { String(decoding: $0.bytes, as: UTF8.self) }
-    guard let name = parts.last else { return false }
-    switch parts.count {
-    case 1: return fileSuffixes.contains(name) && name != masksSuffix + ".json"
-    case 2: return parts[0] == masksSuffix && (isMask(name) || isPerson(name, ".cutout.png"))
-    case 3: return parts[0] == masksSuffix && isPerson(parts[1], "") && isMask(name)
-    default: return false
-    }
-  }
-
-  private static func isMask(_ name: String) -> Bool {
-    guard name.hasSuffix(".png") else { return false }
-    let slug = String(name.dropLast(4))
-    return !slug.isEmpty && ClassNames.slug(slug) == slug
-  }
-
-  private static func isPerson(_ name: String, _ ending: String) -> Bool {
-    guard name.hasPrefix("person-"), name.hasSuffix(ending) else { return false }
-    let digits = name.dropFirst("person-".count).dropLast(ending.count)
-    return Int(digits).map { $0 > 0 && digits == "\($0)" } ?? false
   }
 
   private func path(_ suffix: String) -> FilePath {

@@ -41,6 +41,9 @@ extension BatchFixture {
     options.plan = ThreadPlan(jobs: jobs, threads: threads, files: 1, budget: .current())
     options.parsing.outputs.masks = Set(1..<20)
     options.parsing.outputs.palette = contract.palette
+    options.parsing.persons = .all
+    options.parsing.outputs.personMap = false
+    options.version = "test"
     return options
   }
 

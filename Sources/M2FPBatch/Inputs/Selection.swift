@@ -54,7 +54,7 @@ public struct Selection: Sendable {
           : "\(places): no such file or folder",
         detail: inputs.isEmpty && filter != PathFilter() ? .nothingSelected : nil)
     }
-    let files = OutputPlan.plan(inputs, root: out, naming: naming)
+    let files = OutputPlan.plan(inputs, root: out, naming: naming, links: links)
     guard let shard else { return files }
     return files.filter { shard.contains($0.input.relativePath) }
   }

@@ -30,7 +30,7 @@ final class StagePipeline: Sendable {
   let cancellation: Cancellation
   let outcomes: BoundedQueue<Outcome>
   private let files: [CheckedFile]
-  /// Where all outputs go, and how it is gone there; nil if they go to several folders.
+  /// Where all outputs go, and which links are followed there; nil if they go to several folders.
   private let onlyFolder: (path: FilePath, rule: LinkRule)?
   private let processor: FileProcessor
   private let loaded: BoundedQueue<Job<FileProcessor.Loaded>>
@@ -111,19 +111,20 @@ final class StagePipeline: Sendable {
     while let next = loaded.pop() {
       // What was only read ahead has not been begun.
       if cancellation.isCancelled { continue }
-      if worker == nil {
+      let needsNetwork = next.value.needsNetwork
+      if worker == nil, needsNetwork, let parser = processor.parser {
         do throws(RunFailure) {
           // Now rather than after the first inference; not before, as where all is current nothing is
           // written.
           if let (path, rule) = onlyFolder {
             try AtomicFiles.checkWritable(path, following: rule)
           }
-          worker = try processor.parser.makeWorker(threads: processor.options.plan.threads)
+          worker = try parser.makeWorker(threads: processor.options.plan.threads)
         } catch {
           cancellation.cancel(.failure(error))
         }
       }
-      guard let worker else { continue }
+      if worker == nil, needsNetwork { continue }
       let image = next.value
       let result = watchdog.watch(next.file) {
         Result { () throws(FileFailure) in
@@ -136,7 +137,7 @@ final class StagePipeline: Sendable {
         report(
           Outcome(
             input: image.file.input, outputs: image.file.outputs, result: .failed(failure),
-            seconds: image.times, warnings: image.notes))
+            seconds: image.times, warnings: image.notes, removed: []))
       case nil: return false
       }
     }
@@ -145,7 +146,9 @@ final class StagePipeline: Sendable {
 
   private func writeFiles(_ watchdog: Watchdog) -> Bool {
     while let next = parsed.pop() {
-      guard let outcome = watchdog.watch(next.file, { processor.write(next.value, cancellation) })
+      guard
+        let outcome = watchdog.watch(
+          next.file, { processor.write(next.value, cancellation: cancellation) })
       else {
         return false
       }

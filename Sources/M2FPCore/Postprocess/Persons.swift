@@ -10,7 +10,7 @@ public struct PersonRules: Sendable, Equatable {
     /// Of all pixels of the image, 0 to 1.
     case share(Double)
 
-    func pixels(of total: Int) -> Int {
+    package func pixels(of total: Int) -> Int {
       switch self {
       case .pixels(let count): max(1, count)
       case .share(let share): max(1, Int((share * Double(total)).rounded(.up)))
@@ -213,7 +213,7 @@ extension Person {
   ///   - tallies: One for each class, the background's first.
   ///   - scores: One for each class.
   ///   - isSingle: Whether `score` is already made of the parts' scores.
-  fileprivate init?(
+  init?(
     score: Float, tallies: ArraySlice<PartTally>, scores: ArraySlice<Float?>,
     isSingle: Bool = false
   ) {

@@ -115,7 +115,8 @@ extension Sidecar.Raw {
 
   /// The masks of all classes that were found but the background.
   fileprivate static func masks(of labels: LabelMap, found: ResultSummary) -> [String] {
-    let highest = found.classes.map(\.index).max() ?? 0
+    let shown = Int(labels.pixels.max() ?? 0)
+    let highest = max(shown, found.classes.map(\.index).max() ?? 0)
     let masks = RunLength.masks(of: labels, count: highest)
     return found.classes.filter { $0.index > 0 }.map {
       masks[$0.index - 1].compressed(pixels: labels.pixels.count)

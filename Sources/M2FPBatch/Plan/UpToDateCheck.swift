@@ -179,17 +179,20 @@ struct UpToDateCheck: Sendable {
       // Each slice is written by one thread.
       nonisolated(unsafe) let statuses = statuses
       let next = Atomic(0)
-      let crew = (0..<min(Self.threads, (files.count + slice - 1) / slice)).map { _ in
-        WorkerThread {
-          while case let start = next.wrappingAdd(slice, ordering: .relaxed).oldValue,
-            start < files.count, !cancellation.isCancelled
-          {
-            for file in start..<min(files.count, start + slice) {
-              statuses[file] = self(files[file])
-            }
+      @Sendable func examine() {
+        while case let start = next.wrappingAdd(slice, ordering: .relaxed).oldValue,
+          start < files.count, !cancellation.isCancelled
+        {
+          for file in start..<min(files.count, start + slice) {
+            statuses[file] = self(files[file])
           }
         }
       }
+      let crew = (0..<min(Self.threads, (files.count + slice - 1) / slice)).compactMap { _ in
+        try? WorkerThread(examine)
+      }
+      // Where no thread can be started it takes longer.
+      if crew.isEmpty { examine() }
       for thread in crew { thread.join() }
     }
     return zip(files, statuses).map { CheckedFile(file: $0, status: $1) }

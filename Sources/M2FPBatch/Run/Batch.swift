@@ -91,6 +91,12 @@ public struct Batch: Sendable {
     for file in files where file.status == .current { take(processor.dryRun(file)) }
     let due = files.filter { $0.status != .current }
     if due.isEmpty { return tally.summary(cancellation) }
+    do throws(RunFailure) {
+      try WorkerThread.check(options.plan.mostThreads)
+    } catch {
+      cancellation.cancel(.failure(error))
+      return tally.summary(cancellation)
+    }
     let onlyFolder = folders.count == 1 ? folders.first.map { ($0.key, $0.value) } : nil
     var crew = WorkerPool(
       files: due, onlyFolder: options.outputRoot.map { ($0, .all) } ?? onlyFolder,

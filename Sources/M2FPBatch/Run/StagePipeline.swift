@@ -79,6 +79,20 @@ final class StagePipeline: Sendable {
     }
   }
 
+  /// Does without a thread that could not be started, in a run that was cancelled for that: nobody
+  /// waits for what it would have taken or given.
+  func close(_ role: Role) {
+    switch role {
+    case .reader: loaded.finish()
+    case .worker:
+      loaded.close()
+      parsed.finish()
+    case .writer:
+      parsed.close()
+      outcomes.finish()
+    }
+  }
+
   /// - Returns: Whether the thread came to its end, rather than being abandoned.
   private func readFiles(_ watchdog: Watchdog) -> Bool {
     while !cancellation.isCancelled, let (file, mayDefer) = nextFile() {

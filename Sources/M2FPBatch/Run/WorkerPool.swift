@@ -43,8 +43,13 @@ struct WorkerPool: ~Copyable {
 
   private mutating func start(_ role: StagePipeline.Role) {
     let watchdog = Watchdog()
-    let thread = WorkerThread { [stages] in stages.run(role, watchdog) }
-    members.append(Member(role: role, watchdog: watchdog, thread: thread))
+    do throws(RunFailure) {
+      let thread = try WorkerThread { [stages] in stages.run(role, watchdog) }
+      members.append(Member(role: role, watchdog: watchdog, thread: thread))
+    } catch {
+      stages.cancellation.cancel(.failure(error))
+      stages.close(role)
+    }
   }
 
   /// The next outcome; nil when there will be none.

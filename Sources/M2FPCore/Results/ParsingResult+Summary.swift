@@ -19,6 +19,7 @@ extension ParsingResult {
         query: 0, classIndex: found.index, classScore: found.score, score: found.score,
         pixelCount: found.pixels, box: found.box.flatMap(box))
     }
+    guard (1...256).contains(classes) else { return nil }
     var counts = [Int](repeating: 0, count: 256)
     for label in labels.pixels { counts[Int(label)] += 1 }
     guard counts[classes...].allSatisfy({ $0 == 0 }) else { return nil }

@@ -11,6 +11,9 @@ struct ConfigCommand: ParsableCommand {
       m2fp.toml in the current folder, or the file that --config names, sets defaults. A key is an \
       option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
       What is typed on the command line is stronger; --no-FLAG undoes a flag.
+      A file in the current folder counts only if it and the folder belong to you or to root and \
+      nobody else can write to them; and, as it may have come with the photos, it may neither say \
+      where to write nor name a model by its path. A file that --config names may.
 
         model = "m2fp-r101"
 
@@ -62,9 +65,10 @@ struct ConfigCommand: ParsableCommand {
       _ options: OptionCatalog
     ) throws -> (file: ConfigurationFile?, headline: TerminalText) {
       let typed = configuration.config.map { ["--config", $0] } ?? []
-      guard !configuration.noConfig, let path = ConfigurationFile.path(for: typed) else {
+      guard !configuration.noConfig, let place = ConfigurationFile.place(for: typed) else {
         return (nil, "# There is no \(ConfigurationFile.standardName) here, or it is left out.")
       }
+      let path = place.path
       if Console.outputIsEmptyFile(at: path) {
         // By the shell, before this program began.
         Console.writeError(
@@ -76,7 +80,11 @@ struct ConfigCommand: ParsableCommand {
           """)
         return (nil, "# m2fp's own defaults")
       }
-      return (try ConfigurationFile(path: path, options: options), "# Defaults from \(path)")
+      do {
+        return (try ConfigurationFile(place, options: options), "# Defaults from \(path)")
+      } catch let distrust as ConfigurationFile.Distrust {
+        return (nil, "# \(distrust.text)")
+      }
     }
 
     private static func row(

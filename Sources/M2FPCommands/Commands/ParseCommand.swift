@@ -120,7 +120,8 @@ struct ParseCommand: ConfigurableCommand {
       throw ValidationError("--max-file-size is 1 to 4095 MiB.")
     }
     try OptionConflicts.check(
-      pictures.given.union(personOutputs.given).union(personOptions.given).union(cacheOptions.given).union(faults.given)
+      pictures.given.union(personOutputs.given).union(personOptions.given).union(cacheOptions.given)
+        .union(faults.given)
         .union(exports.needPersons ? ["persons"] : []))
   }
 
@@ -160,7 +161,8 @@ struct ParseCommand: ConfigurableCommand {
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
-    let files = try selected.plan(out: out, naming: naming)
+    var leftOut: [FilePath] = []
+    let files = try selected.plan(out: out, naming: naming) { leftOut.append($0) }
     try Exporter.check(
       exports.requests, files: files, inputs: selection.paths, probing: !dryRun)
 
@@ -181,6 +183,7 @@ struct ParseCommand: ConfigurableCommand {
     options.overwriteEdited = overwriteEdited
     options.version = Version.current
     options.outputRoot = out
+    options.links = selected.links
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
@@ -227,12 +230,14 @@ struct ParseCommand: ConfigurableCommand {
       let exporter = Exporter(
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
-          generator: "m2fp \(Version.current)", explain: \.text), threads: budget.usable)
+          generator: "m2fp \(Version.current)", links: selected.links, explain: \.text),
+        threads: budget.usable)
       reporters.list += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
     }
-    let summary =
+    for link in leftOut { reporters.leftOut(link) }
+    var summary =
       dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
       : batch.run(
@@ -243,6 +248,7 @@ struct ParseCommand: ConfigurableCommand {
           let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
           if isNeeded { try? parser.load() }
         }, report: reporters.add)
+    summary.leftOut = leftOut.count
     try reporters.finish(
       summary, signal: signals.received, cacheProblem: options.cache?.problem)
   }

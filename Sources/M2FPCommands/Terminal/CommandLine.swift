@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 import M2FPCore
 
 extension M2FPCommand {
@@ -19,8 +20,9 @@ extension M2FPCommand {
         exit()
       }
       try checkCommand(arguments)
-      let (words, file) = try withDefaults(arguments)
-      let command = try parsed(words, typed: arguments, file)
+      let defaults = try Defaults(arguments)
+      let command = try parsed(arguments, defaults)
+      defaults.announce(as: command, typed: arguments)
       try execute(command)
     } catch let code as ExitCode {
       leave(code)
@@ -61,37 +63,78 @@ extension M2FPCommand {
 
   /// Parses; tells if it is m2fp.toml that is wrong, or an option that is misspelt.
   private static func parsed(
-    _ words: [String], typed: [String], _ file: ConfigurationFile?
+    _ typed: [String], _ defaults: Defaults
   ) throws -> any ParsableCommand {
     do {
-      return try parseAsRoot(words)
+      return try parseAsRoot(defaults.words)
     } catch {
       // The parser tells of what is missing before it tells of what it does not know.
       try checkOptions(typed)
-      if let file, words != typed, (try? parseAsRoot(typed)) != nil {
+      defaults.announceDistrust(LogFormat.text.logger(.info))
+      if case .file(let file) = defaults.source, defaults.words != typed,
+        (try? parseAsRoot(typed)) != nil
+      {
         Console.writeError("In \(file.path), which sets defaults:\n")
       }
       throw error
     }
   }
 
-  /// The command line with the defaults of a file put in front of its options.
-  private static func withDefaults(
-    _ arguments: [String]
-  ) throws -> ([String], ConfigurationFile?) {
-    guard let name = arguments.first, configurableNames.contains(name) else {
-      return (arguments, nil)
+  /// A command line with the defaults of a file put in front of its options.
+  private struct Defaults {
+    enum Source {
+      case none
+      case file(ConfigurationFile)
+      case distrusted(ConfigurationFile.Distrust)
     }
-    let rest = Array(arguments.dropFirst())
-    // Whoever asks for help wants it also where m2fp.toml is broken.
-    if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
-      return (arguments, nil)
+
+    private(set) var words: [String]
+    private(set) var source: Source
+
+    init(_ arguments: [String]) throws {
+      words = arguments
+      source = .none
+      guard let name = arguments.first, configurableNames.contains(name) else { return }
+      let rest = Array(arguments.dropFirst())
+      // Whoever asks for help wants it also where m2fp.toml is broken.
+      if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
+        return
+      }
+      guard let place = ConfigurationFile.place(for: rest) else { return }
+      let options = try OptionCatalog.all.get()
+      guard let command = options.command(name) else { return }
+      do {
+        let file = try ConfigurationFile(place, options: options)
+        words = [name] + file.arguments(for: command, with: rest)
+        source = .file(file)
+      } catch let distrust as ConfigurationFile.Distrust {
+        source = .distrusted(distrust)
+      }
     }
-    guard let path = ConfigurationFile.path(for: rest) else { return (arguments, nil) }
-    let options = try OptionCatalog.all.get()
-    let file = try ConfigurationFile(path: path, options: options)
-    guard let command = options.command(name) else { return (arguments, nil) }
-    return ([name] + file.arguments(for: command, with: rest), file)
+
+    /// Says which file is obeyed, or is not.
+    ///
+    /// What the file itself says of messages does not silence this; what is typed does.
+    func announce(as command: any ParsableCommand, typed: [String]) {
+      let messages = (command as? ParseCommand)?.messages
+      var logger = (messages?.logFormat ?? .text).logger(.info)
+      if let messages, let name = typed.first, let options = try? OptionCatalog.all.get(),
+        let catalog = options.command(name)
+      {
+        let isTyped = catalog.options.contains { option in
+          ["quiet", "log-level"].contains(option.name)
+            && typed.prefix { $0 != "--" }.contains { option.isNamed(by: $0) }
+        }
+        if isTyped { logger.logLevel = messages.logger.logLevel }
+      }
+      if case .file(let file) = source { logger.notice("defaults are those of \(file.path)") }
+      announceDistrust(logger)
+    }
+
+    func announceDistrust(_ logger: Logger) {
+      guard case .distrusted(let distrust) = source else { return }
+      logger.warning("\(distrust.text)")
+    }
   }
 
   private static func checkCommand(_ arguments: [String]) throws {

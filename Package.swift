@@ -50,7 +50,7 @@ let package = Package(
       swiftSettings: swiftSettings, linkerSettings: linkerSettings),
     // Times the stages round the network; not installed.
     .executableTarget(
-      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference", system],
+      name: "m2fp-bench", dependencies: ["M2FP", "M2FPCore", "M2FPImageIO", "M2FPInference", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
@@ -90,7 +90,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPInference",
-      dependencies: ["CLibZip", "CTorchLoader", "M2FPCore", "M2FPFiles", system],
+      dependencies: [
+        "CLibZip", "CTorchInterface", "CTorchLoader", "M2FPCore", "M2FPFiles", system,
+      ],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
@@ -99,13 +101,13 @@ let package = Package(
       name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore", system],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
-    .target(name: "CTorchLoader", cSettings: cSettings),
+      name: "M2FPCore", dependencies: ["CPostprocess", system], swiftSettings: swiftSettings),
+    // The header that the loader and the library that it opens agree on.
+    .target(name: "CTorchInterface", cSettings: cSettings),
+    .target(name: "CTorchLoader", dependencies: ["CTorchInterface"], cSettings: cSettings),
     .target(
-      name: "CTorchSession",
-      // The interface only: what opens the library is no part of it.
+      name: "CTorchSession", dependencies: ["CTorchInterface"],
       cxxSettings: cxxSettings + [
-        .headerSearchPath("../CTorchLoader/include"),
         // Of this library nothing is called but what its header exports.
         .unsafeFlags(["-fvisibility=hidden", "-fvisibility-inlines-hidden"]),
         // Without it a debug build takes minutes for an image.
@@ -113,7 +115,7 @@ let package = Package(
       ],
       linkerSettings: linkerSettings
         + ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
-    .target(name: "CRowKernels", cSettings: cSettings),
+    .target(name: "CPostprocess", cSettings: cSettings),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings,
       // libpng's, for the texts that it is spared.
@@ -133,7 +135,7 @@ let package = Package(
     .testTarget(name: "LayeringTests", swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCoreTests",
-      dependencies: ["CRowKernels", "M2FPCore", "TestSupport", system],
+      dependencies: ["CPostprocess", "M2FPCore", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPEvaluationTests",

@@ -40,4 +40,26 @@ ln -s "$m2fp" "$scratch/bin/m2fp"
 PATH="$scratch/bin:$PATH" ./parallel.sh "$scratch/photos" "$scratch/parsed" 3
 test -s "$scratch/parsed/eileen-collins.m2fp.json" -a -s "$scratch/parsed/grace-hopper.m2fp.json"
 
+echo "correcting by hand: run"
+cat >"$scratch/editor" <<'PYTHON'
+#!/usr/bin/env python3
+"""Stands for a person with an editor: paints a hat into the corner of a colour map."""
+import sys
+from PIL import Image
+map = Image.open(sys.argv[1])
+map.paste(1, (0, 0, 10, 10))
+map.save(sys.argv[1])
+PYTHON
+chmod +x "$scratch/editor"
+mkdir "$scratch/corrected"
+cp ../grace-hopper.jpg "$scratch/corrected"
+PATH="$scratch/bin:$PATH" ./correct.sh "$scratch/corrected" "$scratch/people.json" "$scratch/editor"
+python3 - "$scratch" <<'PYTHON'
+import json, sys
+folder = sys.argv[1]
+hat = json.load(open(folder + "/people.json"))["annotations"]
+assert any(a["category_id"] == 1 and a["bbox"] == [0, 0, 10, 10] for a in hat), hat
+assert json.load(open(folder + "/corrected/grace-hopper.m2fp.json"))["labels"]["edited"]
+PYTHON
+
 echo "all recipes are sound"

@@ -51,12 +51,13 @@ def parse(
     padded, resized, size : (int, int)
         (height, width) of the network's input, of the image in it, and of the image itself.
     contract : dict
-        The ``postprocess`` object of the model's contract, mode ``parsing``.
+        The ``postprocess`` object of the model's contract, mode ``instances``.
     picture : ndarray or None
         The image as resized for the network, (h, w, 3) uint8: needed where the contract has
         ``refine``.
     """
-    parts, human = contract["parsing_classes"], contract["human_index"]
+    # Behind the parts comes the human, and then "no object".
+    parts = human = class_logits.shape[-1] - 2
     class_scores = class_logits.softmax(-1)[:, :-1]
     count = min(contract["top_k"], class_scores.numel())
     best, index = class_scores.flatten().topk(count)

@@ -29,9 +29,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(
             made["postprocess"],
             {
-                "mode": "parsing",
-                "parsing_classes": 20,
-                "human_index": 20,
+                "mode": "instances",
                 "top_k": 100,
                 "part_score_threshold": 0.1,
                 "human_score_threshold": 0.1,
@@ -47,10 +45,7 @@ class Contract(unittest.TestCase):
             {key: made["preprocess"][key] for key in ("mode", "width", "height", "pad_value")},
             {"mode": "single", "width": 384, "height": 512, "pad_value": 128},
         )
-        self.assertEqual(
-            made["postprocess"],
-            {"mode": "semantic", "parsing_classes": 20, "human_index": None},
-        )
+        self.assertEqual(made["postprocess"], {"mode": "query_semantic"})
 
     def test_only_our_own_models_have_their_masks_cleaned(self):
         made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "MIT", "1.13.1")

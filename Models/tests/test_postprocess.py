@@ -5,9 +5,7 @@ import torch
 from m2fp.postprocess import parse
 
 CONTRACT = {
-    "mode": "parsing",
-    "parsing_classes": 20,
-    "human_index": 20,
+    "mode": "instances",
     "top_k": 100,
     "part_score_threshold": 0.1,
     "human_score_threshold": 0.1,

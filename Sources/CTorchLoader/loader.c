@@ -1,4 +1,4 @@
-#include "m2fp_torch.h"
+#include "m2fp_torch_loader.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -31,6 +31,8 @@ public struct ParsedPhoto: Sendable {
   public let warnings: [String]
   /// Labels, parts, humans and persons, at the photo's own size.
   public let result: ParsingResult
+  /// The result in the model's own classes, where it was put into others.
+  package let unmapped: ParsingResult?
   /// The photo's own pixels, kept only where the options' pictures need them.
   public let photo: RGBImage?
   /// Wall-clock time so far.

@@ -1,4 +1,4 @@
-import CTorchLoader
+import CTorchInterface
 import M2FPCore
 
 /// What inference runs on, for diagnosis.

@@ -74,6 +74,35 @@ public struct OutputNames: Sendable, Equatable {
     }
   }
 
+  /// The kind of output that a path of this set leads to; nil for the sidecar, and for what is none.
+  package func kind(of path: FilePath) -> OutputKind? {
+    if path == map { return .labelMap }
+    if path == persons { return .personMap }
+    if path == cutout { return .cutout }
+    if let format = ImageFormat.allCases.first(where: { path == overlay($0) }) {
+      return .overlay(format)
+    }
+    guard path.extension == "png", let slug = path.stem else { return nil }
+    let folder = path.removingLastComponent()
+    if folder == masks {
+      guard let person = Self.person(slug, suffix: ".cutout") else { return .mask(slug) }
+      return .personCutout(person)
+    }
+    guard folder.removingLastComponent() == masks, let name = folder.lastComponent,
+      let person = Self.person(name.string)
+    else { return nil }
+    return .personMask(slug, person: person)
+  }
+
+  /// The id in `person-ID`, or `person-ID` and a suffix.
+  package static func person(_ name: String, suffix: String = "") -> Int? {
+    guard name.hasPrefix("person-"), name.hasSuffix(suffix),
+      let id = Int(name.dropFirst("person-".count).dropLast(suffix.count)), id > 0,
+      name == "person-\(id)\(suffix)"
+    else { return nil }
+    return id
+  }
+
   package static let masksSuffix = ".m2fp"
 
   /// Whether what follows the stem in a path leads to an output and nowhere else.

@@ -6,11 +6,13 @@ import SystemPackage
 
 /// `photo.m2fp.json`: what was done to one input, and with what.
 ///
-/// It holds no clock time, so the same input, model and options give the same bytes. Its own
-/// modification time is set to the input's, by which an unchanged input is known without reading it.
+/// It holds no clock time, so the same input, model, options and version give the same bytes. Its own
+/// modification time, and the class map's, is set to the input's, by which an unchanged input and map
+/// are known without reading them. docs/outputs.md specifies it.
 public struct Sidecar: Sendable, Equatable, Codable {
-  /// The version of the outputs; those of another version are made anew.
-  public static let currentFormatVersion = 2
+  /// The version of what is written. Version 2, which had neither the persons' masks nor the digest
+  /// of the labels, is read as well: its outputs are current where nothing else is asked for.
+  public static let currentFormatVersion = 3
 
   public struct Source: Sendable, Equatable, Codable {
     /// The file's name, without its folder.
@@ -77,7 +79,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public let palette: [String]
     /// None without an overlay.
     public let overlay: Overlay?
-    /// None without persons.
+    /// None in version 2 without persons.
     public let persons: Persons?
     /// None without a cutout.
     public let cutout: Cutout?
@@ -103,12 +105,22 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let opacity: Float
       public let outlines: Bool
       public let names: Bool
+      /// The colours of an overlay that an earlier run has left; none where they are those of the
+      /// other outputs.
+      public let palette: [String]?
+      /// Whether such an overlay tells persons apart; none where the other options say it.
+      public let persons: Bool?
 
-      package init(format: ImageFormat, opacity: Float, outlines: Bool, names: Bool) {
+      package init(
+        format: ImageFormat, opacity: Float, outlines: Bool, names: Bool, palette: [String]? = nil,
+        persons: Bool? = nil
+      ) {
         self.format = format
         self.opacity = opacity
         self.outlines = outlines
         self.names = names
+        self.palette = palette
+        self.persons = persons
       }
     }
 
@@ -117,16 +129,20 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let minPixels: Int?
       public let minShare: Double?
       public let maxOverlap: Float
+      /// Whether there is a map of persons, and overlays tell them apart.
+      public let map: Bool
       /// The slugs of the classes that get masks for each person.
       public let masks: [String]
 
       package init(
-        minScore: Float, minPixels: Int?, minShare: Double?, maxOverlap: Float, masks: [String]
+        minScore: Float, minPixels: Int?, minShare: Double?, maxOverlap: Float, map: Bool,
+        masks: [String]
       ) {
         self.minScore = minScore
         self.minPixels = minPixels
         self.minShare = minShare
         self.maxOverlap = maxOverlap
+        self.map = map
         self.masks = masks
       }
 
@@ -135,7 +151,18 @@ public struct Sidecar: Sendable, Equatable, Codable {
         case minPixels = "min_pixels"
         case minShare = "min_share"
         case maxOverlap = "max_overlap"
-        case masks
+        case map, masks
+      }
+
+      public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        minScore = try values.decode(Float.self, forKey: .minScore)
+        minPixels = try values.decodeIfPresent(Int.self, forKey: .minPixels)
+        minShare = try values.decodeIfPresent(Double.self, forKey: .minShare)
+        maxOverlap = try values.decode(Float.self, forKey: .maxOverlap)
+        // Version 2 told persons apart only where there was to be a map.
+        map = try values.decodeIfPresent(Bool.self, forKey: .map) ?? true
+        masks = try values.decode([String].self, forKey: .masks)
       }
     }
 
@@ -206,38 +233,86 @@ public struct Sidecar: Sendable, Equatable, Codable {
     }
   }
 
+  /// What the values of the class map are, and by what an edited map is known.
+  public struct Labels: Sendable, Equatable, Codable {
+    /// The name of each value, the background's first.
+    public let names: [String]
+    /// SHA-256 of the labels that m2fp wrote: one byte a pixel, row by row.
+    public let sha256: String
+    /// The same of the labels that a person has put in their place, where the outputs show those.
+    public let edited: String?
+
+    package init(names: [String], sha256: String, edited: String? = nil) {
+      self.names = names
+      self.sha256 = sha256
+      self.edited = edited
+    }
+
+    /// Of the labels that the outputs show.
+    package var shown: String { edited ?? sha256 }
+  }
+
+  /// What the network found in the model's own classes, before a remap or corrections.
+  public struct Raw: Sendable, Equatable, Codable {
+    /// The names of the model's classes, the background's first.
+    public let names: [String]
+    public let found: ResultSummary
+    /// For each class of `found` but the background its mask, as COCO's compressed run lengths; none
+    /// where the class map that m2fp wrote is in these classes.
+    public let masks: [String]?
+
+    package init(names: [String], found: ResultSummary, masks: [String]?) {
+      self.names = names
+      self.found = found
+      self.masks = masks
+    }
+  }
+
   public let formatVersion: Int
+  /// The version of m2fp that wrote the sidecar; none in version 2, as the next two.
+  public let m2fp: String?
   public private(set) var input: Source
   public let model: ModelIdentity
   public let options: Options
+  public let labels: Labels?
+  /// None where it would say what the rest says.
+  public let raw: Raw?
   public let classes: [ClassShare]
   public let parts: [Instance]
   /// Every candidate, overlaps and all.
   public let humans: [Instance]
-  /// None unless persons were asked for.
+  /// None in version 2 unless persons were asked for.
   public let persons: [Person]?
   public private(set) var outputs: [Output]
 
+  /// Sorted by name, as they are written: all that ``SidecarHeader`` reads comes before the parts.
   enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
-    case input, model, options, classes, parts, humans, persons, outputs
+    case m2fp, input, model, options, labels, raw, classes, parts, humans, persons, outputs
   }
 
   /// Describes a result.
   ///
   /// - Parameters:
+  ///   - version: Of m2fp.
   ///   - source: The input.
   ///   - model: The network.
   ///   - options: What the outputs were made with.
-  ///   - found: What was found.
-  ///   - outputs: What is written beside the sidecar.
+  ///   - labels: The class map's values.
+  ///   - found: What was found, with the persons' masks.
+  ///   - raw: The same before a remap or corrections.
+  ///   - outputs: What lies beside the sidecar.
   package init(
-    source: Source, model: ModelIdentity, options: Options, found: ResultSummary, outputs: [Output]
+    version: String, source: Source, model: ModelIdentity, options: Options, labels: Labels,
+    found: ResultSummary, raw: Raw? = nil, outputs: [Output]
   ) {
     formatVersion = Self.currentFormatVersion
+    m2fp = version
     input = source
     self.model = model
     self.options = options
+    self.labels = labels
+    self.raw = raw
     classes = found.classes
     parts = found.parts
     humans = found.humans
@@ -260,6 +335,31 @@ public struct Sidecar: Sendable, Equatable, Codable {
       sidecar.outputs[index].path = FilePath().appending(name: other + suffix)
     }
     return sidecar
+  }
+
+  /// The same result with other outputs beside it.
+  package func with(options: Options, outputs: [Output]) -> Sidecar {
+    Sidecar(self, options: options, outputs: outputs)
+  }
+
+  private init(_ other: Sidecar, options: Options, outputs: [Output]) {
+    formatVersion = other.formatVersion
+    m2fp = other.m2fp
+    input = other.input
+    model = other.model
+    self.options = options
+    labels = other.labels
+    raw = other.raw
+    classes = other.classes
+    parts = other.parts
+    humans = other.humans
+    persons = other.persons
+    self.outputs = outputs
+  }
+
+  /// What was found, as the outputs show it.
+  package var found: ResultSummary {
+    ResultSummary(classes: classes, parts: parts, humans: humans, persons: persons)
   }
 
   /// The file's text.

@@ -13,15 +13,23 @@ package struct SidecarHeader {
   package var inputName: FilePath = ""
   package var inputSize = 0
   package var inputDigest = ""
+  /// Pixels, upright.
+  package var (inputWidth, inputHeight) = (0, 0)
   package var modelName = ""
   package var modelDigest = ""
   /// The text of the options, as it was encoded.
   package var options: ArraySlice<UInt8> = []
   package var outputs: [(path: FilePath, size: Int)] = []
+  /// Of the labels that m2fp wrote; empty in version 2.
+  package var labelsDigest = ""
+  /// Of those that a person has put in their place; empty where nobody has.
+  package var editedDigest = ""
 
   /// - Parameter text: A whole sidecar.
   package init?(_ text: [UInt8]) {
     var scanner = JSONScanner(text)
+    // What follows is long, and tells nothing of this.
+    var isDone = false
     let isWhole = scanner.object { key, scanner in
       switch key {
       case "format_version": return scanner.number(&formatVersion)
@@ -35,6 +43,8 @@ package struct SidecarHeader {
             return true
           case "size": return scanner.number(&inputSize)
           case "sha256": return scanner.string(&inputDigest)
+          case "width": return scanner.number(&inputWidth)
+          case "height": return scanner.number(&inputHeight)
           // Not text: the whole is decoded.
           case "name_bytes": return false
           default: return scanner.skip()
@@ -48,6 +58,17 @@ package struct SidecarHeader {
           default: scanner.skip()
           }
         }
+      case "labels":
+        return scanner.object { key, scanner in
+          switch key {
+          case "sha256": scanner.string(&labelsDigest)
+          case "edited": scanner.string(&editedDigest)
+          default: scanner.skip()
+          }
+        }
+      case "parts":
+        isDone = !outputs.isEmpty
+        return !isDone && scanner.skip()
       case "options":
         let start = scanner.position
         guard scanner.skip() else { return false }
@@ -71,8 +92,8 @@ package struct SidecarHeader {
       default: return scanner.skip()
       }
     }
-    guard isWhole, formatVersion > 0, !inputDigest.isEmpty, !modelDigest.isEmpty, !options.isEmpty,
-      !outputs.isEmpty
+    guard isWhole || isDone && text.ends(with: "\n}\n"), formatVersion > 0, !inputDigest.isEmpty,
+      !modelDigest.isEmpty, !options.isEmpty, !outputs.isEmpty
     else { return nil }
   }
 }

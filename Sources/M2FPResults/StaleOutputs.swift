@@ -20,26 +20,29 @@ package struct StaleOutputs {
   /// - Parameters:
   ///   - names: The photo's outputs.
   ///   - folder: The folder that they lie in.
+  ///   - previous: The sidecar that lies beside them, if there is one.
   ///   - slugs: The classes that masks may be of, besides those that the sidecar names.
-  ///   - kept: The outputs of this run.
+  ///   - kept: The outputs that are to be there afterwards.
   package init(
-    _ names: OutputNames, in folder: OpenFolder, slugs: [String], keeping kept: Set<FilePath>
+    _ names: OutputNames, in folder: OpenFolder, previous: Sidecar?, slugs: [String],
+    keeping kept: Set<FilePath>
   ) {
     self.folder = folder
     var slugs = Set(slugs)
-    for output in Sidecar.read(names.sidecarPath)?.outputs ?? [] {
-      guard let slug = output.path.stem, output.path.extension == "png" else { continue }
-      // Only what lies where masks lie is taken for one.
-      let isMask =
-        output.path == names.mask(slug)
-        || output.path.removingLastComponent().removingLastComponent() == names.masks
-      if isMask { slugs.insert(slug) }
+    for output in previous?.outputs ?? [] {
+      switch names.kind(of: output.path) {
+      case .mask(let slug), .personMask(let slug, _): slugs.insert(slug)
+      default: break
+      }
     }
     var paths = slugs.map { names.mask($0) }
     paths += [names.persons, names.cutout]
     paths += ImageFormat.allCases.map { names.overlay($0) }
     let entries = (try? folder.folder(at: names.masks, making: false))?.names() ?? []
-    let persons = Set(entries.compactMap(Self.person))
+    let persons = Set(
+      entries.compactMap {
+        OutputNames.person($0.string) ?? OutputNames.person($0.string, suffix: ".cutout.png")
+      })
     for id in persons {
       paths.append(names.cutout(person: id))
       paths += slugs.map { names.mask($0, person: id) }
@@ -48,25 +51,25 @@ package struct StaleOutputs {
     folders = persons.map(names.personMasks) + [names.masks]
   }
 
-  /// The id in `person-ID` or `person-ID.cutout.png`.
-  private static func person(_ name: FilePath.Component) -> Int? {
-    let name = name.string.replacing(".cutout.png", with: "")
-    guard name.hasPrefix("person-"), let id = Int(name.dropFirst("person-".count)), id > 0,
-      name == "person-\(id)"
-    else { return nil }
-    return id
-  }
-
-  package func remove() {
-    for file in files { parent(of: file) { $0.remove($1) } }
+  /// Removes them.
+  ///
+  /// - Returns: The paths of what was there, below the folder of the outputs.
+  package func remove() -> [FilePath] {
+    let removed = files.filter { file in parent(of: file) { $0.remove($1) } }
     // Fails, as it should, when anything is left in it.
-    for folder in folders { parent(of: folder) { $0.removeEmptyFolder($1) } }
+    for folder in folders { _ = parent(of: folder) { $0.removeEmptyFolder($1) } }
+    return removed
   }
 
-  private func parent(of path: FilePath, _ body: (OpenFolder, FilePath.Component) -> Bool) {
+  /// The paths of those that are there, below the folder of the outputs.
+  package func existing() -> [FilePath] {
+    files.filter { file in parent(of: file) { $0.status(of: $1) != nil } }
+  }
+
+  private func parent(of path: FilePath, _ body: (OpenFolder, FilePath.Component) -> Bool) -> Bool {
     guard let name = path.lastComponent,
       let parent = try? folder.folder(at: path.removingLastComponent(), making: false)
-    else { return }
-    _ = body(parent, name)
+    else { return false }
+    return body(parent, name)
   }
 }

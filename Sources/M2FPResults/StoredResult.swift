@@ -17,44 +17,42 @@ package struct StoredResult {
   ///
   /// - Throws: ``FileFailure`` where a file has gone or been changed since.
   package init(_ file: PlannedFile) throws(FileFailure) {
-    guard let sidecar = Sidecar.read(file.outputs.sidecarPath) else {
-      throw FileFailure(
-        stage: .read, code: .unreadable, message: "\(file.outputs.sidecarPath) cannot be read")
-    }
+    let sidecar = try Sidecar.existing(file.outputs.sidecarPath)
+    let (width, height) = (sidecar.input.width, sidecar.input.height)
     self.file = file
     self.sidecar = sidecar
-    labels = try Self.map(file.outputs.mapPath, like: sidecar.input)
-    persons =
-      sidecar.persons == nil
-      ? LabelMap(
-        width: labels.width, height: labels.height,
-        pixels: [UInt8](repeating: 0, count: labels.pixels.count))
-      : try Self.map(file.outputs.personsPath, like: sidecar.input)
-  }
-
-  private static func map(
-    _ path: FilePath, like source: Sidecar.Source
-  ) throws(FileFailure) -> LabelMap {
-    let bytes = try FileReader.read(path, limit: Sidecar.sizeLimit).bytes
-    let map = try ImageDecoder.labels(
-      bytes, limits: ImageLimits(maxPixels: source.width * source.height))
-    guard map.width == source.width, map.height == source.height,
-      let labels = LabelMap(map)
-    else {
+    labels = try ClassMap.read(file.outputs.mapPath, width: width, height: height)
+    if let known = sidecar.labels, known.shown != labels.digest {
       throw FileFailure(
-        stage: .read, code: .corrupt, message: "\(path) is not the map that was written")
+        stage: .read, code: .edited,
+        message: "\(file.outputs.mapPath) was changed since its sidecar was written")
     }
-    return labels
+    guard let found = sidecar.persons else {
+      persons = LabelMap(
+        width: width, height: height, pixels: [UInt8](repeating: 0, count: width * height))
+      return
+    }
+    let masks = found.compactMap { person in
+      person.rle.flatMap { rle in UInt8(exactly: person.id).map { (compressed: rle, value: $0) } }
+    }
+    if masks.count == found.count,
+      let map = LabelMap(width: width, height: height, masks: masks)
+    {
+      persons = map
+    } else {
+      // Version 2.
+      persons = try ClassMap.read(file.outputs.personsPath, width: width, height: height)
+    }
   }
 }
 
-extension LabelMap {
-  /// The same values in 8 bits; nil if one does not fit.
-  fileprivate init?(_ map: IndexMap) {
-    guard map.values.allSatisfy({ $0 <= 255 }) else { return nil }
-    self.init(
-      width: map.width, height: map.height, pixels: map.values.map { UInt8(truncatingIfNeeded: $0) }
-    )
+extension Sidecar {
+  /// The sidecar at `path`.
+  ///
+  /// - Throws: ``FileFailure`` of stage `read` where there is none that can be read.
+  package static func existing(_ path: FilePath) throws(FileFailure) -> Sidecar {
+    if let sidecar = read(path) { return sidecar }
+    throw FileFailure(stage: .read, code: .unreadable, message: "\(path) cannot be read")
   }
 }
 

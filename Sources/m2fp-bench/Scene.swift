@@ -13,6 +13,7 @@ struct Scene {
   let maskWidth: Int
   let maskHeight: Int
   let image: RGBImage
+  var size: (width: Int, height: Int) { (image.width, image.height) }
 
   init(imageWidth: Int, imageHeight: Int, inputWidth: Int, inputHeight: Int) {
     let scale = min(

@@ -1,4 +1,5 @@
 import Foundation
+import M2FPCore
 import M2FPImageIO
 import TestSupport
 import Testing
@@ -49,7 +50,8 @@ extension CLIFixture {
     CLIRun(
       process: try ChildProcess(
         binary, arguments, in: folder.path, environment: environment, output: output, error: error),
-      writesLines: arguments.first == "parse" && arguments.contains("--json") && output == nil)
+      writesLines: ["parse", "render"].contains(arguments.first) && arguments.contains("--json")
+        && output == nil, folder: folder)
   }
 
   /// Runs the binary in the folder.
@@ -134,6 +136,7 @@ struct CLIRun: Sendable {
   let process: ChildProcess
   /// Whether the lines of `--json` are on standard output.
   fileprivate let writesLines: Bool
+  fileprivate let folder: TemporaryFolder
 
   var isRunning: Bool { process.isRunning }
   var error: String { process.error }
@@ -146,8 +149,27 @@ struct CLIRun: Sendable {
   func finish(within limit: Duration = .seconds(600)) async throws -> ChildProcess.Finished {
     let finished = try await process.finish(within: limit)
     if writesLines { try await Schema.reportLine.check(ReportLine.whole(in: finished.output)) }
+    try await Schema.sidecar.check(newSidecars())
     return finished
   }
+
+  /// How many sidecars of one folder are checked; what more there are were made alike.
+  private static let mostSidecars = 50
+
+  /// The sidecars in the folder, of this version, that have not been checked before.
+  private func newSidecars() -> [String] {
+    var texts: [String] = []
+    for file in folder.files() where file.hasSuffix(".m2fp.json") {
+      if texts.count == Self.mostSidecars { break }
+      guard let text = try? folder.text(file), text.contains("\"format_version\" : 3"),
+        Self.checked.withLock({ $0.insert(text).inserted })
+      else { continue }
+      texts.append(text)
+    }
+    return texts
+  }
+
+  private static let checked = Locked<Set<String>>([])
 
   /// Whether a file in an output folder is one that a run makes for itself.
   static func isTemporary(_ name: String) -> Bool {
@@ -158,11 +180,11 @@ struct CLIRun: Sendable {
 /// A line of `parse --json`.
 struct ReportLine: Decodable {
   struct Summary: Decodable {
-    let parsed, cached, current, planned, failed, remaining: Int
+    let parsed, cached, rendered, edited, current, planned, failed, remaining, removed: Int
     let peakMemory: Int
 
     enum CodingKeys: String, CodingKey {
-      case parsed, cached, current, planned, failed, remaining
+      case parsed, cached, rendered, edited, current, planned, failed, remaining, removed
       case peakMemory = "peak_memory"
     }
   }

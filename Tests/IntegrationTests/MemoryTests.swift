@@ -33,7 +33,8 @@ import Testing
           for extra in isLong ? [[], ["--overlay"]] : [[]] {
             let arguments =
               ["parse", photos, "--model", model, "--max-side", maxSide, "--jobs", jobs] + extra
-            let refused = try await run(arguments + ["--out", "out", "--memory-limit", "1M"])
+            let refused = try await run(
+              arguments + ["--out", "out", "--force", "--memory-limit", "1M"])
             let figure = try #require(
               refused.error.firstMatch(of: /needs? about ([0-9]+) MiB/).flatMap { Double($0.1) },
               "\(refused.error)")

@@ -4,8 +4,9 @@ import Testing
 
 /// What m2fp writes for programs, as docs/ specifies it.
 enum Schema: String {
-  /// A line of `parse --json`.
+  /// A line of `parse --json` or `render --json`.
   case reportLine = "json-lines"
+  case sidecar
 
   /// Records an issue for each place where a document is not what the schema says.
   func check(_ documents: [String]) async throws {

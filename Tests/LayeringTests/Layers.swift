@@ -6,7 +6,7 @@ enum Layers {
   static let floors: [[String: Set<String>]] = [
     [
       "CFont": [], "CImageCodec": [], "CLibCrypto": [], "CLibFreeType": [], "CLibJPEG": [],
-      "CLibPNG": [], "CLibZip": [], "CRowKernels": [], "CPostprocess": [], "CTorchInterface": [],
+      "CLibPNG": [], "CLibZip": [], "CPostprocess": [], "CTorchInterface": [],
       "CTorchLoader": [],
     ],
     ["M2FPCore": ["SystemPackage"]],
@@ -24,7 +24,7 @@ enum Layers {
   /// Who may import a library of C: the others go through its owner.
   static let owners = [
     "CFont": "M2FPImageIO", "CImageCodec": "M2FPImageIO", "CLibCrypto": "M2FPFiles",
-    "CLibZip": "M2FPInference", "CRowKernels": "M2FPCore", "CPostprocess": "M2FPCore",
+    "CLibZip": "M2FPInference", "CPostprocess": "M2FPCore",
     "CTorchLoader": "M2FPInference", "CTorchInterface": "M2FPInference",
   ]
 

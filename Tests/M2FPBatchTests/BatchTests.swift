@@ -68,7 +68,7 @@ struct BatchTests: BatchFixture {
     try addImage("large.png", width: 403, height: 300)
     let trees = try [1, 3].map { threads in
       var options = options(jobs: 1, threads: threads)
-      options.parsing.persons = .all
+      options.parsing.outputs.personMap = true
       options.force = true
       #expect(try run(options).summary.parsed == 2)
       return try folder.tree()
@@ -100,16 +100,12 @@ struct BatchTests: BatchFixture {
     try addImage("a.png", width: 50)
     #expect(try run(model: "1").summary.parsed == 1, "another input")
     try FileManager.default.removeItem(atPath: folder.path + "/a.m2fp/class-13.png")
-    #expect(try run(model: "1").summary.parsed == 1, "a missing output")
+    #expect(try run(model: "1").summary.rendered == 1, "a missing output")
     try folder.write("a.m2fp.png", [1, 2, 3])
-    #expect(try run(model: "1").summary.parsed == 1, "a damaged output")
+    #expect(try run(model: "1").summary.parsed == 1, "a damaged map")
     var options = options()
-    options.parsing.outputs.masks = []
-    #expect(try run(options, model: "1").summary.parsed == 1, "other options")
-    #expect(
-      try folder.tree().keys.sorted() == ["a.m2fp.json", "a.m2fp.png", "a.png"],
-      "masks of earlier options go")
-    #expect(!FileManager.default.fileExists(atPath: folder.path + "/a.m2fp"))
+    options.parsing.maxSide = 64
+    #expect(try run(options, model: "1").summary.parsed == 1, "other options of the network")
   }
 
   @Test func aBadFileIsNamedAndTheRestIsParsed() throws {
@@ -306,15 +302,20 @@ struct BatchTests: BatchFixture {
     try run(options)
     let overlay = try folder.tree()["a.m2fp.overlay.jpg"] ?? Data()
     #expect(try ImageDecoder.decode(Array(overlay)).image.width == 40)
-    try run()
+    #expect(try run().summary.current == 1, "what was not asked for stays")
+    #expect(try folder.tree()["a.m2fp.overlay.jpg"] == overlay)
+    try addImage("a.png", width: 50)
+    let (summary, outcomes) = try run()
+    #expect(summary.parsed == 1 && summary.removed == 1, "an overlay of another photo goes")
+    #expect(outcomes[0].removed == ["a.m2fp.overlay.jpg"])
     #expect(try folder.tree()["a.m2fp.overlay.jpg"] == nil)
   }
 
-  @Test func outputsOfPersonsGoWhenTheyAreNoLongerAskedFor() throws {
+  @Test func outputsOfPersonsGoWithTheirSidecar() throws {
     try addImage("a.png")
     var options = options()
     options.parsing.outputs.masks = []
-    options.parsing.persons = .all
+    options.parsing.outputs.personMap = true
     options.parsing.outputs.personMasks = [13]
     options.parsing.outputs.cutout = .init(classes: nil, perPerson: true)
     let (summary, outcomes) = try run(options)
@@ -356,7 +357,7 @@ struct BatchTests: BatchFixture {
       modelClasses: contract.classes)
     options.parsing.outputs.palette = [RGB(0, 0, 0), RGB(9, 9, 9)]
     options.parsing.outputs.masks = [1]
-    options.parsing.persons = .all
+    options.parsing.outputs.personMap = true
     let (_, outcomes) = try run(options)
     guard case .parsed(let sidecar) = outcomes[0].result else {
       Issue.record("not parsed")
@@ -368,8 +369,8 @@ struct BatchTests: BatchFixture {
     #expect(sidecar.persons?.first?.parts.map(\.name) == ["Head"])
     #expect(try folder.tree()["a.m2fp/head.png"] != nil)
     #expect(try run(options).summary.current == 1)
-    #expect(try run().summary.parsed == 1, "other classes are other options")
-    #expect(try folder.tree()["a.m2fp/head.png"] == nil)
+    #expect(try run().summary.rendered == 1, "the model's own classes were kept")
+    #expect(try folder.tree()["a.m2fp/head.png"] == nil, "it shows other labels")
   }
 
   /// Every class becomes the background, but for the face.

@@ -66,10 +66,10 @@ struct LargestPhotoTests {
           pixels: 35 * 27, fileSize: progressive.count, decoding: blocks * 64 * 2))
     let one = MemoryEstimate(
       archiveSize: 1, networkPixels: 1, photo: LargestPhoto(pixels: 1, fileSize: 1, decoding: 1000),
-      keepsPhotos: false, persons: false)
+      keepsPhotos: false)
     let other = MemoryEstimate(
       archiveSize: 1, networkPixels: 1, photo: LargestPhoto(pixels: 1, fileSize: 1),
-      keepsPhotos: false, persons: false)
+      keepsPhotos: false)
     #expect(one.photos(jobs: 3) == other.photos(jobs: 3) + 2 * 1000)
   }
 

@@ -27,9 +27,9 @@ struct UpToDateCheckTests: BatchFixture {
     }
     #expect(try folder.tree() == before, "a dry run writes nothing")
     switch outcomes.first?.result {
-    case .planned(let reason):
+    case .planned(let change):
       #expect(summary.planned == 1 && summary.remaining == 0)
-      return reason
+      return change.reason
     case .current:
       #expect(summary.current == 1)
       return nil
@@ -45,8 +45,15 @@ struct UpToDateCheckTests: BatchFixture {
     #expect(try reason() == nil)
     #expect(try reason(model: "1") == .otherModel)
     var options = options()
+    options.parsing.maxSide = 64
+    #expect(try reason(options) == .otherOptions(["max_side"]))
+    options = self.options()
+    options.parsing.outputs.cutout = OutputSelection.Cutout(classes: [1], perPerson: false)
+    options.parsing.outputs.personMap = true
+    #expect(try reason(options) == .otherOptions(["persons.map", "cutout"]))
+    options = self.options()
     options.parsing.outputs.masks = [1]
-    #expect(try reason(options) == .otherOptions)
+    #expect(try reason(options) == nil, "they are among those that are there")
     options = self.options()
     options.force = true
     #expect(try reason(options) == .forced)
@@ -72,7 +79,7 @@ struct UpToDateCheckTests: BatchFixture {
     #expect(try reason() == .unreadableSidecar)
     let text = String(decoding: sidecar, as: UTF8.self)
     try folder.write(
-      "a.m2fp.json", text.replacing("\"format_version\" : 2", with: "\"format_version\" : 1").utf8)
+      "a.m2fp.json", text.replacing("\"format_version\" : 3", with: "\"format_version\" : 1").utf8)
     #expect(try reason() == .otherFormat)
     unlink(folder.path + "/a.m2fp.json")
     #expect(try reason() == .new, "outputs without a sidecar prove nothing")
@@ -81,7 +88,7 @@ struct UpToDateCheckTests: BatchFixture {
   @Test func aGlanceSaysWhatTheDecoderSays() throws {
     try addImage("ünï \"quoted\".png")
     var options = options()
-    options.parsing.persons = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
+    options.parsing.outputs.personMap = true
     options.parsing.outputs.personMasks = [13]
     try run(options)
     for name in ["a.m2fp.json", "ünï \"quoted\".m2fp.json"] {
@@ -98,6 +105,8 @@ struct UpToDateCheckTests: BatchFixture {
       #expect(Array(glance.options) == Sidecar.text(of: sidecar.options))
       #expect(glance.outputs.map(\.path) == sidecar.outputs.map(\.path))
       #expect(glance.outputs.map(\.size) == sidecar.outputs.map(\.size))
+      #expect(glance.labelsDigest == sidecar.labels?.sha256 && glance.editedDigest == "")
+      #expect(glance.inputWidth == 40 && glance.inputHeight == 30)
     }
     #expect(try run(options).summary.current == 2, "with a glance or without")
   }

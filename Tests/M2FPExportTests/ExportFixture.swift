@@ -90,14 +90,18 @@ struct ExportFixture {
       classPixelCounts: (0..<classes.count).map { index in labels.count { $0 == UInt8(index) } },
       classScores: [nil, 0.5, 0.5, 0.5, 0.5])
     let sidecar = Sidecar(
+      version: "test",
       source: Sidecar.Source(
         name: "x", size: data.count, sha256: "", format: .png, orientation: 1, width: width,
         height: height),
       model: .init(name: "made-up", sha256: ""),
       options: Sidecar.Options(
-        maxSide: 0, precision: nil, masks: [], palette: [], overlay: nil, persons: nil, cutout: nil,
-        remap: nil),
-      found: ResultSummary(result, classes: classes), outputs: [])
+        maxSide: 0, precision: nil, masks: [], palette: [], overlay: nil,
+        persons: Sidecar.Options.Persons(
+          minScore: 0, minPixels: 1, minShare: nil, maxOverlap: 1, map: true, masks: []),
+        cutout: nil, remap: nil),
+      labels: Sidecar.Labels(names: classes, sha256: map.digest),
+      found: ResultSummary(result, classes: classes, masks: true), outputs: [])
     try write(PNGEncoder.labelMap(map, palette: palette), file.outputs.mapPath.string)
     try write(
       PNGEncoder.labelMap(personMap, palette: Array(Palette.persons.colours.prefix(4))),

@@ -13,7 +13,6 @@ public struct MemoryEstimate: Sendable, Equatable {
   public let network: Int
   private let photo: LargestPhoto
   private let keepsPhotos: Bool
-  private let labelMaps: Int
 
   /// The program and its libraries, libtorch with oneDNN and OpenBLAS among them.
   private static let program = 215 << 20
@@ -25,15 +24,13 @@ public struct MemoryEstimate: Sendable, Equatable {
   ///   - networkPixels: The network's largest input.
   ///   - photo: The largest photo.
   ///   - keepsPhotos: Whether the photos are kept for pictures made of them.
-  ///   - persons: Whether there is a map of persons besides the one of classes.
   public init(
-    archiveSize: Int, networkPixels: Int, photo: LargestPhoto, keepsPhotos: Bool, persons: Bool
+    archiveSize: Int, networkPixels: Int, photo: LargestPhoto, keepsPhotos: Bool
   ) {
     model = Self.program + Int(Double(archiveSize) * Self.modelFactor)
     network = Int(Double(networkPixels) * Self.networkBytes(archiveSize: archiveSize))
     self.photo = photo
     self.keepsPhotos = keepsPhotos
-    labelMaps = persons ? 2 : 1
   }
 
   /// Bytes of activations a pixel of the network's input. Networks with more weights have wider
@@ -45,7 +42,8 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// What the photos take in the hands of `jobs` workers and of those that read and write for them.
   public func photos(jobs: Int) -> Int {
     let helpers = (jobs + 1) / 2
-    let (reading, labels) = (photo.fileSize + 3 * photo.pixels, labelMaps * photo.pixels)
+    // A map of classes, and one of persons.
+    let (reading, labels) = (photo.fileSize + 3 * photo.pixels, 2 * photo.pixels)
     var bytes = helpers * (reading + photo.decoding) + (jobs + 3 * helpers) * labels
     // Waiting photos, those in workers' and writers' hands, and the pictures made of them.
     if keepsPhotos { bytes += (2 * jobs + 1 + 3 * helpers) * 3 * photo.pixels }

@@ -12,8 +12,10 @@ public struct BatchOptions: Sendable {
   public var outputRoot: FilePath?
   /// Where results are kept for other copies of an input; nil for nowhere.
   public var cache: ResultCache?
-  /// Whether to parse files whose outputs are current.
+  /// Whether to make anew what is current.
   public var force = false
+  /// Whether class maps that a person has corrected are replaced, too.
+  public var overwriteEdited = false
   /// Bytes.
   public var maxFileSize = 256 << 20
   /// After how many failed files the run stops; nil for never.
@@ -21,17 +23,22 @@ public struct BatchOptions: Sendable {
   /// How long one file may take before it is declared failed; nil for any time.
   public var timeout: Duration?
   public var plan = ThreadPlan.single
+  /// The version that sidecars name.
+  public var version = ""
 
   public init() {}
 }
 
 extension Sidecar.Options {
-  /// What a sidecar says of the options of `parser`.
-  init(_ parser: Parser) {
-    let options = parser.options
-    let outputs = parser.encoder.selection
+  /// What a sidecar says of the options of a run.
+  ///
+  /// - Parameters:
+  ///   - options: How photos are parsed.
+  ///   - encoder: What is made of the results.
+  init(_ options: ParserOptions, encoder: ResultEncoder) {
+    let outputs = encoder.selection
     func slugs(_ indices: Set<Int>) -> [String] {
-      indices.sorted().map { ClassNames.slug(parser.classes[$0]) }
+      indices.sorted().map { ClassNames.slug(encoder.classes[$0]) }
     }
     self.init(
       maxSide: options.maxSide, precision: options.precision == .float32 ? nil : options.precision,
@@ -48,11 +55,11 @@ extension Sidecar.Options {
           }
         return Persons(
           minScore: $0.minScore, minPixels: pixels, minShare: share, maxOverlap: $0.maxOverlap,
-          masks: slugs(outputs.personMasks))
+          map: outputs.personMap, masks: slugs(outputs.personMasks))
       },
       cutout: outputs.cutout.map {
         Cutout(classes: $0.classes.map(slugs), perPerson: $0.perPerson)
       },
-      remap: options.remap.map { Remap(classes: $0.classes, table: $0.table.map(Int.init)) })
+      remap: options.remap.map(Remap.init))
   }
 }

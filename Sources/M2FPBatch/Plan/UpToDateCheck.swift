@@ -1,20 +1,44 @@
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import Synchronization
 import SystemPackage
 
-/// Why a file is parsed although outputs may be there.
-public enum RebuildReason: String, Sendable {
+/// Why outputs are made although some may be there.
+public enum RebuildReason: Sendable, Equatable {
   case new
-  case changedInput = "changed input"
-  case otherModel = "other model"
-  case otherOptions = "other options"
-  case otherFormat = "other output format"
-  case outputMissing = "output missing"
-  case unreadableSidecar = "unreadable sidecar"
+  case changedInput
+  case otherModel
+  /// The options that differ, by the sidecar's keys.
+  case otherOptions([String])
+  case otherFormat
+  case outputMissing
+  /// The class map shows other labels than the outputs: a person has edited it, or taken that back.
+  case changedMap
+  case unreadableSidecar
   case forced
+
+  /// A stable name, for programs and people.
+  public var name: String {
+    switch self {
+    case .new: "new"
+    case .changedInput: "changed input"
+    case .otherModel: "other model"
+    case .otherOptions: "other options"
+    case .otherFormat: "other output format"
+    case .outputMissing: "output missing"
+    case .changedMap: "changed map"
+    case .unreadableSidecar: "unreadable sidecar"
+    case .forced: "forced"
+    }
+  }
+
+  /// The options that differ.
+  public var options: [String] {
+    if case .otherOptions(let options) = self { options } else { [] }
+  }
 }
 
 /// What a file's outputs are worth, as far as that can be told without reading the file.
@@ -23,11 +47,23 @@ public enum UpToDateStatus: Sendable, Equatable {
   case current
   /// They are so if the input, whose time has changed, still has this SHA-256.
   case touched(sha256: String)
+  /// The labels are, and other outputs are asked for: no network is needed.
+  case render(RebuildReason)
+  /// A person has corrected the class map: what is asked for is made of that.
+  case edited
   case stale(RebuildReason)
 
-  /// Whether a run gives other outputs for certain.
+  /// Whether the network is needed for certain.
   public var isStale: Bool {
     if case .stale = self { true } else { false }
+  }
+
+  /// Whether it may be needed, as far as is known.
+  public var mayNeedNetwork: Bool {
+    switch self {
+    case .touched, .stale: true
+    case .current, .render, .edited: false
+    }
   }
 }
 
@@ -40,51 +76,86 @@ public struct CheckedFile: Sendable {
 /// Tells which outputs a run with one model and one set of options would give again: by what the
 /// sidecars say, never by mere existence.
 struct UpToDateCheck: Sendable {
-  private let model: ModelIdentity
+  private let model: ModelIdentity?
   private let options: Sidecar.Options
-  /// The options as a sidecar holds them.
-  private let optionsText: [UInt8]
   private let force: Bool
+  private let overwriteEdited: Bool
+  /// How recorded options stand to those of the run, by their text: of many sidecars most say the
+  /// same.
+  private let coverages = Locked<[[UInt8]: OptionCoverage]>([:])
 
   /// - Parameters:
-  ///   - model: The network of the run.
-  ///   - options: Its options.
+  ///   - model: The network of the run; nil where results of any count.
+  ///   - options: The run's options.
   ///   - force: Whether nothing is current.
-  init(model: ModelIdentity, options: Sidecar.Options, force: Bool) {
+  ///   - overwriteEdited: Whether an edited map is taken for none.
+  init(model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false) {
     self.model = model
     self.options = options
     self.force = force
-    optionsText = Sidecar.text(of: options)
+    self.overwriteEdited = overwriteEdited
   }
 
   /// Examines one file; the outputs of one that cannot be tried are never current.
   func callAsFunction(_ file: PlannedFile) -> UpToDateStatus {
-    if force { return .stale(.forced) }
     if file.input.failure != nil { return .stale(.new) }
     let contents: FileReader.Contents
     do throws(FileFailure) {
       contents = try FileReader.read(file.outputs.sidecarPath, limit: Sidecar.sizeLimit)
     } catch {
+      if force { return .stale(.forced) }
       return .stale(FileStamp(path: file.outputs.sidecarPath) == nil ? .new : .unreadableSidecar)
     }
-    let summary: SidecarSummary
-    switch self.summary(contents.bytes) {
-    case .failure(let reason): return .stale(reason.reason)
-    case .success(let told): summary = told
+    let header: Header
+    switch self.header(contents.bytes) {
+    case .failure(let refusal): return .stale(force ? .forced : refusal.reason)
+    case .success(let told): header = told
     }
-    for output in summary.outputs
-    where FileStamp(path: file.outputs.folder.appending(output.path.components))?.size
-      != output.size
-    {
-      return .stale(.outputMissing)
+    let names = file.outputs
+    let map = ClassMap.state(
+      names.mapPath,
+      ClassMap.Record(
+        size: header.outputs.first { $0.path == names.map }?.size, digest: header.labelsDigest,
+        isEdited: header.isEdited, width: header.inputWidth, height: header.inputHeight),
+      modified: contents.stamp.modified)
+    if map == .edited, !overwriteEdited { return .edited }
+    if force { return model == nil && map != .lost ? .render(.forced) : .stale(.forced) }
+    if let model, header.model != model { return .stale(.otherModel) }
+    if case .network(let differences) = header.coverage {
+      return .stale(.otherOptions(differences))
     }
-    // What cannot be looked at fails when it is read.
-    guard summary.inputName == file.input.path.fileName,
-      let input = FileStamp(path: file.input.path), input.size == summary.inputSize
+    // Version 2 has not what others are rendered from.
+    let isWhole = !header.labelsDigest.isEmpty
+    if case .render = header.coverage, !isWhole { return .stale(.otherFormat) }
+    if map == .lost || map == .edited { return .stale(.outputMissing) }
+    // What cannot be looked at fails when it is read; where no network is at hand, it may be missing.
+    let input = FileStamp(path: file.input.path)
+    guard header.inputName == file.input.path.fileName,
+      input?.size == header.inputSize || input == nil && model == nil
     else { return .stale(.changedInput) }
-    let written = contents.stamp.modified
-    return input.modified == written
-      ? .current : .touched(sha256: summary.inputDigest)
+    if case .render(let differences) = header.coverage { return .render(.otherOptions(differences)) }
+    if header.isEdited { return .render(.changedMap) }
+    for output in header.outputs
+    where (header.coverage == .all || isWanted(names.kind(of: output.path)))
+      && FileStamp(path: names.folder.appending(output.path.components))?.size != output.size
+    {
+      return isWhole ? .render(.outputMissing) : .stale(.outputMissing)
+    }
+    return input.map { $0.modified == contents.stamp.modified } ?? true && map == .untouched
+      ? .current : .touched(sha256: header.inputDigest)
+  }
+
+  /// Whether an output is among those that are asked for.
+  private func isWanted(_ kind: OutputKind?) -> Bool {
+    switch kind {
+    case .labelMap: true
+    case .mask(let slug): options.masks.contains(slug)
+    case .personMap: options.persons?.map ?? false
+    case .personMask(let slug, _): options.persons?.masks.contains(slug) ?? false
+    case .overlay: options.overlay != nil
+    case .cutout, .personCutout: options.cutout != nil
+    case nil: false
+    }
   }
 
   /// How many threads examine: more than there are CPUs, since where nothing is in memory yet almost
@@ -122,11 +193,17 @@ struct UpToDateCheck: Sendable {
 
   // MARK: - What a sidecar claims
 
-  /// What a sidecar of the same model and options says.
-  private struct SidecarSummary {
+  /// What a sidecar says, and how its options stand to those of the run.
+  private struct Header {
+    let model: ModelIdentity
+    let coverage: OptionCoverage
     let inputName: FilePath
     let inputSize: Int
     let inputDigest: String
+    let inputWidth: Int
+    let inputHeight: Int
+    let labelsDigest: String
+    let isEdited: Bool
     let outputs: [(path: FilePath, size: Int)]
   }
 
@@ -136,15 +213,28 @@ struct UpToDateCheck: Sendable {
     init(_ reason: RebuildReason) { self.reason = reason }
   }
 
-  private func summary(_ text: [UInt8]) -> Result<SidecarSummary, Refusal> {
-    if let glance = SidecarHeader(text), glance.formatVersion == Sidecar.currentFormatVersion,
-      glance.modelName == model.name, glance.modelDigest == model.sha256,
-      glance.options.elementsEqual(optionsText)
+  private func coverage(text: ArraySlice<UInt8>) -> OptionCoverage? {
+    let text = Array(text)
+    if let known = coverages.withLock({ $0[text] }) { return known }
+    guard let recorded = try? JSONDecoder().decode(Sidecar.Options.self, from: Data(text)) else {
+      return nil
+    }
+    let coverage = options.coverage(by: recorded, ofAnyNetwork: model == nil)
+    coverages.withLock { $0[text] = coverage }
+    return coverage
+  }
+
+  private func header(_ text: [UInt8]) -> Result<Header, Refusal> {
+    if let header = SidecarHeader(text), header.formatVersion == Sidecar.currentFormatVersion,
+      let coverage = coverage(text: header.options)
     {
       return .success(
-        SidecarSummary(
-          inputName: glance.inputName, inputSize: glance.inputSize,
-          inputDigest: glance.inputDigest, outputs: glance.outputs))
+        Header(
+          model: ModelIdentity(name: header.modelName, sha256: header.modelDigest),
+          coverage: coverage, inputName: header.inputName, inputSize: header.inputSize,
+          inputDigest: header.inputDigest, inputWidth: header.inputWidth,
+          inputHeight: header.inputHeight, labelsDigest: header.labelsDigest,
+          isEdited: !header.editedDigest.isEmpty, outputs: header.outputs))
     }
     struct Version: Decodable {
       let formatVersion: Int
@@ -154,17 +244,20 @@ struct UpToDateCheck: Sendable {
     guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
       return .failure(Refusal(.unreadableSidecar))
     }
-    if version.formatVersion != Sidecar.currentFormatVersion {
+    guard [2, Sidecar.currentFormatVersion].contains(version.formatVersion) else {
       return .failure(Refusal(.otherFormat))
     }
     guard let sidecar = try? JSONDecoder().decode(Sidecar.self, from: data) else {
       return .failure(Refusal(.unreadableSidecar))
     }
-    if sidecar.model != model { return .failure(Refusal(.otherModel)) }
-    if sidecar.options != options { return .failure(Refusal(.otherOptions)) }
     return .success(
-      SidecarSummary(
+      Header(
+        model: sidecar.model,
+        coverage: options.coverage(by: sidecar.options, ofAnyNetwork: model == nil),
         inputName: sidecar.input.name, inputSize: sidecar.input.size,
-        inputDigest: sidecar.input.sha256, outputs: sidecar.outputs.map { ($0.path, $0.size) }))
+        inputDigest: sidecar.input.sha256, inputWidth: sidecar.input.width,
+        inputHeight: sidecar.input.height, labelsDigest: sidecar.labels?.sha256 ?? "",
+        isEdited: sidecar.labels?.edited != nil,
+        outputs: sidecar.outputs.map { ($0.path, $0.size) }))
   }
 }

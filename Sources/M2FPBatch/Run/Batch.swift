@@ -15,8 +15,20 @@ public struct Batch: Sendable {
   ///   - parser: What parses the photos.
   ///   - options: What to do with each file.
   ///   - model: How the sidecars name the model.
+  /// - Precondition: The parser tells persons apart: what was found is to be rendered from.
   public init(parser: Parser, options: BatchOptions, model: ModelIdentity) {
+    precondition(parser.options.persons != nil, "results on disk tell persons apart")
     processor = FileProcessor(parser: parser, options: options, model: model)
+  }
+
+  /// A batch that renders what was found before, and has no network.
+  ///
+  /// - Parameters:
+  ///   - encoder: What is made of the results.
+  ///   - options: What to do with each file. Without a remap results stay in the classes that they
+  ///     are in.
+  public init(rendering encoder: ResultEncoder, options: BatchOptions) {
+    processor = FileProcessor(rendering: encoder, options: options)
   }
 
   /// Tells which of `files` have outputs that are current.
@@ -101,10 +113,13 @@ private struct Tally {
     switch outcome.result {
     case .parsed: counts.parsed += 1
     case .cached: counts.cached += 1
+    case .rendered: counts.rendered += 1
+    case .edited: counts.edited += 1
     case .current: counts.current += 1
     case .planned: counts.planned += 1
     case .failed: counts.failed += 1
     }
+    counts.removed += outcome.removed.count
     counts.remaining -= 1
   }
 

@@ -7,35 +7,72 @@ import M2FPResults
 import SystemPackage
 
 /// The path of one image in three steps, each a function from one value to the next, so that they
-/// can run on different threads: ``load(_:)`` → ``parse(_:session:postprocessor:)`` → ``write(_:)``.
+/// can run on different threads: ``load(_:mayDefer:)`` → ``parse(_:worker:)`` → ``write(_:)``.
 struct FileProcessor: Sendable {
-  let parser: Parser
+  /// None where results are only rendered.
+  let parser: Parser?
+  let encoder: ResultEncoder
   let options: BatchOptions
-  let model: ModelIdentity
   let keys = InFlightKeys()
-  private let recordedOptions: Sidecar.Options
+  /// None where results of any model are taken.
+  private let model: ModelIdentity?
+  private let classes: RestoredResult.Classes
+  /// What is asked for, as sidecars say it.
+  private let request: Sidecar.Options
 
   init(parser: Parser, options: BatchOptions, model: ModelIdentity) {
     self.parser = parser
     self.options = options
     self.model = model
-    recordedOptions = Sidecar.Options(parser)
+    encoder = parser.encoder
+    classes = .remapped(parser.options.remap)
+    request = Sidecar.Options(parser.options, encoder: encoder)
+  }
+
+  init(rendering encoder: ResultEncoder, options: BatchOptions) {
+    parser = nil
+    model = nil
+    self.encoder = encoder
+    self.options = options
+    classes = options.parsing.remap.map { .remapped($0) } ?? .asTheyAre
+    var parsing = options.parsing
+    // Who is a person was decided by the run that found them.
+    parsing.persons = .all
+    request = Sidecar.Options(parsing, encoder: encoder)
+  }
+
+  /// A photo on its way to the network, or what was found in it before.
+  struct Loaded: Sendable {
+    let file: PlannedFile
+    let content: Content
+    /// All times so far.
+    let times: StageTimes
+
+    enum Content: Sendable {
+      case photo(Photo)
+      case restored(Restored)
+    }
+
+    /// All that there is to say about the file.
+    var notes: [String] {
+      switch content {
+      case .photo(let photo): photo.decoded.warnings + (photo.cacheKey?.damage ?? [])
+      case .restored(let restored): restored.warnings
+      }
+    }
+
+    /// Whether the network is to see it.
+    var needsNetwork: Bool { if case .photo = content { true } else { false } }
   }
 
   /// An image decoded and resized, and where it came from.
-  struct Loaded: Sendable {
-    let file: PlannedFile
+  struct Photo: Sendable {
     /// The input's SHA-256.
     let digest: String
     let stamp: FileStamp
     let decoded: DecodedPhoto
     /// Where the result goes in the cache, if there is one.
     let cacheKey: CacheKey?
-    /// All times so far.
-    let times: StageTimes
-
-    /// All that there is to say about the file.
-    var notes: [String] { decoded.warnings + (cacheKey?.damage ?? []) }
   }
 
   /// A key of the cache, held until the result is there.
@@ -46,11 +83,36 @@ struct FileProcessor: Sendable {
     let damage: [String]
   }
 
-  /// An image parsed, with nothing on disk yet.
+  /// What was found before, with what is to become of its outputs.
+  struct Restored: Sendable {
+    let stored: RestoredResult
+    let changes: OutputChanges
+    /// Decoded where a picture shows its pixels.
+    let photo: RGBImage?
+    let warnings: [String]
+    /// The input's modification time.
+    let modified: timespec
+
+    /// The sidecar that says all this.
+    func sidecar(version: String, sizes: [OutputKind: Int]) -> Sidecar {
+      Sidecar(
+        version: version, source: stored.sidecar.input, model: stored.sidecar.model,
+        options: changes.options, labels: stored.labels,
+        found: ResultSummary(stored.result, classes: stored.labels.names, masks: true),
+        raw: stored.raw, outputs: changes.outputs(sizes: sizes))
+    }
+  }
+
+  /// An image parsed, or restored, with nothing on disk yet.
   struct Parsed: Sendable {
     let loaded: Loaded
-    let photo: ParsedPhoto
+    let content: Content
     let times: StageTimes
+
+    enum Content: Sendable {
+      case parsed(ParsedPhoto, Photo)
+      case restored(Restored)
+    }
   }
 
   enum LoadResult: Sendable {
@@ -62,48 +124,63 @@ struct FileProcessor: Sendable {
 
   /// Tells which files have outputs that are current.
   func check(_ files: [PlannedFile], cancellation: Cancellation) -> [CheckedFile] {
-    UpToDateCheck(model: model, options: recordedOptions, force: options.force)(
-      files, cancellation: cancellation)
+    UpToDateCheck(
+      model: model, options: request, force: options.force,
+      overwriteEdited: options.overwriteEdited)(files, cancellation: cancellation)
   }
 
-  /// Reads, decodes and resizes, unless the outputs turn out to be current or the cache has them.
+  // MARK: - Load
+
+  /// Reads, decodes and resizes, unless the outputs turn out to be current, the cache has them, or
+  /// they can be made of what was found before.
   ///
   /// - Parameters:
   ///   - checked: The file.
   ///   - mayDefer: Whether to put the file off while another with the same bytes is on its way.
-  /// - Returns: The image, unless the file was done or put off.
+  /// - Returns: What goes on, unless the file was done or put off.
   func load(_ checked: CheckedFile, mayDefer: Bool) -> LoadResult {
     let file = checked.file
     var times = StageTimes()
     var warnings: [String] = []
-    func done(_ result: Outcome.Result) -> LoadResult {
-      .done(
-        Outcome(
-          input: file.input, outputs: file.outputs, result: result, seconds: times,
-          warnings: warnings))
+    func done(_ result: Outcome.Result, removed: [FilePath] = []) -> LoadResult {
+      .done(outcome(file, result, times, warnings: warnings, removed: removed))
     }
     if let failure = file.input.failure { return done(.failed(failure)) }
+    if parser == nil, case .stale(let reason) = checked.status {
+      return done(.failed(Self.nothingToRender(reason)))
+    }
     let path = file.input.path
     do throws(FileFailure) {
+      if checked.status == .edited || !checked.status.mayNeedNetwork {
+        if let restored = try restore(file, times: &times) {
+          if let sidecar = unchanged(restored) {
+            touch(file.outputs, restored)
+            return done(restored.stored.isEdited ? .edited(sidecar) : .current)
+          }
+          return .loaded(Loaded(file: file, content: .restored(restored), times: times))
+        }
+      }
       let contents = try times.measure(.read) { () throws(FileFailure) in
         try FileReader.read(path, limit: options.maxFileSize)
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
       if checked.status == .touched(sha256: digest) {
+        touch(file.outputs.mapPath, contents.stamp.modified)
         touch(file.outputs.sidecarPath, contents.stamp.modified)
         return done(.current)
       }
+      guard let parser, let model else { throw Self.nothingToRender(.changedInput) }
       var cacheKey: CacheKey?
       if let cache = options.cache {
-        let key = ResultCache.key(input: digest, model: model, options: recordedOptions)
+        let key = ResultCache.key(input: digest, model: model, options: request)
         var damage: [String] = []
         switch options.force ? .miss : cache.fetch(key) {
         case .hit(let entry):
           warnings = entry.warnings
-          let sidecar = try times.measure(.write) { () throws(FileFailure) in
+          let (sidecar, removed) = try times.measure(.write) { () throws(FileFailure) in
             try store(entry, file: file, modified: contents.stamp.modified)
           }
-          return done(.cached(sidecar))
+          return done(.cached(sidecar), removed: removed)
         case .damaged: damage = ["its entry in the cache was damaged, and has been dropped"]
         case .miss: break
         }
@@ -118,137 +195,435 @@ struct FileProcessor: Sendable {
       times.add(decoded.times)
       return .loaded(
         Loaded(
-          file: file, digest: digest, stamp: contents.stamp, decoded: decoded, cacheKey: cacheKey,
+          file: file,
+          content: .photo(
+            Photo(digest: digest, stamp: contents.stamp, decoded: decoded, cacheKey: cacheKey)),
           times: times))
     } catch {
       return done(.failed(error))
     }
   }
 
+  private static func nothingToRender(_ reason: RebuildReason) -> FileFailure {
+    FileFailure(
+      stage: .read, code: .missing,
+      message: reason == .changedInput
+        ? "the photo has changed since it was parsed"
+        : "there is no result that can be rendered (\(reason.name))",
+      detail: .notParsed)
+  }
+
+  /// Puts together what was found before, and decides what is made of it.
+  ///
+  /// - Returns: nil where the photo is another by now and the network has to see it.
+  /// - Throws: ``FileFailure``: what is asked for cannot be made of it.
+  private func restore(
+    _ file: PlannedFile, times: inout StageTimes
+  ) throws(FileFailure) -> Restored? {
+    let names = file.outputs
+    let stored = try times.measure(.read) { () throws(FileFailure) in
+      try RestoredResult(names, in: classes)
+    }
+    guard stored.labels.names == encoder.classes else {
+      throw FileFailure(
+        stage: .read, code: .edited,
+        message: "its result is in other classes (\(stored.labels.names.count)) than are asked for "
+          + "(\(encoder.classes.count))")
+    }
+    let source = stored.sidecar.input
+    let input = FileStamp(path: file.input.path)
+    guard let written = FileStamp(path: names.sidecarPath)?.modified else { return nil }
+    var contents: FileReader.Contents?
+    /// Whether the file is the one that was parsed.
+    func readAndCompare() throws(FileFailure) -> Bool {
+      let read = try times.measure(.read) { () throws(FileFailure) in
+        try FileReader.read(file.input.path, limit: options.maxFileSize)
+      }
+      contents = read
+      return read.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == source.sha256
+    }
+    func changed() throws(FileFailure) -> Restored? {
+      guard stored.isEdited else { return nil }
+      throw FileFailure(
+        stage: .read, code: .edited,
+        message: "\(names.mapPath) was corrected by hand, and the photo has changed since")
+    }
+    if let input {
+      if input.size != source.size || !(input.modified == written), try !readAndCompare() {
+        return try changed()
+      }
+    } else if parser != nil {
+      _ = try readAndCompare()
+    }
+    let changes = OutputChanges(
+      names, wanted: encoder.kinds(of: stored.result),
+      request: request.keepingNetwork(of: stored.sidecar.options),
+      shown: OutputChanges.Shown(
+        labels: stored.labels,
+        found: ResultSummary(stored.result, classes: stored.labels.names, masks: true),
+        input: source.sha256),
+      previous: stored.sidecar, remakesAll: options.force)
+    var (photo, warnings): (RGBImage?, [String]) = (nil, [])
+    if changes.made.contains(where: \.showsPhoto) {
+      if contents == nil, try !readAndCompare() { return try changed() }
+      guard let contents else { return nil }
+      let decoded = try times.measure(.decode) { () throws(FileFailure) in
+        try ImageDecoder.decode(
+          contents.bytes, limits: options.parsing.limits,
+          refuseDamaged: options.parsing.refusesDamaged)
+      }
+      (photo, warnings) = (decoded.image, decoded.warnings)
+    }
+    return Restored(
+      stored: stored, changes: changes, photo: photo, warnings: warnings,
+      modified: input?.modified ?? written)
+  }
+
+  /// The sidecar, where it says already all that there is to say; nil where something is to be made
+  /// or removed.
+  private func unchanged(_ restored: Restored) -> Sidecar? {
+    let old = restored.stored.sidecar
+    let isSame =
+      restored.changes.made.isEmpty && restored.changes.options == old.options
+      && restored.changes.outputs(sizes: [:]) == old.outputs
+      && restored.stored.labels == old.labels && restored.stored.raw == old.raw
+    return isSame ? old : nil
+  }
+
+  // MARK: - Dry run
+
   /// What would become of a file; reads it only if that depends on its digest.
   func dryRun(_ checked: CheckedFile) -> Outcome {
-    func outcome(_ result: Outcome.Result) -> Outcome {
-      Outcome(
-        input: checked.file.input, outputs: checked.file.outputs, result: result,
-        seconds: StageTimes(), warnings: [])
-    }
-    if let failure = checked.file.input.failure { return outcome(.failed(failure)) }
-    switch checked.status {
-    case .current: return outcome(.current)
-    case .stale(let reason): return outcome(.planned(reason))
-    case .touched(let digest):
-      do throws(FileFailure) {
-        let contents = try FileReader.read(checked.file.input.path, limit: options.maxFileSize)
-        let isSame = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest
-        return outcome(isSame ? .current : .planned(.changedInput))
-      } catch {
-        return outcome(.failed(error))
-      }
-    }
-  }
-
-  /// Runs the network and merges what it returns.
-  func parse(_ loaded: Loaded, worker: ParserWorker) throws(FileFailure) -> Parsed {
-    let photo = try worker.infer(loaded.decoded)
-    var times = loaded.times
-    times.add(photo.times, without: loaded.decoded.times)
-    return Parsed(loaded: loaded, photo: photo, times: times)
-  }
-
-  /// Encodes and writes all outputs of one image, the sidecar last.
-  func write(_ parsed: Parsed) -> Outcome {
-    let loaded = parsed.loaded
-    var times = parsed.times
-    func outcome(_ result: Outcome.Result) -> Outcome {
-      Outcome(
-        input: loaded.file.input, outputs: loaded.file.outputs, result: result, seconds: times,
-        warnings: loaded.notes)
-    }
+    let file = checked.file
+    func outcome(_ result: Outcome.Result) -> Outcome { self.outcome(file, result, StageTimes()) }
+    if let failure = file.input.failure { return outcome(.failed(failure)) }
     do throws(FileFailure) {
-      let names = loaded.file.outputs
-      let encoded = try times.measure(.encode) { () throws(FileFailure) in
-        try parser.encode(parsed.photo)
-      }
-      let source = parsed.photo.source
-      let sidecar = Sidecar(
-        source: Sidecar.Source(
-          name: loaded.file.input.path.fileName, size: loaded.stamp.size, sha256: loaded.digest,
-          format: source.format, orientation: source.orientation, width: source.width,
-          height: source.height),
-        model: model, options: recordedOptions, found: parsed.photo.summary,
-        outputs: encoded.map { Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count) })
-      try times.measure(.write) { () throws(FileFailure) in
-        try store(sidecar, names: names, modified: loaded.stamp.modified) {
-          (files) throws(FileFailure) in
-          for output in encoded {
-            try output.file.withUnsafeBytes { (bytes) throws(FileFailure) in
-              try files.write(bytes, to: names.path(of: output.kind))
-            }
-          }
+      switch checked.status {
+      case .current: return outcome(.current)
+      case .stale(let reason): return outcome(try planned(file, reason))
+      case .touched(let digest):
+        let contents = try FileReader.read(file.input.path, limit: options.maxFileSize)
+        let isSame = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest
+        return outcome(isSame ? .current : try planned(file, .changedInput))
+      case .render, .edited:
+        var times = StageTimes()
+        guard let restored = try restore(file, times: &times) else {
+          return outcome(try planned(file, .changedInput))
         }
-        if let cacheKey = loaded.cacheKey {
-          options.cache?.store(
-            cacheKey.key, sidecar: sidecar, stem: names.stem,
-            warnings: parsed.photo.warnings,
-            outputs: encoded.map { output in
-              { memory in output.file.withUnsafeBytes { memory.copyMemory(from: $0) } }
-            })
+        if let sidecar = unchanged(restored) {
+          return outcome(restored.stored.isEdited ? .edited(sidecar) : .current)
         }
+        let reason: RebuildReason =
+          if case .render(let reason) = checked.status { reason } else { .changedMap }
+        return outcome(.planned(change(file.outputs, restored, reason)))
       }
-      return outcome(.parsed(sidecar))
     } catch {
       return outcome(.failed(error))
     }
   }
 
-  /// Remembers that an input with this modification time has been seen to be the same.
-  private func touch(_ sidecar: FilePath, _ time: timespec) {
-    _ = sidecar.withPlatformString { sidecar in
-      [time, time].withUnsafeBufferPointer { utimensat(AT_FDCWD, sidecar, $0.baseAddress, 0) }
+  /// What rendering would do.
+  private func change(
+    _ names: OutputNames, _ restored: Restored, _ reason: RebuildReason
+  ) -> PlannedChange {
+    let made = restored.changes.made.map(names.path) + [names.sidecar]
+    let kept = Set(restored.changes.kept.map(\.path)).union(made)
+    let there = stale(names, keeping: [], previous: restored.stored.sidecar)
+    return PlannedChange(
+      action: .render, reason: reason,
+      written: made.filter { !there.contains($0) && $0 != names.sidecar },
+      replaced: made.filter { there.contains($0) || $0 == names.sidecar },
+      removed: stale(names, keeping: kept, previous: restored.stored.sidecar))
+  }
+
+  /// What parsing would do, as far as that does not depend on what is found.
+  private func planned(
+    _ file: PlannedFile, _ reason: RebuildReason
+  ) throws(FileFailure) -> Outcome.Result {
+    guard parser != nil else { throw Self.nothingToRender(reason) }
+    let names = file.outputs
+    var sure: [FilePath] = [names.map]
+    if encoder.selection.personMap { sure.append(names.persons) }
+    if let overlay = encoder.selection.overlay { sure.append(names.overlay(overlay.format)) }
+    if let cutout = encoder.selection.cutout, cutout.classes != nil || !cutout.perPerson {
+      sure.append(names.cutout)
+    }
+    sure.append(names.sidecar)
+    let there = Set(stale(names, keeping: [], previous: Sidecar.read(names.sidecarPath)))
+    func isThere(_ path: FilePath) -> Bool {
+      FileStamp(path: names.folder.appending(path.components)) != nil
+    }
+    /// Whether it depends on what is found, and is asked for.
+    func mayBeMade(_ path: FilePath) -> Bool {
+      switch names.kind(of: path) {
+      case .mask(let slug): request.masks.contains(slug)
+      case .personMask(let slug, _): request.persons?.masks.contains(slug) ?? false
+      case .personCutout: request.cutout?.perPerson ?? false
+      default: false
+      }
+    }
+    let makesMasks =
+      !request.masks.isEmpty || !(request.persons?.masks ?? []).isEmpty
+      || request.cutout?.perPerson ?? false
+    return .planned(
+      PlannedChange(
+        action: .parse, reason: reason,
+        written: sure.filter { !isThere($0) }
+          + (makesMasks ? [names.masks] : []),
+        replaced: sure.filter(isThere),
+        removed: there.filter { !sure.contains($0) && !mayBeMade($0) }.sorted {
+          $0.bytes.lexicographicallyPrecedes($1.bytes)
+        }))
+  }
+
+  /// The outputs that lie there and are not kept, in the order of their bytes.
+  private func stale(
+    _ names: OutputNames, keeping kept: Set<FilePath>, previous: Sidecar?
+  ) -> [FilePath] {
+    guard let folder = try? OpenFolder(names.folder) else { return [] }
+    // The map is replaced, never stale.
+    return StaleOutputs(
+      names, in: folder, previous: previous, slugs: slugs, keeping: kept
+    ).existing().sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+  }
+
+  /// The classes that masks may be of.
+  private var slugs: [String] {
+    ((parser?.contract.classes ?? []) + encoder.classes).map(ClassNames.slug)
+  }
+
+  // MARK: - Parse
+
+  /// Runs the network and merges what it returns.
+  func parse(_ loaded: Loaded, worker: ParserWorker?) throws(FileFailure) -> Parsed {
+    switch loaded.content {
+    case .restored(let restored):
+      return Parsed(loaded: loaded, content: .restored(restored), times: loaded.times)
+    case .photo(let photo):
+      guard let worker else { preconditionFailure("a photo comes with a worker") }
+      let parsed = try worker.infer(photo.decoded)
+      var times = loaded.times
+      times.add(parsed.times, without: photo.decoded.times)
+      return Parsed(loaded: loaded, content: .parsed(parsed, photo), times: times)
     }
   }
 
-  // MARK: - Outputs
+  // MARK: - Write
+
+  /// Encodes and writes all outputs of one image, the sidecar last.
+  func write(_ parsed: Parsed) -> Outcome {
+    var times = parsed.times
+    let file = parsed.loaded.file
+    do throws(FileFailure) {
+      let (result, removed): (Outcome.Result, [FilePath]) =
+        switch parsed.content {
+        case .parsed(let found, let photo):
+          try write(found, of: photo, file: file, times: &times)
+        case .restored(let restored):
+          try write(restored, file: file, times: &times)
+        }
+      return outcome(file, result, times, warnings: parsed.loaded.notes, removed: removed)
+    } catch {
+      return outcome(file, .failed(error), times, warnings: parsed.loaded.notes)
+    }
+  }
+
+  private func write(
+    _ found: ParsedPhoto, of photo: Photo, file: PlannedFile, times: inout StageTimes
+  ) throws(FileFailure) -> (Outcome.Result, [FilePath]) {
+    guard let model else { preconditionFailure("what was parsed has a model") }
+    let names = file.outputs
+    let previous = Sidecar.read(names.sidecarPath)
+    let (encoded, sidecar, own) = try times.measure(.encode) { () throws(FileFailure) in
+      let labels = Sidecar.Labels(names: encoder.classes, sha256: found.result.labels.digest)
+      let summary = ResultSummary(found.result, classes: encoder.classes, masks: true)
+      let encoded = try encoder.encode(of: found.result, photo: found.photo)
+      let changes = OutputChanges(
+        names, wanted: encoded.map(\.kind), request: request,
+        shown: OutputChanges.Shown(labels: labels, found: summary, input: photo.digest),
+        previous: previous, remakesAll: true)
+      let source = Sidecar.Source(
+        name: file.input.path.fileName, size: photo.stamp.size, sha256: photo.digest,
+        format: found.source.format, orientation: found.source.orientation,
+        width: found.source.width, height: found.source.height)
+      let sizes = Dictionary(
+        encoded.map { ($0.kind, $0.file.count) }, uniquingKeysWith: { $1 })
+      func sidecar(_ recorded: Sidecar.Options, _ outputs: [Sidecar.Output]) -> Sidecar {
+        Sidecar(
+          version: options.version, source: source, model: model, options: recorded, labels: labels,
+          found: summary,
+          raw: found.unmapped.map { Sidecar.Raw($0, names: parser?.contract.classes ?? []) },
+          outputs: outputs)
+      }
+      let own = encoded.map { Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count) }
+      return (
+        encoded, sidecar(changes.options, changes.outputs(sizes: sizes)), sidecar(request, own)
+      )
+    }
+    let removed = try times.measure(.write) { () throws(FileFailure) in
+      let removed = try store(
+        sidecar, names: names, modified: photo.stamp.modified, previous: previous
+      ) { (files) throws(FileFailure) in
+        try write(encoded, names: names, modified: photo.stamp.modified, into: &files)
+      }
+      if let cacheKey = photo.cacheKey {
+        options.cache?.store(
+          cacheKey.key, sidecar: own, stem: names.stem, warnings: found.warnings,
+          outputs: encoded.map { output in
+            { memory in output.file.withUnsafeBytes { memory.copyMemory(from: $0) } }
+          })
+      }
+      return removed
+    }
+    return (.parsed(sidecar), removed)
+  }
+
+  private func write(
+    _ restored: Restored, file: PlannedFile, times: inout StageTimes
+  ) throws(FileFailure) -> (Outcome.Result, [FilePath]) {
+    let names = file.outputs
+    let encoded = try times.measure(.encode) { () throws(FileFailure) in
+      try encoder.encode(
+        restored.changes.made, of: restored.stored.result, photo: restored.photo)
+    }
+    let sidecar = restored.sidecar(
+      version: options.version,
+      sizes: Dictionary(encoded.map { ($0.kind, $0.file.count) }, uniquingKeysWith: { $1 }))
+    let removed = try times.measure(.write) { () throws(FileFailure) in
+      let previous = restored.stored.sidecar
+      if !restored.changes.made.contains(.labelMap) {
+        // The map stays, and with it what proves it: the sidecar is replaced, never missing. First by
+        // one that promises only what stays whole, in case that the run is killed from here on.
+        try AtomicFile.write(promisingLittle(restored, names), to: names.sidecarPath)
+        if !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
+      }
+      return try store(
+        sidecar, names: names, modified: restored.modified, previous: previous,
+        keepsMap: !restored.changes.made.contains(.labelMap)
+      ) { (files) throws(FileFailure) in
+        try write(encoded, names: names, modified: restored.modified, into: &files)
+      }
+    }
+    return (restored.stored.isEdited ? .edited(sidecar) : .rendered(sidecar), removed)
+  }
+
+  /// The text of the sidecar that was there, with the class map as its only output.
+  private func promisingLittle(
+    _ restored: Restored, _ names: OutputNames
+  ) throws(FileFailure) -> Data {
+    let old = restored.stored.sidecar
+    let recorded = old.options
+    let little = Sidecar.Options(
+      maxSide: recorded.maxSide, precision: recorded.precision, masks: [],
+      palette: recorded.palette, overlay: nil,
+      persons: recorded.persons.map {
+        Sidecar.Options.Persons(
+          minScore: $0.minScore, minPixels: $0.minPixels, minShare: $0.minShare,
+          maxOverlap: $0.maxOverlap, map: false, masks: [])
+      }, cutout: nil, remap: recorded.remap)
+    return try Self.text(
+      old.with(options: little, outputs: old.outputs.filter { $0.path == names.map }))
+  }
+
+  private static func text(_ sidecar: Sidecar) throws(FileFailure) -> Data {
+    if let text = try? sidecar.encoded() { return text }
+    throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
+  }
+
+
+  /// Remembers that an input with this modification time has been seen to be the same.
+  private func touch(_ path: FilePath, _ time: timespec) {
+    _ = path.withPlatformString { path in
+      [time, time].withUnsafeBufferPointer {
+        utimensat(AT_FDCWD, path, $0.baseAddress, AT_SYMLINK_NOFOLLOW)
+      }
+    }
+  }
+
+  private func touch(_ names: OutputNames, _ restored: Restored) {
+    if !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
+    touch(names.sidecarPath, restored.modified)
+  }
+
+  private func outcome(
+    _ file: PlannedFile, _ result: Outcome.Result, _ times: StageTimes, warnings: [String] = [],
+    removed: [FilePath] = []
+  ) -> Outcome {
+    Outcome(
+      input: file.input, outputs: file.outputs, result: result, seconds: times,
+      warnings: warnings, removed: removed)
+  }
+
+  private func write(
+    _ encoded: [EncodedOutput], names: OutputNames, modified: timespec,
+    into files: inout AtomicFiles
+  ) throws(FileFailure) {
+    for output in encoded {
+      try output.file.withUnsafeBytes { (bytes) throws(FileFailure) in
+        try files.write(bytes, to: names.path(of: output.kind))
+      }
+      // By this an edited map is known from the one that was written.
+      if output.kind == .labelMap { files.stampLast(modified) }
+    }
+  }
 
   /// Writes what the cache has of an input with the same bytes.
   private func store(
     _ entry: ResultCache.Entry, file: PlannedFile, modified: timespec
-  ) throws(FileFailure) -> Sidecar {
+  ) throws(FileFailure) -> (Sidecar, removed: [FilePath]) {
     let names = file.outputs
     let sidecar = entry.sidecar.renamed(
       input: file.input.path.fileName, from: [], to: names.stem)
-    try store(sidecar, names: names, modified: modified) { (files) throws(FileFailure) in
+    let removed = try store(
+      sidecar, names: names, modified: modified, previous: Sidecar.read(names.sidecarPath)
+    ) { (files) throws(FileFailure) in
       try entry.forEachOutput { (output, bytes, original) throws(FileFailure) in
-        try files.write(
-          bytes, to: FilePath().appending(name: names.stem + output.path.bytes), sharing: original)
+        let path = FilePath().appending(name: names.stem + output.path.bytes)
+        try files.write(bytes, to: path, sharing: original)
+        if path == names.map { files.stampLast(modified) }
       }
     }
-    return sidecar
+    return (sidecar, removed)
   }
 
   /// Writes the outputs that `writeOutputs` gives, then the sidecar; removes what is stale.
+  ///
+  /// - Returns: What was removed.
   private func store(
-    _ sidecar: Sidecar, names: OutputNames, modified: timespec,
-    writeOutputs: (inout AtomicFiles) throws(FileFailure) -> Void
-  ) throws(FileFailure) {
+    _ sidecar: Sidecar, names: OutputNames, modified: timespec, previous: Sidecar?,
+    keepsMap: Bool = false, writeOutputs: (inout AtomicFiles) throws(FileFailure) -> Void
+  ) throws(FileFailure) -> [FilePath] {
     var files = AtomicFiles(in: names.folder)
     try writeOutputs(&files)
-    guard let text = try? sidecar.encoded() else {
-      throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
-    }
-    try files.write(text, to: names.sidecar)
+    try files.write(Self.text(sidecar), to: names.sidecar)
     files.stampLast(modified)
     try files.sync()
     guard let folder = files.root else { preconditionFailure("the sidecar was written") }
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
     folder.lock()
     defer { folder.unlock() }
-    let stale = StaleOutputs(
-      names, in: folder, slugs: (parser.contract.classes + parser.classes).map(ClassNames.slug),
-      keeping: Set(sidecar.outputs.map(\.path)))
-    // From here to the end there is no sidecar: killed in between, the file is parsed again.
-    if let sidecar = names.sidecar.lastComponent { folder.remove(sidecar) }
-    stale.remove()
+    if !keepsMap {
+      try checkUnedited(names, previous)
+      // From here to the end there is no sidecar: killed in between, the file is parsed again.
+      if let sidecar = names.sidecar.lastComponent { folder.remove(sidecar) }
+    }
+    let removed = StaleOutputs(
+      names, in: folder, previous: previous, slugs: slugs,
+      keeping: Set(sidecar.outputs.map(\.path))
+    ).remove()
     try files.commit()
+    return removed
+  }
+
+  /// Looks once more, now that the map is about to be replaced: a person may have saved it meanwhile.
+  private func checkUnedited(_ names: OutputNames, _ previous: Sidecar?) throws(FileFailure) {
+    guard !options.overwriteEdited, let previous,
+      let written = FileStamp(path: names.sidecarPath)?.modified,
+      ClassMap.state(names.mapPath, ClassMap.Record(previous, names: names), modified: written)
+        == .edited
+    else { return }
+    throw FileFailure(
+      stage: .write, code: .edited,
+      message: "\(names.mapPath) was corrected by hand while the photo was parsed: run again")
   }
 }

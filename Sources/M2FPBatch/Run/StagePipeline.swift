@@ -110,17 +110,18 @@ final class StagePipeline: Sendable {
     while let next = loaded.pop() {
       // What was only read ahead has not been begun.
       if cancellation.isCancelled { continue }
-      if worker == nil {
+      let needsNetwork = next.value.needsNetwork
+      if worker == nil, needsNetwork, let parser = processor.parser {
         do throws(RunFailure) {
           // Now rather than after the first inference; not before, as where all is current nothing is
           // written.
           if let onlyFolder { try AtomicFiles.checkWritable(onlyFolder) }
-          worker = try processor.parser.makeWorker(threads: processor.options.plan.threads)
+          worker = try parser.makeWorker(threads: processor.options.plan.threads)
         } catch {
           cancellation.cancel(.failure(error))
         }
       }
-      guard let worker else { continue }
+      if worker == nil, needsNetwork { continue }
       let image = next.value
       let result = watchdog.watch(next.file) {
         Result { () throws(FileFailure) in
@@ -133,7 +134,7 @@ final class StagePipeline: Sendable {
         report(
           Outcome(
             input: image.file.input, outputs: image.file.outputs, result: .failed(failure),
-            seconds: image.times, warnings: image.notes))
+            seconds: image.times, warnings: image.notes, removed: []))
       case nil: return false
       }
     }

@@ -82,7 +82,7 @@ struct WorkerPool: ~Copyable {
       stages.stop(after: failure)
       return Outcome(
         input: file.file.file.input, outputs: file.file.file.outputs, result: .failed(failure),
-        seconds: StageTimes(), warnings: [])
+        seconds: StageTimes(), warnings: [], removed: [])
     }
     return nil
   }

@@ -18,8 +18,8 @@ struct ClassesCommand: ConfigurableCommand {
 
   func run() throws {
     try Console.exiting {
-      let contract = try ModelLocator.current().open(model).contract
-      let remap = try labelSet.table(contract)
+      let contract = try ModelLocator.standard.open(ModelReference(model)).contract
+      let remap = try labelSet.table(modelClasses: contract.classes)
       let classes = remap?.classes ?? contract.classes
       let colours = try PaletteOption.colours(
         labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)

@@ -75,7 +75,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func checkModels(_ plan: ThreadPlan, _ problems: inout [TerminalText]) {
-    let locator = ModelLocator.current()
+    let locator = ModelLocator.standard
     let paths = locator.archives
     if !paths.contains(where: { ModelLocator.name($0) == ModelLocator.defaultModel }) {
       problems.append(
@@ -92,8 +92,8 @@ struct DoctorCommand: ParsableCommand {
         let contract = archive.contract
         Console.writeLine(
           """
-                     \(contract.model), contract \(contract.formatVersion), \
-          \(contract.classes.count) classes, made with torch \(contract.torchVersion)
+                     \(contract.model), \(contract.classes.count) classes, made with torch \
+          \(contract.torchVersion)
           """)
         Console.writeLine("           sha256 \(try archive.digest())")
         let seconds = try selfTest(archive, threads: plan.threads)

@@ -11,7 +11,7 @@ public struct M2FPCommand: ParsableCommand {
       """,
     version: "m2fp \(Version.current)",
     subcommands: [
-      ParseCommand.self, EvalCommand.self, CompareCommand.self, ModelsCommand.self,
+      ParseCommand.self, RenderCommand.self, EvalCommand.self, CompareCommand.self, ModelsCommand.self,
       ClassesCommand.self, CacheCommand.self, ConfigCommand.self, DoctorCommand.self,
     ])
 

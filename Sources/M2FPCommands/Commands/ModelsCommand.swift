@@ -21,7 +21,7 @@ struct ModelsCommand: ConfigurableCommand {
 
   func run() throws {
     try Console.exiting {
-      let locator = ModelLocator.current()
+      let locator = ModelLocator.standard
       let archives = locator.archives
       if archives.isEmpty {
         throw RunFailure(
@@ -56,7 +56,7 @@ struct ModelsCommand: ConfigurableCommand {
         """
         \(name)\(isDefault ? " (default)" : "")
           \(path), \(ByteCount(archive.size))
-          \(contract.postprocess.humanIndex == nil ? "one person" : "many persons"), \
+          \(contract.humanIndex == nil ? "one person" : "many persons"), \
         \(contract.classes.count) classes, input \(describe(contract.preprocess.geometry))
           licence \(contract.licence)\(contract.commercialUse ? "" : ": non-commercial use only")
         """)

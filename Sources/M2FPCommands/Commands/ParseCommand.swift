@@ -22,7 +22,8 @@ struct ParseCommand: ConfigurableCommand {
         photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
         photo.m2fp.json   what was found, with which model and options
         photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
-      A photo whose outputs are current is skipped. Inputs are never modified.
+      A photo whose outputs are current is skipped; one that lacks only outputs is rendered from
+      what was found before. Inputs, and colour maps that you have corrected, are never modified.
       """)
 
   @OptionGroup(title: "Selection")
@@ -56,6 +57,9 @@ struct ParseCommand: ConfigurableCommand {
   var arithmetic: PrecisionOption
 
   @OptionGroup(title: "Persons")
+  var personOutputs: PersonOutputOptions
+
+  @OptionGroup(title: "Persons")
   var personOptions: PersonOptions
 
   @OptionGroup(title: "Pictures")
@@ -80,6 +84,9 @@ struct ParseCommand: ConfigurableCommand {
 
   @Flag(help: "Parse also photos whose outputs are current.")
   var force = false
+
+  @Flag(help: "Parse also photos whose colour map was corrected by hand, and lose the corrections.")
+  var overwriteEdited = false
 
   @Flag(help: "Say what would be done and why, and write nothing.")
   var dryRun = false
@@ -113,7 +120,7 @@ struct ParseCommand: ConfigurableCommand {
       throw ValidationError("--max-file-size is 1 to 4095 MiB.")
     }
     try OptionConflicts.check(
-      pictures.given.union(personOptions.given).union(cacheOptions.given).union(faults.given)
+      pictures.given.union(personOutputs.given).union(personOptions.given).union(cacheOptions.given).union(faults.given)
         .union(exports.needPersons ? ["persons"] : []))
   }
 
@@ -136,15 +143,13 @@ struct ParseCommand: ConfigurableCommand {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
-    let archive = try ModelLocator.current().open(model)
+    let archive = try ModelLocator.standard.open(ModelReference(model))
     let contract = archive.contract
-    let remap = try labelSet.table(contract)
+    let remap = try labelSet.table(modelClasses: contract.classes)
     let classes = remap?.classes ?? contract.classes
     let colours = try PaletteOption.colours(
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
     let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
-    let personRules = personOptions.rules(
-      contract: contract, needed: pictures.needPersons || exports.needPersons)
     let selected = try selection.selection()
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
@@ -165,12 +170,16 @@ struct ParseCommand: ConfigurableCommand {
     options.parsing.outputs.masks = maskClasses
     options.parsing.outputs.palette = colours
     options.parsing.remap = remap
-    options.parsing.persons = personRules
-    options.parsing.outputs.personMasks = try personOptions.maskClasses(classes)
+    options.parsing.persons = personOptions.rules(contract: contract)
+    options.parsing.outputs.personMap =
+      personOutputs.persons || pictures.needPersons || exports.needPersons
+    options.parsing.outputs.personMasks = try personOutputs.maskClasses(classes)
     options.parsing.outputs.overlay = try pictures.overlayStyle()
     options.parsing.outputs.cutout = try pictures.cutout(classes: classes)
     options.cache = dryRun ? nil : try cacheOptions.open()
     options.force = force
+    options.overwriteEdited = overwriteEdited
+    options.version = Version.current
     options.outputRoot = out
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
@@ -181,10 +190,15 @@ struct ParseCommand: ConfigurableCommand {
     let checked = Batch(parser: parser, options: options, model: identity)
       .check(files, cancellation: cancellation)
     let due = checked.filter { $0.status != .current && $0.file.input.failure == nil }
+    let parsed = due.filter(\.status.mayNeedNetwork)
     let budget = CPUBudget.current()
     options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due.count, budget: budget)
-    let fitting = try memory.fittingJobs(
-      options, isFixed: jobs != nil, archive: archive, files: due.map(\.file))
+    // What is only rendered needs no network's memory.
+    let fitting =
+      parsed.isEmpty
+      ? options.plan.jobs
+      : try memory.fittingJobs(
+        options, isFixed: jobs != nil, archive: archive, files: parsed.map(\.file))
     if fitting < options.plan.jobs {
       logger.info("\(fitting) of \(options.plan.jobs) workers fit into memory")
       options.plan = ThreadPlan(
@@ -203,26 +217,24 @@ struct ParseCommand: ConfigurableCommand {
       \(options.plan.threads) threads
       """)
     let batch = Batch(parser: parser, options: options, model: identity)
-    var reporters = messages.reporters(total: files.count, logger: logger)
-    if let metrics { reporters.append(metrics) }
+    var reporters = RunReporters(
+      list: messages.reporters(total: files.count, logger: logger), logger: logger)
+    if let metrics { reporters.list.append(metrics) }
     if let failureList, !dryRun {
-      reporters.append(FailureListReporter(failureList, logger: logger))
+      reporters.list.append(FailureListReporter(failureList, logger: logger))
     }
     if !dryRun {
       let exporter = Exporter(
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
           generator: "m2fp \(Version.current)", explain: \.text), threads: budget.usable)
-      reporters += exports.requests.map {
+      reporters.list += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
     }
-    let report = { (outcome: Outcome) in
-      for reporter in reporters { reporter.add(outcome) }
-    }
     let summary =
       dryRun
-      ? batch.dryRun(checked, cancellation: cancellation, report: report)
+      ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
       : batch.run(
         checked, cancellation: cancellation,
         meanwhile: {
@@ -230,26 +242,9 @@ struct ParseCommand: ConfigurableCommand {
           // take a system call a page. Where it may not be needed, the first worker loads it.
           let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
           if isNeeded { try? parser.load() }
-        }, report: report)
-    var unwritten: [RunFailure] = []
-    for reporter in reporters {
-      do throws(RunFailure) {
-        try reporter.finish(summary)
-      } catch {
-        unwritten.append(error)
-      }
-    }
-    if let problem = options.cache?.problem {
-      logger.warning("the cache was not filled: \(problem.message)")
-    }
-    if let message = ExitStatus.message(summary) {
-      logger.error("\(message)")
-    }
-    for failure in unwritten { logger.error("\(failure.text)") }
-    let code = unwritten.reduce(ExitStatus.code(summary, signal: signals.received)) {
-      ExitStatus.code($0, then: $1.kind.exitCode)
-    }
-    if code != 0 { throw ExitCode(code) }
+        }, report: reporters.add)
+    try reporters.finish(
+      summary, signal: signals.received, cacheProblem: options.cache?.problem)
   }
 }
 

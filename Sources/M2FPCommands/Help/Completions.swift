@@ -6,13 +6,13 @@ import M2FPInference
 extension CompletionKind {
   /// Installed models; a file can be typed as well.
   static var models: CompletionKind {
-    .custom { _, _, _ in ModelLocator.current().archives.map(ModelLocator.name) }
+    .custom { _, _, _ in ModelLocator.standard.archives.map(ModelLocator.name) }
   }
 
   /// A list of classes, one name after the other; those of the default model.
   static var classList: CompletionKind {
     .custom { _, _, typed in
-      let contract = try? ModelLocator.current().open(ModelLocator.defaultModel).contract
+      let contract = try? ModelLocator.standard.open(.named(ModelLocator.defaultModel)).contract
       let slugs = (contract?.classes ?? []).dropFirst().map(ClassNames.slug)
       guard let comma = typed.lastIndex(of: ",") else { return ["all", "none"] + slugs }
       let chosen = typed[...comma]

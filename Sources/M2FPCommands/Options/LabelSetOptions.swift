@@ -34,7 +34,7 @@ struct LabelSetOptions: ParsableArguments {
   /// The table that `--remap` means; nil for none.
   ///
   /// - Throws: `ValidationError` for one that cannot be read, or does not fit the model.
-  func table(_ contract: ModelContract) throws -> ClassRemap? {
+  func table(modelClasses: [String]) throws -> ClassRemap? {
     guard let remap else { return nil }
     let json: Data
     if let builtIn = Self.builtIn[remap] {
@@ -49,7 +49,7 @@ struct LabelSetOptions: ParsableArguments {
             ?? "not 'atr' or 'pascal', and no file of that name can be read."))
     }
     do throws(ClassRemapError) {
-      return try ClassRemap(json: json, modelClasses: contract.classes)
+      return try ClassRemap(json: json, modelClasses: modelClasses)
     } catch {
       throw ValidationError("--remap \(remap): \(error)")
     }

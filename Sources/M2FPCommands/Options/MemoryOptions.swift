@@ -37,8 +37,7 @@ struct MemoryOptions: ParsableArguments {
       MemoryEstimate(
         archiveSize: archive.size,
         networkPixels: archive.contract.preprocess.largestInput(maxSide: options.parsing.maxSide),
-        photo: photo, keepsPhotos: options.parsing.outputs.needsPhoto,
-        persons: options.parsing.persons != nil)
+        photo: photo, keepsPhotos: options.parsing.outputs.needsPhoto)
     }
     let allowed = LargestPhoto(
       pixels: options.parsing.limits.maxPixels, fileSize: options.maxFileSize)

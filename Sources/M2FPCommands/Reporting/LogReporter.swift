@@ -3,6 +3,7 @@ import M2FPBatch
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// The run as log messages with metadata: for `--log-format json`, in place of the progress bar.
 final class LogReporter: Reporter {
@@ -25,10 +26,25 @@ final class LogReporter: Reporter {
       logger.info("parsed", metadata: file)
     case .cached:
       logger.info("cached", metadata: file)
+    case .rendered:
+      logger.info("rendered", metadata: file)
+    case .edited:
+      logger.notice("edited by hand, left so", metadata: file)
     case .current:
       logger.debug("current", metadata: file)
-    case .planned(let reason):
-      logger.info("planned", metadata: file.merging(["reason": "\(reason.rawValue)"]) { $1 })
+    case .planned(let change):
+      let plan: Logger.Metadata = [
+        "action": "\(change.action.rawValue)", "reason": "\(change.reason.name)",
+        "options": "\(change.reason.options.joined(separator: ","))",
+      ]
+      logger.info("planned", metadata: file.merging(plan) { $1 })
+    }
+    for path in outcome.removed {
+      logger.info(
+        "removed, out of date",
+        metadata: file.merging(["output": "\(outcome.outputs.folder.appending(path.components))"]) {
+          $1
+        })
     }
   }
 
@@ -37,6 +53,8 @@ final class LogReporter: Reporter {
       "finished",
       metadata: [
         "parsed": "\(summary.parsed)", "cached": "\(summary.cached)",
+        "rendered": "\(summary.rendered)", "edited": "\(summary.edited)",
+        "removed": "\(summary.removed)",
         "current": "\(summary.current)", "planned": "\(summary.planned)",
         "failed": "\(summary.failed)", "remaining": "\(summary.remaining)",
         "seconds": "\(summary.wallSeconds)", "peak_memory": "\(summary.peakMemory)",

@@ -22,6 +22,8 @@ final class ProgressReporter: Reporter {
   private var done = 0
   private var parsed = 0
   private var failed = 0
+  /// Of a dry run.
+  private var rendered = 0
 
   init(total: Int, quiet: Bool, logger: Logger) {
     self.total = total
@@ -52,10 +54,23 @@ final class ProgressReporter: Reporter {
       if !quiet && !showsBar {
         Console.writeError("cached \(outcome.input.path): \(Self.describe(sidecar))\n")
       }
+    case .rendered(let sidecar):
+      if !quiet && !showsBar {
+        Console.writeError("rendered \(outcome.input.path): \(Self.describe(sidecar))\n")
+      }
+    case .edited(let sidecar):
+      if !quiet && !showsBar {
+        Console.writeError(
+          "edited \(outcome.input.path): kept as corrected; \(Self.describe(sidecar))\n")
+      }
     case .current:
       logger.debug("\(outcome.input.path): current")
-    case .planned(let reason):
-      if !quiet { Console.writeError("would parse \(outcome.input.path): \(reason.rawValue)\n") }
+    case .planned(let change):
+      if change.action == .render { rendered += 1 }
+      if !quiet { Console.writeError("\(Self.describe(change, of: outcome))\n") }
+    }
+    for path in outcome.removed {
+      logger.info("\(outcome.outputs.folder.appending(path.components)): removed, out of date")
     }
     drawBar()
   }
@@ -64,11 +79,21 @@ final class ProgressReporter: Reporter {
     clearBar()
     guard !quiet else { return }
     var counts =
-      summary.planned > 0 ? ["\(summary.planned) would be parsed"] : ["\(summary.parsed) parsed"]
+      summary.planned > 0
+      ? ["\(summary.planned) would be \(rendered == summary.planned ? "rendered" : "parsed")"]
+      : summary.parsed > 0 || summary.rendered == 0 ? ["\(summary.parsed) parsed"] : []
+    if rendered > 0, rendered < summary.planned {
+      counts = [
+        "\(summary.planned - rendered) would be parsed", "\(rendered) would be rendered",
+      ]
+    }
     if summary.cached > 0 { counts.append("\(summary.cached) from the cache") }
+    if summary.rendered > 0 { counts.append("\(summary.rendered) rendered") }
+    if summary.edited > 0 { counts.append("\(summary.edited) edited by hand, left so") }
     if summary.current > 0 { counts.append("\(summary.current) already current") }
     if summary.failed > 0 { counts.append("\(summary.failed) failed") }
     if summary.remaining > 0 { counts.append("\(summary.remaining) left for the next run") }
+    if summary.removed > 0 { counts.append("\(summary.removed) outdated outputs removed") }
     let rate = summary.wallSeconds > 0 ? Double(summary.parsed) / summary.wallSeconds : 0
     Console.writeError(
       """
@@ -77,6 +102,19 @@ final class ProgressReporter: Reporter {
       peak memory \(ByteCount(summary.peakMemory)))
 
       """)
+  }
+
+  /// "would render a.jpg: other options (overlay); writes a.m2fp.overlay.jpg; replaces …".
+  private static func describe(_ change: PlannedChange, of outcome: Outcome) -> TerminalText {
+    let options = change.reason.options.joined(separator: ", ")
+    var parts = [change.reason.name + (options.isEmpty ? "" : " (\(options))")]
+    for (verb, paths) in [
+      ("writes", change.written), ("replaces", change.replaced), ("removes", change.removed),
+    ] where !paths.isEmpty {
+      parts.append(verb + " " + paths.map(\.string).joined(separator: ", "))
+    }
+    return
+      "would \(change.action.rawValue) \(outcome.input.path): \(parts.joined(separator: "; "))"
   }
 
   /// "2 people: hair, face, upper-clothes".
@@ -150,23 +188,35 @@ final class JSONReporter: Reporter {
       file: outcome.input.path.string, status: "parsed", sidecar: nil, classes: nil, humans: nil,
       stage: nil, code: nil, message: nil, warnings: outcome.warnings, seconds: seconds)
     switch outcome.result {
-    case .parsed(let sidecar), .cached(let sidecar):
-      if case .cached = outcome.result { line.status = "cached" }
+    case .parsed(let sidecar), .cached(let sidecar), .rendered(let sidecar), .edited(let sidecar):
+      line.status =
+        switch outcome.result {
+        case .cached: "cached"
+        case .rendered: "rendered"
+        case .edited: "edited"
+        default: "parsed"
+        }
       line.sidecar = outcome.outputs.sidecarPath.string
       line.classes = sidecar.classes.filter { $0.index > 0 }.map(\.name)
       line.humans = sidecar.humans.count
     case .current:
       line.status = "current"
       line.sidecar = outcome.outputs.sidecarPath.string
-    case .planned(let reason):
+    case .planned(let change):
       line.status = "planned"
-      line.reason = reason.rawValue
+      line.action = change.action.rawValue
+      line.reason = change.reason.name
+      line.options = change.reason.options
+      line.written = change.written.map(\.string)
+      line.replaced = change.replaced.map(\.string)
+      line.removed = change.removed.map(\.string)
     case .failed(let failure):
       line.status = "failed"
       line.stage = failure.stage
       line.code = failure.code
       line.message = failure.text
     }
+    if !outcome.removed.isEmpty { line.removed = outcome.removed.map(\.string) }
     write(line)
   }
 
@@ -174,10 +224,10 @@ final class JSONReporter: Reporter {
     write(
       SummaryLine(
         summary: .init(
-          parsed: summary.parsed, cached: summary.cached, current: summary.current,
-          planned: summary.planned,
-          failed: summary.failed, remaining: summary.remaining, seconds: summary.wallSeconds,
-          peakMemory: summary.peakMemory)))
+          parsed: summary.parsed, cached: summary.cached, rendered: summary.rendered,
+          edited: summary.edited, current: summary.current, planned: summary.planned,
+          failed: summary.failed, remaining: summary.remaining, removed: summary.removed,
+          seconds: summary.wallSeconds, peakMemory: summary.peakMemory)))
   }
 
   private func write(_ line: some Encodable) {
@@ -197,8 +247,13 @@ final class JSONReporter: Reporter {
     var stage: Stage?
     var code: FileFailure.Code?
     var message: String?
-    /// Why a dry run would parse the file.
+    /// What a dry run would do, why, which options differ, and to which outputs.
+    var action: String?
     var reason: String?
+    var options: [String]?
+    var written: [String]?
+    var replaced: [String]?
+    var removed: [String]?
     let warnings: [String]
     let seconds: [String: Double]
   }
@@ -207,15 +262,18 @@ final class JSONReporter: Reporter {
     struct Summary: Encodable {
       let parsed: Int
       let cached: Int
+      let rendered: Int
+      let edited: Int
       let current: Int
       let planned: Int
       let failed: Int
       let remaining: Int
+      let removed: Int
       let seconds: Double
       let peakMemory: Int
 
       enum CodingKeys: String, CodingKey {
-        case parsed, cached, current, planned, failed, remaining, seconds
+        case parsed, cached, rendered, edited, current, planned, failed, remaining, removed, seconds
         case peakMemory = "peak_memory"
       }
     }

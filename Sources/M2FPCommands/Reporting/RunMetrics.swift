@@ -92,7 +92,8 @@ final class RunMetrics: Reporter {
     text.gauge(
       "m2fp_last_run_files", "The files of the last run by result.",
       [
-        ("parsed", summary.parsed), ("cached", summary.cached), ("current", summary.current),
+        ("parsed", summary.parsed), ("cached", summary.cached), ("rendered", summary.rendered),
+        ("edited", summary.edited), ("current", summary.current),
         ("failed", summary.failed), ("remaining", summary.remaining),
       ].map { ([("result", $0.0)], Double($0.1)) })
     text.gauge(

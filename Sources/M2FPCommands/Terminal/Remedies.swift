@@ -23,6 +23,10 @@ enum Remedies {
       "use --naming full to name outputs after the whole file name"
     case (.outputCollision, .sameOutputs(fullNamesDiffer: false)):
       "parse them in two runs with different --out folders"
+    case (.edited, _):
+      "--overwrite-edited replaces it, and its corrections are lost"
+    case (.missing, .notParsed):
+      "parse it first"
     case (.diskFull, _):
       "free some space and run again"
     case (.unreadable, _), (.outputNotWritable, _):
@@ -63,8 +67,12 @@ enum Remedies {
       "Make the folder writable, or leave out the lock with --lock off if no other run writes there."
     case .stuckFiles:
       "Look to the disks and the load, and run again, or allow more with --timeout."
+    case .noResults:
+      "Parse the photos first: 'm2fp parse DIR'."
     case .nothingSelected:
       "Look at --include and --exclude."
+    case .noSuchModel:
+      "Give a file, or set M2FP_MODELS to the folder that holds it."
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
     case .noContract:

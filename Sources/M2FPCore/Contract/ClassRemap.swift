@@ -17,6 +17,12 @@ public struct ClassRemap: Sendable, Equatable {
     let map: [String: String]
   }
 
+  package init(classes: [String], palette: [RGB], table: [UInt8]) {
+    self.classes = classes
+    self.palette = palette
+    self.table = table
+  }
+
   /// Reads a remap file for a model.
   ///
   /// A class of the model that the file's `map` does not list becomes the new class of its own

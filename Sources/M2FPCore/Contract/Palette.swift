@@ -82,7 +82,7 @@ public struct Palette: Sendable, Equatable {
       } else if isGIMP, colours.isEmpty, ["Name:", "Columns:", "Channels:"].contains(first) {
         continue
       } else if first.hasPrefix("#") {
-        if let colour = hexadecimal(first.dropFirst()) { colours.append(colour) }
+        if let colour = RGB(hex: String(first)) { colours.append(colour) }
       } else {
         let channels = words.prefix(3).compactMap { UInt8($0) }
         guard channels.count == 3 else {
@@ -94,13 +94,6 @@ public struct Palette: Sendable, Equatable {
       }
     }
     return colours
-  }
-
-  private static func hexadecimal(_ digits: Substring) -> RGB? {
-    guard digits.utf8.count == 6, digits.allSatisfy(\.isHexDigit),
-      let value = Int(digits, radix: 16)
-    else { return nil }
-    return RGB(UInt8(value >> 16), UInt8(value >> 8 & 0xFF), UInt8(value & 0xFF))
   }
 }
 
@@ -116,6 +109,15 @@ public struct PaletteError: Error, Equatable, CustomStringConvertible {
 }
 
 extension RGB {
+  /// The colour that `#rrggbb` says; nil for anything else.
+  public init?(hex text: String) {
+    let digits = text.dropFirst()
+    guard text.first == "#", digits.utf8.count == 6, digits.allSatisfy(\.isHexDigit),
+      let value = Int(digits, radix: 16)
+    else { return nil }
+    self.init(UInt8(value >> 16), UInt8(value >> 8 & 0xFF), UInt8(value & 0xFF))
+  }
+
   /// The colour as `#rrggbb`.
   public var hex: String {
     [red, green, blue].reduce(into: "#") { text, channel in

@@ -43,6 +43,8 @@ public struct FileFailure: Error, Sendable, Equatable {
     case inference
     /// Not done within the time that the caller allows.
     case timeout
+    /// A class map that a person has corrected is in the way of what was asked for.
+    case edited
   }
 
   /// What a program that wants to help needs to know beyond the code.
@@ -56,6 +58,8 @@ public struct FileFailure: Error, Sendable, Equatable {
     case folderNamedAsImage
     /// An entry of a list holds a zero byte.
     case zeroByte
+    /// No run has left a result that outputs could be made of.
+    case notParsed
   }
 
   public let stage: Stage

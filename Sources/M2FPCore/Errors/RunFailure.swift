@@ -34,6 +34,10 @@ public struct RunFailure: Error, Sendable, Equatable {
     case stuckFiles
     /// There are files, and the patterns select none of them.
     case nothingSelected
+    /// No run has left results where they are looked for.
+    case noResults
+    /// A name that no archive has.
+    case noSuchModel
     /// An archive that cannot be read or loaded.
     case damagedModel
     /// An archive that does not say what it is.

@@ -35,6 +35,9 @@ public struct ResultSummary: Sendable, Equatable, Codable {
     public let box: [Int]
     /// One for each class that is seen within the person, the background left out.
     public let parts: [Part]
+    /// The person's pixels in the map of persons, as COCO's compressed run lengths (column order);
+    /// none in a summary without masks.
+    public let rle: String?
 
     public struct Part: Sendable, Equatable, Codable {
       public let name: String
@@ -47,7 +50,7 @@ public struct ResultSummary: Sendable, Equatable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-      case id, score, pixels, box, parts
+      case id, score, pixels, box, parts, rle
       case parsingScore = "parsing_score"
     }
   }
@@ -60,12 +63,22 @@ public struct ResultSummary: Sendable, Equatable, Codable {
   /// None unless persons were asked for.
   public let persons: [Person]?
 
+  package init(
+    classes: [ClassShare], parts: [Instance], humans: [Instance], persons: [Person]?
+  ) {
+    self.classes = classes
+    self.parts = parts
+    self.humans = humans
+    self.persons = persons
+  }
+
   /// Sums up a result.
   ///
   /// - Parameters:
   ///   - result: What was found.
   ///   - classes: The names of the result's classes.
-  public init(_ result: ParsingResult, classes: [String]) {
+  ///   - masks: Whether persons have their masks.
+  public init(_ result: ParsingResult, classes: [String], masks: Bool = false) {
     let total = Double(result.labels.pixels.count)
     func list(_ box: M2FPCore.Instance.Box) -> [Int] { [box.x, box.y, box.width, box.height] }
     func found(_ instance: M2FPCore.Instance, _ name: String) -> Instance {
@@ -81,6 +94,9 @@ public struct ResultSummary: Sendable, Equatable, Codable {
     }
     parts = result.parts.map { found($0, classes[$0.classIndex]) }
     humans = result.humans.map { found($0, "Human") }
+    let maps = result.persons.map { persons in
+      masks ? RunLength.masks(of: persons.map, count: persons.list.count) : []
+    }
     persons = result.persons?.list.enumerated().map { index, person in
       Person(
         id: index + 1, score: person.score, parsingScore: person.parsingScore,
@@ -89,7 +105,7 @@ public struct ResultSummary: Sendable, Equatable, Codable {
           Person.Part(
             name: classes[$0.classIndex], index: $0.classIndex, score: $0.score,
             pixels: $0.pixelCount, box: list($0.box))
-        })
+        }, rle: masks ? maps?[index].compressed(pixels: result.labels.pixels.count) : nil)
     }
   }
 }

@@ -37,7 +37,7 @@ struct SheetExport: ExportFormat {
     let found = photo.sidecar.classes.filter { $0.index > 0 }
     let total = max(found.reduce(0) { $0 + $1.pixels }, 1)
     let shares = found.map { "\($0.index):\(Self.rounded($0.share))" }.joined(separator: " ")
-    let people = photo.sidecar.persons?.count
+    let people = photo.sidecar.options.persons?.map ?? false ? photo.sidecar.persons?.count : nil
     let facts =
       ["\(width) × \(height)"] + (people.map { [$0 == 1 ? "1 person" : "\($0) persons"] } ?? [])
       + (found.isEmpty ? ["nobody found"] : [])

@@ -18,6 +18,16 @@ public enum OutputKind: Sendable, Hashable {
   case personCutout(Int)
 }
 
+extension OutputKind {
+  /// Whether it shows the photo's own pixels.
+  public var showsPhoto: Bool {
+    switch self {
+    case .overlay, .cutout, .personCutout: true
+    case .labelMap, .mask, .personMap, .personMask: false
+    }
+  }
+}
+
 /// A picture of a result, as a file in memory.
 public struct EncodedOutput: Sendable {
   public let kind: OutputKind

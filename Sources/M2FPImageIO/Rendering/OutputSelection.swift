@@ -6,6 +6,8 @@ public struct OutputSelection: Sendable, Equatable {
   public var palette: [RGB] = []
   /// Indices of the classes that get a mask where they are present.
   public var masks: Set<Int> = []
+  /// Whether there is a map of persons, and overlays tell them apart, where the result has persons.
+  public var personMap = true
   /// Indices of the classes that get a mask for each person.
   public var personMasks: Set<Int> = []
   /// How the photo under translucent colours looks; nil for none.

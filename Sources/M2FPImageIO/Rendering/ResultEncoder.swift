@@ -14,42 +14,48 @@ public struct ResultEncoder: Sendable {
     self.classes = classes
   }
 
-  /// Makes all pictures that are selected.
+  /// Makes pictures.
   ///
   /// - Parameters:
-  ///   - result: What was found; its persons, where there are any, get their map.
-  ///   - photo: The photo, where the selection needs it.
-  /// - Returns: The pictures, the label map first.
+  ///   - kinds: Which; nil for all that are selected.
+  ///   - result: What was found.
+  ///   - photo: The photo, where one of them needs it.
+  /// - Returns: The pictures, in the order of their kinds.
   /// - Throws: ``FileFailure`` of stage ``Stage/encode``.
   public func encode(
-    _ result: ParsingResult, photo: RGBImage?
+    _ kinds: [OutputKind]? = nil, of result: ParsingResult, photo: RGBImage?
   ) throws(FileFailure) -> [EncodedOutput] {
+    var outputs: [EncodedOutput] = []
+    for kind in kinds ?? self.kinds(of: result) {
+      outputs.append(try encode(kind, of: result, photo: photo))
+    }
+    return outputs
+  }
+
+  /// The pictures of a result that are selected, the label map first.
+  public func kinds(of result: ParsingResult) -> [OutputKind] {
     var kinds: [OutputKind] = [.labelMap]
     for index in selection.masks.sorted() where result.classPixelCounts[index] > 0 {
       kinds.append(.mask(slug(index)))
     }
     if let persons = result.persons {
-      kinds.append(.personMap)
+      if selection.personMap { kinds.append(.personMap) }
       for (index, person) in persons.list.enumerated() {
         for part in person.parts where selection.personMasks.contains(part.classIndex) {
           kinds.append(.personMask(slug(part.classIndex), person: index + 1))
         }
       }
     }
-    if photo != nil {
-      if let overlay = selection.overlay { kinds.append(.overlay(overlay.format)) }
-      if let cutout = selection.cutout {
-        if let persons = result.persons, cutout.perPerson {
-          if cutout.classes != nil { kinds.append(.cutout) }
-          kinds += persons.list.indices.map { .personCutout($0 + 1) }
-        } else {
-          kinds.append(.cutout)
-        }
+    if let overlay = selection.overlay { kinds.append(.overlay(overlay.format)) }
+    if let cutout = selection.cutout {
+      if let persons = result.persons, cutout.perPerson {
+        if cutout.classes != nil { kinds.append(.cutout) }
+        kinds += persons.list.indices.map { .personCutout($0 + 1) }
+      } else {
+        kinds.append(.cutout)
       }
     }
-    var outputs: [EncodedOutput] = []
-    for kind in kinds { outputs.append(try encode(kind, of: result, photo: photo)) }
-    return outputs
+    return kinds
   }
 
   /// Makes one picture.
@@ -87,7 +93,8 @@ public struct ResultEncoder: Sendable {
       var style = selection.overlay ?? OverlayStyle()
       style.format = format
       return try style.encode(
-        self.photo(photo), labels: result.labels, persons: result.persons?.map, names: classes,
+        self.photo(photo), labels: result.labels,
+        persons: selection.personMap ? result.persons?.map : nil, names: classes,
         palette: selection.palette)
     case .cutout:
       return try PNGEncoder.rgba(

@@ -1,9 +1,10 @@
 import Foundation
+import M2FPCore
 import SystemPackage
 import TestSupport
 import Testing
 
-@testable import M2FPCommands
+@testable import M2FPInference
 
 struct ModelLocatorTests {
   private let home: TemporaryFolder
@@ -36,5 +37,24 @@ struct ModelLocatorTests {
     #expect(
       locator(["M2FP_MODELS": home.path + "/a"]).archives.map(ModelLocator.name) == ["two", "one"])
     #expect(other.hasSuffix("two.pt"))
+  }
+
+  @Test func aReferenceIsANameOrAFile() {
+    #expect(ModelReference("m2fp-tiny") == .named("m2fp-tiny"))
+    #expect(ModelReference("m2fp-tiny.pt") == .file("m2fp-tiny.pt"))
+    #expect(ModelReference("./m2fp-tiny") == .file("./m2fp-tiny"))
+  }
+
+  /// What an embedding program gives is searched, and nothing else.
+  @Test func foldersThatAreGivenAreTheOnlyOnes() throws {
+    let folder = home.filePath("mine")
+    try home.write("mine/three.pt", Fixtures.data("models/colour-multi.pt"))
+    let locator = ModelLocator(folders: [folder, folder])
+    #expect(locator.folders == [folder])
+    #expect(try locator.open(.named("three")).path == folder.appending("three.pt"))
+    let missing = #expect(throws: RunFailure.self) { try locator.open(.named("thre")) }
+    #expect(missing?.kind == .modelMissing && missing?.detail == .noSuchModel)
+    #expect(missing?.message == "no model named 'thre'; did you mean 'three'?")
+    #expect(throws: RunFailure.self) { try locator.open(.file(folder.appending("four.pt"))) }
   }
 }

@@ -1,11 +1,11 @@
-// The kernels, once for each instruction set that rows.c includes this for: NAMED(f) is the name of
+// The kernels, once for each instruction set that postprocess.c includes this for: NAMED(f) is the name of
 // f there. No include guard.
 
 // A vector of pixels, as it may lie anywhere in memory.
-typedef float NAMED(lanes) __attribute__((ext_vector_type(M2FP_LANES), aligned(4)));
-typedef int32_t NAMED(mask) __attribute__((ext_vector_type(M2FP_LANES), aligned(4)));
-typedef uint8_t NAMED(bytes) __attribute__((ext_vector_type(M2FP_LANES), aligned(1)));
-typedef float NAMED(half) __attribute__((ext_vector_type(M2FP_LANES / 2), aligned(4)));
+typedef float NAMED(lanes) __attribute__((ext_vector_type(M2FP_POST_LANES), aligned(4)));
+typedef int32_t NAMED(mask) __attribute__((ext_vector_type(M2FP_POST_LANES), aligned(4)));
+typedef uint8_t NAMED(bytes) __attribute__((ext_vector_type(M2FP_POST_LANES), aligned(1)));
+typedef float NAMED(half) __attribute__((ext_vector_type(M2FP_POST_LANES / 2), aligned(4)));
 #define LANES NAMED(lanes)
 #define MASK NAMED(mask)
 #define BYTES NAMED(bytes)
@@ -59,7 +59,7 @@ INLINE LANES NAMED(decay)(LANES x) {
   return p * p;
 }
 
-INLINE LANES NAMED(blend)(const m2fp_row *row, int three, int32_t x) {
+INLINE LANES NAMED(blend)(const m2fp_post_row *row, int three, int32_t x) {
   LANES sum = NAMED(load)(row->a + x) * row->weight_a + NAMED(load)(row->b + x) * row->weight_b;
   return three ? sum + NAMED(load)(row->c + x) * row->weight_c : sum;
 }
@@ -70,13 +70,13 @@ INLINE void NAMED(put)(MASK mask, uint8_t label, uint8_t *at) {
   *(BYTES *)at = (*(BYTES *)at & ~where) | (where & label);
 }
 
-static void NAMED(widen_row)(const float *cells, const m2fp_columns *columns, int32_t from,
+static void NAMED(widen_row)(const float *cells, const m2fp_post_columns *columns, int32_t from,
                              int32_t to, int32_t origin, float *target) {
   for (int32_t x = from; x < to;) {
     int32_t base = columns->base[x];
     float c0 = cells[base], c1 = cells[base + 1], c2 = cells[base + 2];
     int32_t end = columns->end[base] < to ? columns->end[base] : to;
-    for (; x < end; x += M2FP_LANES / 2) {
+    for (; x < end; x += M2FP_POST_LANES / 2) {
       *(HALF *)(target + (x - origin)) = *(const HALF *)(columns->weight_0 + x) * c0 +
                                          *(const HALF *)(columns->weight_1 + x) * c1 +
                                          *(const HALF *)(columns->weight_2 + x) * c2;
@@ -86,12 +86,12 @@ static void NAMED(widen_row)(const float *cells, const m2fp_columns *columns, in
   }
 }
 
-INLINE void NAMED(tally)(const m2fp_row *row, int three, int32_t from, int32_t to, int32_t origin,
-                         int32_t y, m2fp_tally *tally) {
+INLINE void NAMED(tally)(const m2fp_post_row *row, int three, int32_t from, int32_t to,
+                         int32_t origin, int32_t y, m2fp_post_tally *tally) {
   HALF complements = 0;
   MASK counts = 0;
   int32_t first = tally->first, last = tally->last;
-  for (int32_t x = from; x < to; x += M2FP_LANES) {
+  for (int32_t x = from; x < to; x += M2FP_POST_LANES) {
     LANES value = NAMED(blend)(row, three, x);
     MASK positive = value > 0;
     if (!NAMED(any)(positive)) continue;
@@ -103,8 +103,8 @@ INLINE void NAMED(tally)(const m2fp_row *row, int three, int32_t from, int32_t t
     complements += (sum + 2 * product) / (1 + sum + product);
     counts -= positive;
     int32_t column = origin + x;
-    if (column < first || column + M2FP_LANES - 1 > last) {
-      for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+    if (column < first || column + M2FP_POST_LANES - 1 > last) {
+      for (int32_t lane = 0; lane < M2FP_POST_LANES; lane++) {
         if (!positive[lane]) continue;
         first = column + lane < first ? column + lane : first;
         last = column + lane > last ? column + lane : last;
@@ -114,7 +114,7 @@ INLINE void NAMED(tally)(const m2fp_row *row, int three, int32_t from, int32_t t
   int32_t count = __builtin_reduce_add(counts);
   if (count == 0) return;
   float total = 0;
-  for (int32_t lane = 0; lane < M2FP_LANES / 2; lane++) total += complements[lane];
+  for (int32_t lane = 0; lane < M2FP_POST_LANES / 2; lane++) total += complements[lane];
   tally->count += count;
   tally->complements += (double)total;
   tally->first = first;
@@ -123,8 +123,8 @@ INLINE void NAMED(tally)(const m2fp_row *row, int three, int32_t from, int32_t t
   tally->bottom = y > tally->bottom ? y : tally->bottom;
 }
 
-static void NAMED(tally_row)(const m2fp_row *row, int32_t from, int32_t to, int32_t origin,
-                             int32_t y, m2fp_tally *tally) {
+static void NAMED(tally_row)(const m2fp_post_row *row, int32_t from, int32_t to, int32_t origin,
+                             int32_t y, m2fp_post_tally *tally) {
   if (row->c == 0) {
     NAMED(tally)(row, 0, from, to, origin, y, tally);
   } else {
@@ -132,7 +132,7 @@ static void NAMED(tally_row)(const m2fp_row *row, int32_t from, int32_t to, int3
   }
 }
 
-INLINE MASK NAMED(is_present)(LANES value, const m2fp_presence *presence) {
+INLINE MASK NAMED(is_present)(LANES value, const m2fp_post_presence *presence) {
   MASK present = value > presence->high;
   MASK unsure = (value > presence->low) & ~present;
   if (NAMED(any)(unsure)) {
@@ -141,24 +141,24 @@ INLINE MASK NAMED(is_present)(LANES value, const m2fp_presence *presence) {
   return present;
 }
 
-INLINE void NAMED(claim)(const m2fp_row *row, int three, int32_t from, int32_t to,
-                         const m2fp_presence *presence, uint8_t label, uint8_t *owners,
+INLINE void NAMED(claim)(const m2fp_post_row *row, int three, int32_t from, int32_t to,
+                         const m2fp_post_presence *presence, uint8_t label, uint8_t *owners,
                          uint8_t *conflicts) {
-  for (int32_t x = from; x < to; x += M2FP_LANES) {
+  for (int32_t x = from; x < to; x += M2FP_POST_LANES) {
     MASK present = NAMED(is_present)(NAMED(blend)(row, three, x), presence);
     if (!NAMED(any)(present)) continue;
     BYTES where = __builtin_convertvector(present, BYTES);
     BYTES owner = *(BYTES *)(owners + x);
-    BYTES free = (BYTES)(owner == M2FP_NO_LABEL);
+    BYTES free = (BYTES)(owner == M2FP_POST_NO_LABEL);
     BYTES same = (BYTES)(owner == label);
     BYTES conflict = where & ~(free | same);
-    conflicts[x / M2FP_LANES] |= __builtin_reduce_or(conflict) & 1;
+    conflicts[x / M2FP_POST_LANES] |= __builtin_reduce_or(conflict) & 1;
     *(BYTES *)(owners + x) = (owner & ~where) | (where & label);
   }
 }
 
-static void NAMED(claim_row)(const m2fp_row *row, int32_t from, int32_t to,
-                             const m2fp_presence *presence, uint8_t label, uint8_t *owners,
+static void NAMED(claim_row)(const m2fp_post_row *row, int32_t from, int32_t to,
+                             const m2fp_post_presence *presence, uint8_t label, uint8_t *owners,
                              uint8_t *conflicts) {
   if (row->c == 0) {
     NAMED(claim)(row, 0, from, to, presence, label, owners, conflicts);
@@ -167,11 +167,11 @@ static void NAMED(claim_row)(const m2fp_row *row, int32_t from, int32_t to,
   }
 }
 
-INLINE void NAMED(accumulate)(const m2fp_row *row, int three, int32_t from, int32_t to,
-                              const m2fp_presence *presence, const uint8_t *conflicts,
+INLINE void NAMED(accumulate)(const m2fp_post_row *row, int three, int32_t from, int32_t to,
+                              const m2fp_post_presence *presence, const uint8_t *conflicts,
                               float *sums, float *counts) {
-  for (int32_t x = from; x < to; x += M2FP_LANES) {
-    if (!conflicts[x / M2FP_LANES]) continue;
+  for (int32_t x = from; x < to; x += M2FP_POST_LANES) {
+    if (!conflicts[x / M2FP_POST_LANES]) continue;
     LANES logit = NAMED(blend)(row, three, x);
     if (!NAMED(any)(logit > presence->low)) continue;
     LANES value = NAMED(logistic)(logit) * presence->score;
@@ -181,8 +181,8 @@ INLINE void NAMED(accumulate)(const m2fp_row *row, int three, int32_t from, int3
   }
 }
 
-static void NAMED(accumulate_row)(const m2fp_row *row, int32_t from, int32_t to,
-                                  const m2fp_presence *presence, const uint8_t *conflicts,
+static void NAMED(accumulate_row)(const m2fp_post_row *row, int32_t from, int32_t to,
+                                  const m2fp_post_presence *presence, const uint8_t *conflicts,
                                   float *sums, float *counts) {
   if (row->c == 0) {
     NAMED(accumulate)(row, 0, from, to, presence, conflicts, sums, counts);
@@ -193,8 +193,8 @@ static void NAMED(accumulate_row)(const m2fp_row *row, int32_t from, int32_t to,
 
 static void NAMED(compete_row)(float *sums, float *counts, int32_t to, uint8_t label,
                                const uint8_t *conflicts, float *best, uint8_t *owners) {
-  for (int32_t x = 0; x < to; x += M2FP_LANES) {
-    if (!conflicts[x / M2FP_LANES]) continue;
+  for (int32_t x = 0; x < to; x += M2FP_POST_LANES) {
+    if (!conflicts[x / M2FP_POST_LANES]) continue;
     LANES count = NAMED(load)(counts + x);
     MASK present = count > 0;
     if (!NAMED(any)(present)) continue;
@@ -210,7 +210,7 @@ static void NAMED(compete_row)(float *sums, float *counts, int32_t to, uint8_t l
 
 // The first `count` bytes of a vector.
 INLINE BYTES NAMED(load_bytes)(const uint8_t *at, int32_t count) {
-  if (count >= M2FP_LANES) return *(const BYTES *)at;
+  if (count >= M2FP_POST_LANES) return *(const BYTES *)at;
   BYTES bytes = 0;
   memcpy(&bytes, at, (size_t)count);
   return bytes;
@@ -221,16 +221,16 @@ INLINE MASK NAMED(before)(int32_t to, int32_t x) {
   return NAMED(lane_numbers) < to - x;
 }
 
-static int32_t NAMED(paint_row)(const m2fp_row *row, int32_t from, int32_t to, uint8_t id,
+static int32_t NAMED(paint_row)(const m2fp_post_row *row, int32_t from, int32_t to, uint8_t id,
                                 uint8_t *ids) {
   int32_t count = 0;
-  for (int32_t x = from; x < to; x += M2FP_LANES) {
+  for (int32_t x = from; x < to; x += M2FP_POST_LANES) {
     MASK positive = (NAMED(blend)(row, row->c != 0, x) > 0) & NAMED(before)(to, x);
     if (!NAMED(any)(positive)) continue;
     BYTES old = NAMED(load_bytes)(ids + x, to - x);
     BYTES painted = __builtin_convertvector(positive, BYTES) & (BYTES)(old == 0);
     BYTES bytes = old | (painted & id);
-    if (to - x >= M2FP_LANES) {
+    if (to - x >= M2FP_POST_LANES) {
       *(BYTES *)(ids + x) = bytes;
     } else {
       memcpy(ids + x, &bytes, (size_t)(to - x));
@@ -240,9 +240,9 @@ static int32_t NAMED(paint_row)(const m2fp_row *row, int32_t from, int32_t to, u
   return count;
 }
 
-static void NAMED(reach_row)(const m2fp_row *row, int32_t from, int32_t to, float threshold,
+static void NAMED(reach_row)(const m2fp_post_row *row, int32_t from, int32_t to, float threshold,
                              const uint8_t *ids, uint8_t *reached) {
-  for (int32_t x = from; x < to; x += M2FP_LANES) {
+  for (int32_t x = from; x < to; x += M2FP_POST_LANES) {
     MASK above = (NAMED(blend)(row, row->c != 0, x) > threshold) & NAMED(before)(to, x);
     if (!NAMED(any)(above)) continue;
     BYTES where = __builtin_convertvector(above, BYTES);
@@ -251,21 +251,21 @@ static void NAMED(reach_row)(const m2fp_row *row, int32_t from, int32_t to, floa
     uint8_t largest = __builtin_reduce_max(here);
     reached[largest] = 1;
     if (!__builtin_reduce_or(where & (BYTES)(here != largest))) continue;
-    for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+    for (int32_t lane = 0; lane < M2FP_POST_LANES; lane++) {
       if (above[lane]) reached[here[lane]] = 1;
     }
   }
 }
 
-static void NAMED(blend_row)(const m2fp_row *row, int32_t from, int32_t to, float *target) {
-  for (int32_t x = from; x < to; x += M2FP_LANES) {
+static void NAMED(blend_row)(const m2fp_post_row *row, int32_t from, int32_t to, float *target) {
+  for (int32_t x = from; x < to; x += M2FP_POST_LANES) {
     *(LANES *)(target + x) = NAMED(blend)(row, row->c != 0, x);
   }
 }
 
-static void NAMED(logistic_row)(const m2fp_row *row, int32_t from, int32_t to, float low,
+static void NAMED(logistic_row)(const m2fp_post_row *row, int32_t from, int32_t to, float low,
                                 float scale, float *target) {
-  for (int32_t x = from; x < to; x += M2FP_LANES) {
+  for (int32_t x = from; x < to; x += M2FP_POST_LANES) {
     LANES value = NAMED(blend)(row, row->c != 0, x);
     *(LANES *)(target + x) =
         NAMED(any)(value > low) ? NAMED(logistic)(value) * scale : (LANES)0;
@@ -274,7 +274,7 @@ static void NAMED(logistic_row)(const m2fp_row *row, int32_t from, int32_t to, f
 
 static void NAMED(sum_classes)(const float *probabilities, const float *weights, int32_t queries,
                                int32_t classes, int32_t stride, float *sums) {
-  for (int32_t x = 0; x < stride; x += M2FP_LANES) {
+  for (int32_t x = 0; x < stride; x += M2FP_POST_LANES) {
     for (int32_t first = 0; first < classes; first += 4) {
       LANES a = 0, b = 0, c = 0, d = 0;
       const float *source = probabilities + x, *weight = weights + first;
@@ -302,7 +302,7 @@ static void NAMED(sum_by_label)(const float *values, const uint8_t *labels, int3
     uint8_t label = labels[x];
     LANES sum = 0;
     int32_t start = x;
-    for (; x + M2FP_LANES <= count; x += M2FP_LANES) {
+    for (; x + M2FP_POST_LANES <= count; x += M2FP_POST_LANES) {
       if (!__builtin_reduce_and((BYTES)(*(const BYTES *)(labels + x) == label))) break;
       sum += NAMED(load)(values + x);
     }
@@ -311,20 +311,20 @@ static void NAMED(sum_by_label)(const float *values, const uint8_t *labels, int3
       totals[label] += (double)values[x++];
       continue;
     }
-    for (int32_t lane = 0; lane < M2FP_LANES; lane++) totals[label] += (double)sum[lane];
+    for (int32_t lane = 0; lane < M2FP_POST_LANES; lane++) totals[label] += (double)sum[lane];
   }
 }
 
 static float NAMED(max)(const float *values, int32_t count) {
   float largest = values[0];
   int32_t x = 0;
-  if (count >= M2FP_LANES) {
+  if (count >= M2FP_POST_LANES) {
     LANES highest = NAMED(load)(values);
-    for (; x + M2FP_LANES <= count; x += M2FP_LANES) {
+    for (; x + M2FP_POST_LANES <= count; x += M2FP_POST_LANES) {
       LANES value = NAMED(load)(values + x);
       highest = value > highest ? value : highest;
     }
-    for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+    for (int32_t lane = 0; lane < M2FP_POST_LANES; lane++) {
       largest = highest[lane] > largest ? highest[lane] : largest;
     }
   }
@@ -332,20 +332,19 @@ static float NAMED(max)(const float *values, int32_t count) {
   return largest;
 }
 
-static m2fp_span NAMED(find_span)(const float *values, int32_t count, float threshold) {
+static m2fp_post_span NAMED(find_span)(const float *values, int32_t count, float threshold) {
   int32_t first = 0, end = count;
-  while (first + M2FP_LANES <= count &&
-         !NAMED(any)(NAMED(load)(values + first) > threshold)) {
-    first += M2FP_LANES;
+  while (first + M2FP_POST_LANES <= count && !NAMED(any)(NAMED(load)(values + first) > threshold)) {
+    first += M2FP_POST_LANES;
   }
   while (first < count && !(values[first] > threshold)) first++;
-  if (first == count) return (m2fp_span){INT32_MAX, -1};
-  while (end - M2FP_LANES > first &&
-         !NAMED(any)(NAMED(load)(values + end - M2FP_LANES) > threshold)) {
-    end -= M2FP_LANES;
+  if (first == count) return (m2fp_post_span){INT32_MAX, -1};
+  while (end - M2FP_POST_LANES > first &&
+         !NAMED(any)(NAMED(load)(values + end - M2FP_POST_LANES) > threshold)) {
+    end -= M2FP_POST_LANES;
   }
   while (!(values[end - 1] > threshold)) end--;
-  return (m2fp_span){first, end - 1};
+  return (m2fp_post_span){first, end - 1};
 }
 
 static float NAMED(exp)(float x) { return NAMED(exponential)((LANES)x)[0]; }

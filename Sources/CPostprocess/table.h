@@ -1,4 +1,4 @@
-// The table of one instruction set's kernels; ends what kernels.h began.
+// The table of one instruction set's kernels; ends what row_kernels.h began.
 
 static const kernels NAMED(table) = {
     NAMED(widen_row),     NAMED(tally_row),     NAMED(claim_row),    NAMED(accumulate_row),

@@ -1,10 +1,10 @@
 // The torch shim: loads TorchScript archives and runs them on the CPU.
 //
-// Plain C, so that no importer ever sees torch. The shim is a library of its own, opened when a
-// network is first needed: libtorch takes half a second to load, and most of what a command-line
-// tool does needs none of it. Every function is total: it never throws, never prints, and reports
-// failure through its `error` argument. Nothing here is thread-safe beyond what a function's
-// comment says.
+// Plain C, so that no importer ever sees torch. CTorchSession implements it, in a library of its own
+// that CTorchLoader opens when a network is first needed: libtorch takes half a second to load, and
+// most of what a command-line tool does needs none of it. Every function is total: it never throws,
+// never prints, and reports failure through its `error` argument. Nothing here is thread-safe beyond
+// what a function's comment says.
 #ifndef M2FP_TORCH_H
 #define M2FP_TORCH_H
 
@@ -26,7 +26,7 @@ enum __attribute__((enum_extensibility(closed))) M2FP_SWIFT_NAME("TorchStatus") 
   M2FP_TORCH_OK M2FP_SWIFT_NAME("ok") = 0,
   /// The archive cannot be opened or is not a TorchScript archive.
   M2FP_TORCH_UNREADABLE_MODEL M2FP_SWIFT_NAME("unreadableModel"),
-  /// What the network returned does not have the shape a parsing network returns.
+  /// The network returned something else than tensors.
   M2FP_TORCH_UNEXPECTED_OUTPUT M2FP_SWIFT_NAME("unexpectedOutput"),
   /// The allocator gave up.
   M2FP_TORCH_OUT_OF_MEMORY M2FP_SWIFT_NAME("outOfMemory"),
@@ -55,17 +55,20 @@ typedef struct m2fp_model m2fp_model;
 /// One network run at a time, on the thread that created it.
 typedef struct m2fp_session m2fp_session;
 
-/// The outputs of the last run. The pointers belong to the session, until its next run.
+/// A tensor that the network returned: single precision, rows last (C order).
 typedef struct {
-  int32_t queries;
-  /// Class logits a query, "no object" (the last) included.
-  int32_t classes;
-  int32_t mask_height;
-  int32_t mask_width;
-  /// queries × classes.
-  const float *_Nullable class_logits;
-  /// queries × mask_height × mask_width.
-  const float *_Nullable mask_logits;
+  /// As many as the product of `shape`; null if that is 0.
+  const float *_Nullable values;
+  /// `rank` sizes.
+  const int64_t *shape;
+  int32_t rank;
+} m2fp_tensor;
+
+/// What the network returned, tuples and lists taken apart, in order. What the tensors mean is their
+/// reader's business. All of it belongs to the session, until its next run.
+typedef struct {
+  const m2fp_tensor *_Nullable tensors;
+  int32_t count;
 } m2fp_output;
 
 /// What the process runs on, for diagnosis. Strings are zero-terminated.
@@ -88,7 +91,7 @@ typedef void (*m2fp_profile_sink)(
 
 /// Raised with every change of the table below or of a type in it. Libraries before version 2 went by
 /// the table's size, which is no small number.
-#define M2FP_TORCH_API_VERSION 2
+#define M2FP_TORCH_API_VERSION 3
 
 /// What the shim does.
 typedef struct {
@@ -124,12 +127,6 @@ typedef struct {
       m2fp_session *session, m2fp_profile_sink sink, void *_Nullable context,
       m2fp_torch_error *error);
 } m2fp_torch_api;
-
-/// Opens the shim, libM2FPTorch.so, which lies in `folder`, beside the running executable or in
-/// ../lib/m2fp from there; `folder` may be null. The result lives as long as the process. Null on
-/// failure, with one line for people in `error`. Any thread.
-const m2fp_torch_api *_Nullable m2fp_torch_open(
-    const char *_Nullable folder, m2fp_torch_error *error);
 
 #pragma clang assume_nonnull end
 

@@ -1,7 +1,7 @@
-// The kernels that look at whole patches, after those of kernels.h and with its macros.
+// The kernels that look at whole patches, after those of row_kernels.h and with its macros.
 
-#define HALF_LANES (M2FP_LANES / 2)
-typedef _Bool NAMED(flags) __attribute__((ext_vector_type(M2FP_LANES)));
+#define HALF_LANES (M2FP_POST_LANES / 2)
+typedef _Bool NAMED(flags) __attribute__((ext_vector_type(M2FP_POST_LANES)));
 
 INLINE float NAMED(sum_half)(HALF values) {
   float sum = 0;
@@ -32,7 +32,7 @@ INLINE NAMED(columns) NAMED(patch_columns)(const float *top, const float *bottom
 }
 
 // Two rows of the image there. Where the second is no more, it is the first again.
-INLINE LANES NAMED(patch_rows)(NAMED(columns) columns, const m2fp_band *band, int32_t row) {
+INLINE LANES NAMED(patch_rows)(NAMED(columns) columns, const m2fp_post_band *band, int32_t row) {
   float first = band->position[row];
   float second = band->position[row + 1 < band->rows ? row + 1 : row];
   LANES rows;
@@ -43,7 +43,7 @@ INLINE LANES NAMED(patch_rows)(NAMED(columns) columns, const m2fp_band *band, in
 
 // Patches of one row that are neither wholly above zero nor smooth enough, in ascending order.
 typedef struct NAMED(rough_patches) {
-  int32_t numbers[2 * M2FP_LANES];
+  int32_t numbers[2 * M2FP_POST_LANES];
   int32_t count;
 } NAMED(rough_patches);
 
@@ -56,18 +56,18 @@ INLINE uint32_t NAMED(bits)(MASK mask) {
 }
 
 INLINE LANES NAMED(gather)(const float *values, const int32_t *places) {
-  float result[M2FP_LANES];
+  float result[M2FP_POST_LANES];
 #pragma clang loop unroll(full)
-  for (int32_t lane = 0; lane < M2FP_LANES; lane++) result[lane] = values[places[lane]];
+  for (int32_t lane = 0; lane < M2FP_POST_LANES; lane++) result[lane] = values[places[lane]];
   return NAMED(load)(result);
 }
 
 // Pixel by pixel, up to a vector of rough patches at a time, each in a lane of its own.
-static void NAMED(tally_rough)(const m2fp_patches *patches, const m2fp_band *band, const float *top,
-                               const float *bottom, const int32_t *numbers, int32_t patch_count,
-                               m2fp_tally *tally) {
-  int32_t first[M2FP_LANES], widths[M2FP_LANES];
-  for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+static void NAMED(tally_rough)(const m2fp_post_patches *patches, const m2fp_post_band *band,
+                               const float *top, const float *bottom, const int32_t *numbers,
+                               int32_t patch_count, m2fp_post_tally *tally) {
+  int32_t first[M2FP_POST_LANES], widths[M2FP_POST_LANES];
+  for (int32_t lane = 0; lane < M2FP_POST_LANES; lane++) {
     first[lane] = patches->first[numbers[lane]];
     widths[lane] = patches->first[numbers[lane] + 1] - first[lane];
   }
@@ -137,13 +137,13 @@ INLINE NAMED(fraction) NAMED(complements)(LANES x, float weight_x, LANES y, floa
                            1 + e + f + product};
 }
 
-static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *band,
+static void NAMED(tally_patches)(const m2fp_post_patches *patches, const m2fp_post_band *band,
                                  const float *top, const float *bottom, int32_t from, int32_t to,
-                                 m2fp_tally *tally) {
+                                 m2fp_post_tally *tally) {
   NAMED(rough_patches) rough = {.count = 0};
   LANES sums = 0;
   MASK columns = 0;
-  for (int32_t i = from; i < to; i += M2FP_LANES) {
+  for (int32_t i = from; i < to; i += M2FP_POST_LANES) {
     LANES low, high;
     NAMED(extremes)(top + i, bottom + i, &low, &high);
     MASK some = (high > 0) & (NAMED(lane_numbers) < to - i);
@@ -173,8 +173,8 @@ static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *b
       int32_t last = band->first + band->rows - 1;
       tally->top = band->first < tally->top ? band->first : tally->top;
       tally->bottom = last > tally->bottom ? last : tally->bottom;
-      if (patches->first[i] < tally->first || patches->first[i + M2FP_LANES] > tally->last) {
-        for (int32_t lane = 0; lane < M2FP_LANES; lane++) {
+      if (patches->first[i] < tally->first || patches->first[i + M2FP_POST_LANES] > tally->last) {
+        for (int32_t lane = 0; lane < M2FP_POST_LANES; lane++) {
           if (!inside[lane] || widths[lane] == 0) continue;
           int32_t x = patches->first[i + lane], end = x + widths[lane] - 1;
           tally->first = x < tally->first ? x : tally->first;
@@ -186,15 +186,15 @@ static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *b
     for (uint32_t bits = NAMED(bits)(others); bits != 0; bits &= bits - 1) {
       rough.numbers[rough.count++] = i + __builtin_ctz(bits);
     }
-    if (rough.count < M2FP_LANES) continue;
-    NAMED(tally_rough)(patches, band, top, bottom, rough.numbers, M2FP_LANES, tally);
-    rough.count -= M2FP_LANES;
-    memcpy(rough.numbers, rough.numbers + M2FP_LANES, M2FP_LANES * sizeof *rough.numbers);
+    if (rough.count < M2FP_POST_LANES) continue;
+    NAMED(tally_rough)(patches, band, top, bottom, rough.numbers, M2FP_POST_LANES, tally);
+    rough.count -= M2FP_POST_LANES;
+    memcpy(rough.numbers, rough.numbers + M2FP_POST_LANES, M2FP_POST_LANES * sizeof *rough.numbers);
   }
   tally->complements += (double)NAMED(sum_half)(sums.lo + sums.hi);
   tally->count += (int64_t)__builtin_reduce_add(columns) * band->rows;
   if (rough.count > 0) {
-    for (int32_t lane = rough.count; lane < M2FP_LANES; lane++) rough.numbers[lane] = from;
+    for (int32_t lane = rough.count; lane < M2FP_POST_LANES; lane++) rough.numbers[lane] = from;
     NAMED(tally_rough)(patches, band, top, bottom, rough.numbers, rough.count, tally);
   }
 }
@@ -203,8 +203,8 @@ static void NAMED(tally_patches)(const m2fp_patches *patches, const m2fp_band *b
 #define MARGIN 1e-5f
 
 // Pixel by pixel, a patch in which several classes may win: those with a set bit in candidates.
-static void NAMED(merge_patch)(const m2fp_patches *patches, const m2fp_band *band,
-                               const m2fp_layer *layers, const int32_t *members, int32_t count,
+static void NAMED(merge_patch)(const m2fp_post_patches *patches, const m2fp_post_band *band,
+                               const m2fp_post_layer *layers, const int32_t *members, int32_t count,
                                int32_t patch, uint8_t *labels, int32_t width) {
   int32_t end = patches->first[patch + 1];
   for (int32_t x = patches->first[patch]; x < end; x += HALF_LANES) {
@@ -217,7 +217,7 @@ static void NAMED(merge_patch)(const m2fp_patches *patches, const m2fp_band *ban
         uint8_t label = layers[members[m]].label;
         LANES sum = 0, present_count = 0;
         for (; m < count && layers[members[m]].label == label; m++) {
-          const m2fp_layer *layer = &layers[members[m]];
+          const m2fp_post_layer *layer = &layers[members[m]];
           LANES logit = NAMED(patch_rows)(
               NAMED(patch_columns)(layer->top + patch, layer->bottom + patch, positions), band,
               row);
@@ -242,14 +242,14 @@ static void NAMED(merge_patch)(const m2fp_patches *patches, const m2fp_band *ban
   }
 }
 
-static void NAMED(merge_patches)(const m2fp_patches *patches, const m2fp_band *band,
-                                 const m2fp_layer *layers, int32_t count, int32_t from, int32_t to,
-                                 uint8_t *labels, int32_t width) {
+static void NAMED(merge_patches)(const m2fp_post_patches *patches, const m2fp_post_band *band,
+                                 const m2fp_post_layer *layers, int32_t count, int32_t from,
+                                 int32_t to, uint8_t *labels, int32_t width) {
   // The most that the mean of each class can be, and the classes' first layers.
   LANES highest[256];
   int32_t starts[257];
-  int32_t members[M2FP_MAX_LAYERS];
-  for (int32_t i = from; i < to; i += M2FP_LANES) {
+  int32_t members[M2FP_POST_MAX_LAYERS];
+  for (int32_t i = from; i < to; i += M2FP_POST_LANES) {
     LANES bar = 0;
     MASK winner = 0;
     int32_t classes = 0;
@@ -259,8 +259,8 @@ static void NAMED(merge_patches)(const m2fp_patches *patches, const m2fp_band *b
       LANES least = 0, most = 0, most_mixed = 0, sure_count = 0, mixed_count = 0;
       int32_t start = l, seen = 0;
       for (; l < count && layers[l].label == label; l++) {
-        const m2fp_layer *layer = &layers[l];
-        if (layer->to <= i || i + M2FP_LANES <= layer->from) continue;
+        const m2fp_post_layer *layer = &layers[l];
+        if (layer->to <= i || i + M2FP_POST_LANES <= layer->from) continue;
         LANES low, high;
         NAMED(extremes)(layer->top_value + i, layer->bottom_value + i, &low, &high);
         MASK some = high > threshold - MARGIN;
@@ -293,7 +293,7 @@ static void NAMED(merge_patches)(const m2fp_patches *patches, const m2fp_band *b
     }
     // Nobody is there, or one that certainly is and beats all others.
     MASK certain = (candidates == 0) | ((candidates == 1) & (bar > 0));
-    int32_t last = i + M2FP_LANES < to ? i + M2FP_LANES : to;
+    int32_t last = i + M2FP_POST_LANES < to ? i + M2FP_POST_LANES : to;
     int32_t left = patches->first[i], end = patches->first[last];
     uint8_t *row = labels + left;
     for (int32_t patch = i; patch < last; patch++) {
@@ -313,8 +313,8 @@ static void NAMED(merge_patches)(const m2fp_patches *patches, const m2fp_band *b
         if (highest[c][lane] == 0 || highest[c][lane] <= bar[lane] - MARGIN) continue;
         uint8_t label = layers[starts[c]].label;
         for (int32_t l = starts[c]; l < count && layers[l].label == label; l++) {
-          const m2fp_layer *layer = &layers[l];
-          if (layer->to <= i || i + M2FP_LANES <= layer->from) continue;
+          const m2fp_post_layer *layer = &layers[l];
+          if (layer->to <= i || i + M2FP_POST_LANES <= layer->from) continue;
           float high = layer->top_value[patch];
           high = high < layer->top_value[patch + 1] ? layer->top_value[patch + 1] : high;
           high = high < layer->bottom_value[patch] ? layer->bottom_value[patch] : high;

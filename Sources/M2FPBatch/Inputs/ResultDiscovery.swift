@@ -1,0 +1,103 @@
+import Foundation
+import M2FPCore
+import M2FPFiles
+import M2FPResults
+import SystemPackage
+
+/// Finds the results that earlier runs have left, by their sidecars, and the photos that they are of.
+public struct ResultDiscovery {
+  private static let sidecarSuffix = ".m2fp.json"
+
+  private let photos: FilePath?
+  private var found: [PlannedFile] = []
+
+  /// Lists the results under `paths`, folders sorted by name; links to folders are not followed.
+  ///
+  /// - Parameters:
+  ///   - paths: Folders; photos, class maps or sidecars.
+  ///   - photos: The folder that holds the photos, in the tree of the results; nil where each lies
+  ///     beside its results.
+  /// - Returns: The photos with their results; with a failure what cannot be one.
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` where there are none.
+  public static func files(
+    under paths: [FilePath], photos: FilePath?
+  ) throws(RunFailure) -> [PlannedFile] {
+    var discovery = ResultDiscovery(photos: photos)
+    for path in paths { discovery.add(path) }
+    if discovery.found.allSatisfy({ $0.input.failure?.code == .missing }) {
+      let places = paths.map { "'\($0)'" }.joined(separator: ", ")
+      throw RunFailure(.noInput, "no results of m2fp found in \(places)", detail: .noResults)
+    }
+    return discovery.found
+  }
+
+  private init(photos: FilePath?) {
+    self.photos = photos
+  }
+
+  private mutating func add(_ path: FilePath) {
+    switch FileKind(path) {
+    case .folder:
+      do throws(Errno) {
+        walk(try OpenFolder(path), relative: "")
+      } catch {
+        fail(path, .unreadable, "the folder cannot be listed: \(error.reason)")
+      }
+    default:
+      let (folder, name) = (path.folder, path.name)
+      let stems = [Self.sidecarSuffix, ".m2fp.png"].filter(name.ends).map {
+        name.dropLast($0.utf8.count)
+      }
+      let dot = name.lastIndex(of: UInt8(ascii: ".")) ?? name.endIndex
+      for stem in stems + [name[...], name[..<dot]] where !stem.isEmpty {
+        let names = OutputNames(folder: folder, stem: Array(stem))
+        guard FileStamp(path: names.sidecarPath) != nil else { continue }
+        return add(names, relative: "")
+      }
+      fail(path, .missing, "there is no result of it", detail: .notParsed)
+    }
+  }
+
+  private mutating func walk(_ folder: OpenFolder, relative: FilePath) {
+    let names = folder.names().filter { $0.bytes.first != UInt8(ascii: ".") }
+    for name in names.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
+      let bytes = name.bytes
+      if bytes.ends(with: Self.sidecarSuffix), bytes.count > Self.sidecarSuffix.utf8.count {
+        add(
+          OutputNames(
+            folder: folder.path, stem: bytes.dropLast(Self.sidecarSuffix.utf8.count)),
+          relative: relative)
+      } else if let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFDIR,
+        let below = try? folder.folder(named: name, making: false)
+      {
+        walk(below, relative: relative.appending(name))
+      }
+    }
+  }
+
+  private mutating func add(_ names: OutputNames, relative: FilePath) {
+    guard let name = Sidecar.read(names.sidecarPath)?.input.name, name.components.count == 1,
+      let last = name.lastComponent, last.kind == .regular
+    else {
+      fail(names.sidecarPath, .unreadable, "the sidecar cannot be read")
+      return
+    }
+    let folder = photos.map { $0.appending(relative.components) } ?? names.folder
+    found.append(
+      PlannedFile(
+        input: Input(path: folder.appending(last), relativePath: relative.appending(last)),
+        outputs: names))
+  }
+
+  private mutating func fail(
+    _ path: FilePath, _ code: FileFailure.Code, _ message: String,
+    detail: FileFailure.Detail? = nil
+  ) {
+    found.append(
+      PlannedFile(
+        input: Input(
+          path: path, relativePath: path.fileName,
+          failure: FileFailure(stage: .read, code: code, message: message, detail: detail)),
+        outputs: OutputNames(folder: path.folder, stem: path.name)))
+  }
+}

@@ -66,7 +66,7 @@ def make_case(case: Case, seed: int) -> tuple[torch.Tensor, torch.Tensor, np.nda
         return np.stack([plane / plane.std() for plane in planes])
 
     masks = 2.5 * smooth(4.0, QUERIES, height, width) + 1.2 * smooth(0.8, QUERIES, height, width)
-    masks[-PERSONS:] += 4 if case.name == "tiny" else -0.3  # leaving strays
+    masks[-PERSONS:] += 4 if case.name == "tiny" else -1.2  # leaving strays
     for _ in range(4):  # holes
         y, x = rng.integers(height), rng.integers(width)
         masks[:-PERSONS, y, x] = -6

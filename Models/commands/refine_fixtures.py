@@ -66,7 +66,9 @@ def make_case(case: Case, seed: int) -> tuple[torch.Tensor, torch.Tensor, np.nda
         return np.stack([plane / plane.std() for plane in planes])
 
     masks = 2.5 * smooth(4.0, QUERIES, height, width) + 1.2 * smooth(0.8, QUERIES, height, width)
-    masks[-PERSONS:] += 4 if case.name == "tiny" else -1.2  # leaving strays
+    masks[-PERSONS:] += 1.5
+    masks[-PERSONS:, :, 2 * width // 3 :] = -6  # strays
+    masks[:-PERSONS, :, 2 * width // 3 - 1] = -6  # apart from the rest
     for _ in range(4):  # holes
         y, x = rng.integers(height), rng.integers(width)
         masks[:-PERSONS, y, x] = -6

@@ -38,7 +38,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.11.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
-    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
     .executableTarget(
@@ -53,7 +52,8 @@ let package = Package(
         + [.unsafeFlags(["-Xlinker", "-rpath=$ORIGIN/../lib/m2fp"])]),
     // Times the stages round the network; not installed.
     .executableTarget(
-      name: "m2fp-bench", dependencies: ["M2FP", "M2FPCore", "M2FPImageIO", "M2FPInference", system],
+      name: "m2fp-bench",
+      dependencies: ["M2FP", "M2FPCore", "M2FPImageIO", "M2FPInference", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
@@ -63,7 +63,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         system,
-        .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
       swiftSettings: swiftSettings),
@@ -100,11 +99,12 @@ let package = Package(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPFiles", dependencies: ["CLibCrypto", "M2FPCore", system],
+      name: "M2FPFiles", dependencies: ["CFileCalls", "CLibCrypto", "M2FPCore", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCore", dependencies: ["CPostprocess", system], swiftSettings: swiftSettings),
     .target(name: "CBuildInfo", cSettings: cSettings),
+    .target(name: "CFileCalls", cSettings: cSettings),
     // The header that the loader and the library that it opens agree on.
     .target(name: "CTorchInterface", cSettings: cSettings),
     .target(name: "CTorchLoader", dependencies: ["CTorchInterface"], cSettings: cSettings),

@@ -47,6 +47,13 @@ class Contract(unittest.TestCase):
         )
         self.assertEqual(made["postprocess"], {"mode": "query_semantic"})
 
+    def test_only_our_own_models_have_their_masks_cleaned(self):
+        made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "MIT", "1.13.1")
+        self.assertEqual(made["postprocess"]["refine"]["radius"], 3)
+        for name in ("m2fp-r101", "m2fp-r50"):
+            made = make_contract(CONFIGS[name], "cihp", "seed:1", "MIT", "1.13.1")
+            self.assertNotIn("refine", made["postprocess"])
+
     def test_our_own_weights_say_what_they_were_trained_on(self):
         made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "Apache-2.0", "1.13.1")
         for source in ("Clothing Co-Parsing", "COCO", "rendered"):

@@ -1,6 +1,8 @@
 """Clean masks: each step of the specification against loops that follow its words."""
 
+import json
 import unittest
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from m2fp.refine import GIVEN, LEAST
 
 from .test_postprocess import CONTRACT, SIDE, box, classes
 
+FIXTURES = Path(__file__).resolve().parents[2] / "Tests" / "Fixtures" / "refine"
 OPTIONS = Refinement(
     radius=2, epsilon=1e-3, fill_threshold=0.3, hole_area=0.02, island_area=0.005, least_cover=0.4
 )
@@ -214,6 +217,51 @@ class ContractTests(unittest.TestCase):
             plain, _ = prepare(rgb, contract | {"mean": (0.0,) * 3, "std": (1.0,) * 3})
             wanted = plain[0, :, : size[0], : size[1]].numpy().transpose(1, 2, 0)
             np.testing.assert_array_equal(found, wanted)
+
+
+class FixtureTests(unittest.TestCase):
+    """Tests/Fixtures/refine, which the Swift tests compare with."""
+
+    @classmethod
+    def setUpClass(cls):
+        index = json.loads((FIXTURES / "index.json").read_text())
+        cls.contract, cls.cases = index["contract"], index["cases"]
+
+    def parsed(self, case: dict, **changes) -> np.ndarray:
+        def read(suffix: str, kind: str, *shape: int) -> np.ndarray:
+            return np.fromfile(FIXTURES / f"{case['name']}.{suffix}", kind).reshape(shape)
+
+        queries = case["queries"]
+        logits = read("logits.f32", "<f4", queries, case["network_classes"])
+        masks = read("masks.f32", "<f4", queries, *case["mask_size"])
+        rgb = read("picture.u8", "u1", *case["image_size"], 3)
+        contract = self.contract | {"refine": self.contract["refine"] | changes}
+        sizes = (case["network_size"], case["image_size"], case["output_size"])
+        found = parse(
+            *map(torch.from_numpy, (logits, masks)), *map(tuple, sizes), contract, rgb
+        )
+        return found.labels.numpy()
+
+    def test_are_what_the_reference_makes(self):
+        for case in self.cases:
+            with self.subTest(case["name"]):
+                wanted = np.fromfile(FIXTURES / f"{case['name']}.labels.u8", "u1")
+                # Another machine's exp may round otherwise.
+                self.assertGreater((self.parsed(case).ravel() == wanted).mean(), 0.9995)
+
+    def test_every_step_does_something_in_them(self):
+        without = {
+            "radius": 0, "fill_threshold": 1.0, "hole_area": 0.0, "island_area": 0.0,
+            "least_cover": 0.0,
+        }  # fmt: skip
+        for option, none in without.items():
+            with self.subTest(option):
+                changed = sum(
+                    (self.parsed(case, **{option: none}) != self.parsed(case)).sum()
+                    for case in self.cases
+                    if case["name"] != "nobody"
+                )
+                self.assertGreater(changed, 5)
 
 
 if __name__ == "__main__":

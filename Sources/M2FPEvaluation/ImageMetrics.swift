@@ -74,10 +74,11 @@ public struct ImageMetrics: Sendable {
     let truths = truth.instances.filter {
       $0.id != 0 && overlaps.trueArea[$0.id] != nil && seen.insert($0.id).inserted
     }
-    for instance in truths where instance.classIndex < classes {
+    // What a file lists may be of any class.
+    for instance in truths where result.indices.contains(instance.classIndex) {
       result[instance.classIndex].truths += 1
     }
-    for instance in found?.instances ?? [] where instance.classIndex < classes {
+    for instance in found?.instances ?? [] where result.indices.contains(instance.classIndex) {
       let area = overlaps.foundArea[instance.id] ?? 0
       let best =
         truths.lazy.filter { $0.classIndex == instance.classIndex }.map { truth in

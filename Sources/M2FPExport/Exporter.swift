@@ -45,13 +45,17 @@ public struct Exporter: Sendable {
     public let model: String
     /// The program's name and version.
     public let generator: String
+    /// Which symbolic links on the way to a photo are followed.
+    public let links: LinkPolicy
     /// What people are told of a failure.
     public let explain: @Sendable (FileFailure) -> String
 
     public init(
       classes: [String], palette: [RGB], model: String, generator: String,
+      links: LinkPolicy = .own,
       explain: @escaping @Sendable (FileFailure) -> String = \.message
     ) {
+      self.links = links
       self.explain = explain
       self.classes = classes
       self.palette = palette

@@ -22,11 +22,20 @@ package struct AtomicFiles: ~Copyable {
   /// The folder that the set lies in, once a file was written.
   package private(set) var root: OpenFolder?
   private let path: FilePath
+  private let rule: LinkRule
+  private let access: FileAccess
   private var pending: [Pending] = []
 
-  /// - Parameter folder: Where the first and the last file go; made with the first.
-  package init(in folder: FilePath) {
+  /// - Parameters:
+  ///   - folder: Where the first and the last file go; made with the first.
+  ///   - rule: Which links on the way to it are followed.
+  ///   - access: Who may read and write the files.
+  package init(
+    in folder: FilePath, following rule: LinkRule = .all, access: FileAccess = .standard
+  ) {
     path = folder
+    self.rule = rule
+    self.access = access
   }
 
   deinit {
@@ -60,12 +69,10 @@ package struct AtomicFiles: ~Copyable {
   /// - Parameters:
   ///   - bytes: The contents.
   ///   - name: The path below the set's folder.
-  ///   - mode: Permissions, less what the process masks out.
   ///   - original: Where the bytes lie already.
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
   package mutating func write(
-    _ bytes: UnsafeRawBufferPointer, to name: FilePath, mode: mode_t = 0o666,
-    sharing original: Original? = nil
+    _ bytes: UnsafeRawBufferPointer, to name: FilePath, sharing original: Original? = nil
   ) throws(FileFailure) {
     let target = path.appending(name.components)
     guard let final = name.lastComponent else { throw Self.failure(.invalidArgument, target) }
@@ -78,12 +85,12 @@ package struct AtomicFiles: ~Copyable {
       } else if let known = known(below) {
         folder = known
       } else {
-        folder = try root.folder(at: below, making: true)
+        folder = try root.folder(at: below, making: true, mode: access.folderMode)
       }
     } catch {
       throw Self.failure(error, target)
     }
-    let (descriptor, temporary) = try Self.create(in: folder, mode: mode)
+    let (descriptor, temporary) = try Self.create(in: folder, access: access)
     pending.append(
       Pending(folder: folder, temporary: temporary, final: final, descriptor: descriptor))
     if let original, Self.share(original, bytes.count, descriptor.rawValue) { return }
@@ -97,12 +104,10 @@ package struct AtomicFiles: ~Copyable {
   /// Writes `text` to a temporary file that ``commit(syncing:)`` will rename to `name`.
   ///
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
-  package mutating func write(
-    _ text: Data, to name: FilePath, mode: mode_t = 0o666
-  ) throws(FileFailure) {
+  package mutating func write(_ text: Data, to name: FilePath) throws(FileFailure) {
     let bytes = [UInt8](text)
     let written = bytes.withUnsafeBytes { bytes in
-      Result { () throws(FileFailure) in try write(bytes, to: name, mode: mode) }
+      Result { () throws(FileFailure) in try write(bytes, to: name) }
     }
     try written.get()
   }
@@ -112,7 +117,7 @@ package struct AtomicFiles: ~Copyable {
     var attempts = 0
     while true {
       do throws(Errno) {
-        let opened = try OpenFolder(path)
+        let opened = try OpenFolder(path, following: rule, making: true)
         root = opened
         return opened
       } catch {
@@ -121,7 +126,7 @@ package struct AtomicFiles: ~Copyable {
           throw Self.failure(error, path)
         }
         attempts += 1
-        try Self.makeFolder(path)
+        try Self.makeFolder(rule.named(path))
       }
     }
   }
@@ -189,8 +194,11 @@ package struct AtomicFiles: ~Copyable {
   ///   - folder: Where the first and the last file of a set go.
   ///   - suffix: How the names of folders end that other files of a set go to. They are looked into
   ///     only where `folder` itself holds a leftover.
-  package static func removeLeftovers(in folder: FilePath, andFoldersEnding suffix: String? = nil) {
-    guard let folder = try? OpenFolder(folder) else { return }
+  ///   - rule: Which links on the way to `folder` are followed.
+  package static func removeLeftovers(
+    in folder: FilePath, andFoldersEnding suffix: String? = nil, following rule: LinkRule = .all
+  ) {
+    guard let folder = try? OpenFolder(folder, following: rule) else { return }
     let names = folder.names()
     let dead = names.filter(isTemporary).compactMap { name in
       lockLeftover(name, in: folder).map { (name, $0) }
@@ -256,13 +264,13 @@ package struct AtomicFiles: ~Copyable {
   ///
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
   package static func checkWritable(
-    _ folder: FilePath, for destination: RunFailure.Destination = .results
+    _ folder: FilePath, for destination: RunFailure.Destination = .results,
+    following rule: LinkRule = .all
   ) throws(RunFailure) {
     do throws(FileFailure) {
-      try makeFolder(folder)
       // A run that was killed right here, where no output may ever go.
-      removeLeftovers(in: folder)
-      var files = AtomicFiles(in: folder)
+      removeLeftovers(in: folder, following: rule)
+      var files = AtomicFiles(in: folder, following: rule)
       // Dropped without a commit: the temporary file goes again.
       try files.write(UnsafeRawBufferPointer(start: nil, count: 0), to: "test")
     } catch {
@@ -271,8 +279,10 @@ package struct AtomicFiles: ~Copyable {
   }
 
   /// Makes a folder and those above it; whoever makes it first wins.
-  package static func makeFolder(_ path: FilePath) throws(FileFailure) {
-    func make() -> Int32 { path.withPlatformString { mkdir($0, 0o777) } }
+  package static func makeFolder(
+    _ path: FilePath, mode: mode_t = 0o777
+  ) throws(FileFailure) {
+    func make() -> Int32 { path.withPlatformString { mkdir($0, mode) } }
     if make() == 0 || errno == EEXIST {
       if case .folder = FileKind(path) { return }
       throw FileFailure(
@@ -294,7 +304,7 @@ package struct AtomicFiles: ~Copyable {
   /// - Returns: Its descriptor and name.
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
   package static func create(
-    in folder: OpenFolder, mode: mode_t = 0o666
+    in folder: OpenFolder, access: FileAccess = .standard
   ) throws(FileFailure) -> (FileDescriptor, FilePath.Component) {
     var reason = Errno.fileExists
     for _ in 0..<attempts {
@@ -302,7 +312,7 @@ package struct AtomicFiles: ~Copyable {
       guard let name = FilePath.Component(text) else { preconditionFailure("it is a name") }
       let descriptor: FileDescriptor
       do throws(Errno) {
-        descriptor = try folder.create(name, mode: mode)
+        descriptor = try folder.create(name, mode: access.mode)
       } catch {
         reason = error
         if error == .fileExists { continue }
@@ -313,6 +323,7 @@ package struct AtomicFiles: ~Copyable {
       // Where there are no locks nobody can take it, either.
       let isOurs = flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
       if isOurs, fstat(descriptor.rawValue, &status) == 0, status.st_nlink > 0 {
+        access.confine(descriptor, status)
         return (descriptor, name)
       }
       folder.remove(name)

@@ -26,7 +26,10 @@ package final class AtomicFolder {
   private static let prefix = ".m2fp-export-"
 
   private let path: FilePath
-  private let temporary: FilePath
+  private let name: FilePath.Component
+  private let temporary: FilePath.Component
+  /// The folder that the export appears in: no name in it is followed where it is a link.
+  private let parent: OpenFolder
   private let folder: OpenFolder
   private let lock: FileDescriptor
   private var isFinished = false
@@ -37,23 +40,24 @@ package final class AtomicFolder {
     self.path = path
     try AtomicFiles.makeFolder(path.folder)
     try Self.checkReplaceable(path)
-    Self.removeLeftovers(in: path.folder)
-    temporary = path.folder.appending(
-      Self.prefix + String(UInt64.random(in: .min ... .max), radix: 36) + ".tmp")
-    guard temporary.withPlatformString({ mkdir($0, 0o777) }) == 0 else {
-      throw AtomicFiles.failure(Errno(rawValue: errno), temporary)
-    }
+    let random = Self.prefix + String(UInt64.random(in: .min ... .max), radix: 36) + ".tmp"
     do throws(Errno) {
-      folder = try OpenFolder(temporary)
+      guard let name = path.lastComponent, name.kind == .regular,
+        let temporary = FilePath.Component(random)
+      else { throw .invalidArgument }
+      (self.name, self.temporary) = (name, temporary)
+      parent = try OpenFolder(path.folder)
+      Self.removeLeftovers(in: parent)
+      folder = try parent.folder(named: temporary, making: true)
       lock = try folder.create(Self.marker, mode: 0o666)
     } catch {
-      throw AtomicFiles.failure(error, temporary)
+      throw AtomicFiles.failure(error, path)
     }
     flock(lock.rawValue, LOCK_EX | LOCK_NB)
   }
 
   deinit {
-    if !isFinished { Self.remove(temporary) }
+    if !isFinished { Self.remove(temporary, in: parent) }
     try? lock.close()
   }
 
@@ -61,21 +65,28 @@ package final class AtomicFolder {
   ///
   /// - Throws: ``FileFailure`` with the remedy.
   package static func checkReplaceable(_ path: FilePath) throws(FileFailure) {
-    var status = stat()
-    guard path.withPlatformString({ lstat($0, &status) }) == 0 else { return }
-    if status.st_mode & S_IFMT == S_IFDIR, let folder = try? OpenFolder(path),
+    guard let name = path.lastComponent, let parent = try? OpenFolder(path.folder) else { return }
+    try checkReplaceable(name, in: parent)
+  }
+
+  private static func checkReplaceable(
+    _ name: FilePath.Component, in parent: OpenFolder
+  ) throws(FileFailure) {
+    guard parent.status(of: name) != nil else { return }
+    if let folder = try? parent.folder(named: name, making: false),
       folder.status(of: marker) != nil || folder.names().isEmpty
     {
       return
     }
     throw FileFailure(
       stage: .write, code: .outputNotWritable,
-      message: "\(path) is there and is no export of m2fp: name another folder, or remove it")
+      message: "\(parent.path.appending(name)) is there and is no export of m2fp: name another "
+        + "folder, or remove it")
   }
 
   package func add(_ record: Record) throws(FileFailure) {
     for (name, content) in record.files {
-      let target = temporary.appending(name.components)
+      let target = folder.path.appending(name.components)
       do throws(Errno) {
         guard let last = name.lastComponent else { throw .invalidArgument }
         let folder = try folder.folder(at: name.removingLastComponent(), making: true)
@@ -100,42 +111,39 @@ package final class AtomicFolder {
   package func finish() throws(FileFailure) {
     // One for all: hundreds of thousands of files are synced in one go, or not in a night.
     sync()
-    try Self.checkReplaceable(path)
-    let old = temporary.folder.appending(name: temporary.name + Array(".old".utf8))
-    // The folder is away for the moment between two renames, and never half there.
-    guard Self.rename(path, old) == 0 || errno == ENOENT else {
-      throw AtomicFiles.failure(Errno(rawValue: errno), path)
+    try Self.checkReplaceable(name, in: parent)
+    guard let old = FilePath.Component(temporary.string + ".old") else {
+      preconditionFailure("it is a name")
     }
-    guard Self.rename(temporary, path) == 0 else {
-      let code = Errno(rawValue: errno)
-      _ = Self.rename(old, path)
-      throw AtomicFiles.failure(code, path)
+    // The folder is away for the moment between two renames, and never half there.
+    do throws(Errno) {
+      try parent.rename(name, to: old, in: parent)
+    } catch {
+      if error != .noSuchFileOrDirectory { throw AtomicFiles.failure(error, path) }
+    }
+    do throws(Errno) {
+      try parent.rename(temporary, to: name, in: parent)
+    } catch {
+      try? parent.rename(old, to: name, in: parent)
+      throw AtomicFiles.failure(error, path)
     }
     isFinished = true
-    Self.remove(old)
-  }
-
-  private static func rename(_ path: FilePath, _ new: FilePath) -> Int32 {
-    path.withPlatformString { path in new.withPlatformString { Foundation.rename(path, $0) } }
+    Self.remove(old, in: parent)
   }
 
   /// Removes what killed exports have left in a folder.
-  private static func removeLeftovers(in path: FilePath) {
-    guard let folder = try? OpenFolder(path) else { return }
+  private static func removeLeftovers(in folder: OpenFolder) {
     for name in folder.names() where name.bytes.starts(with: prefix.utf8) {
       guard let leftover = try? folder.folder(named: name, making: false),
         let marker = try? leftover.open(marker, .writeOnly)
       else { continue }
-      if flock(marker.rawValue, LOCK_EX | LOCK_NB) == 0 {
-        leftover.removeContents()
-        folder.removeEmptyFolder(name)
-      }
+      if flock(marker.rawValue, LOCK_EX | LOCK_NB) == 0 { remove(name, in: folder) }
       try? marker.close()
     }
   }
 
-  private static func remove(_ path: FilePath) {
-    (try? OpenFolder(path))?.removeContents()
-    _ = path.withPlatformString { rmdir($0) }
+  private static func remove(_ name: FilePath.Component, in parent: OpenFolder) {
+    (try? parent.folder(named: name, making: false))?.removeContents()
+    parent.removeEmptyFolder(name)
   }
 }

@@ -8,44 +8,86 @@ package enum FileReader {
   package struct Contents {
     package let bytes: [UInt8]
     package let stamp: FileStamp
+    /// Who may read it.
+    package let access: FileAccess
   }
 
   /// Reads the file at `path`.
   ///
   /// Opened without waiting, so that a FIFO put in the file's place cannot block the run.
   ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - limit: Bytes that it may have.
+  ///   - rule: Which links on the way to it are followed.
+  /// - Returns: What is in it.
   /// - Throws: ``FileFailure`` of stage ``Stage/read``.
-  package static func read(_ path: FilePath, limit: Int) throws(FileFailure) -> Contents {
+  package static func read(
+    _ path: FilePath, limit: Int, following rule: LinkRule = .all
+  ) throws(FileFailure) -> Contents {
     let file: FileDescriptor
-    do {
-      file = try FileDescriptor.open(
-        path, .readOnly,
-        options: [.nonBlocking, .closeOnExec, FileDescriptor.OpenOptions(rawValue: O_NOCTTY)])
+    do throws(Errno) {
+      file = try rule.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
     } catch {
-      throw failure(error as? Errno ?? .ioError)
+      throw failure(error)
     }
     defer { try? file.close() }
-    let stamp = try stamp(of: file)
+    let (stamp, status) = try look(at: file, limit: limit)
+    let bytes = try bytes(of: file, size: stamp.size)
+    guard bytes.count == stamp.size, try stamp == look(at: file).stamp else {
+      throw FileFailure(
+        stage: .read, code: .unreadable,
+        message: "the file changed while it was read: run again when it is complete")
+    }
+    return Contents(bytes: bytes, stamp: stamp, access: FileAccess(like: status))
+  }
+
+  /// The whole of an open file.
+  ///
+  /// - Throws: ``FileFailure`` of stage ``Stage/read``.
+  package static func bytes(
+    of file: FileDescriptor, limit: Int = .max
+  ) throws(FileFailure) -> [UInt8] {
+    try bytes(of: file, size: look(at: file, limit: limit).stamp.size)
+  }
+
+  /// What is known of a regular file that is no larger than a limit.
+  private static func look(
+    at file: FileDescriptor, limit: Int = .max
+  ) throws(FileFailure) -> (stamp: FileStamp, status: stat) {
+    var status = stat()
+    guard fstat(file.rawValue, &status) == 0 else { throw failure(.last) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw FileFailure(stage: .read, code: .notAFile, message: "is not a regular file")
+    }
+    let stamp = FileStamp(status)
     if stamp.size > limit {
       throw FileFailure(
         stage: .read, code: .fileTooLarge,
         message: "the file has \(ByteCount(stamp.size)), more than the limit of "
           + "\(ByteCount(limit))", detail: .overLimit)
     }
-    let bytes = try bytes(of: file, size: stamp.size)
-    guard bytes.count == stamp.size, try stamp == self.stamp(of: file) else {
-      throw FileFailure(
-        stage: .read, code: .unreadable,
-        message: "the file changed while it was read: run again when it is complete")
-    }
-    return Contents(bytes: bytes, stamp: stamp)
+    return (stamp, status)
   }
 
-  /// The whole of an open file.
+  /// What comes out of an open file, or a pipe, up to its end.
   ///
-  /// - Throws: ``FileFailure`` of stage ``Stage/read``.
-  package static func bytes(of file: FileDescriptor) throws(FileFailure) -> [UInt8] {
-    try bytes(of: file, size: stamp(of: file).size)
+  /// - Throws: `Errno`; `fileTooLarge` where more comes than `limit` bytes.
+  package static func readToEnd(
+    _ file: FileDescriptor, limit: Int = .max
+  ) throws(Errno) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      do {
+        let count = try block.withUnsafeMutableBytes { try file.read(into: $0) }
+        if count == 0 { return bytes }
+        bytes += block[..<count]
+      } catch {
+        throw Errno(error)
+      }
+      if bytes.count > limit { throw .fileTooLarge }
+    }
   }
 
   private static func bytes(of file: FileDescriptor, size: Int) throws(FileFailure) -> [UInt8] {
@@ -66,15 +108,6 @@ package enum FileReader {
     }
     if let readError { throw failure(readError) }
     return bytes
-  }
-
-  private static func stamp(of file: FileDescriptor) throws(FileFailure) -> FileStamp {
-    var status = stat()
-    guard fstat(file.rawValue, &status) == 0 else { throw failure(Errno(rawValue: errno)) }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw FileFailure(stage: .read, code: .notAFile, message: "is not a regular file")
-    }
-    return FileStamp(status)
   }
 
   private static func failure(_ code: Errno) -> FileFailure {

@@ -5,18 +5,25 @@ import SystemPackage
 /// it is a symbolic link.
 ///
 /// So nobody who may write in the folder, or replace it, can lead a run elsewhere. A folder is opened
-/// once, by a path whose links are followed; what lies in it by ``folder(named:making:)``.
+/// once, by a path whose links are followed as a ``LinkRule`` says; what lies in it by
+/// ``folder(named:making:)``.
 package final class OpenFolder: Sendable {
   /// For messages.
   package let path: FilePath
   private let descriptor: FileDescriptor
 
-  /// Opens the folder at `path`, links followed.
+  /// Opens the folder at `path`.
   ///
+  /// - Parameters:
+  ///   - path: The folder.
+  ///   - rule: Which links are followed.
+  ///   - making: Whether it is made, below the rule's root, if it is not there.
   /// - Throws: `Errno`.
-  package init(_ path: FilePath) throws(Errno) {
+  package init(
+    _ path: FilePath, following rule: LinkRule = .all, making: Bool = false
+  ) throws(Errno) {
     self.path = path
-    descriptor = try Self.open(AT_FDCWD, path, following: true)
+    descriptor = try rule.open(path, O_RDONLY | O_DIRECTORY, making: making)
   }
 
   private init(_ path: FilePath, _ descriptor: FileDescriptor) {
@@ -27,12 +34,15 @@ package final class OpenFolder: Sendable {
   deinit { try? descriptor.close() }
 
   private static func open(
-    _ parent: Int32, _ path: FilePath, following: Bool
+    _ parent: Int32, _ path: FilePath
   ) throws(Errno) -> FileDescriptor {
-    let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (following ? 0 : O_NOFOLLOW)
+    let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW
     return FileDescriptor(
-      rawValue: try result { path.withPlatformString { openat(parent, $0, flags) } })
+      rawValue: try Errno.result { path.withPlatformString { openat(parent, $0, flags) } })
   }
+
+  /// Why the folder may hold what another user put there; nil if it cannot (``Trust``).
+  package var objection: String? { Trust.objection(to: descriptor) }
 
   // MARK: - What lies in it
 
@@ -41,21 +51,24 @@ package final class OpenFolder: Sendable {
   /// - Parameters:
   ///   - name: Its name.
   ///   - making: Whether to make it if it is not there; whoever makes it first wins.
+  ///   - mode: Its permissions then, less what the process masks out.
   /// - Returns: The folder.
   /// - Throws: `Errno`; `notDirectory` where something else bears the name, a link among them.
-  package func folder(named name: FilePath.Component, making: Bool) throws(Errno) -> OpenFolder {
+  package func folder(
+    named name: FilePath.Component, making: Bool, mode: mode_t = 0o777
+  ) throws(Errno) -> OpenFolder {
     let path = path.appending(name)
     var attempts = 0
     while true {
       do throws(Errno) {
         return OpenFolder(
-          path, try Self.open(descriptor.rawValue, FilePath(name), following: false))
+          path, try Self.open(descriptor.rawValue, FilePath(name)))
       } catch {
         // More than once, as another run may remove a folder that is still empty.
         guard error == .noSuchFileOrDirectory, making, attempts < 3 else { throw error }
         attempts += 1
         do throws(Errno) {
-          try Self.result { name.withPlatformString { mkdirat(descriptor.rawValue, $0, 0o777) } }
+          try Errno.result { name.withPlatformString { mkdirat(descriptor.rawValue, $0, mode) } }
         } catch {
           if error != .fileExists { throw error }
         }
@@ -66,12 +79,14 @@ package final class OpenFolder: Sendable {
   /// Opens the folder that lies below this one at a relative path.
   ///
   /// - Throws: `Errno`; `invalidArgument` for a path that leads up or starts at the root.
-  package func folder(at relative: FilePath, making: Bool) throws(Errno) -> OpenFolder {
+  package func folder(
+    at relative: FilePath, making: Bool, mode: mode_t = 0o777
+  ) throws(Errno) -> OpenFolder {
     if relative.isAbsolute { throw .invalidArgument }
     var folder = self
     for component in relative.components where component.kind != .currentDirectory {
       if component.kind == .parentDirectory { throw .invalidArgument }
-      folder = try folder.folder(named: component, making: making)
+      folder = try folder.folder(named: component, making: making, mode: mode)
     }
     return folder
   }
@@ -86,7 +101,7 @@ package final class OpenFolder: Sendable {
   package func create(_ name: FilePath.Component, mode: mode_t) throws(Errno) -> FileDescriptor {
     let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
     return FileDescriptor(
-      rawValue: try Self.result {
+      rawValue: try Errno.result {
         name.withPlatformString { openat(descriptor.rawValue, $0, flags, mode) }
       })
   }
@@ -99,7 +114,7 @@ package final class OpenFolder: Sendable {
   ) throws(Errno) -> FileDescriptor {
     let flags = access.rawValue | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW
     return FileDescriptor(
-      rawValue: try Self.result {
+      rawValue: try Errno.result {
         name.withPlatformString { openat(descriptor.rawValue, $0, flags) }
       })
   }
@@ -108,7 +123,7 @@ package final class OpenFolder: Sendable {
   ///
   /// - Throws: `Errno`.
   package func link(_ name: FilePath.Component, to destination: FilePath) throws(Errno) {
-    try Self.result {
+    try Errno.result {
       destination.withPlatformString { destination in
         name.withPlatformString { symlinkat(destination, descriptor.rawValue, $0) }
       }
@@ -121,7 +136,7 @@ package final class OpenFolder: Sendable {
   package func rename(
     _ name: FilePath.Component, to new: FilePath.Component, in other: OpenFolder
   ) throws(Errno) {
-    try Self.result {
+    try Errno.result {
       name.withPlatformString { old in
         new.withPlatformString { new in
           renameat(descriptor.rawValue, old, other.descriptor.rawValue, new)
@@ -169,12 +184,7 @@ package final class OpenFolder: Sendable {
 
   /// The names in it, "." and ".." left out, in no order; those that could be listed.
   package func names() -> [FilePath.Component] {
-    // A copy of its own, as the stream closes it and moves its place.
-    guard let copy = try? Self.open(descriptor.rawValue, ".", following: false) else { return [] }
-    guard let stream = fdopendir(copy.rawValue) else {
-      try? copy.close()
-      return []
-    }
+    guard let stream = stream() else { return [] }
     defer { closedir(stream) }
     var names: [FilePath.Component] = []
     while let entry = readdir(stream) {
@@ -188,20 +198,31 @@ package final class OpenFolder: Sendable {
     return names
   }
 
+  /// What lists the names, to be closed by whoever asked for it; nil where `errno` says why.
+  package func stream() -> OpaquePointer? {
+    // A copy of its own, as the stream closes it and moves its place.
+    guard let copy = try? Self.open(descriptor.rawValue, ".") else { return nil }
+    if let stream = fdopendir(copy.rawValue) { return stream }
+    let reason = errno
+    try? copy.close()
+    errno = reason
+    return nil
+  }
+
   /// Puts the names on disk, so that they outlast a crash of the machine.
   package func sync() { fsync(descriptor.rawValue) }
 
   /// Waits for the lock on the folder itself. Where a file system knows no locks, there is none.
-  package func lock() { flock(descriptor.rawValue, LOCK_EX) }
+  ///
+  /// - Parameter isPatient: Asked between attempts whether to go on waiting.
+  /// - Returns: Whether the lock, if there can be one, was had.
+  package func lock(while isPatient: () -> Bool) -> Bool {
+    while flock(descriptor.rawValue, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+      guard isPatient() else { return false }
+      usleep(2000)
+    }
+    return true
+  }
 
   package func unlock() { flock(descriptor.rawValue, LOCK_UN) }
-
-  @discardableResult
-  private static func result(_ call: () -> Int32) throws(Errno) -> Int32 {
-    while true {
-      let result = call()
-      if result >= 0 { return result }
-      if errno != EINTR { throw Errno(rawValue: errno) }
-    }
-  }
 }

@@ -11,8 +11,13 @@ public enum ModelReference: Sendable, Equatable {
 
   /// Reads what people write: a file has a slash in it or ends in `.pt`, all else is a name.
   public init(_ text: String) {
-    self = text.contains("/") || text.hasSuffix(".pt") ? .file(FilePath(text)) : .named(text)
+    self =
+      text.utf8.contains(UInt8(ascii: "/")) || Array(text.utf8).ends(with: ".pt")
+      ? .file(FilePath(text)) : .named(text)
   }
+
+  /// Whether it is a path.
+  public var isFile: Bool { if case .file = self { true } else { false } }
 }
 
 /// Finder of model archives by their names, in folders.

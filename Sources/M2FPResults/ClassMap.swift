@@ -49,17 +49,22 @@ package enum ClassMap {
   /// Looks at the map; reads it only where size and time leave doubts.
   ///
   /// - Parameters:
-  ///   - path: Where it lies.
+  ///   - names: The outputs that it is one of.
   ///   - record: What its sidecar says.
   ///   - modified: The sidecar's modification time, which the map was given, too.
-  package static func state(_ path: FilePath, _ record: Record, modified: timespec) -> State {
+  /// - Returns: What it is.
+  package static func state(
+    _ names: OutputNames, _ record: Record, modified: timespec
+  ) -> State {
+    let path = names.mapPath
     guard let stamp = FileStamp(path: path), stamp.size > 0 else { return .lost }
     let isSameSize = stamp.size == record.size
     // Version 2 has the size alone.
     if record.digest.isEmpty, isSameSize { return .untouched }
     if !record.isEdited, isSameSize, stamp.modified == modified { return .untouched }
     do throws(FileFailure) {
-      let labels = try read(path, width: record.width, height: record.height)
+      let labels = try read(
+        path, following: names.rule, width: record.width, height: record.height)
       return labels.digest == record.digest ? .touched : .edited
     } catch {
       return [.empty, .truncated, .corrupt, .unknownFormat].contains(error.code) ? .lost : .edited
@@ -69,8 +74,10 @@ package enum ClassMap {
   /// Reads a map of 8 bits.
   ///
   /// - Throws: ``FileFailure`` of stage `read` or `decode` where it is none of that size.
-  package static func read(_ path: FilePath, width: Int, height: Int) throws(FileFailure) -> LabelMap {
-    let bytes = try FileReader.read(path, limit: Sidecar.sizeLimit).bytes
+  package static func read(
+    _ path: FilePath, following rule: LinkRule = .all, width: Int, height: Int
+  ) throws(FileFailure) -> LabelMap {
+    let bytes = try FileReader.read(path, limit: Sidecar.sizeLimit, following: rule).bytes
     let (pixels, overflows) = width.multipliedReportingOverflow(by: height)
     let map = try ImageDecoder.labels(
       bytes, limits: ImageLimits(maxPixels: overflows ? .max : max(pixels, 1)))

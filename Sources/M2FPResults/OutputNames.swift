@@ -1,3 +1,4 @@
+import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import SystemPackage
@@ -18,10 +19,13 @@ public struct OutputNames: Sendable, Equatable {
   public let folder: FilePath
   /// The bytes that their names begin with.
   public let stem: [UInt8]
+  /// Which links are followed on the way to the outputs.
+  package let rule: LinkRule
 
-  package init(folder: FilePath, stem: [UInt8]) {
+  package init(folder: FilePath, stem: [UInt8], rule: LinkRule = .all) {
     self.folder = folder
     self.stem = stem
+    self.rule = rule
   }
 
   /// The indexed colour map.
@@ -105,10 +109,15 @@ public struct OutputNames: Sendable, Equatable {
 
   package static let masksSuffix = ".m2fp"
 
-  /// Whether what follows the stem in a path leads to an output and nowhere else.
-  package static func isBelowStem(_ suffix: FilePath) -> Bool {
-    !suffix.isAbsolute && suffix.bytes.starts(with: masksSuffix.utf8)
-      && suffix.components.allSatisfy { $0.kind == .regular }
+  /// Whether a path without the stem is that of a picture that m2fp makes of some class or person.
+  package static func isOutput(suffix: FilePath) -> Bool {
+    let names = OutputNames(folder: "", stem: [])
+    guard let kind = names.kind(of: suffix), names.path(of: kind) == suffix else { return false }
+    switch kind {
+    case .mask(let slug), .personMask(let slug, _):
+      return !slug.isEmpty && ClassNames.slug(slug) == slug
+    default: return true
+    }
   }
 
   private func path(_ suffix: String) -> FilePath {

@@ -30,12 +30,13 @@ package struct RestoredResult: Sendable {
   /// - Throws: ``FileFailure`` of stage `read`: the files are not those of one result, or of version
   ///   2; with code ``FileFailure/Code/edited``, the map was corrected in other classes.
   package init(_ names: OutputNames, in classes: Classes) throws(FileFailure) {
-    let sidecar = try Sidecar.existing(names.sidecarPath)
+    let sidecar = try Sidecar.existing(names)
     guard let known = sidecar.labels, sidecar.persons != nil else {
       throw Self.failure("\(names.sidecarPath) does not hold all that outputs need")
     }
     let (width, height) = (sidecar.input.width, sidecar.input.height)
-    let map = try ClassMap.read(names.mapPath, width: width, height: height)
+    let map = try ClassMap.read(
+      names.mapPath, following: names.rule, width: width, height: height)
     let digest = map.digest
     let isEdited = digest != known.sha256
     let recorded = sidecar.options.remap
@@ -114,7 +115,8 @@ extension Sidecar.Raw {
 
   /// The masks of all classes that were found but the background.
   fileprivate static func masks(of labels: LabelMap, found: ResultSummary) -> [String] {
-    let highest = found.classes.map(\.index).max() ?? 0
+    let shown = Int(labels.pixels.max() ?? 0)
+    let highest = max(shown, found.classes.map(\.index).max() ?? 0)
     let masks = RunLength.masks(of: labels, count: highest)
     return found.classes.filter { $0.index > 0 }.map {
       masks[$0.index - 1].compressed(pixels: labels.pixels.count)

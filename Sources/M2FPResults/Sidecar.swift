@@ -47,12 +47,12 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public init(from decoder: any Decoder) throws {
       let values = try decoder.container(keyedBy: CodingKeys.self)
       name = try values.decode(path: .name, bytesKey: .nameBytes)
-      size = try values.decode(Int.self, forKey: .size)
+      size = try values.decode(Sidecar.sizes, forKey: .size)
       sha256 = try values.decode(String.self, forKey: .sha256)
       format = try values.decode(ImageFormat.self, forKey: .format)
-      orientation = try values.decode(Int.self, forKey: .orientation)
-      width = try values.decode(Int.self, forKey: .width)
-      height = try values.decode(Int.self, forKey: .height)
+      orientation = try values.decode(1...8, forKey: .orientation)
+      width = try values.decode(1...Int(Int32.max), forKey: .width)
+      height = try values.decode(1...Int(Int32.max), forKey: .height)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -223,7 +223,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public init(from decoder: any Decoder) throws {
       let values = try decoder.container(keyedBy: CodingKeys.self)
       path = try values.decode(path: .path, bytesKey: .pathBytes)
-      size = try values.decode(Int.self, forKey: .size)
+      size = try values.decode(Sidecar.sizes, forKey: .size)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -384,11 +384,60 @@ public struct Sidecar: Sendable, Equatable, Codable {
   }
 
   /// The sidecar at `path`, or nil if there is none that this build can read.
-  public static func read(_ path: FilePath) -> Sidecar? {
-    guard let bytes = try? FileReader.read(path, limit: sizeLimit).bytes else { return nil }
+  public static func read(_ path: FilePath) -> Sidecar? { read(path, following: .all) }
+
+  /// The sidecar among some outputs, or nil if there is none that this build can read.
+  package static func read(of names: OutputNames) -> Sidecar? {
+    read(names.sidecarPath, following: names.rule)
+  }
+
+  private static func read(_ path: FilePath, following rule: LinkRule) -> Sidecar? {
+    guard let bytes = try? FileReader.read(path, limit: sizeLimit, following: rule).bytes else {
+      return nil
+    }
     return try? JSONDecoder().decode(Sidecar.self, from: Data(bytes))
   }
 
+  /// Bytes that a photo or an output may have: beyond any, and their sum is a number still.
+  fileprivate static let sizes = 0...(1 << 50)
+
   /// Bytes, far beyond any sidecar.
   package static let sizeLimit = 1 << 28
+}
+
+extension Sidecar {
+  /// Reads what may have been forged: numbers are such as a result can have, or nothing is read.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    formatVersion = try values.decode(Int.self, forKey: .formatVersion)
+    m2fp = try values.decodeIfPresent(String.self, forKey: .m2fp)
+    input = try values.decode(Source.self, forKey: .input)
+    model = try values.decode(ModelIdentity.self, forKey: .model)
+    options = try values.decode(Options.self, forKey: .options)
+    labels = try values.decodeIfPresent(Labels.self, forKey: .labels)
+    raw = try values.decodeIfPresent(Raw.self, forKey: .raw)
+    classes = try values.decode([ClassShare].self, forKey: .classes)
+    parts = try values.decode([Instance].self, forKey: .parts)
+    humans = try values.decode([Instance].self, forKey: .humans)
+    persons = try values.decodeIfPresent([Person].self, forKey: .persons)
+    outputs = try values.decode([Output].self, forKey: .outputs)
+    guard isPossible else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "no result has such numbers"))
+    }
+  }
+
+  private var isPossible: Bool {
+    let names = [labels?.names, raw?.names].compactMap(\.self)
+    let (remap, persons) = (options.remap, options.persons)
+    return names.allSatisfy { (1...256).contains($0.count) }
+      && [found, raw?.found].compactMap(\.self).allSatisfy {
+        $0.isPossible(width: input.width, height: input.height)
+      }
+      && remap.map { remap in
+        (1...256).contains(remap.classes.count)
+          && remap.table.allSatisfy(remap.classes.indices.contains)
+      } ?? true
+      && (0...1).contains(persons?.minShare ?? 0) && (persons?.minPixels ?? 0) >= 0
+  }
 }

@@ -17,11 +17,13 @@ package struct StoredResult {
   ///
   /// - Throws: ``FileFailure`` where a file has gone or been changed since.
   package init(_ file: PlannedFile) throws(FileFailure) {
-    let sidecar = try Sidecar.existing(file.outputs.sidecarPath)
+    let names = file.outputs
+    let sidecar = try Sidecar.existing(names)
     let (width, height) = (sidecar.input.width, sidecar.input.height)
     self.file = file
     self.sidecar = sidecar
-    labels = try ClassMap.read(file.outputs.mapPath, width: width, height: height)
+    labels = try ClassMap.read(
+      names.mapPath, following: names.rule, width: width, height: height)
     if let known = sidecar.labels, known.shown != labels.digest {
       throw FileFailure(
         stage: .read, code: .edited,
@@ -41,18 +43,20 @@ package struct StoredResult {
       persons = map
     } else {
       // Version 2.
-      persons = try ClassMap.read(file.outputs.personsPath, width: width, height: height)
+      persons = try ClassMap.read(
+        names.personsPath, following: names.rule, width: width, height: height)
     }
   }
 }
 
 extension Sidecar {
-  /// The sidecar at `path`.
+  /// The sidecar among some outputs.
   ///
   /// - Throws: ``FileFailure`` of stage `read` where there is none that can be read.
-  package static func existing(_ path: FilePath) throws(FileFailure) -> Sidecar {
-    if let sidecar = read(path) { return sidecar }
-    throw FileFailure(stage: .read, code: .unreadable, message: "\(path) cannot be read")
+  package static func existing(_ names: OutputNames) throws(FileFailure) -> Sidecar {
+    if let sidecar = read(of: names) { return sidecar }
+    throw FileFailure(
+      stage: .read, code: .unreadable, message: "\(names.sidecarPath) cannot be read")
   }
 }
 

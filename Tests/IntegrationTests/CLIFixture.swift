@@ -180,11 +180,12 @@ struct CLIRun: Sendable {
 /// A line of `parse --json`.
 struct ReportLine: Decodable {
   struct Summary: Decodable {
-    let parsed, cached, rendered, edited, current, planned, failed, remaining, removed: Int
+    let parsed, cached, rendered, edited, current, planned, failed, leftOut, remaining, removed: Int
     let peakMemory: Int
 
     enum CodingKeys: String, CodingKey {
       case parsed, cached, rendered, edited, current, planned, failed, remaining, removed
+      case leftOut = "left_out"
       case peakMemory = "peak_memory"
     }
   }

@@ -18,17 +18,20 @@ struct ConfigurationTests: CLIFixture {
     try addPhoto("a.png")
     try write(
       """
-      model = "\(Self.model)"
+      model = "colour-multi"
       [parse]
       masks = ["hair"]
       overlay = true
       max_side = 128
       """, to: "m2fp.toml")
-    #expect(try await run("parse", "a.png", "--out", "one").code == 0)
+    let models = ["M2FP_MODELS": Self.models]
+    #expect(try await run("parse", "a.png", "--out", "one", environment: models).code == 0)
     #expect(folder.exists("one/a.m2fp/hair.png") && !folder.exists("one/a.m2fp/face.png"))
     #expect(folder.exists("one/a.m2fp.overlay.jpg"))
     #expect(
-      try await run("parse", "a.png", "--out", "two", "--masks=face", "--no-overlay").code == 0)
+      try await run(
+        "parse", "a.png", "--out", "two", "--masks=face", "--no-overlay", environment: models
+      ).code == 0)
     #expect(folder.exists("two/a.m2fp/face.png") && !folder.exists("two/a.m2fp/hair.png"))
     #expect(!folder.exists("two/a.m2fp.overlay.jpg"))
     let none = try await run(
@@ -38,7 +41,7 @@ struct ConfigurationTests: CLIFixture {
     #expect(shown.code == 0)
     #expect(shown.output.contains("max-side = 128") && shown.output.contains("# m2fp.toml"))
     let other = try await run("config", "show", "classes")
-    #expect(other.output.contains("model = \"\(Self.model)\""), "a key at the top is for all")
+    #expect(other.output.contains("model = \"colour-multi\""), "a key at the top is for all")
   }
 
   /// The user's file, over it the folder's, over that the environment, over all the command line.
@@ -119,7 +122,8 @@ struct ConfigurationTests: CLIFixture {
     ("[parse]\noverlay = \"yes\"", "true or false"),
     ("[parse]\nmax-side = 3", "In c.toml"),
     ("[parse]\nmax-side = \"wide\"", "In c.toml"),
-    ("[parse\n", "c.toml, line"),
+    ("[parse\n", "c.toml, line 1"), ("a = 1\n[.parse]\n", "c.toml, line 2"),
+    ("[parse]\nmasks = \"\\xFF\"", "c.toml, line 2"),
   ])
   func aWrongFileIsExplained(_ text: String, _ message: String) async throws {
     try write(text, to: "c.toml")
@@ -144,8 +148,8 @@ struct ConfigurationTests: CLIFixture {
   {
     for name in ["1", "2", "3"] { try write("no photo", to: "in/\(name).png") }
     try write("", to: "file-in-the-way")
-    try write("[parse]\nmodel = \"\(Self.model)\"\njobs = 1\n" + file, to: "m2fp.toml")
-    let result = try await run(["parse", "in", "--json"] + typed)
+    try write("[parse]\nmodel = \"\(Self.model)\"\njobs = 1\n" + file, to: "c.toml")
+    let result = try await run(["parse", "in", "--json", "--config", "c.toml"] + typed)
     #expect(result.code == 3 && result.summary?.failed == failed, "\(result.error)")
     #expect(!typed.contains("--quiet") || !result.error.contains("debug"))
   }
@@ -154,8 +158,10 @@ struct ConfigurationTests: CLIFixture {
     try addPhoto("in/a.png")
     try write(
       "[parse]\nmodel = \"\(Self.model)\"\noverlay-format = \"png\"\nmin-person-size = \"90%\"",
-      to: "m2fp.toml")
-    #expect(try await run("parse", "in", "--overlay", "--export", "coco", "c.json").code == 0)
+      to: "c.toml")
+    #expect(
+      try await run("parse", "in", "--config", "c.toml", "--overlay", "--export", "coco", "c.json")
+        .code == 0)
     #expect(folder.exists("in/a.m2fp.overlay.png"))
     #expect(!(try folder.text("c.json")).contains("person_id"))
   }
@@ -178,5 +184,66 @@ struct ConfigurationTests: CLIFixture {
   @Test func aFolderInPlaceOfACommandIsUnderstood() async throws {
     #expect(mkdir(folder.path("photos"), 0o700) == 0)
     #expect(try await run("photos").error.contains("m2fp parse photos"))
+  }
+
+  // MARK: - A file that is found
+
+  @Test func issue17AFileThatIsFoundIsNamed() async throws {
+    try addPhoto("a.png")
+    try write("[parse]\nmasks = \"none\"\nquiet = true\n", to: "m2fp.toml")
+    let notice = "m2fp: notice: defaults are those of m2fp.toml\n"
+    #expect(try await parse("a.png").error.contains(notice), "whatever the file says of messages")
+    #expect(try await parse("a.png", "--quiet").error.isEmpty)
+    #expect(try await parse("a.png", "--no-config").error.contains("notice") == false)
+    let json = try await parse("a.png", "--log-format", "json")
+    #expect(json.error.contains(#""level":"notice","message":"defaults are those of m2fp.toml""#))
+  }
+
+  /// The file counts for nothing, and is not even parsed.
+  @Test(arguments: [
+    ("chmod 666 m2fp.toml", "others may write to it"),
+    ("chmod 777 .", "of its folder, others may write to it"),
+    ("mv m2fp.toml real.toml; ln -s real.toml m2fp.toml", "it is a symbolic link"),
+    ("chown 65534 m2fp.toml", "it belongs to another user"),
+    ("chown 65534 .", "of its folder, it belongs to another user"),
+    ("chgrp 65534 m2fp.toml; chmod 660 m2fp.toml", "a group may write to it"),
+    ("rm m2fp.toml; mkfifo m2fp.toml", "is not a regular file"),
+    ("rm m2fp.toml; mkdir m2fp.toml", "is not a regular file"),
+    ("truncate -s 2M m2fp.toml", "more than the limit"),
+  ])
+  func issue17AFileThatAnotherCanHaveWrittenIsLeftOut(
+    _ change: String, _ reason: String
+  ) async throws {
+    if change.contains("ch"), change.contains("65534"), geteuid() != 0 { return }
+    try addPhoto("a.png")
+    try write("no TOML", to: "m2fp.toml")
+    #expect(try await shell(change).code == 0)
+    let result = try await parse("a.png")
+    #expect(result.code == 0 && folder.exists("a.m2fp/hair.png"))
+    #expect(result.error.contains("m2fp: warning: m2fp.toml is not read"), "\(result.error)")
+    #expect(result.error.contains(reason), "\(result.error)")
+    #expect(result.error.contains("--config m2fp.toml"))
+    let shown = try await run("config", "show", "parse")
+    #expect(shown.output.hasPrefix("# m2fp.toml is not read"), "\(shown.output)")
+  }
+
+  /// It may have come with the photos.
+  @Test(arguments: [
+    "out = \"elsewhere\"", "failed-to = \"list\"", "failed_to = \"list\"", "metrics = \"a.prom\"",
+    "export = [\"coco=c.json\"]", "sheet = \"s.html\"", "cache = \"c\"", "model = \"./a.pt\"",
+    "model = \"a.pt\"", "model = \"dir/a\"",
+  ])
+  func issue17AFileThatIsFoundSaysNotWhereToWrite(_ line: String) async throws {
+    try addPhoto("a.png")
+    for text in [line, "[parse]\n" + line] {
+      try write(text, to: "m2fp.toml")
+      let result = try await run("parse", "a.png")
+      #expect(result.code == 64, "\(result.error)")
+      #expect(result.error.contains("that is merely found may not set"), "\(result.error)")
+      #expect(Set(folder.files()) == ["a.png", "m2fp.toml"])
+      // Named, it is obeyed.
+      let named = try await run("config", "show", "parse", "--config", "m2fp.toml")
+      #expect(named.code == 0, "\(named.error)")
+    }
   }
 }

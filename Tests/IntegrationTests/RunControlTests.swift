@@ -80,4 +80,42 @@ struct RunControlTests: CLIFixture {
     run.process.send(SIGTERM)
     #expect(try await run.finish(within: .seconds(120)).code == 128 + SIGTERM)
   }
+
+  // MARK: - Limits of the process
+
+  /// OpenBLAS spins for ever where it cannot map what it wants: such a run is refused before.
+  @Test(arguments: ["-v 700000", "-v 1000000", "-v 1050000", "-d 200000"])
+  func issue17TooLittleAddressSpaceIsSaid(_ limit: String) async throws {
+    try addPhoto("a.png")
+    let run = try ChildProcess(
+      "sh",
+      [
+        "-c",
+        "ulimit \(limit); exec \(Self.binary) parse a.png --jobs 1 --model \(Self.shippedModel)",
+      ], in: folder.path)
+    let result = try await run.finish(within: .seconds(60))
+    #expect(result.code == 75, "\(result.error)")
+    #expect(result.error.contains("ulimit \(limit.prefix(2))"), "\(result.error)")
+    #expect(!folder.exists("a.m2fp.json"))
+  }
+
+  @Test func issue17TooFewThreadsAreSaid() async throws {
+    guard geteuid() == 0 else { return }
+    try addPhoto("a.png")
+    #expect(chmod(folder.path, 0o777) == 0)
+    // Who runs it may not be let into the checkout.
+    try FileManager.default.copyItem(atPath: Self.binary, toPath: folder.path("m2fp"))
+    try FileManager.default.copyItem(atPath: Self.model, toPath: folder.path("model.pt"))
+    // An identity of its own, whose processes are all that count.
+    let run = try ChildProcess(
+      "setpriv",
+      [
+        "--reuid=64999", "--regid=64999", "--clear-groups", "prlimit", "--nproc=4", "./m2fp",
+        "parse", "a.png", "--model", "model.pt", "--jobs", "2",
+      ], in: folder.path)
+    let result = try await run.finish(within: .seconds(60))
+    #expect(result.code == 75, "\(result.error)")
+    #expect(result.error.contains("starts no further thread"), "\(result.error)")
+    #expect(result.error.contains("ulimit -u"))
+  }
 }

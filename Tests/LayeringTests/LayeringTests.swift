@@ -65,7 +65,7 @@ struct LayeringTests {
   }
 
   @Test(arguments: [
-    ("M2FPCommands", "TOMLKit"), ("M2FPBatch", "M2FPResults"), ("M2FPImageIO", "CFont"),
+    ("M2FPCommands", "Logging"), ("M2FPBatch", "M2FPResults"), ("M2FPImageIO", "CFont"),
     ("M2FPCore", "Foundation"), ("M2FPFiles", "SystemPackage"), ("m2fp", "M2FPCommands"),
   ])
   func whatPointsDownIsNot(_ target: String, _ module: String) {

@@ -5,8 +5,8 @@ enum Layers {
   /// From the bottom, with what each target may import of the targets of other people.
   static let floors: [[String: Set<String>]] = [
     [
-      "CFont": [], "CImageCodec": [], "CLibCrypto": [], "CLibFreeType": [], "CLibJPEG": [],
-      "CLibPNG": [], "CLibZip": [], "CPostprocess": [], "CTorchInterface": [],
+      "CFileCalls": [], "CFont": [], "CImageCodec": [], "CLibCrypto": [], "CLibFreeType": [],
+      "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [], "CTorchInterface": [],
       "CTorchLoader": [],
     ],
     ["M2FPCore": ["SystemPackage"]],
@@ -17,14 +17,14 @@ enum Layers {
       "M2FPBatch": ["SystemPackage"], "M2FPDatasets": ["SystemPackage"],
       "M2FPExport": ["SystemPackage"],
     ],
-    ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage", "TOMLKit"]],
+    ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage"]],
     ["m2fp": [], "m2fp-bench": ["SystemPackage"]],
   ]
 
   /// Who may import a library of C: the others go through its owner.
   static let owners = [
-    "CFont": "M2FPImageIO", "CImageCodec": "M2FPImageIO", "CLibCrypto": "M2FPFiles",
-    "CLibZip": "M2FPInference", "CPostprocess": "M2FPCore",
+    "CFileCalls": "M2FPFiles", "CFont": "M2FPImageIO", "CImageCodec": "M2FPImageIO",
+    "CLibCrypto": "M2FPFiles", "CLibZip": "M2FPInference", "CPostprocess": "M2FPCore",
     "CTorchLoader": "M2FPInference", "CTorchInterface": "M2FPInference",
   ]
 

@@ -37,6 +37,55 @@ struct BatchTests: BatchFixture {
     #expect(Sidecar.read(folder.filePath("a.m2fp.json")) == sidecar)
   }
 
+  private func mode(_ name: String) -> mode_t {
+    var status = stat()
+    return stat(folder.path(name), &status) == 0 ? status.st_mode & 0o777 : 0
+  }
+
+  /// Whoever may not read the photo may not read what is made of it, nor list the folder of its masks.
+  @Test(arguments: [0o600, 0o640, 0o644, 0o400] as [mode_t])
+  func issue17OutputsAreAsPrivateAsThePhoto(_ photo: mode_t) throws {
+    let mask = umask(0o022)
+    umask(mask)
+    try addImage("a.png")
+    #expect(chmod(folder.path("a.png"), photo) == 0)
+    var options = options()
+    options.parsing.outputs.overlay = OverlayStyle()
+    options.parsing.outputs.cutout = .init(classes: nil, perPerson: false)
+    try run(options)
+    let outputs = folder.files().filter { $0 != "a.png" }
+    #expect(outputs.count == 5)
+    for name in outputs { #expect(mode(name) == (photo | 0o600) & ~mask, "\(name)") }
+    #expect(mode("a.m2fp") == (photo | 0o700 | (photo & 0o040) >> 2 | (photo & 0o004) >> 2) & ~mask)
+  }
+
+  /// The group of a photo means nothing where its outputs get another group.
+  @Test func issue17AnotherGroupIsNotLetIn() throws {
+    guard geteuid() == 0 else { return }
+    try addImage("a.png")
+    #expect(chown(folder.path("a.png"), 0, 65534) == 0)
+    #expect(chmod(folder.path("a.png"), 0o640) == 0)
+    try run()
+    var status = stat()
+    #expect(stat(folder.path("a.m2fp.png"), &status) == 0)
+    #expect(status.st_gid == 65534 && status.st_mode & 0o777 == 0o640)
+  }
+
+  /// Any process that may read a folder may lock it.
+  @Test(.timeLimit(.minutes(1))) func issue17ALockThatNobodyLetsGoOfEndsWithTheRun() async throws {
+    try addImage("a.png")
+    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY)
+    defer { close(descriptor) }
+    #expect(flock(descriptor, LOCK_EX) == 0)
+    let cancellation = Cancellation(timeLimit: .seconds(1))
+    let start = ContinuousClock.now
+    let (summary, outcomes) = try await run(cancellation: cancellation)
+    #expect(summary.failed == 1 && ContinuousClock.now - start < .seconds(9))
+    guard case .failed(let failure) = outcomes[0].result else { return }
+    #expect(failure.message.contains("holds a lock on the folder"))
+    #expect(folder.files() == ["a.png"])
+  }
+
   @Test func theMapHoldsClassIndicesAndTheMaskIsItsClass() throws {
     try addImage("a.png")
     try run()

@@ -84,10 +84,60 @@ struct InputDiscoveryTests {
       path, .writeOnly, options: .create, permissions: .ownerReadWrite)
     try file.close()
     let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
-    #expect(inputs == [Input(path: path, relativePath: FilePath().appending(name: name))])
+    let relative = FilePath().appending(name: name)
+    #expect(inputs == [Input(path: path, relativePath: relative, root: folder.filePath)])
   }
 
   /// Composed and decomposed, and a mark that joins the slash before it.
+  /// Links to photos and folders, in a folder and in a list: of the user, and, where tests run as root,
+  /// of another.
+  @Test(arguments: LinkPolicy.allCases)
+  func issue17LinksAreFollowedByTheirOwner(_ policy: LinkPolicy) throws {
+    let elsewhere = try TemporaryFolder()
+    for name in ["b.jpg", "sub/c.jpg"] { try elsewhere.write(name, [1]) }
+    try folder.write("a.jpg", [1])
+    try folder.link("own.jpg", to: elsewhere.path("b.jpg"))
+    try folder.link("own-folder", to: elsewhere.path("sub"))
+    let isRoot = geteuid() == 0
+    if isRoot {
+      try folder.link("planted.jpg", to: elsewhere.path("b.jpg"))
+      try folder.link("planted-folder", to: elsewhere.path("sub"))
+      try folder.link("notes.txt", to: elsewhere.path("b.jpg"))
+      for name in ["planted.jpg", "planted-folder", "notes.txt"] {
+        #expect(lchown(folder.path(name), 65534, 65534) == 0)
+      }
+    }
+    let own = ["own-folder/c.jpg", "own.jpg"]
+    let planted = isRoot ? ["planted-folder/c.jpg", "planted.jpg"] : []
+    let plantedLinks = isRoot ? ["planted-folder", "planted.jpg"] : []
+    let (taken, left) =
+      switch policy {
+      case .own: (["a.jpg"] + own, plantedLinks)
+      case .follow: (["a.jpg"] + own + planted, [])
+      case .none: (["a.jpg"], ["own-folder", "own.jpg"] + plantedLinks)
+      }
+    var leftOut: [FilePath] = []
+    func found(_ listed: [PathList.Entry] = [], under paths: [FilePath] = []) -> [String] {
+      leftOut = []
+      return InputDiscovery.inputs(under: paths, listed: listed, recursive: true, links: policy) {
+        leftOut.append($0)
+      }.map(\.relativePath.string)
+    }
+    #expect(found(under: [folder.filePath]) == taken)
+    #expect(leftOut == left.map(folder.filePath))
+    // As `find photos/.` lists them, and without the mark.
+    for mark in ["/./", "/"] {
+      let list = (taken + (left.filter { $0.hasSuffix(".jpg") })).map { folder.path + mark + $0 }
+      let entries = PathList(Array(list.joined(separator: "\n").utf8), zeroTerminated: false)
+        .entries
+      #expect(found(entries).count == taken.count)
+      #expect(leftOut == left.filter { $0.hasSuffix(".jpg") }.map(folder.filePath))
+    }
+    // What is named is followed.
+    let named = [folder.filePath("own.jpg")] + (isRoot ? [folder.filePath("planted.jpg")] : [])
+    #expect(found(under: named).count == named.count && leftOut.isEmpty)
+  }
+
   @Test func issue17NamesThatTextsTakeForOneAreTwo() throws {
     for name in ["e\u{301}.jpg", "\u{E9}.jpg", "\u{301}mark.jpg", "ayah\u{6DD}.jpg"] {
       try folder.write(name, [1])

@@ -81,6 +81,24 @@ struct PathListTests {
     #expect(throws: RunFailure.self) { try FailureList("/proc/none/list", zeroTerminated: true) }
   }
 
+  /// In a folder where others write, too.
+  @Test(.timeLimit(.minutes(1))) func issue17ALinkOfAnotherIsNotWrittenThrough() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("victim", "mine".utf8)
+    try folder.link("list", to: "victim")
+    #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+    if geteuid() == 0 {
+      #expect(lchown(folder.path("list"), 65534, 65534) == 0)
+      var list = try FailureList(folder.filePath("list"), zeroTerminated: false)
+      list.add(Input(path: "a.jpg", relativePath: "a.jpg"))
+      #expect(try list.write().isEmpty)
+      #expect(try folder.text("victim") == "mine" && folder.text("list") == "a.jpg\n")
+    }
+    // Nobody reads from it.
+    let list = try FailureList(folder.filePath("pipe"), zeroTerminated: false)
+    #expect(throws: RunFailure.self) { try list.write() }
+  }
+
   @Test func aDeviceIsWrittenToAndNotReplaced() throws {
     #expect(try FailureList("/dev/null", zeroTerminated: false).write().isEmpty)
     var status = stat()

@@ -109,7 +109,9 @@ struct RenderingTests: BatchFixture {
     options.parsing.outputs.palette = [RGB(0, 0, 0), RGB(9, 9, 9)]
     #expect(try run(options, session: Self.none).summary.removed == 5)
     #expect(
-      try folder.tree().keys.sorted() == ["a.m2fp.json", "a.m2fp.persons.png", "a.m2fp.png", "a.png"])
+      try folder.tree().keys.sorted() == [
+        "a.m2fp.json", "a.m2fp.persons.png", "a.m2fp.png", "a.png",
+      ])
   }
 
   /// An overlay that stays has the colours it had; asked for again, it gets those of the run.
@@ -162,7 +164,10 @@ struct RenderingTests: BatchFixture {
     let (_, done) = try run(options, session: Self.none)
     #expect(done[0].removed.sorted { $0.string < $1.string } == change.removed)
     let after = try folder.tree()
-    #expect(Set(after.keys) == Set(before.keys).subtracting(change.removed.map(\.string)).union(change.written.map(\.string)))
+    #expect(
+      Set(after.keys)
+        == Set(before.keys).subtracting(change.removed.map(\.string)).union(
+          change.written.map(\.string)))
     for name in before.keys where after[name] != nil && !change.replaced.contains(FilePath(name)) {
       #expect(after[name] == before[name])
     }
@@ -213,7 +218,8 @@ struct RenderingTests: BatchFixture {
     #expect(sidecar.persons?[0].parts.map(\.index) == [7, 13])
     #expect(sidecar.model == before.model)
     let mask = try ImageDecoder.labels([UInt8](#require(try folder.tree()["a.m2fp/class-7.png"])))
-    #expect(mask.values.prefix(400).allSatisfy { $0 == 1 } && mask.values[400...].allSatisfy { $0 == 0 })
+    #expect(
+      mask.values.prefix(400).allSatisfy { $0 == 1 } && mask.values[400...].allSatisfy { $0 == 0 })
     #expect(try StoredResult(planned()).labels.pixels[0] == 7)
   }
 

@@ -136,9 +136,82 @@ struct ResultCacheTests: BatchFixture {
     }
   }
 
-  @Test func anEntryNeverLeadsOutOfItsPlace() {
-    #expect(OutputNames.isBelowStem(".m2fp/person-1/hair.png"))
-    #expect(!OutputNames.isBelowStem(".m2fp/../../x") && !OutputNames.isBelowStem("/etc/x"))
+  @Test(arguments: [
+    ".m2fp.png", ".m2fp.persons.png", ".m2fp.cutout.png", ".m2fp.overlay.jpg", ".m2fp.overlay.png",
+    ".m2fp/hair.png", ".m2fp/left-arm.png", ".m2fp/person-1/hair.png", ".m2fp/person-12.cutout.png",
+  ])
+  func issue17OutputsAreTakenFromAnEntry(_ name: String) {
+    #expect(OutputNames.isOutput(suffix: FilePath(name)))
+  }
+
+  @Test(arguments: [
+    "", ".m2fp", ".m2fp.json", ".m2fp.lock", ".m2fp.png.sh", ".m2fp/x.sh", ".m2fp/.png",
+    ".m2fp/Hair.png",
+    ".m2fp/../x.png", ".m2fp/../../x", "/etc/x", "/.m2fp.png", "hair.png", ".m2fp.exe/hair.png",
+    ".m2fp/a/hair.png", ".m2fp/person-0/hair.png", ".m2fp/person-01/hair.png",
+    ".m2fp/person-1/a/b.png",
+    ".m2fp/person-1/person-1.cutout.png", ".m2fp/./../a.png", ".m2fp/.bashrc",
+  ])
+  func issue17NothingElseIsTakenFromAnEntry(_ name: String) {
+    #expect(!OutputNames.isOutput(suffix: FilePath(name)))
+  }
+
+  /// Whole and true to their digests, and each in the other's place.
+  @Test func issue17SwappedEntriesAreFound() throws {
+    try addImage("a.png", width: 40)
+    try addImage("b.png", width: 60)
+    try run(cached())
+    let tree = try folder.tree()
+    let names = try entries
+    let bytes = try names.map { try #require(cacheFolder.tree()[$0]) }
+    for (name, bytes) in zip(names, bytes.reversed()) { try cacheFolder.write(name, bytes) }
+    for name in ["a", "b"] { try folder.remove("\(name).m2fp.json") }
+    let (summary, outcomes) = try run(cached())
+    #expect(summary.parsed == 2 && outcomes.allSatisfy { $0.warnings.count == 1 })
+    #expect(try folder.tree() == tree)
+    #expect(try ResultCache(cacheFolder.filePath, limit: .max).verify() == .init())
+  }
+
+  /// A pipe that nobody writes to, a folder, a link, and a file larger than any entry.
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: ["mkfifo $0", "mkdir $0", "ln -s / $0", "truncate -s 2T $0"])
+  func issue17WhatIsNoFileInAnEntrysPlaceHangsNothing(_ command: String) async throws {
+    try addImage("a.png")
+    try await run(cached())
+    let entry = cacheFolder.path(try #require(try entries.first))
+    try FileManager.default.removeItem(atPath: entry)
+    try folder.remove("a.m2fp.json")
+    #expect(try await ChildProcess.run("sh", ["-c", command, entry]).code == 0)
+    #expect(try await run(cached()).summary.parsed == 1)
+  }
+
+  @Test func issue17TheFolderIsItsUsersOwn() throws {
+    _ = try ResultCache(cacheFolder.filePath("a/b"), limit: 1)
+    var status = stat()
+    #expect(stat(cacheFolder.path("a/b"), &status) == 0 && status.st_mode & 0o777 == 0o700)
+  }
+
+  /// Buckets that lead elsewhere.
+  @Test func issue17NoLinkInTheCacheIsFollowed() throws {
+    try addImage("a.png")
+    let elsewhere = try TemporaryFolder()
+    let options = try cached()
+    for bucket in 0..<256 {
+      let name = "v1/" + String(bucket >> 4, radix: 16) + String(bucket & 15, radix: 16)
+      try cacheFolder.link(name, to: elsewhere.path)
+    }
+    #expect(try run(options).summary.parsed == 1)
+    #expect(elsewhere.files().isEmpty && options.cache?.problem != nil)
+  }
+
+  @Test func issue17AnEntryIsAsPrivateAsThePhoto() throws {
+    try addImage("a.png")
+    #expect(chmod(folder.path("a.png"), 0o600) == 0)
+    try run(cached())
+    var status = stat()
+    #expect(stat(cacheFolder.path(try #require(try entries.first)), &status) == 0)
+    #expect(status.st_mode & 0o777 == 0o600)
   }
 
   @Test func whatWasLongestUnusedGoesFirst() throws {

@@ -35,7 +35,8 @@ struct OptionCatalogTests {
     #expect(
       Set(silent) == [
         "parse files-from", "parse out", "parse cutout", "parse export", "parse sheet",
-        "parse failed-to", "render cutout", "render export", "render sheet", "eval predictions", "eval truth", "eval plot",
+        "parse failed-to", "render cutout", "render export", "render sheet", "eval predictions",
+        "eval truth", "eval plot",
       ])
   }
 }

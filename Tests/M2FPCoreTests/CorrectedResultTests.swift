@@ -16,7 +16,8 @@ struct CorrectedResultTests {
     let tallies = PartTally.count(labels: labels, map: map, persons: count, classes: 3)
     let list = (1..<count + 1).compactMap { id in
       Person(
-        score: 0.9 - 0.1 * Float(id), tallies: tallies[id * 3..<(id + 1) * 3], scores: [nil, 0.5, 0.25])
+        score: 0.9 - 0.1 * Float(id), tallies: tallies[id * 3..<(id + 1) * 3],
+        scores: [nil, 0.5, 0.25])
     }
     return ParsingResult(
       labels: labels, parts: [], humans: [], persons: Persons(map: map, list: list),
@@ -72,7 +73,8 @@ struct CorrectedResultTests {
   /// The longer border counts; where two are level, the better person.
   @Test func betweenTwoPersonsTheLongerBorderDecides() {
     let painted = labels(["1111", "1.11"])
-    #expect(ids(result(["a..b", "a.bb"]).corrected(by: painted, leastPixels: 1)) == ["1222", "1.22"])
+    #expect(
+      ids(result(["a..b", "a.bb"]).corrected(by: painted, leastPixels: 1)) == ["1222", "1.22"])
     #expect(ids(result(["a.b"]).corrected(by: labels(["111"]), leastPixels: 1)) == ["112"])
   }
 

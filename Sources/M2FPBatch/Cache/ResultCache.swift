@@ -12,6 +12,9 @@ import SystemPackage
 /// follows, by which damage is found. The outputs lie at multiples of 4 KiB, which lets file systems
 /// that can do so share their blocks with the copies. An entry's modification time is that of its
 /// last use.
+///
+/// Whoever may write in the folder decides what results are; nobody else is let in, and nothing but
+/// names of outputs is taken from it.
 public final class ResultCache: Sendable {
   /// Outputs out of the cache, whole and verified.
   struct Entry {
@@ -20,7 +23,7 @@ public final class ResultCache: Sendable {
     /// What the decoder had to say about the input.
     let warnings: [String]
     fileprivate let bytes: [UInt8]
-    fileprivate let file: OwnedDescriptor
+    fileprivate let file: Descriptor
 
     /// Lends out the bytes of each output, and where they lie in a file, in the sidecar's order.
     func forEachOutput<Failure: Error>(
@@ -34,7 +37,7 @@ public final class ResultCache: Sendable {
           Result { () throws(Failure) in
             try body(
               output, UnsafeRawBufferPointer(rebasing: bytes[start..<end]),
-              AtomicFiles.Original(descriptor: file.descriptor, offset: start))
+              AtomicFiles.Original(descriptor: file.raw, offset: start))
           }
         }
         try result.get()
@@ -61,6 +64,8 @@ public final class ResultCache: Sendable {
   }
 
   public let folder: FilePath
+  /// No link below ``folder`` is followed.
+  private let rule: LinkRule
   private let limit: Int
   private let unpruned = Atomic<Int>(0)
   private let firstProblem = Locked<FileFailure?>(nil)
@@ -68,17 +73,18 @@ public final class ResultCache: Sendable {
   /// Opens a cache, or makes one.
   ///
   /// - Parameters:
-  ///   - folder: Made if need be.
+  ///   - folder: Made if need be, for its user alone.
   ///   - limit: Bytes on disk; what was longest unused goes first.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
   public init(_ folder: FilePath, limit: Int) throws(RunFailure) {
     self.folder = folder
     self.limit = limit
+    rule = LinkRule(below: folder, .none)
     do throws(FileFailure) {
-      try AtomicFiles.makeFolder(entriesFolder)
+      try AtomicFiles.makeFolder(folder, mode: 0o700)
       // By this, tools for backups leave it out (https://bford.info/cachedir).
       if FileStamp(path: folder.appending("CACHEDIR.TAG")) == nil {
-        var files = AtomicFiles(in: folder)
+        var files = AtomicFiles(in: folder, following: rule)
         try files.write(
           Data("Signature: 8a477f597d28d172789f06886806bc55\n".utf8), to: "CACHEDIR.TAG")
         try files.commit()
@@ -86,7 +92,7 @@ public final class ResultCache: Sendable {
     } catch {
       throw .notWritable(.cache, error, prefix: "the cache cannot be used: ")
     }
-    try AtomicFiles.checkWritable(entriesFolder, for: .cache)
+    try AtomicFiles.checkWritable(entriesFolder, for: .cache, following: rule)
   }
 
   /// What first went wrong while results were stored, which fails no file; nil if nothing did.
@@ -96,7 +102,7 @@ public final class ResultCache: Sendable {
 
   /// The folders that entries lie in, each with its path.
   private func buckets() -> [(path: FilePath, folder: OpenFolder)] {
-    guard let folder = try? OpenFolder(entriesFolder) else { return [] }
+    guard let folder = try? OpenFolder(entriesFolder, following: rule) else { return [] }
     return folder.names().filter { $0.bytes.count == 2 }.compactMap { name in
       (try? folder.folder(named: name, making: false)).map { ($0.path, $0) }
     }
@@ -125,25 +131,54 @@ public final class ResultCache: Sendable {
   /// Reads and verifies an entry.
   func fetch(_ key: String) -> Fetched {
     let path = path(key)
-    guard let file = OwnedDescriptor(path) else { return .miss }
-    guard let entry = Self.read(file) else {
-      Self.remove(path)
+    guard let name = path.lastComponent, let bucket = try? OpenFolder(path.folder, following: rule)
+    else { return .miss }
+    switch Self.read(name, in: bucket) {
+    case .success(let entry):
+      // Used now.
+      _ = futimens(entry.file.raw, nil)
+      return .hit(entry)
+    case .failure(.damaged):
+      bucket.remove(name)
       return .damaged
+    case .failure(.absent):
+      return .miss
     }
-    // Used now.
-    _ = futimens(file.descriptor, nil)
-    return .hit(entry)
   }
 
-  private static func read(_ file: OwnedDescriptor) -> Entry? {
-    guard let bytes = try? FileReader.bytes(of: FileDescriptor(rawValue: file.descriptor)),
+  private enum Unusable: Error {
+    case absent, damaged
+  }
+
+  /// Reads what bears the name of an entry, and is that entry: in another's place it would give
+  /// wrong results for ever.
+  private static func read(
+    _ name: FilePath.Component, in bucket: OpenFolder
+  ) -> Result<Entry, Unusable> {
+    let file: Descriptor
+    do throws(Errno) {
+      file = Descriptor(try bucket.open(name, .readOnly))
+    } catch {
+      return .failure(error == .noSuchFileOrDirectory ? .absent : .damaged)
+    }
+    guard let entry = read(file) else { return .failure(.damaged) }
+    let (input, model) = (entry.sidecar.input.sha256, entry.sidecar.model)
+    let key = key(input: input, model: model, options: entry.sidecar.options)
+    return name.bytes.elementsEqual("\(key).entry".utf8) ? .success(entry) : .failure(.damaged)
+  }
+
+  private static func read(_ file: Descriptor) -> Entry? {
+    guard let bytes = try? FileReader.bytes(of: file.file, limit: entrySizeLimit),
       let start = firstLineEnd(bytes),
       let end = headerEnd(bytes), bytes[..<start].elementsEqual(firstLine(of: bytes[start...])),
       let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[start..<end]))
     else { return nil }
     let outputs = header.sidecar.outputs
-    // Never outside of where outputs lie, whoever wrote the entry.
-    guard outputs.allSatisfy({ $0.size >= 0 && OutputNames.isBelowStem($0.path) }),
+    // Never anything but outputs, whoever wrote the entry.
+    guard
+      outputs.allSatisfy({
+        (0...bytes.count).contains($0.size) && OutputNames.isOutput(suffix: $0.path)
+      }), Set(outputs.map(\.path)).count == outputs.count,
       outputs.reduce(end, { aligned($0) + $1.size }) <= bytes.count
     else { return nil }
     return Entry(sidecar: header.sidecar, warnings: header.warnings, bytes: bytes, file: file)
@@ -155,10 +190,11 @@ public final class ResultCache: Sendable {
   ///   - key: What it was made from.
   ///   - sidecar: As it lies beside the outputs.
   ///   - stem: The stem of the outputs' names.
+  ///   - access: Who may read the outputs, and so the entry.
   ///   - warnings: What the decoder had to say about the input.
   ///   - outputs: The bytes of each output, in the sidecar's order.
   func store(
-    _ key: String, sidecar: Sidecar, stem: [UInt8], warnings: [String],
+    _ key: String, sidecar: Sidecar, stem: [UInt8], access: FileAccess, warnings: [String],
     outputs: [(UnsafeMutableRawBufferPointer) -> Void]
   ) {
     let header = Header(sidecar: sidecar.renamed(input: "", from: stem, to: []), warnings: warnings)
@@ -177,10 +213,11 @@ public final class ResultCache: Sendable {
       }
     }
     bytes += [UInt8](repeating: 0, count: aligned(bytes.count) - bytes.count)
+    if bytes.count > entrySizeLimit { return }
     bytes.replaceSubrange(..<firstLineLength, with: firstLine(of: bytes[firstLineLength...]))
     do throws(FileFailure) {
       // Not synced: what a crash of the machine damages is found by its digest.
-      var files = AtomicFiles(in: path(key).folder)
+      var files = AtomicFiles(in: path(key).folder, following: rule, access: access)
       try files.write(Data(bytes), to: path(key).fileName)
       try files.commit(syncing: false)
     } catch {
@@ -199,7 +236,8 @@ public final class ResultCache: Sendable {
   // MARK: - All entries
 
   private struct CacheFile {
-    let path: FilePath
+    let bucket: OpenFolder
+    let name: FilePath.Component
     let bytes: Int
     let used: timespec
   }
@@ -209,7 +247,7 @@ public final class ResultCache: Sendable {
       bucket.folder.names().filter { $0.bytes.ends(with: ".entry") }.compactMap { name in
         bucket.folder.status(of: name).map {
           CacheFile(
-            path: bucket.path.appending(name), bytes: Int($0.st_blocks) * 512, used: $0.st_mtim)
+            bucket: bucket.folder, name: name, bytes: Int($0.st_blocks) * 512, used: $0.st_mtim)
         }
       }
     }
@@ -228,27 +266,23 @@ public final class ResultCache: Sendable {
   /// - Returns: What was dropped; nothing where another process is at it.
   public func prune(to limit: Int) -> Statistics {
     var dropped = Statistics()
-    let lock = entriesFolder.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-    defer { close(lock) }
-    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else { return dropped }
-    for bucket in buckets() { AtomicFiles.removeLeftovers(in: bucket.path) }
+    guard let folder = try? OpenFolder(entriesFolder, following: rule),
+      folder.lock(while: { false })
+    else { return dropped }
+    defer { folder.unlock() }
+    for bucket in buckets() { AtomicFiles.removeLeftovers(in: bucket.path, following: rule) }
     let found = entries().sorted {
       ($0.used.tv_sec, $0.used.tv_nsec) < ($1.used.tv_sec, $1.used.tv_nsec)
     }
     var bytes = found.reduce(0) { $0 + $1.bytes }
     for entry in found {
       if bytes <= limit { break }
-      guard Self.remove(entry.path) else { continue }
+      guard entry.bucket.remove(entry.name) else { continue }
       bytes -= entry.bytes
       dropped.entries += 1
       dropped.bytes += entry.bytes
     }
     return dropped
-  }
-
-  @discardableResult
-  private static func remove(_ path: FilePath) -> Bool {
-    path.withPlatformString { unlink($0) } == 0
   }
 
   /// Reads every entry, and drops those that are damaged.
@@ -257,8 +291,9 @@ public final class ResultCache: Sendable {
   public func verify() -> Statistics {
     var dropped = Statistics()
     for entry in entries() {
-      guard let file = OwnedDescriptor(entry.path), Self.read(file) == nil else { continue }
-      Self.remove(entry.path)
+      guard case .failure(.damaged) = Self.read(entry.name, in: entry.bucket),
+        entry.bucket.remove(entry.name)
+      else { continue }
       dropped.entries += 1
       dropped.bytes += entry.bytes
     }
@@ -269,6 +304,8 @@ public final class ResultCache: Sendable {
 // MARK: - The form of an entry
 
 private let magic = "m2fp-result "
+/// Bytes, beyond any result that is worth keeping: as much is read at a time.
+private let entrySizeLimit = 1 << 30
 private let firstLineLength = magic.utf8.count + 64 + 1
 
 private func aligned(_ offset: Int) -> Int { (offset + 4095) & ~4095 }
@@ -286,18 +323,4 @@ private func firstLineEnd(_ bytes: [UInt8]) -> Int? {
 private func headerEnd(_ bytes: [UInt8]) -> Int? {
   guard let start = firstLineEnd(bytes) else { return nil }
   return bytes[start...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 }
-}
-
-/// A file that is closed with its last owner.
-private final class OwnedDescriptor {
-  let descriptor: Int32
-
-  init?(_ path: FilePath) {
-    descriptor = path.withPlatformString {
-      open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-    }
-    if descriptor < 0 { return nil }
-  }
-
-  deinit { close(descriptor) }
 }

@@ -12,7 +12,11 @@ public struct InputDiscovery {
 
   private let recursive: Bool
   private let filter: PathFilter
+  private let links: LinkPolicy
+  private let onLeftOut: (FilePath) -> Void
   private var found: [Input] = []
+  /// The front of the paths that are looked at which was named.
+  private var root: FilePath?
   /// Folders that were walked, so that a loop of symbolic links ends.
   private var visited: Set<FileIdentity> = []
 
@@ -26,31 +30,52 @@ public struct InputDiscovery {
   ///     so that what bears the name of an output is left out, as in folders.
   ///   - recursive: Whether folders within folders count.
   ///   - filter: Which of the files are taken.
+  ///   - links: Which symbolic links are followed, of those that were not named: found in folders, or
+  ///     listed.
+  ///   - onLeftOut: Called with each of them that is not.
   /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
   static func inputs(
     under paths: [FilePath], listed: [PathList.Entry] = [], recursive: Bool,
-    filter: PathFilter = PathFilter()
+    filter: PathFilter = PathFilter(), links: LinkPolicy = .own,
+    onLeftOut: (FilePath) -> Void = { _ in }
   ) -> [Input] {
-    var discovery = InputDiscovery(recursive: recursive, filter: filter)
+    withoutActuallyEscaping(onLeftOut) { onLeftOut in
+      var discovery = InputDiscovery(
+        recursive: recursive, filter: filter, links: links, onLeftOut: onLeftOut)
+      discovery.add(paths, listed)
+      return discovery.found
+    }
+  }
+
+  private mutating func add(_ paths: [FilePath], _ listed: [PathList.Entry]) {
     for path in paths where !OutputNames.isOutput(path) {
-      discovery.add(path, relative: nil)
+      root = nil
+      add(path, relative: nil)
     }
     for entry in listed {
       if let path = entry.path {
         if OutputNames.isOutput(path) || OutputNames.isOutputName(path.name) { continue }
-        discovery.add(path, relative: entry.relativePath)
+        root = entry.root ?? path.folder
+        if let link = LinkRule(below: root, links).refusedLink(in: path) {
+          onLeftOut(link)
+          continue
+        }
+        add(path, relative: entry.relativePath)
       } else {
-        discovery.fail(
+        fail(
           FilePath(entry.text), FilePath(entry.text), .unreadable,
           "the list's entry holds a zero byte, which no path does", detail: .zeroByte)
       }
     }
-    return discovery.found
   }
 
-  private init(recursive: Bool, filter: PathFilter) {
+  private init(
+    recursive: Bool, filter: PathFilter, links: LinkPolicy, onLeftOut: @escaping (FilePath) -> Void
+  ) {
     self.recursive = recursive
     self.filter = filter
+    self.links = links
+    self.onLeftOut = onLeftOut
   }
 
   /// `relative` is the path's part below the folder it was found in; nil if the user named it, so
@@ -66,11 +91,12 @@ public struct InputDiscovery {
       fail(path, name, .unreadable, "cannot be looked at: \(reason)")
     case .folder(let identity):
       if relative.map(filter.isExcluded) ?? false { break }
+      root = root ?? path
       walk(path, relative: relative ?? "", identity)
     case .file where OutputNames.isOutputName(path.name):
       fail(path, name, .notAFile, "has the name of an output of m2fp: rename it")
     case .file:
-      if filter.takes(name) { found.append(Input(path: path, relativePath: name)) }
+      if filter.takes(name) { take(path, name) }
     case .other(let kind):
       fail(path, name, .notAFile, "is \(kind), not a file")
     }
@@ -80,7 +106,14 @@ public struct InputDiscovery {
     _ folder: FilePath, relative: FilePath, _ identity: FileIdentity
   ) {
     guard visited.insert(identity).inserted else { return }
-    guard let stream = folder.withPlatformString({ opendir($0) }) else {
+    let opened: OpenFolder
+    do throws(Errno) {
+      opened = try OpenFolder(folder, following: LinkRule(below: root, links))
+    } catch {
+      fail(folder, relative, .unreadable, "the folder cannot be listed: \(error.reason)")
+      return
+    }
+    guard let stream = opened.stream() else {
       fail(folder, relative, .unreadable, "the folder cannot be listed: \(Errno.last.reason)")
       return
     }
@@ -112,29 +145,45 @@ public struct InputDiscovery {
       let below = relative.appending(name: entry.name)
       // The listing says what most files are: no need to ask for each of 200,000.
       if entry.isRegular {
-        if filter.takes(below) { found.append(Input(path: path, relativePath: below)) }
+        if filter.takes(below) { take(path, below) }
       } else {
-        consider(path, below, isImage: isImageName(entry.name))
+        consider(
+          path, below, isImage: isImageName(entry.name),
+          isRefused: isRefused(entry.name, in: opened))
       }
     }
   }
 
-  private mutating func consider(_ path: FilePath, _ relative: FilePath, isImage: Bool) {
+  private mutating func take(_ path: FilePath, _ relative: FilePath) {
+    found.append(Input(path: path, relativePath: relative, root: root))
+  }
+
+  /// Whether this is a link that is not followed.
+  private func isRefused(_ name: [UInt8], in folder: OpenFolder) -> Bool {
+    guard let name = FilePath(bytes: name)?.lastComponent, let status = folder.status(of: name)
+    else { return false }
+    return status.st_mode & S_IFMT == S_IFLNK && !links.follows(status)
+  }
+
+  private mutating func consider(
+    _ path: FilePath, _ relative: FilePath, isImage: Bool, isRefused: Bool
+  ) {
     let kind = FileKind(path)
     if case .folder(let identity) = kind, !isImage {
-      if recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) {
-        walk(path, relative: relative, identity)
-      }
+      guard recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) else { return }
+      if isRefused { return onLeftOut(path) }
+      walk(path, relative: relative, identity)
       return
     }
     guard isImage, filter.takes(relative) else { return }
+    if isRefused { return onLeftOut(path) }
     switch kind {
     case .folder:
       fail(
         path, relative, .notAFile,
         "is a folder with the name of an image", detail: .folderNamedAsImage)
     case .file:
-      found.append(Input(path: path, relativePath: relative))
+      take(path, relative)
     case .danglingLink:
       fail(path, relative, .notAFile, "is a symbolic link to nothing")
     case .other(let kind):

@@ -41,9 +41,9 @@ public struct PathList: Sendable {
       let bytes: [UInt8]
       if let path {
         let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-        bytes = try file.closeAfter { try Self.readToEnd(file) }
+        bytes = try file.closeAfter { try FileReader.readToEnd(file) }
       } else {
-        bytes = try Self.readToEnd(.standardInput)
+        bytes = try FileReader.readToEnd(.standardInput)
       }
       self.init(bytes, zeroTerminated: zeroTerminated)
     } catch {
@@ -51,17 +51,6 @@ public struct PathList: Sendable {
       throw RunFailure(
         .noInput, "the list '\(path ?? "-")' cannot be read: \(reason.reason)", underlying: reason)
     }
-  }
-
-  /// Of pipes, too.
-  private static func readToEnd(_ file: FileDescriptor) throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    try withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { block in
-      while case let count = try file.read(into: block), count > 0 {
-        bytes += block[..<count]
-      }
-    }
-    return bytes
   }
 
   private static func entry(_ bytes: ArraySlice<UInt8>) -> Entry {
@@ -114,6 +103,7 @@ public struct PathList: Sendable {
 /// The files of a run that failed, written as a list for the next run.
 public struct FailureList {
   private let path: FilePath
+  private let rule: LinkRule
   private let zeroTerminated: Bool
   private var entries: [[UInt8]] = []
 
@@ -122,21 +112,27 @@ public struct FailureList {
   ///   - zeroTerminated: Whether entries end with a zero byte rather than a line feed.
   /// - Throws: ``RunFailure`` when nothing can be written there: better now than after the run.
   public init(_ path: FilePath, zeroTerminated: Bool) throws(RunFailure) {
-    // The file that a link leads to is replaced, and not the link.
-    self.path =
-      path.withPlatformString { realpath($0, nil) }.map { resolved in
-        defer { free(resolved) }
-        return FilePath(platformString: resolved)
-      } ?? path
+    rule = LinkRule(below: path.folder, .own)
+    self.path = Self.destination(path, rule)
     self.zeroTerminated = zeroTerminated
     if isReplaceable { try AtomicFiles.checkWritable(self.path.folder, for: .failureList) }
   }
 
+  /// The file that a link of the user's own leads to is replaced; another's link is itself replaced.
+  private static func destination(_ path: FilePath, _ rule: LinkRule) -> FilePath {
+    guard rule.refusedLink(in: path) == nil,
+      let resolved = path.withPlatformString({ realpath($0, nil) })
+    else { return path }
+    defer { free(resolved) }
+    return FilePath(platformString: resolved)
+  }
+
   /// Not for `/dev/stdout` and the like, which are written to.
   private var isReplaceable: Bool {
+    if rule.refusedLink(in: path) != nil { return true }
     switch FileKind(path) {
-    case .file, .missing: true
-    default: false
+    case .file, .missing: return true
+    default: return false
     }
   }
 
@@ -159,8 +155,12 @@ public struct FailureList {
         try files.commit()
       } else {
         do {
-          let file = try FileDescriptor.open(path, .writeOnly, options: .closeOnExec)
-          try file.closeAfter { _ = try file.writeAll(text) }
+          // A pipe that nobody reads is no place to wait for a reader.
+          let file = try rule.open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+          try file.closeAfter {
+            _ = fcntl(file.rawValue, F_SETFL, 0)
+            _ = try file.writeAll(text)
+          }
         } catch {
           throw AtomicFiles.failure(error as? Errno ?? .ioError, path)
         }

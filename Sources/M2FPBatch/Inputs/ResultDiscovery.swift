@@ -39,7 +39,7 @@ public struct ResultDiscovery {
     switch FileKind(path) {
     case .folder:
       do throws(Errno) {
-        walk(try OpenFolder(path), relative: "")
+        walk(try OpenFolder(path), relative: "", root: path)
       } catch {
         fail(path, .unreadable, "the folder cannot be listed: \(error.reason)")
       }
@@ -50,33 +50,34 @@ public struct ResultDiscovery {
       }
       let dot = name.lastIndex(of: UInt8(ascii: ".")) ?? name.endIndex
       for stem in stems + [name[...], name[..<dot]] where !stem.isEmpty {
-        let names = OutputNames(folder: folder, stem: Array(stem))
+        let names = OutputNames(
+          folder: folder, stem: Array(stem), rule: LinkRule(below: folder, .own))
         guard FileStamp(path: names.sidecarPath) != nil else { continue }
-        return add(names, relative: "")
+        return add(names, relative: "", root: folder)
       }
       fail(path, .missing, "there is no result of it", detail: .notParsed)
     }
   }
 
-  private mutating func walk(_ folder: OpenFolder, relative: FilePath) {
+  private mutating func walk(_ folder: OpenFolder, relative: FilePath, root: FilePath) {
     let names = folder.names().filter { $0.bytes.first != UInt8(ascii: ".") }
     for name in names.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
       let bytes = name.bytes
       if bytes.ends(with: Self.sidecarSuffix), bytes.count > Self.sidecarSuffix.utf8.count {
         add(
           OutputNames(
-            folder: folder.path, stem: bytes.dropLast(Self.sidecarSuffix.utf8.count)),
-          relative: relative)
+            folder: folder.path, stem: bytes.dropLast(Self.sidecarSuffix.utf8.count),
+            rule: LinkRule(below: root, .own)), relative: relative, root: root)
       } else if let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFDIR,
         let below = try? folder.folder(named: name, making: false)
       {
-        walk(below, relative: relative.appending(name))
+        walk(below, relative: relative.appending(name), root: root)
       }
     }
   }
 
-  private mutating func add(_ names: OutputNames, relative: FilePath) {
-    guard let name = Sidecar.read(names.sidecarPath)?.input.name, name.components.count == 1,
+  private mutating func add(_ names: OutputNames, relative: FilePath, root: FilePath) {
+    guard let name = Sidecar.read(of: names)?.input.name, name.components.count == 1,
       let last = name.lastComponent, last.kind == .regular
     else {
       fail(names.sidecarPath, .unreadable, "the sidecar cannot be read")
@@ -85,7 +86,9 @@ public struct ResultDiscovery {
     let folder = photos.map { $0.appending(relative.components) } ?? names.folder
     found.append(
       PlannedFile(
-        input: Input(path: folder.appending(last), relativePath: relative.appending(last)),
+        input: Input(
+          path: folder.appending(last), relativePath: relative.appending(last),
+          root: photos ?? root),
         outputs: names))
   }
 

@@ -12,6 +12,8 @@ public struct Selection: Sendable {
   /// Whether folders within folders count.
   public var recursive = true
   public var filter = PathFilter()
+  /// Which symbolic links are followed, of those that ``paths`` does not name.
+  public var links = LinkPolicy.own
   /// What part of the files is done; nil for all.
   public var shard: Shard?
 
@@ -27,11 +29,19 @@ public struct Selection: Sendable {
   /// - Parameters:
   ///   - out: The folder that holds the tree of the inputs; nil for outputs beside them.
   ///   - naming: How outputs are named.
+  ///   - onLeftOut: Called with each symbolic link that is not followed.
   /// - Returns: The files; none if the list is empty, or nothing is in the shard.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` when the paths hold no photo.
-  public func plan(out: FilePath?, naming: Naming) throws(RunFailure) -> [PlannedFile] {
+  public func plan(
+    out: FilePath?, naming: Naming, onLeftOut: (FilePath) -> Void = { _ in }
+  ) throws(RunFailure) -> [PlannedFile] {
+    var leftOut = 0
     let inputs = InputDiscovery.inputs(
-      under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter)
+      under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter, links: links
+    ) { link in
+      leftOut += 1
+      onLeftOut(link)
+    }
     // A list that is empty, or names what has gone meanwhile, was still read as it should be.
     if list == nil || !paths.isEmpty, inputs.allSatisfy({ $0.failure?.code == .missing }) {
       let places = paths.map { "'\($0)'" }.joined(separator: ", ")
@@ -40,10 +50,11 @@ public struct Selection: Sendable {
         inputs.isEmpty
           ? "no photo \(filter == PathFilter() ? "" : "that the patterns select ")"
             + "found in \(places): m2fp reads .jpg, .jpeg and .png files"
+            + (leftOut > 0 ? "; \(leftOut) symbolic links were left out" : "")
           : "\(places): no such file or folder",
         detail: inputs.isEmpty && filter != PathFilter() ? .nothingSelected : nil)
     }
-    let files = OutputPlan.plan(inputs, root: out, naming: naming)
+    let files = OutputPlan.plan(inputs, root: out, naming: naming, links: links)
     guard let shard else { return files }
     return files.filter { shard.contains($0.input.relativePath) }
   }

@@ -67,6 +67,17 @@ public struct ThreadPlan: Sendable, Equatable {
   public let jobs: Int
   public let threads: Int
 
+  /// As many threads as a run may have at once: workers and their intra-op threads, those that read
+  /// and write for them, and those of libraries that take a CPU each while the network is loaded.
+  var mostThreads: Int {
+    Self.threads(jobs: jobs, threads: threads) + ProcessInfo.processInfo.activeProcessorCount
+  }
+
+  /// Workers with their intra-op threads, and those that read and write for them.
+  public static func threads(jobs: Int, threads: Int) -> Int {
+    jobs * threads + 2 * ((jobs + 1) / 2)
+  }
+
   /// One worker of one thread.
   public static let single = ThreadPlan(
     jobs: 1, threads: 1, files: 1, budget: CPUBudget(allowed: 1, quota: nil))

@@ -27,17 +27,23 @@ public struct LargestPhoto: Sendable, Equatable {
   /// - Parameters:
   ///   - files: What was planned.
   ///   - allowed: The largest that the run's limits let pass.
+  ///   - links: Which symbolic links on the way to them are followed.
   /// - Returns: The most of each, not necessarily of the same file.
-  public static func among(_ files: [PlannedFile], allowed: LargestPhoto) -> LargestPhoto {
+  public static func among(
+    _ files: [PlannedFile], allowed: LargestPhoto, links: LinkPolicy = .own
+  ) -> LargestPhoto {
     var largest = LargestPhoto(pixels: 0, fileSize: 0)
     for file in files where file.input.failure == nil {
-      let descriptor = file.input.path.withPlatformString {
-        open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+      let rule = LinkRule(below: file.input.root, links)
+      guard let opened = try? rule.open(file.input.path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
+        continue
       }
-      guard descriptor >= 0 else { continue }
-      defer { close(descriptor) }
+      defer { try? opened.close() }
+      let descriptor = opened.rawValue
       var status = stat()
-      guard fstat(descriptor, &status) == 0, status.st_size <= allowed.fileSize else { continue }
+      guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+        status.st_size <= allowed.fileSize
+      else { continue }
       let header = ImageDecoder.header { offset in
         [UInt8](unsafeUninitializedCapacity: partSize) { buffer, count in
           count = max(0, pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset)))

@@ -1,5 +1,6 @@
 import M2FP
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 import M2FPResults
 import SystemPackage
@@ -10,6 +11,8 @@ public struct BatchOptions: Sendable {
   public var parsing = ParserOptions()
   /// The folder that all outputs lie under; nil where they lie beside their inputs.
   public var outputRoot: FilePath?
+  /// Which symbolic links are followed, of those that were found on the way to a photo.
+  public var links = LinkPolicy.own
   /// Where results are kept for other copies of an input; nil for nowhere.
   public var cache: ResultCache?
   /// Whether to make anew what is current.

@@ -16,8 +16,11 @@ public enum OutputPlan {
   ///   - inputs: What was discovered.
   ///   - root: The folder for all outputs, which then holds the tree of the inputs; nil for beside them.
   ///   - naming: How outputs are named.
+  ///   - links: Which symbolic links are followed below what the user named.
   /// - Returns: The inputs with the places of their outputs.
-  public static func plan(_ inputs: [Input], root: FilePath?, naming: Naming) -> [PlannedFile] {
+  public static func plan(
+    _ inputs: [Input], root: FilePath?, naming: Naming, links: LinkPolicy = .own
+  ) -> [PlannedFile] {
     let current = FilePath(FileManager.default.currentDirectoryPath)
     func canonical(_ path: FilePath) -> FilePath { current.pushing(path).lexicallyNormalized() }
     var claims: [FilePath: FilePath] = [:]
@@ -27,7 +30,9 @@ public enum OutputPlan {
       let folder =
         root.map { $0.appending(input.relativePath.removingLastComponent().components) }
         ?? input.path.folder
-      let outputs = OutputNames(folder: folder, stem: naming == .full ? name : stem(name))
+      let outputs = OutputNames(
+        folder: folder, stem: naming == .full ? name : stem(name),
+        rule: LinkRule(below: root ?? input.root ?? folder, links))
       guard input.failure == nil else {
         planned.append(PlannedFile(input: input, outputs: outputs))
         continue
@@ -46,7 +51,8 @@ public enum OutputPlan {
           fullNamesDiffer: naming == .stem && other.name != name))
       planned.append(
         PlannedFile(
-          input: Input(path: input.path, relativePath: input.relativePath, failure: failure),
+          input: Input(
+            path: input.path, relativePath: input.relativePath, root: input.root, failure: failure),
           outputs: outputs))
     }
     return planned

@@ -89,7 +89,8 @@ struct UpToDateCheck: Sendable {
   ///   - options: The run's options.
   ///   - force: Whether nothing is current.
   ///   - overwriteEdited: Whether an edited map is taken for none.
-  init(model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false) {
+  init(model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false)
+  {
     self.model = model
     self.options = options
     self.force = force
@@ -101,7 +102,8 @@ struct UpToDateCheck: Sendable {
     if file.input.failure != nil { return .stale(.new) }
     let contents: FileReader.Contents
     do throws(FileFailure) {
-      contents = try FileReader.read(file.outputs.sidecarPath, limit: Sidecar.sizeLimit)
+      contents = try FileReader.read(
+        file.outputs.sidecarPath, limit: Sidecar.sizeLimit, following: file.outputs.rule)
     } catch {
       if force { return .stale(.forced) }
       return .stale(FileStamp(path: file.outputs.sidecarPath) == nil ? .new : .unreadableSidecar)
@@ -113,7 +115,7 @@ struct UpToDateCheck: Sendable {
     }
     let names = file.outputs
     let map = ClassMap.state(
-      names.mapPath,
+      names,
       ClassMap.Record(
         size: header.outputs.first { $0.path == names.map }?.size, digest: header.labelsDigest,
         isEdited: header.isEdited, width: header.inputWidth, height: header.inputHeight),
@@ -133,7 +135,9 @@ struct UpToDateCheck: Sendable {
     guard header.inputName == file.input.path.fileName,
       input?.size == header.inputSize || input == nil && model == nil
     else { return .stale(.changedInput) }
-    if case .render(let differences) = header.coverage { return .render(.otherOptions(differences)) }
+    if case .render(let differences) = header.coverage {
+      return .render(.otherOptions(differences))
+    }
     if header.isEdited { return .render(.changedMap) }
     for output in header.outputs
     where (header.coverage == .all || isWanted(names.kind(of: output.path)))
@@ -175,17 +179,20 @@ struct UpToDateCheck: Sendable {
       // Each slice is written by one thread.
       nonisolated(unsafe) let statuses = statuses
       let next = Atomic(0)
-      let crew = (0..<min(Self.threads, (files.count + slice - 1) / slice)).map { _ in
-        WorkerThread {
-          while case let start = next.wrappingAdd(slice, ordering: .relaxed).oldValue,
-            start < files.count, !cancellation.isCancelled
-          {
-            for file in start..<min(files.count, start + slice) {
-              statuses[file] = self(files[file])
-            }
+      @Sendable func examine() {
+        while case let start = next.wrappingAdd(slice, ordering: .relaxed).oldValue,
+          start < files.count, !cancellation.isCancelled
+        {
+          for file in start..<min(files.count, start + slice) {
+            statuses[file] = self(files[file])
           }
         }
       }
+      let crew = (0..<min(Self.threads, (files.count + slice - 1) / slice)).compactMap { _ in
+        try? WorkerThread(examine)
+      }
+      // Where no thread can be started it takes longer.
+      if crew.isEmpty { examine() }
       for thread in crew { thread.join() }
     }
     return zip(files, statuses).map { CheckedFile(file: $0, status: $1) }

@@ -3,6 +3,7 @@ import M2FP
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import SystemPackage
 
 /// Parses many files: readers decode ahead, workers infer, writers encode behind.
 ///
@@ -80,22 +81,30 @@ public struct Batch: Sendable {
       tally.add(outcome)
       report(outcome)
     }
-    let folders = Set(
-      files.lazy.filter { $0.file.input.failure == nil }.map(\.file.outputs.folder))
-    for folder in folders {
-      AtomicFiles.removeLeftovers(in: folder, andFoldersEnding: OutputNames.masksSuffix)
+    let options = processor.options
+    let folders = files.lazy.filter { $0.file.input.failure == nil }.map(\.file.outputs)
+      .reduce(into: [FilePath: LinkRule]()) { $0[$1.folder] = $1.rule }
+    for (folder, rule) in folders {
+      AtomicFiles.removeLeftovers(
+        in: folder, andFoldersEnding: OutputNames.masksSuffix, following: rule)
     }
     for file in files where file.status == .current { take(processor.dryRun(file)) }
     let due = files.filter { $0.status != .current }
     if due.isEmpty { return tally.summary(cancellation) }
-    let onlyFolder = folders.count == 1 ? folders.first : nil
+    do throws(RunFailure) {
+      try WorkerThread.check(options.plan.mostThreads)
+    } catch {
+      cancellation.cancel(.failure(error))
+      return tally.summary(cancellation)
+    }
+    let onlyFolder = folders.count == 1 ? folders.first.map { ($0.key, $0.value) } : nil
     var crew = WorkerPool(
-      files: due, onlyFolder: processor.options.outputRoot ?? onlyFolder, processor: processor,
-      cancellation: cancellation)
+      files: due, onlyFolder: options.outputRoot.map { ($0, .all) } ?? onlyFolder,
+      processor: processor, cancellation: cancellation)
     meanwhile()
     while let outcome = crew.next() { take(outcome) }
     crew.join()
-    processor.options.cache?.pruneStored()
+    options.cache?.pruneStored()
     return tally.summary(cancellation)
   }
 }

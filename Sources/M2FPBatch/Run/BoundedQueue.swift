@@ -9,6 +9,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
   // Touched only while `condition` is held.
   nonisolated(unsafe) private var elements: [Element] = []
   nonisolated(unsafe) private var producers: Int
+  nonisolated(unsafe) private var isClosed = false
 
   /// Makes a queue that is closed once `producers` threads have called ``finish()``.
   init(capacity: Int, producers: Int) {
@@ -16,11 +17,12 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     self.producers = producers
   }
 
-  /// Appends, waiting while the queue is full.
+  /// Appends, waiting while the queue is full; nothing where it is closed.
   func push(_ element: Element) {
     condition.lock()
     defer { condition.unlock() }
-    while elements.count >= capacity { condition.wait() }
+    while elements.count >= capacity && !isClosed { condition.wait() }
+    if isClosed { return }
     elements.append(element)
     condition.broadcast()
   }
@@ -42,6 +44,14 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     guard !elements.isEmpty else { return nil }
     defer { condition.broadcast() }
     return elements.removeFirst()
+  }
+
+  /// Takes nothing more: nobody is left to wait for it.
+  func close() {
+    condition.lock()
+    defer { condition.unlock() }
+    isClosed = true
+    condition.broadcast()
   }
 
   /// Whether all producers have finished and nothing is left.

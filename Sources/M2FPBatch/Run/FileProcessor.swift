@@ -70,6 +70,8 @@ struct FileProcessor: Sendable {
     /// The input's SHA-256.
     let digest: String
     let stamp: FileStamp
+    /// Who may read it, and so what is made of it.
+    let access: FileAccess
     let decoded: DecodedPhoto
     /// Where the result goes in the cache, if there is one.
     let cacheKey: CacheKey?
@@ -86,20 +88,22 @@ struct FileProcessor: Sendable {
   /// What was found before, with what is to become of its outputs.
   struct Restored: Sendable {
     let stored: RestoredResult
+    let found: ResultSummary
     let changes: OutputChanges
     /// Decoded where a picture shows its pixels.
     let photo: RGBImage?
     let warnings: [String]
     /// The input's modification time.
     let modified: timespec
+    /// Who may read the input, and so what is made of it.
+    let access: FileAccess
 
     /// The sidecar that says all this.
     func sidecar(version: String, sizes: [OutputKind: Int]) -> Sidecar {
       Sidecar(
         version: version, source: stored.sidecar.input, model: stored.sidecar.model,
         options: changes.options, labels: stored.labels,
-        found: ResultSummary(stored.result, classes: stored.labels.names, masks: true),
-        raw: stored.raw, outputs: changes.outputs(sizes: sizes))
+        found: found, raw: stored.raw, outputs: changes.outputs(sizes: sizes))
     }
   }
 
@@ -137,8 +141,11 @@ struct FileProcessor: Sendable {
   /// - Parameters:
   ///   - checked: The file.
   ///   - mayDefer: Whether to put the file off while another with the same bytes is on its way.
+  ///   - cancellation: Ends waiting for a lock.
   /// - Returns: What goes on, unless the file was done or put off.
-  func load(_ checked: CheckedFile, mayDefer: Bool) -> LoadResult {
+  func load(
+    _ checked: CheckedFile, mayDefer: Bool, cancellation: Cancellation
+  ) -> LoadResult {
     let file = checked.file
     var times = StageTimes()
     var warnings: [String] = []
@@ -149,7 +156,6 @@ struct FileProcessor: Sendable {
     if parser == nil, case .stale(let reason) = checked.status {
       return done(.failed(Self.nothingToRender(reason)))
     }
-    let path = file.input.path
     do throws(FileFailure) {
       if checked.status == .edited || !checked.status.mayNeedNetwork {
         if let restored = try restore(file, times: &times) {
@@ -161,7 +167,7 @@ struct FileProcessor: Sendable {
         }
       }
       let contents = try times.measure(.read) { () throws(FileFailure) in
-        try FileReader.read(path, limit: options.maxFileSize)
+        try read(file.input)
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
       if checked.status == .touched(sha256: digest) {
@@ -178,7 +184,7 @@ struct FileProcessor: Sendable {
         case .hit(let entry):
           warnings = entry.warnings
           let (sidecar, removed) = try times.measure(.write) { () throws(FileFailure) in
-            try store(entry, file: file, modified: contents.stamp.modified)
+            try store(entry, file: file, contents, cancellation)
           }
           return done(.cached(sidecar), removed: removed)
         case .damaged: damage = ["its entry in the cache was damaged, and has been dropped"]
@@ -197,11 +203,18 @@ struct FileProcessor: Sendable {
         Loaded(
           file: file,
           content: .photo(
-            Photo(digest: digest, stamp: contents.stamp, decoded: decoded, cacheKey: cacheKey)),
+            Photo(
+              digest: digest, stamp: contents.stamp, access: contents.access, decoded: decoded,
+              cacheKey: cacheKey)),
           times: times))
     } catch {
       return done(.failed(error))
     }
+  }
+
+  private func read(_ input: Input) throws(FileFailure) -> FileReader.Contents {
+    try FileReader.read(
+      input.path, limit: options.maxFileSize, following: LinkRule(below: input.root, options.links))
   }
 
   private static func nothingToRender(_ reason: RebuildReason) -> FileFailure {
@@ -237,7 +250,7 @@ struct FileProcessor: Sendable {
     /// Whether the file is the one that was parsed.
     func readAndCompare() throws(FileFailure) -> Bool {
       let read = try times.measure(.read) { () throws(FileFailure) in
-        try FileReader.read(file.input.path, limit: options.maxFileSize)
+        try self.read(file.input)
       }
       contents = read
       return read.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == source.sha256
@@ -255,13 +268,11 @@ struct FileProcessor: Sendable {
     } else if parser != nil {
       _ = try readAndCompare()
     }
+    let found = ResultSummary(stored.result, classes: stored.labels.names, masks: true)
     let changes = OutputChanges(
       names, wanted: encoder.kinds(of: stored.result),
       request: request.keepingNetwork(of: stored.sidecar.options),
-      shown: OutputChanges.Shown(
-        labels: stored.labels,
-        found: ResultSummary(stored.result, classes: stored.labels.names, masks: true),
-        input: source.sha256),
+      shown: OutputChanges.Shown(labels: stored.labels, found: found, input: source.sha256),
       previous: stored.sidecar, remakesAll: options.force)
     var (photo, warnings): (RGBImage?, [String]) = (nil, [])
     if changes.made.contains(where: \.showsPhoto) {
@@ -275,8 +286,10 @@ struct FileProcessor: Sendable {
       (photo, warnings) = (decoded.image, decoded.warnings)
     }
     return Restored(
-      stored: stored, changes: changes, photo: photo, warnings: warnings,
-      modified: input?.modified ?? written)
+      stored: stored, found: found, changes: changes, photo: photo, warnings: warnings,
+      modified: input?.modified ?? written,
+      access: contents?.access ?? FileAccess(path: file.input.path)
+        ?? FileAccess(path: names.mapPath) ?? .standard)
   }
 
   /// The sidecar, where it says already all that there is to say; nil where something is to be made
@@ -302,7 +315,7 @@ struct FileProcessor: Sendable {
       case .current: return outcome(.current)
       case .stale(let reason): return outcome(try planned(file, reason))
       case .touched(let digest):
-        let contents = try FileReader.read(file.input.path, limit: options.maxFileSize)
+        let contents = try read(file.input)
         let isSame = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) } == digest
         return outcome(isSame ? .current : try planned(file, .changedInput))
       case .render, .edited:
@@ -349,7 +362,7 @@ struct FileProcessor: Sendable {
       sure.append(names.cutout)
     }
     sure.append(names.sidecar)
-    let there = Set(stale(names, keeping: [], previous: Sidecar.read(names.sidecarPath)))
+    let there = Set(stale(names, keeping: [], previous: Sidecar.read(of: names)))
     func isThere(_ path: FilePath) -> Bool {
       FileStamp(path: names.folder.appending(path.components)) != nil
     }
@@ -411,16 +424,21 @@ struct FileProcessor: Sendable {
   // MARK: - Write
 
   /// Encodes and writes all outputs of one image, the sidecar last.
-  func write(_ parsed: Parsed) -> Outcome {
+  ///
+  /// - Parameters:
+  ///   - parsed: What was found in it.
+  ///   - cancellation: Ends waiting for a lock.
+  /// - Returns: What became of the file.
+  func write(_ parsed: Parsed, cancellation: Cancellation) -> Outcome {
     var times = parsed.times
     let file = parsed.loaded.file
     do throws(FileFailure) {
       let (result, removed): (Outcome.Result, [FilePath]) =
         switch parsed.content {
         case .parsed(let found, let photo):
-          try write(found, of: photo, file: file, times: &times)
+          try write(found, of: photo, file: file, times: &times, cancellation)
         case .restored(let restored):
-          try write(restored, file: file, times: &times)
+          try write(restored, file: file, times: &times, cancellation)
         }
       return outcome(file, result, times, warnings: parsed.loaded.notes, removed: removed)
     } catch {
@@ -429,11 +447,12 @@ struct FileProcessor: Sendable {
   }
 
   private func write(
-    _ found: ParsedPhoto, of photo: Photo, file: PlannedFile, times: inout StageTimes
+    _ found: ParsedPhoto, of photo: Photo, file: PlannedFile, times: inout StageTimes,
+    _ cancellation: Cancellation
   ) throws(FileFailure) -> (Outcome.Result, [FilePath]) {
     guard let model else { preconditionFailure("what was parsed has a model") }
     let names = file.outputs
-    let previous = Sidecar.read(names.sidecarPath)
+    let previous = Sidecar.read(of: names)
     let (encoded, sidecar, own) = try times.measure(.encode) { () throws(FileFailure) in
       let labels = Sidecar.Labels(names: encoder.classes, sha256: found.result.labels.digest)
       let summary = ResultSummary(found.result, classes: encoder.classes, masks: true)
@@ -462,13 +481,15 @@ struct FileProcessor: Sendable {
     }
     let removed = try times.measure(.write) { () throws(FileFailure) in
       let removed = try store(
-        sidecar, names: names, modified: photo.stamp.modified, previous: previous
+        sidecar, names: names, photo.access, modified: photo.stamp.modified, previous: previous,
+        cancellation
       ) { (files) throws(FileFailure) in
         try write(encoded, names: names, modified: photo.stamp.modified, into: &files)
       }
       if let cacheKey = photo.cacheKey {
         options.cache?.store(
-          cacheKey.key, sidecar: own, stem: names.stem, warnings: found.warnings,
+          cacheKey.key, sidecar: own, stem: names.stem, access: photo.access,
+          warnings: found.warnings,
           outputs: encoded.map { output in
             { memory in output.file.withUnsafeBytes { memory.copyMemory(from: $0) } }
           })
@@ -479,7 +500,7 @@ struct FileProcessor: Sendable {
   }
 
   private func write(
-    _ restored: Restored, file: PlannedFile, times: inout StageTimes
+    _ restored: Restored, file: PlannedFile, times: inout StageTimes, _ cancellation: Cancellation
   ) throws(FileFailure) -> (Outcome.Result, [FilePath]) {
     let names = file.outputs
     let encoded = try times.measure(.encode) { () throws(FileFailure) in
@@ -494,12 +515,16 @@ struct FileProcessor: Sendable {
       if !restored.changes.made.contains(.labelMap) {
         // The map stays, and with it what proves it: the sidecar is replaced, never missing. First by
         // one that promises only what stays whole, in case that the run is killed from here on.
-        try AtomicFile.write(promisingLittle(restored, names), to: names.sidecarPath)
+        var little = AtomicFiles(
+          in: names.folder, following: names.rule, access: restored.access)
+        try little.write(promisingLittle(restored, names), to: names.sidecar)
+        try little.sync()
+        try little.commit(syncing: false)
         if !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
       }
       return try store(
-        sidecar, names: names, modified: restored.modified, previous: previous,
-        keepsMap: !restored.changes.made.contains(.labelMap)
+        sidecar, names: names, restored.access, modified: restored.modified, previous: previous,
+        keepsMap: !restored.changes.made.contains(.labelMap), cancellation
       ) { (files) throws(FileFailure) in
         try write(encoded, names: names, modified: restored.modified, into: &files)
       }
@@ -529,7 +554,6 @@ struct FileProcessor: Sendable {
     if let text = try? sidecar.encoded() { return text }
     throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
   }
-
 
   /// Remembers that an input with this modification time has been seen to be the same.
   private func touch(_ path: FilePath, _ time: timespec) {
@@ -569,13 +593,16 @@ struct FileProcessor: Sendable {
 
   /// Writes what the cache has of an input with the same bytes.
   private func store(
-    _ entry: ResultCache.Entry, file: PlannedFile, modified: timespec
+    _ entry: ResultCache.Entry, file: PlannedFile, _ photo: FileReader.Contents,
+    _ cancellation: Cancellation
   ) throws(FileFailure) -> (Sidecar, removed: [FilePath]) {
     let names = file.outputs
     let sidecar = entry.sidecar.renamed(
       input: file.input.path.fileName, from: [], to: names.stem)
+    let modified = photo.stamp.modified
     let removed = try store(
-      sidecar, names: names, modified: modified, previous: Sidecar.read(names.sidecarPath)
+      sidecar, names: names, photo.access, modified: modified, previous: Sidecar.read(of: names),
+      cancellation
     ) { (files) throws(FileFailure) in
       try entry.forEachOutput { (output, bytes, original) throws(FileFailure) in
         let path = FilePath().appending(name: names.stem + output.path.bytes)
@@ -586,21 +613,34 @@ struct FileProcessor: Sendable {
     return (sidecar, removed)
   }
 
+  /// Whoever holds it does so for the blink of an eye, unless he means ill or hangs.
+  private static let patience = Duration.seconds(10)
+
+  private func lock(_ folder: OpenFolder, _ cancellation: Cancellation) throws(FileFailure) {
+    let end = ContinuousClock.now + Self.patience
+    guard folder.lock(while: { !cancellation.isCancelled && ContinuousClock.now < end }) else {
+      throw FileFailure(
+        stage: .write, code: .outputNotWritable,
+        message: "another process holds a lock on the folder \(folder.path)")
+    }
+  }
+
   /// Writes the outputs that `writeOutputs` gives, then the sidecar; removes what is stale.
   ///
   /// - Returns: What was removed.
   private func store(
-    _ sidecar: Sidecar, names: OutputNames, modified: timespec, previous: Sidecar?,
-    keepsMap: Bool = false, writeOutputs: (inout AtomicFiles) throws(FileFailure) -> Void
+    _ sidecar: Sidecar, names: OutputNames, _ access: FileAccess, modified: timespec,
+    previous: Sidecar?, keepsMap: Bool = false, _ cancellation: Cancellation,
+    writeOutputs: (inout AtomicFiles) throws(FileFailure) -> Void
   ) throws(FileFailure) -> [FilePath] {
-    var files = AtomicFiles(in: names.folder)
+    var files = AtomicFiles(in: names.folder, following: names.rule, access: access)
     try writeOutputs(&files)
     try files.write(Self.text(sidecar), to: names.sidecar)
     files.stampLast(modified)
     try files.sync()
     guard let folder = files.root else { preconditionFailure("the sidecar was written") }
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
-    folder.lock()
+    try lock(folder, cancellation)
     defer { folder.unlock() }
     if !keepsMap {
       try checkUnedited(names, previous)
@@ -619,7 +659,7 @@ struct FileProcessor: Sendable {
   private func checkUnedited(_ names: OutputNames, _ previous: Sidecar?) throws(FileFailure) {
     guard !options.overwriteEdited, let previous,
       let written = FileStamp(path: names.sidecarPath)?.modified,
-      ClassMap.state(names.mapPath, ClassMap.Record(previous, names: names), modified: written)
+      ClassMap.state(names, ClassMap.Record(previous, names: names), modified: written)
         == .edited
     else { return }
     throw FileFailure(

@@ -30,8 +30,8 @@ final class StagePipeline: Sendable {
   let cancellation: Cancellation
   let outcomes: BoundedQueue<Outcome>
   private let files: [CheckedFile]
-  /// Where all outputs go; nil if they go to several folders.
-  private let onlyFolder: FilePath?
+  /// Where all outputs go, and which links are followed there; nil if they go to several folders.
+  private let onlyFolder: (path: FilePath, rule: LinkRule)?
   private let processor: FileProcessor
   private let loaded: BoundedQueue<Job<FileProcessor.Loaded>>
   private let parsed: BoundedQueue<Job<FileProcessor.Parsed>>
@@ -40,7 +40,8 @@ final class StagePipeline: Sendable {
   private let failed = Atomic<Int>(0)
 
   init(
-    files: [CheckedFile], onlyFolder: FilePath?, processor: FileProcessor, jobs: Int, helpers: Int,
+    files: [CheckedFile], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor, jobs: Int,
+    helpers: Int,
     cancellation: Cancellation
   ) {
     self.files = files
@@ -78,11 +79,25 @@ final class StagePipeline: Sendable {
     }
   }
 
+  /// Does without a thread that could not be started, in a run that was cancelled for that: nobody
+  /// waits for what it would have taken or given.
+  func close(_ role: Role) {
+    switch role {
+    case .reader: loaded.finish()
+    case .worker:
+      loaded.close()
+      parsed.finish()
+    case .writer:
+      parsed.close()
+      outcomes.finish()
+    }
+  }
+
   /// - Returns: Whether the thread came to its end, rather than being abandoned.
   private func readFiles(_ watchdog: Watchdog) -> Bool {
     while !cancellation.isCancelled, let (file, mayDefer) = nextFile() {
       let result = watchdog.watch(file) {
-        processor.load(file.file, mayDefer: mayDefer)
+        processor.load(file.file, mayDefer: mayDefer, cancellation: cancellation)
       }
       switch result {
       case .loaded(let image): loaded.push(Job(file: file, value: image))
@@ -115,7 +130,9 @@ final class StagePipeline: Sendable {
         do throws(RunFailure) {
           // Now rather than after the first inference; not before, as where all is current nothing is
           // written.
-          if let onlyFolder { try AtomicFiles.checkWritable(onlyFolder) }
+          if let (path, rule) = onlyFolder {
+            try AtomicFiles.checkWritable(path, following: rule)
+          }
           worker = try parser.makeWorker(threads: processor.options.plan.threads)
         } catch {
           cancellation.cancel(.failure(error))
@@ -143,7 +160,10 @@ final class StagePipeline: Sendable {
 
   private func writeFiles(_ watchdog: Watchdog) -> Bool {
     while let next = parsed.pop() {
-      guard let outcome = watchdog.watch(next.file, { processor.write(next.value) }) else {
+      guard
+        let outcome = watchdog.watch(
+          next.file, { processor.write(next.value, cancellation: cancellation) })
+      else {
         return false
       }
       report(outcome)

@@ -23,7 +23,7 @@ struct WorkerPool: ~Copyable {
   private var expired = 0
 
   init(
-    files: [CheckedFile], onlyFolder: FilePath?, processor: FileProcessor,
+    files: [CheckedFile], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor,
     cancellation: Cancellation
   ) {
     let jobs = processor.options.plan.jobs
@@ -43,8 +43,13 @@ struct WorkerPool: ~Copyable {
 
   private mutating func start(_ role: StagePipeline.Role) {
     let watchdog = Watchdog()
-    let thread = WorkerThread { [stages] in stages.run(role, watchdog) }
-    members.append(Member(role: role, watchdog: watchdog, thread: thread))
+    do throws(RunFailure) {
+      let thread = try WorkerThread { [stages] in stages.run(role, watchdog) }
+      members.append(Member(role: role, watchdog: watchdog, thread: thread))
+    } catch {
+      stages.cancellation.cancel(.failure(error))
+      stages.close(role)
+    }
   }
 
   /// The next outcome; nil when there will be none.

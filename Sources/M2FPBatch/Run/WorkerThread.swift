@@ -1,8 +1,9 @@
 // Where the compiler finds pthread_attr_t first.
 import CDispatch
+import Dispatch
 import Foundation
-import M2FPFiles
-import M2FPResults
+import M2FPCore
+import SystemPackage
 
 /// A thread that can be waited for, with a stack for libtorch and OpenMP.
 ///
@@ -11,19 +12,41 @@ final class WorkerThread {
   private var handle: pthread_t = 0
 
   /// Starts `body` on a new thread.
-  init(_ body: @escaping @Sendable () -> Void) {
+  ///
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` where the system starts no more.
+  init(_ body: @escaping @Sendable () -> Void) throws(RunFailure) {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
     pthread_attr_setstacksize(&attributes, 16 << 20)
-    let started = pthread_create(
+    let body = Unmanaged.passRetained(Body(body))
+    let reason = pthread_create(
       &handle, &attributes,
       { box in
         guard let box else { return nil }
         Unmanaged<Body>.fromOpaque(box).takeRetainedValue().run()
         return nil
-      }, Unmanaged.passRetained(Body(body)).toOpaque())
-    precondition(started == 0, "the system cannot start another thread")
+      }, body.toOpaque())
+    guard reason == 0 else {
+      body.release()
+      throw RunFailure(
+        .temporary, "the system starts no further thread for this user or process",
+        detail: .tooFewThreads, underlying: Errno(rawValue: reason))
+    }
+  }
+
+  /// Whether as many threads can be started as a run needs, those of libraries among them, which end
+  /// the process where they cannot.
+  ///
+  /// - Throws: As ``init(_:)``.
+  static func check(_ count: Int) throws(RunFailure) {
+    let go = DispatchSemaphore(value: 0)
+    var threads: [WorkerThread] = []
+    defer {
+      for _ in threads { go.signal() }
+      for thread in threads { thread.join() }
+    }
+    for _ in 0..<count { threads.append(try WorkerThread { go.wait() }) }
   }
 
   /// Waits until the thread is over, its thread-local destructors included. Once only.

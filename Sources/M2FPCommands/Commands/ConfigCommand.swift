@@ -14,6 +14,9 @@ struct ConfigCommand: ExplainedCommand {
     option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
     ~/.config/m2fp/m2fp.toml does the same for every folder. Stronger than the user's file is the \
     folder's, then a variable such as M2FP_JOBS, then what is typed; --no-FLAG undoes a flag.
+    A file in the current folder counts only if it and the folder belong to you or to root and \
+    nobody else can write to them; and, as it may have come with the photos, it may neither say \
+    where to write nor name a model by its path. A file that --config names may, and your own.
 
       model = "m2fp-r101"
 
@@ -72,7 +75,7 @@ struct ConfigCommand: ExplainedCommand {
       let typed =
         configuration.noConfig
         ? ["--no-config"] : configuration.config.map { ["--config", $0] } ?? []
-      if let path = ConfigurationFile.path(for: typed), Console.outputIsEmptyFile(at: path) {
+      if let path = ConfigurationFile.place(for: typed)?.path, Console.outputIsEmptyFile(at: path) {
         // By the shell, before this program began.
         Console.writeError(
           """
@@ -81,11 +84,15 @@ struct ConfigCommand: ExplainedCommand {
           and rename that.
 
           """)
-        return (DefaultSources([]), "# m2fp's own defaults")
+        return (DefaultSources(), "# m2fp's own defaults")
       }
       let sources = try DefaultSources(for: typed, options: options)
       let names = sources.names(for: options.withDefaults).joined(separator: ", ")
-      return (sources, names.isEmpty ? "# m2fp's own defaults" : "# Defaults from \(names)")
+      let distrust = sources.distrust.map { "\n# " + $0.text } ?? ""
+      return (
+        sources,
+        "\(own: names.isEmpty ? "# m2fp's own defaults" : "# Defaults from ")\(names)\(own: distrust)"
+      )
     }
 
     private static func row(

@@ -151,7 +151,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
-    let files = try selected.plan(out: usual.out, naming: naming)
+    var leftOut: [FilePath] = []
+    let files = try selected.plan(out: usual.out, naming: naming) { leftOut.append($0) }
     try Exporter.check(
       exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
 
@@ -172,6 +173,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.overwriteEdited = overwriteEdited
     options.version = Version.current
     options.outputRoot = usual.out
+    options.links = selected.links
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
@@ -218,13 +220,15 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       let exporter = Exporter(
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
-          generator: "m2fp \(Version.current)", explain: \.text), threads: budget.usable)
+          generator: "m2fp \(Version.current)", links: selected.links, explain: \.text),
+        threads: budget.usable)
       reporters.list += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
-    let summary =
+    for link in leftOut { reporters.leftOut(link) }
+    var summary =
       usual.dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
       : batch.run(
@@ -235,6 +239,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
           let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
           if isNeeded { try? parser.load() }
         }, report: reporters.add)
+    summary.leftOut = leftOut.count
     try reporters.finish(
       summary, signal: signals.received, cacheProblem: options.cache?.problem)
   }

@@ -120,7 +120,8 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? first.palette)
 
     var options = BatchOptions()
-    options.parsing.outputs.masks = try ClassList.indices(masks, option: "--masks", classes: classes)
+    options.parsing.outputs.masks = try ClassList.indices(
+      masks, option: "--masks", classes: classes)
     options.parsing.outputs.palette = colours
     options.parsing.outputs.personMap =
       personOutputs.persons || pictures.needPersons || exports.needPersons
@@ -168,7 +169,7 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
 
   private static func first(_ files: [PlannedFile]) throws(RunFailure) -> First {
     for file in files where file.input.failure == nil {
-      guard let sidecar = Sidecar.read(file.outputs.sidecarPath), let labels = sidecar.labels
+      guard let sidecar = Sidecar.read(of: file.outputs), let labels = sidecar.labels
       else { continue }
       let colours = sidecar.options.palette.compactMap(RGB.init(hex:))
       guard colours.count >= labels.names.count else { continue }

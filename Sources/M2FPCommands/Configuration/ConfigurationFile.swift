@@ -1,7 +1,9 @@
 import ArgumentParser
 import Foundation
 import M2FPCore
-import TOMLKit
+import M2FPFiles
+import M2FPInference
+import SystemPackage
 
 /// Defaults of options: `m2fp.toml` in the current folder, or the file that `--config` names.
 ///
@@ -21,71 +23,139 @@ struct ConfigurationFile {
     case texts([String])
   }
 
+  /// Which file a command line means.
+  enum Place: Equatable {
+    /// By `--config`.
+    case named(String)
+    /// It lies in the current folder.
+    case found
+
+    var path: String {
+      switch self {
+      case .named(let path): path
+      case .found: standardName
+      }
+    }
+  }
+
   /// Other places than files hold defaults, too.
   init(path: String, values: [String: [String: Value]]) {
     self.path = path
     self.values = values
   }
 
-  /// Reads a file.
-  ///
-  /// - Throws: `ValidationError` if it cannot be read, or sets what is no option.
-  init(path: String, options: OptionCatalog) throws {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw ValidationError("\(path): no text file of that name can be read.")
+  /// Why a file that was found is not read.
+  struct Distrust: Error, Equatable {
+    let reason: String
+
+    var text: String {
+      "\(standardName) is not read, since \(reason): to read it all the same, say --config \(standardName)"
     }
-    try self.init(text, path: path, options: options)
   }
 
-  init(_ text: String, path: String, options: OptionCatalog) throws {
-    self.path = path
-    let table: TOMLTable
+  /// What only a command line sets, or a file that it names: where to write, and what to trust. A
+  /// file that is found may have come with the photos.
+  static let notFromFoundFile: Set<String> = [
+    "cache", "export", "failed-to", "metrics", "out", "plot", "sheet",
+  ]
+
+  /// Bytes, far beyond any such file.
+  private static let sizeLimit = 1 << 20
+
+  /// Reads a file.
+  ///
+  /// - Throws: `ValidationError` if it cannot be read, or sets what is no option; ``Distrust`` for one
+  ///   that was found and that another user can have written.
+  init(_ place: Place, options: OptionCatalog) throws {
+    let text =
+      switch place {
+      case .named(let path): try Self.named(path)
+      case .found: try Self.found()
+      }
+    try self.init(text, place: place, options: options)
+  }
+
+  private static func named(_ path: String) throws -> [UInt8] {
     do {
-      table = try TOMLTable(string: text)
-    } catch let error as TOMLParseError {
-      throw ValidationError(
-        "\(path), line \(error.source.begin.line): \(error.description)")
+      let file = try FileDescriptor.open(
+        FilePath(bytes: PathArgument.bytes(of: path)) ?? "", .readOnly, options: .closeOnExec)
+      return try file.closeAfter { try FileReader.readToEnd(file, limit: sizeLimit) }
+    } catch {
+      throw ValidationError("\(path): cannot be read: \(Errno(error).reason).")
+    }
+  }
+
+  /// Reads the file in the current folder, of which nothing is taken that somebody else can have put
+  /// there.
+  private static func found() throws -> [UInt8] {
+    let name = FilePath.Component(standardName)
+    do {
+      let folder = try OpenFolder(".")
+      if let objection = folder.objection { throw Distrust(reason: "of its folder, \(objection)") }
+      guard let name else { throw Errno.invalidArgument }
+      let file = try folder.open(name, .readOnly)
+      return try file.closeAfter {
+        if let objection = Trust.objection(to: file) { throw Distrust(reason: objection) }
+        return try FileReader.bytes(of: file, limit: sizeLimit)
+      }
+    } catch Errno.tooManySymbolicLinkLevels {
+      throw Distrust(reason: "it is a symbolic link")
+    } catch let error as Errno {
+      throw Distrust(reason: error.reason)
+    } catch let error as FileFailure {
+      throw Distrust(reason: error.message)
+    }
+  }
+
+  init(_ text: [UInt8], place: Place, options: OptionCatalog) throws {
+    path = place.path
+    let table: TOML.Table
+    do throws(TOML.SyntaxError) {
+      table = try TOML.table(text)
+    } catch {
+      throw ValidationError("\(path), line \(error.line): \(error.message).")
     }
     var values: [String: [String: Value]] = [:]
     // The keys at the top first: those of a command's own table are stronger.
-    for (key, value) in table where value.table == nil {
-      let name = Self.optionName(key)
+    for entry in table.entries {
+      if case .table = entry.value { continue }
+      let (name, line) = (Self.optionName(entry.key), "\(path), line \(entry.line)")
       let owners = options.withDefaults.filter { $0.option(name) != nil }
       if owners.isEmpty {
         throw ValidationError(
-          "\(path): no command has an option '\(name)'"
+          "\(line): no command has an option '\(name)'"
             + Self.hint(name, options.withDefaults.flatMap { $0.options.map(\.name) }))
       }
       for owner in owners {
         guard let option = owner.option(name) else { continue }
-        values[owner.name, default: [:]][name] = try Self.value(value, of: option, key, path)
+        values[owner.name, default: [:]][name] = try Self.value(entry, of: option, place, line)
       }
     }
-    for (name, value) in table {
-      guard let table = value.table else { continue }
-      guard let command = options.command(name), command.takesDefaults else {
+    for entry in table.entries {
+      guard case .table(let table) = entry.value else { continue }
+      guard let command = options.command(entry.key), command.takesDefaults else {
         throw ValidationError(
-          "\(path): [\(name)] is no command that takes defaults"
-            + Self.hint(name, options.withDefaults.map(\.name)))
+          "\(path), line \(entry.line): [\(entry.key)] is no command that takes defaults"
+            + Self.hint(entry.key, options.withDefaults.map(\.name)))
       }
-      for (key, value) in table {
-        let option = Self.optionName(key)
-        guard let declared = command.option(option) else {
+      for entry in table.entries {
+        let (name, line) = (Self.optionName(entry.key), "\(path), line \(entry.line)")
+        guard let option = command.option(name) else {
           throw ValidationError(
-            "\(path): 'm2fp \(name)' has no option '\(option)'"
-              + Self.hint(option, command.options.map(\.name)))
+            "\(line): 'm2fp \(command.name)' has no option '\(name)'"
+              + Self.hint(name, command.options.map(\.name)))
         }
-        values[name, default: [:]][option] = try Self.value(value, of: declared, key, path)
+        values[command.name, default: [:]][name] = try Self.value(entry, of: option, place, line)
       }
     }
     self.values = values
   }
 
-  /// The path of the file that a command line means, if any.
+  /// The file that a command line means, if any.
   ///
   /// - Parameter arguments: Those behind the command's name.
   /// - Returns: The one that is named, or the usual one if it is there.
-  static func path(for arguments: [String]) -> String? {
+  static func place(for arguments: [String]) -> Place? {
     var named: String?
     var rest = arguments.prefix { $0 != "--" }[...]
     while let argument = rest.popFirst() {
@@ -93,7 +163,9 @@ struct ConfigurationFile {
       if argument == "--config" { named = rest.popFirst() }
       if argument.hasPrefix("--config=") { named = String(argument.dropFirst(9)) }
     }
-    return named ?? (FileManager.default.fileExists(atPath: standardName) ? standardName : nil)
+    if let named { return .named(named) }
+    var status = stat()
+    return lstat(standardName, &status) == 0 ? .found : nil
   }
 
   /// What the file says of an option.
@@ -121,31 +193,49 @@ struct ConfigurationFile {
   }
 
   private static func value(
-    _ value: any TOMLValueConvertible, of option: OptionCatalog.Option, _ key: String,
-    _ path: String
+    _ entry: TOML.Table.Entry, of option: OptionCatalog.Option, _ place: Place, _ line: String
+  ) throws -> Value {
+    let value = try value(entry, of: option, line)
+    if place == .found {
+      var refused = notFromFoundFile.contains(option.name)
+      if option.name == "model", case .texts(let texts) = value {
+        refused = texts.contains { ModelReference($0).isFile }
+      }
+      if refused {
+        throw ValidationError(
+          "\(line): a file that is merely found may not set \(entry.key)"
+            + "\(option.name == "model" ? " to a path" : ""): type --\(option.name), or name the file "
+            + "with --config \(place.path).")
+      }
+    }
+    return value
+  }
+
+  private static func value(
+    _ entry: TOML.Table.Entry, of option: OptionCatalog.Option, _ line: String
   ) throws -> Value {
     if option.isFlag {
-      guard let isSet = value.bool else {
-        throw ValidationError("\(path): \(key) is a switch: true or false.")
+      guard case .truth(let isSet) = entry.value else {
+        throw ValidationError("\(line): \(entry.key) is a switch: true or false.")
       }
       return .flag(isSet)
     }
-    if let array = value.array {
-      let texts = try array.map { try text($0, key, path) }
+    if case .array(let array) = entry.value {
+      let texts = try array.map { try text($0, entry.key, line) }
       // An option that takes a list takes it as one text.
       return .texts(option.isRepeating ? texts : [texts.joined(separator: ",")])
     }
-    return .texts([try text(value, key, path)])
+    return .texts([try text(entry.value, entry.key, line)])
   }
 
-  private static func text(
-    _ value: any TOMLValueConvertible, _ key: String, _ path: String
-  ) throws -> String {
-    if let text = value.string { return text }
-    if let number = value.int { return String(number) }
-    if let number = value.double { return String(number) }
-    throw ValidationError(
-      "\(path): \(key) takes a text, a number or a list of them, not \(value.debugDescription).")
+  private static func text(_ value: TOML.Value, _ key: String, _ line: String) throws -> String {
+    switch value {
+    case .text(let text): return text
+    case .integer(let number): return String(number)
+    case .number(let number): return String(number)
+    case .truth, .array, .table, .tables:
+      throw ValidationError("\(line): \(key) takes a text, a number or a list of them.")
+    }
   }
 
   /// Underscores do as well.
@@ -161,7 +251,7 @@ struct ConfigurationFile {
 
 extension OptionCatalog.Option {
   /// Whether a word of the command line is this option.
-  fileprivate func isNamed(by word: String) -> Bool {
+  func isNamed(by word: String) -> Bool {
     if word.hasPrefix("--") {
       return spellings.contains(String(word.prefix { $0 != "=" }))
     }

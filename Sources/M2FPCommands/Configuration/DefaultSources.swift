@@ -5,7 +5,14 @@ import M2FPCore
 /// Where defaults of options come from, the strongest first: `M2FP_JOBS` and the like in the environment,
 /// m2fp.toml in the current folder or the file that `--config` names, the user's own file.
 struct DefaultSources {
-  let list: [ConfigurationFile]
+  private(set) var list: [ConfigurationFile] = []
+  /// The file that is found or named, if there is one and it is read.
+  private(set) var place: ConfigurationFile.Place?
+  /// Why the one that is found is not read.
+  private(set) var distrust: ConfigurationFile.Distrust?
+
+  /// None.
+  init() {}
 
   /// - Parameters:
   ///   - arguments: Those behind the command's name.
@@ -16,19 +23,19 @@ struct DefaultSources {
     for arguments: [String], options: OptionCatalog,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
-    var list = [try ConfigurationFile(environment: environment, options: options)]
-    if !arguments.prefix(while: { $0 != "--" }).contains("--no-config") {
-      var paths = [ConfigurationFile.path(for: arguments)].compactMap(\.self)
-      if let path = Self.userFile(environment), FileManager.default.fileExists(atPath: path) {
-        paths.append(path)
+    list = [try ConfigurationFile(environment: environment, options: options)]
+    if arguments.prefix(while: { $0 != "--" }).contains("--no-config") { return }
+    if let place = ConfigurationFile.place(for: arguments) {
+      do {
+        list.append(try ConfigurationFile(place, options: options))
+        self.place = place
+      } catch let distrust as ConfigurationFile.Distrust {
+        self.distrust = distrust
       }
-      list += try paths.map { try ConfigurationFile(path: $0, options: options) }
     }
-    self.list = list
-  }
-
-  init(_ list: [ConfigurationFile]) {
-    self.list = list
+    if let path = Self.userFile(environment), FileManager.default.fileExists(atPath: path) {
+      list.append(try ConfigurationFile(.named(path), options: options))
+    }
   }
 
   /// The file for every folder.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import M2FPCore
-import TOMLKit
 
 /// Options about the classes that outputs are in, and their colours.
 struct LabelSetOptions: ParsableArguments {
@@ -23,11 +22,11 @@ struct LabelSetOptions: ParsableArguments {
 
   private static func json(toml: Data, path: String) throws -> Data {
     do {
-      return Data(
-        try TOMLTable(string: String(decoding: toml, as: UTF8.self)).convert(to: .json).utf8)
-    } catch let error as TOMLParseError {
-      throw ValidationError(
-        "--remap \(path), line \(error.source.begin.line): \(error.description)")
+      return try JSONEncoder().encode(TOML.table(toml))
+    } catch let error as TOML.SyntaxError {
+      throw ValidationError("--remap \(path), line \(error.line): \(error.message).")
+    } catch {
+      throw ValidationError("--remap \(path): it holds what is no text, number or list.")
     }
   }
 

@@ -31,8 +31,12 @@ struct MemoryOptions: ParsableArguments {
   func fittingJobs(
     _ options: BatchOptions, isFixed: Bool, archive: ModelArchive, files: [PlannedFile]
   ) throws(RunFailure) -> Int {
-    let limit = memoryLimit?.bytes ?? MemoryBudget.current().usable
-    let wanted = options.plan.jobs
+    let budget = MemoryBudget.current()
+    let (wanted, threads) = (options.plan.jobs, options.plan.threads)
+    func usable(jobs: Int) -> (bytes: Int, limit: MemoryBudget.Limit) {
+      budget.usable(
+        threads: ThreadPlan.threads(jobs: jobs, threads: threads), ceiling: memoryLimit?.bytes)
+    }
     func estimate(_ photo: LargestPhoto) -> MemoryEstimate {
       MemoryEstimate(
         archiveSize: archive.size,
@@ -41,15 +45,24 @@ struct MemoryOptions: ParsableArguments {
     }
     let allowed = LargestPhoto(
       pixels: options.parsing.limits.maxPixels, fileSize: options.maxFileSize)
-    if estimate(allowed).total(jobs: wanted) <= limit { return wanted }
-    let need = estimate(.among(files, allowed: allowed))
-    let fitting = (1...wanted).reversed().first { need.total(jobs: $0) <= limit }
+    if estimate(allowed).total(jobs: wanted) <= usable(jobs: wanted).bytes { return wanted }
+    let need = estimate(.among(files, allowed: allowed, links: options.links))
+    let fitting = (1...wanted).reversed().first {
+      need.total(jobs: $0) <= usable(jobs: $0).bytes
+    }
     if let fitting, fitting == wanted || !isFixed { return fitting }
 
     let jobs = isFixed ? wanted : 1
+    let (limit, source) = usable(jobs: jobs)
+    let more =
+      switch source {
+      case .addressSpace: "raise the process's limit of address space (ulimit -v)"
+      case .data: "raise the process's limit of data (ulimit -d)"
+      case .machine, .controlGroup:
+        memoryLimit == nil ? "give the process more memory" : "raise --memory-limit"
+      }
     let remedies = [
-      fitting.map { "use --jobs \($0)" },
-      memoryLimit == nil ? "give the process more memory" : "raise --memory-limit",
+      fitting.map { "use --jobs \($0)" }, more,
       "lower --max-side or --max-pixels",
     ]
     throw RunFailure(
@@ -58,7 +71,15 @@ struct MemoryOptions: ParsableArguments {
       \(jobs) worker\(jobs == 1 ? "" : "s") need\(jobs == 1 ? "s" : "") about \
       \(ByteCount(need.total(jobs: jobs))) of memory (model \(ByteCount(need.model)), network \
       \(ByteCount(jobs * need.network)), photos \(ByteCount(need.photos(jobs: jobs)))), and the \
-      limit is \(ByteCount(limit)): \(remedies.compactMap(\.self).joined(separator: ", or ")).
+      limit is \(ByteCount(limit))\(Self.what(source)): \(remedies.compactMap(\.self).joined(separator: ", or ")).
       """)
+  }
+
+  private static func what(_ limit: MemoryBudget.Limit) -> String {
+    switch limit {
+    case .addressSpace: " of the address space that the process may have, less what libraries map"
+    case .data: " of the data that the process may map, less that of libraries"
+    case .machine, .controlGroup: ""
+    }
   }
 }

@@ -44,6 +44,14 @@ struct SelectionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
+      Symbolic links in folders and in --files-from: follow those that belong to you or to root, all, \
+      or none. A path that is typed is always followed.
+      """, valueName: "own|follow|none"))
+  var links = LinkPolicy.own
+
+  @Option(
+    help: ArgumentHelp(
+      """
       Do the I-th of N parts, by a hash of the relative path; slurm: as the job array says. \
       Default: all.
       """, valueName: "I/N|slurm"))
@@ -66,6 +74,7 @@ struct SelectionOptions: ParsableArguments {
   func selection() throws -> Selection {
     var selection = Selection(paths: paths)
     selection.recursive = recursive
+    selection.links = links
     selection.filter = PathFilter(include: include, exclude: exclude)
     selection.list = try filesFrom.map {
       try PathList(contentsOf: $0 == "-" ? nil : $0, zeroTerminated: zeroTerminated)
@@ -87,3 +96,5 @@ struct SelectionOptions: ParsableArguments {
     return shard
   }
 }
+
+extension LinkPolicy: ExpressibleByArgument {}

@@ -48,6 +48,10 @@ final class LogReporter: Reporter {
     }
   }
 
+  func leftOut(_ link: FilePath) {
+    logger.warning("\(Self.leftOutReason)", metadata: ["file": "\(link)"])
+  }
+
   func finish(_ summary: BatchSummary) {
     logger.info(
       "finished",
@@ -56,7 +60,8 @@ final class LogReporter: Reporter {
         "rendered": "\(summary.rendered)", "edited": "\(summary.edited)",
         "removed": "\(summary.removed)",
         "current": "\(summary.current)", "planned": "\(summary.planned)",
-        "failed": "\(summary.failed)", "remaining": "\(summary.remaining)",
+        "failed": "\(summary.failed)", "left_out": "\(summary.leftOut)",
+        "remaining": "\(summary.remaining)",
         "seconds": "\(summary.wallSeconds)", "peak_memory": "\(summary.peakMemory)",
       ])
   }

@@ -9,7 +9,18 @@ import SystemPackage
 /// Tells someone how a run goes. Called on one thread.
 protocol Reporter {
   func add(_ outcome: Outcome)
+  /// A symbolic link of another user that is not followed.
+  func leftOut(_ link: FilePath)
   func finish(_ summary: BatchSummary) throws(RunFailure)
+}
+
+extension Reporter {
+  func leftOut(_ link: FilePath) {}
+
+  /// What people are told of it.
+  static var leftOutReason: String {
+    "left out: it is a symbolic link, and not one that --links follows"
+  }
 }
 
 /// For people, on standard error: a progress bar on a terminal, a line for each file elsewhere.
@@ -75,6 +86,12 @@ final class ProgressReporter: Reporter {
     drawBar()
   }
 
+  func leftOut(_ link: FilePath) {
+    clearBar()
+    logger.warning("\(link): \(Self.leftOutReason)")
+    drawBar()
+  }
+
   func finish(_ summary: BatchSummary) {
     clearBar()
     guard !quiet else { return }
@@ -92,6 +109,7 @@ final class ProgressReporter: Reporter {
     if summary.edited > 0 { counts.append("\(summary.edited) edited by hand, left so") }
     if summary.current > 0 { counts.append("\(summary.current) already current") }
     if summary.failed > 0 { counts.append("\(summary.failed) failed") }
+    if summary.leftOut > 0 { counts.append("\(summary.leftOut) links left out") }
     if summary.remaining > 0 { counts.append("\(summary.remaining) left for the next run") }
     if summary.removed > 0 { counts.append("\(summary.removed) outdated outputs removed") }
     let rate = summary.wallSeconds > 0 ? Double(summary.parsed) / summary.wallSeconds : 0
@@ -111,17 +129,20 @@ final class ProgressReporter: Reporter {
     for (verb, paths) in [
       ("writes", change.written), ("replaces", change.replaced), ("removes", change.removed),
     ] where !paths.isEmpty {
-      parts.append(verb + " " + paths.map(\.string).joined(separator: ", "))
+      // A folder stands for the masks that nobody can know yet.
+      let names = paths.map { $0.string + ($0 == outcome.outputs.masks ? "/" : "") }
+      parts.append(verb + " " + names.joined(separator: ", "))
     }
     return
       "would \(change.action.rawValue) \(outcome.input.path): \(parts.joined(separator: "; "))"
   }
 
-  /// "2 people: hair, face, upper-clothes".
+  /// "2 persons: hair, face, upper-clothes".
   private static func describe(_ sidecar: Sidecar) -> String {
     let names = sidecar.classes.filter { $0.index > 0 }.map { ClassNames.slug($0.name) }
     if names.isEmpty { return "nobody found" }
-    let people = sidecar.humans.isEmpty ? "" : "\(sidecar.humans.count) human candidates: "
+    let count = sidecar.persons?.count ?? 0
+    let people = count == 0 ? "" : count == 1 ? "1 person: " : "\(count) persons: "
     return people + names.joined(separator: ", ")
   }
 
@@ -222,14 +243,21 @@ final class JSONReporter: Reporter {
     write(line)
   }
 
+  func leftOut(_ link: FilePath) {
+    write(
+      FileLine(
+        file: link.string, status: "left-out", sidecar: nil, classes: nil, humans: nil, stage: nil,
+        code: nil, message: Self.leftOutReason, warnings: [], seconds: [:]))
+  }
+
   func finish(_ summary: BatchSummary) {
     write(
       SummaryLine(
         summary: .init(
           parsed: summary.parsed, cached: summary.cached, rendered: summary.rendered,
           edited: summary.edited, current: summary.current, planned: summary.planned,
-          failed: summary.failed, remaining: summary.remaining, removed: summary.removed,
-          seconds: summary.wallSeconds, peakMemory: summary.peakMemory)))
+          failed: summary.failed, leftOut: summary.leftOut, remaining: summary.remaining,
+          removed: summary.removed, seconds: summary.wallSeconds, peakMemory: summary.peakMemory)))
   }
 
   private func write(_ line: some Encodable) {
@@ -269,6 +297,7 @@ final class JSONReporter: Reporter {
       let current: Int
       let planned: Int
       let failed: Int
+      let leftOut: Int
       let remaining: Int
       let removed: Int
       let seconds: Double
@@ -276,6 +305,7 @@ final class JSONReporter: Reporter {
 
       enum CodingKeys: String, CodingKey {
         case parsed, cached, rendered, edited, current, planned, failed, remaining, removed, seconds
+        case leftOut = "left_out"
         case peakMemory = "peak_memory"
       }
     }

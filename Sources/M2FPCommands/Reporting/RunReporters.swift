@@ -2,6 +2,7 @@ import ArgumentParser
 import Logging
 import M2FPBatch
 import M2FPCore
+import SystemPackage
 
 /// All that is told of one run, while it goes on and when it is over.
 struct RunReporters {
@@ -10,6 +11,10 @@ struct RunReporters {
 
   func add(_ outcome: Outcome) {
     for reporter in list { reporter.add(outcome) }
+  }
+
+  func leftOut(_ link: FilePath) {
+    for reporter in list { reporter.leftOut(link) }
   }
 
   /// Finishes the reports.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 import M2FPCore
 
 extension M2FPCommand {
@@ -15,8 +16,9 @@ extension M2FPCommand {
         exit()
       }
       try checkCommand(arguments)
-      let (words, sources) = try withDefaults(arguments)
-      let command = try parsed(words, typed: arguments, sources)
+      let defaults = try Defaults(arguments)
+      let command = try parsed(arguments, defaults)
+      defaults.announce(as: command, typed: arguments)
       try execute(command)
     } catch let code as ExitCode {
       leave(code)
@@ -92,37 +94,66 @@ extension M2FPCommand {
 
   /// Parses; tells if it is a default that is wrong, or an option that is misspelt.
   private static func parsed(
-    _ words: [String], typed: [String], _ sources: [String]
+    _ typed: [String], _ defaults: Defaults
   ) throws -> any ParsableCommand {
     do {
-      return try parseAsRoot(words)
+      return try parseAsRoot(defaults.words)
     } catch {
       // The parser tells of what is missing before it tells of what it does not know.
       try checkOptions(typed)
-      if words != typed, (try? parseAsRoot(typed)) != nil {
-        Console.writeError("In what sets defaults, \(sources.joined(separator: ", ")):\n")
+      defaults.announceDistrust(LogFormat.text.logger(.info))
+      if defaults.words != typed, (try? parseAsRoot(typed)) != nil {
+        let names = defaults.names.joined(separator: ", ")
+        Console.writeError("In what sets defaults, \(names):\n")
       }
       throw error
     }
   }
 
-  /// The command line with defaults put in front of its options, and the names of what sets them.
-  private static func withDefaults(_ arguments: [String]) throws -> ([String], [String]) {
-    guard let name = arguments.first, configurableNames.contains(name) else {
-      return (arguments, [])
+  /// A command line with defaults put in front of its options.
+  private struct Defaults {
+    private(set) var words: [String]
+    private var sources = DefaultSources()
+    /// What sets any of them.
+    private(set) var names: [String] = []
+
+    init(_ arguments: [String]) throws {
+      words = arguments
+      guard let name = arguments.first, configurableNames.contains(name) else { return }
+      let rest = Array(arguments.dropFirst())
+      // Whoever asks for help wants it also where m2fp.toml is broken.
+      if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
+        return
+      }
+      let options = try OptionCatalog.all.get()
+      guard let command = options.command(name) else { return }
+      sources = try DefaultSources(for: rest, options: options)
+      words = [name] + sources.arguments(for: command, with: rest)
+      names = sources.names(for: [command])
     }
-    let rest = Array(arguments.dropFirst())
-    // Whoever asks for help wants it also where m2fp.toml is broken.
-    if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
-      return (arguments, [])
+
+    /// Says which file is obeyed, or is not.
+    ///
+    /// What the file itself says of messages does not silence this; what is typed does.
+    func announce(as command: any ParsableCommand, typed: [String]) {
+      let messages = (command as? ParseCommand)?.messages
+      var logger = (messages?.logFormat ?? .text).logger(.info)
+      if let messages, let name = typed.first, let options = try? OptionCatalog.all.get(),
+        let catalog = options.command(name)
+      {
+        let isTyped = catalog.options.contains { option in
+          ["quiet", "verbose", "log-level"].contains(option.name)
+            && typed.prefix { $0 != "--" }.contains { option.isNamed(by: $0) }
+        }
+        if isTyped { logger.logLevel = messages.logger.logLevel }
+      }
+      if let place = sources.place { logger.notice("defaults are those of \(place.path)") }
+      announceDistrust(logger)
     }
-    let options = try OptionCatalog.all.get()
-    guard let command = options.command(name) else { return (arguments, []) }
-    let sources = try DefaultSources(for: rest, options: options)
-    return (
-      [name] + sources.arguments(for: command, with: rest),
-      sources.names(for: [command])
-    )
+
+    func announceDistrust(_ logger: Logger) {
+      if let distrust = sources.distrust { logger.warning("\(distrust.text)") }
+    }
   }
 
   private static func checkCommand(_ arguments: [String]) throws {

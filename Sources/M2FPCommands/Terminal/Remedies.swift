@@ -69,6 +69,8 @@ enum Remedies {
       "Look to the disks and the load, and run again, or allow more with --timeout."
     case .noResults:
       "Parse the photos first: 'm2fp parse DIR'."
+    case .tooFewThreads:
+      "Raise the limit (ulimit -u, or pids.max of the control group), or use fewer --jobs and --threads."
     case .nothingSelected:
       "Look at --include and --exclude."
     case .noSuchModel:

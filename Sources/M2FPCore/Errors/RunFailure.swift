@@ -32,6 +32,8 @@ public struct RunFailure: Error, Sendable, Equatable {
     case notLockable
     /// So many files hang that it is no longer the files.
     case stuckFiles
+    /// The system starts no further thread.
+    case tooFewThreads
     /// There are files, and the patterns select none of them.
     case nothingSelected
     /// No run has left results where they are looked for.

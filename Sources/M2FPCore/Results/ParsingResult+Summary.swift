@@ -1,14 +1,13 @@
 extension ParsingResult {
   /// Puts a result together again from its summary and its class map.
   ///
-  /// What only the network knew (queries, class scores of single instances) is not restored: no output
+  /// Nil where the summary contradicts itself or the map, as one that was forged may. What only the network knew (queries, class scores of single instances) is not restored: no output
   /// shows it.
   ///
   /// - Parameters:
   ///   - summary: With the masks of its persons.
   ///   - labels: The class map; its values are below `classes`.
   ///   - classes: How many classes there are.
-  /// - Returns: nil where the summary contradicts itself or the map, as one that was forged may.
   package init?(_ summary: ResultSummary, labels: LabelMap, classes: Int) {
     func box(_ list: [Int]) -> Instance.Box? {
       list.count == 4
@@ -19,6 +18,7 @@ extension ParsingResult {
         query: 0, classIndex: found.index, classScore: found.score, score: found.score,
         pixelCount: found.pixels, box: found.box.flatMap(box))
     }
+    guard (1...256).contains(classes) else { return nil }
     var counts = [Int](repeating: 0, count: 256)
     for label in labels.pixels { counts[Int(label)] += 1 }
     guard counts[classes...].allSatisfy({ $0 == 0 }) else { return nil }

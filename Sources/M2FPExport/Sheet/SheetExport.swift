@@ -26,7 +26,7 @@ struct SheetExport: ExportFormat {
       photo.labels.sampled(width: small, height: low), palette: context.palette,
       transparentBackground: true)
     var style = "--ratio:\(small)/\(low);--map:\(Self.uri(map, "png"))"
-    if let image = Self.read(photo) {
+    if let image = read(photo) {
       let pixels = Resizer().withResized(image, width: small, height: low) { Array($0) }
       let thumbnail = RGBImage(width: small, height: low, pixels: pixels)
       style +=
@@ -132,13 +132,16 @@ struct SheetExport: ExportFormat {
   }
 
   /// The photo, if it is still what was parsed.
-  private static func read(_ photo: StoredResult) -> RGBImage? {
-    let input = photo.sidecar.input
-    guard let bytes = try? FileReader.read(photo.file.input.path, limit: Sidecar.sizeLimit).bytes,
+  private func read(_ photo: StoredResult) -> RGBImage? {
+    let (input, size) = (photo.file.input, (photo.labels.width, photo.labels.height))
+    guard
+      let bytes = try? FileReader.read(
+        input.path, limit: Sidecar.sizeLimit, following: LinkRule(below: input.root, context.links)
+      ).bytes,
       let image = try? ImageDecoder.decode(
-        bytes, limits: ImageLimits(maxPixels: input.width * input.height)
+        bytes, limits: ImageLimits(maxPixels: photo.labels.pixels.count)
       ).image,
-      image.width == input.width, image.height == input.height
+      (image.width, image.height) == size
     else { return nil }
     return image
   }

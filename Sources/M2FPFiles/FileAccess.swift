@@ -1,0 +1,42 @@
+import Foundation
+import SystemPackage
+
+/// Who may read and write a file.
+package struct FileAccess: Sendable, Equatable {
+  /// Permissions, less what the process masks out.
+  package let mode: mode_t
+  /// The group that they are for; nil for whichever a new file gets.
+  private let group: gid_t?
+
+  /// As a new file has them.
+  package static let standard = FileAccess(mode: 0o666, group: nil)
+
+  private init(mode: mode_t, group: gid_t?) {
+    self.mode = mode
+    self.group = group
+  }
+
+  /// For what is derived from a file: nobody may read it who may not read that.
+  package init(like status: stat) {
+    // A temporary file must be ours to open again.
+    self.init(mode: status.st_mode & 0o666 | 0o600, group: status.st_gid)
+  }
+
+  /// As ``init(like:)``, of what lies at a path; nil if nothing does.
+  package init?(path: FilePath) {
+    var status = stat()
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
+    self.init(like: status)
+  }
+
+  /// For a folder of such files: who may read them may look into it.
+  package var folderMode: mode_t { mode | (mode & 0o444) >> 2 }
+
+  /// Takes the permissions for the group from a new file whose group is another, and cannot be
+  /// changed to be that.
+  func confine(_ file: FileDescriptor, _ status: stat) {
+    guard let group, status.st_gid != group, mode & 0o070 != (mode & 0o007) << 3 else { return }
+    if fchown(file.rawValue, uid_t.max, group) == 0 { return }
+    _ = fchmod(file.rawValue, status.st_mode & 0o707 | (status.st_mode & 0o007) << 3)
+  }
+}

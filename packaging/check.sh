@@ -3,7 +3,8 @@
 #
 #   check.sh DIST [deb|tarball|image ...]
 #
-# As root. `make release-check` builds the packages first.
+# As root. `make release-check` builds the packages first. BARE=FILE.tar keeps the bare Debian for the next
+# time.
 set -euo pipefail
 dist=$(realpath "${1:?usage: check.sh DIST [deb|tarball|image ...]}")
 shift
@@ -19,16 +20,17 @@ size_of() { du --summarize --block-size 1M --one-file-system "$1" | cut --fields
 
 # A bare Debian 12 in scratch/$1, with the examples and a user.
 bare() {
+  local bare=${BARE:-$scratch/bare.tar}
   root=$scratch/$1
-  if [ ! -e "$scratch/bare.tar" ]; then
+  if [ ! -e "$bare" ]; then
     debootstrap --variant=minbase bookworm "$scratch/first" "$mirror" >"$scratch/log" ||
       { cat "$scratch/log"; exit 1; }
     rm -rf "$scratch/first"/var/cache/apt/archives/*.deb
-    tar --create --file "$scratch/bare.tar" --directory "$scratch/first" .
+    tar --create --file "$bare" --directory "$scratch/first" .
     rm -rf "$scratch/first"
   fi
   mkdir "$root"
-  tar --extract --file "$scratch/bare.tar" --directory "$root"
+  tar --extract --file "$bare" --directory "$root"
   prepare
 }
 

@@ -80,7 +80,8 @@ struct ConsoleTests: CLIFixture {
     environment: String, option: String, isColoured: Bool
   ) async throws {
     let result = try await shell(
-      "env -u NO_COLOR \(environment) script -qec \"$M2FP classes --no-config \(option)\" /dev/null")
+      "env -u NO_COLOR \(environment) script -qec \"$M2FP classes --no-config \(option)\" /dev/null"
+    )
     #expect(result.output.contains("left-arm"), "\(result.error)")
     #expect(result.output.contains("\u{1B}[") == isColoured)
   }

@@ -26,7 +26,8 @@ struct RenderTests: CLIFixture {
   /// Runs Python with Pillow and NumPy in the folder.
   private func python(_ script: String) async throws -> String {
     try await TestPython.run(
-      "import os, sys, json\nimport numpy as np\nfrom PIL import Image\nos.chdir(sys.argv[1])\n" + script,
+      "import os, sys, json\nimport numpy as np\nfrom PIL import Image\nos.chdir(sys.argv[1])\n"
+        + script,
       [folder.path])
   }
 

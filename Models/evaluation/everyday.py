@@ -143,7 +143,7 @@ def share(photos: list[Figures], field: str) -> float:
 
 
 def evaluate(parser, data: Path) -> dict:
-    """All figures on the validation photos below ``data``; ``parser`` as in ``evaluate.py``."""
+    """All figures on the validation photos below ``data``; ``parser`` as in ``commands.evaluate``."""
     source = EverydayPhotos(data, "validation")
     photos = []
     for path in source.paths:

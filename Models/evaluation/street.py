@@ -164,7 +164,7 @@ def thirds(values: list[float]) -> list[np.ndarray]:
 
 
 def evaluate(parser, data: Path) -> dict:
-    """All figures on the validation photos below ``data``; ``parser`` as in ``evaluate.py``."""
+    """All figures on the validation photos below ``data``; ``parser`` as in ``commands.evaluate``."""
     source = StreetPhotos(data, "validation")
     photos: list[Figures] = []
     for path in source.paths:

@@ -64,7 +64,7 @@ def recolour(rgb: np.ndarray, rng: np.random.Generator, styles: Pictures | None)
         grey = cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         share = 1.0 if rng.random() < 0.2 else rng.uniform(-0.5, 0.7)
         rgb = cv2.addWeighted(rgb, 1 - share, grey, share, 0)
-    if rng.random() < 0.12:
+    if rng.random() < 0.16:
         rgb = darken(rgb, rng)
     if rng.random() < 0.15:
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.8))

@@ -6,7 +6,7 @@ import dataclasses
 
 from .config import Config
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 CLASSES = {
     "cihp": (
@@ -55,19 +55,18 @@ def make_contract(
     dict
         Ready for JSON.
     """
-    count = len(CLASSES[dataset])
     if dataset == "cihp":
         geometry = {"mode": "multi", "short_side": config.short_side, "max_side": config.max_side}
         postprocess = {
-            "mode": "parsing",
-            "parsing_classes": count,
-            "human_index": count,
+            "mode": "instances",
             "top_k": 100,
             "part_score_threshold": 0.1,
             "human_score_threshold": config.human_score_threshold,
             "semantic_score_threshold": config.semantic_score_threshold,
             "mask_threshold": config.mask_threshold,
         }
+        if config.refine is not None:
+            postprocess["refine"] = config.refine._asdict()
     else:
         geometry = {
             "mode": "single",
@@ -75,7 +74,7 @@ def make_contract(
             "height": config.single_height,
             "pad_value": 128,
         }
-        postprocess = {"mode": "semantic", "parsing_classes": count, "human_index": None}
+        postprocess = {"mode": "query_semantic"}
     contract = {
         "format_version": FORMAT_VERSION,
         "model": config.name,

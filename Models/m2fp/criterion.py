@@ -30,6 +30,7 @@ BACKGROUND_CHANCE = 0.39
 # Sharpens the chances, as a maximum is taken of them.
 SHARPNESS = 3.0
 EARLY_LAYER = 1 / 3
+FEW_CLASSES = 6
 PAIRS = (
     (classes.LEFT_ARM, classes.RIGHT_ARM),
     (classes.LEFT_LEG, classes.RIGHT_LEG),
@@ -115,7 +116,8 @@ def set_loss(log_chances: Tensor, allowed: Tensor) -> Tensor:
 def set_overlap(chances: Tensor, targets: Targets) -> Tensor:
     """1 - soft IoU of each label set over the batch, averaged over the sets that occur: (L,).
 
-    A point of another set that shares classes with one says nothing of that one.
+    A point of another set that shares classes with one says nothing of that one. Sets of more than
+    `FEW_CLASSES` do not count: of a limb only the other side is excluded, which is no region.
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ def set_overlap(chances: Tensor, targets: Targets) -> Tensor:
     chance = torch.einsum("lbcp,sc->lsbp", chances, sets) * counted
     both = (chance * own).sum((2, 3))
     union = chance.sum((2, 3)) + own.sum((1, 2)) - both
-    occurs = own.sum((1, 2)) > 0
+    occurs = (own.sum((1, 2)) > 0) & (targets.sets.sum(1) <= FEW_CLASSES)
     return 1 - ((both + 1) / (union + 1))[:, occurs].mean(1)
 
 
@@ -154,7 +156,10 @@ def side_loss(
         difference = log_chances[:, :, one] - log_chances[:, :, other]
         with torch.no_grad():
             weight = (log_chances[:, :, one].exp() + log_chances[:, :, other].exp())
-            weight = weight * (allowed[:, one] & allowed[:, other]) * (2 * left - 1).abs()
+            # Of joints that people marked the teacher knows 87 % where it is sure by more than
+            # 0.9, and no more than a coin does below 0.5.
+            sure = (2 * (2 * left - 1).abs() - 1).clamp(min=0)
+            weight = weight * (allowed[:, one] & allowed[:, other]) * sure
         surprise = F.binary_cross_entropy_with_logits(
             difference, left.expand_as(difference), reduction="none"
         )

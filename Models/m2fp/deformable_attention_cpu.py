@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import native
+from . import c_library
 
 SOURCE = Path(__file__).with_name("deformable_attention.c")
 MOST_SAMPLES = 64  # of a head, over all levels; as in the source
@@ -47,7 +47,7 @@ class DeformableAttentionCPU(torch.autograd.Function):
         arguments = (value, spatial_shapes.contiguous(), *rest)
         context.save_for_backward(*arguments)
         result = torch.empty(arguments[0].shape)
-        native.library(SOURCE).forward(_input(*arguments), ctypes.c_void_p(result.data_ptr()))
+        c_library.library(SOURCE).forward(_input(*arguments), ctypes.c_void_p(result.data_ptr()))
         return result.flatten(2)
 
     @staticmethod
@@ -56,7 +56,7 @@ class DeformableAttentionCPU(torch.autograd.Function):
         value, _, _, offsets, logits = arguments
         slope = slope.contiguous()
         gradients = (torch.zeros_like(value), torch.empty_like(offsets), torch.empty_like(logits))
-        native.library(SOURCE).backward(
+        c_library.library(SOURCE).backward(
             _input(*arguments),
             *(ctypes.c_void_p(x.data_ptr()) for x in (slope, *gradients)),
         )

@@ -8,6 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 
+def picture(image: Tensor, size: tuple[int, int], contract: dict) -> np.ndarray:
+    """(h, w, 3) uint8: the resized picture that `prepare` made an input of."""
+    values = image[0, :, : size[0], : size[1]].numpy().transpose(1, 2, 0)
+    values = values * np.float32(contract["std"]) + np.float32(contract["mean"])
+    return np.rint(values).astype(np.uint8)
+
+
 def prepare(rgb: np.ndarray, contract: dict) -> tuple[Tensor, tuple[int, int]]:
     """Resize, normalise and pad one image.
 

@@ -124,4 +124,4 @@ def from_scene(scene: Scene) -> Sample:
 def without_people(rgb: np.ndarray) -> Sample:
     """A picture that shows nobody."""
     nobody = np.zeros(rgb.shape[:2], np.uint8)
-    return Sample(rgb, nobody, nobody, no_opinion(nobody.shape))
+    return Sample(rgb, nobody, nobody.copy(), no_opinion(nobody.shape))

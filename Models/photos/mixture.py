@@ -15,15 +15,16 @@ from .cutouts import Groups
 from .empty import Clothes
 from .everyday import EverydayPhotos
 from .street import StreetPhotos
+from .wardrobe import Wardrobe
 
 # The last shape is the product's own for an upright photo; small images teach more a second.
 SHAPES = [(384, 256), (448, 304), (320, 320), (256, 384), (384, 384), (576, 384)]
 EARLY = np.array((5.0, 2.0, 3.0, 1.5, 0.0, 0.0))
 LATE = np.array((2.5, 2.5, 1.5, 1.0, 1.5, 2.0))
 # Street photos are upright, the others mostly not.
-UPRIGHT = {"street": 3.0, "everyday": 0.7, "renders": 1.2, "groups": 0.7, "empty": 0.4}
-WIDE = {"street": 1.2, "everyday": 2.6, "renders": 1.2, "groups": 0.6, "empty": 0.4}
-CLOTHES = 0.4  # of the empty scenes
+UPRIGHT = {"street": 2.5, "everyday": 0.8, "renders": 1.6, "groups": 0.7, "empty": 0.4}
+WIDE = {"street": 0.9, "everyday": 2.1, "renders": 1.7, "groups": 0.9, "empty": 0.4}
+CLOTHES = 0.6  # of the empty scenes
 CLOTHES_BEHIND = 0.2  # of the pasted groups: look-alikes beside people
 
 
@@ -33,19 +34,18 @@ def chances(progress: float) -> np.ndarray:
     return mixed / mixed.sum()
 
 
-def make_mixture(data: Path, renders: list[Path], sides: Path | None) -> Mixture:
+def make_mixture(
+    data: Path, renders: list[Path], sides: Path | None, poses: Path | None
+) -> Mixture:
     """Open the training photos below ``data`` and the shards of some folders of renders.
 
-    ``sides`` is the folder that `sides.teach` wrote.
+    ``sides`` is the folder that `sides.teach` wrote, ``poses`` the file of `commands/poses.py`.
     """
-    street = StreetPhotos(data, "train", sides)
+    street = StreetPhotos(data, "train", sides, poses)
     everyday = EverydayPhotos(data, "train", sides)
     clothes = Clothes(data, "train")
     pictures = bank("train")
     shards = Renders(renders)
-
-    def draw_from(photos: StreetPhotos | EverydayPhotos):
-        return lambda rng: photos[rng.choice(len(photos), p=photos.chances)]
 
     def cut(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         return pictures.cut(rng, width, height)
@@ -62,10 +62,10 @@ def make_mixture(data: Path, renders: list[Path], sides: Path | None) -> Mixture
         return without_people(pictures.cut(rng, 384, 384))
 
     sources = {
-        "street": draw_from(street),
-        "everyday": draw_from(everyday),
+        "street": Wardrobe(street).draw,
+        "everyday": everyday.draw,
         "renders": shards.draw,
-        "groups": Groups(street, cut_or_clothes).draw,
+        "groups": Groups(street, everyday, cut_or_clothes).draw,
         "empty": empty,
     }
     shares = [UPRIGHT if height > width else WIDE for height, width in SHAPES]

@@ -14,15 +14,17 @@ from m2fp.samples import (
 from synthetic import classes
 from synthetic.classes import CLASSES
 
+from .limbs import narrow
+from .poses import limbs_of
 from .split import photo_paths
 
 FAR_DISTANCE = 40  # pixels from the nearest labelled one
 # A photo is drawn more often for each of these that it shows, up to MOST_OFTEN times.
 RARE = {
-    classes.HAT: 0.6, classes.GLOVES: 1.0, classes.SUNGLASSES: 0.5, classes.SOCKS: 0.8,
-    classes.SCARF: 0.6, classes.SKIRT: 0.4, classes.DRESS: 0.4,
+    classes.HAT: 0.9, classes.GLOVES: 3.0, classes.SUNGLASSES: 0.7, classes.SOCKS: 1.2,
+    classes.SCARF: 1.2, classes.SKIRT: 0.8, classes.DRESS: 0.8,
 }  # fmt: skip
-MOST_OFTEN = 2.5
+MOST_OFTEN = 4.0
 RARE_AREA = 60  # pixels
 
 
@@ -92,25 +94,34 @@ class StreetPhotos:
         The folder of all data sets.
     sides : Path or None
         Folder of what a teacher says of left and right (`sides.teach`), if it was asked.
+    poses : Path or None
+        What `commands/poses.py` wrote, as JSON, if it was asked.
 
     Attributes
     ----------
     chances : (N,) float64
         How often to draw each photo; they add up to 1.
+    areas : (N, 20) int64
+        Pixels that are surely of each class.
     """
 
-    def __init__(self, data: Path, split: str, sides: Path | None = None):
+    def __init__(
+        self, data: Path, split: str, sides: Path | None = None, poses: Path | None = None
+    ):
+        self.poses = json.loads(poses.read_text()) if poses else {}
         self.folder = data / "ccp"
         self.paths = photo_paths(data, "ccp", split)
         self.tags = Tags(self.folder)
         self.sides = sides
-        rare = np.array([self._rarity(path) for path in self.paths])
+        self.known: dict[int, Sample] = {}  # a gigabyte holds all of them
+        self.areas = np.array([self._areas(path) for path in self.paths])
+        shown = self.areas[:, list(RARE)] >= RARE_AREA
+        rare = (1 + shown @ np.array(list(RARE.values()))).clip(max=MOST_OFTEN)
         self.chances = rare / rare.sum()
 
-    def _rarity(self, path: Path) -> float:
-        kinds = self.tags.of_photo(path.stem)
-        areas = np.bincount(kinds[self.labels(path)].ravel(), minlength=len(CLASSES))
-        return min(MOST_OFTEN, 1 + sum(gain * (areas[c] >= RARE_AREA) for c, gain in RARE.items()))
+    def _areas(self, path: Path) -> np.ndarray:
+        kinds = self.tags.of_photo(path.stem)[self.labels(path)]
+        return np.bincount(kinds.ravel(), minlength=256)[: len(CLASSES)]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -125,6 +136,11 @@ class StreetPhotos:
         return read_map(file) > 0 if file.exists() else np.zeros(self.labels(path).shape, bool)
 
     def __getitem__(self, index: int) -> Sample:
+        if index not in self.known:
+            self.known[index] = self._read(index)
+        return self.known[index]
+
+    def _read(self, index: int) -> Sample:
         path = self.paths[index]
         kinds = self.tags.of_photo(path.stem)[self.labels(path)]
         ignored = (kinds == UNKNOWN) | self.bystanders(path)
@@ -136,6 +152,8 @@ class StreetPhotos:
         # which pixels are whose.
         persons = np.where(person, UNKNOWN_PERSON if may_be_several(person) else 1, 0)
         persons = np.where(ignored, UNKNOWN_PERSON, persons).astype(np.uint8)
+        if path.stem in self.poses:
+            kinds = narrow(kinds, persons == 1, limbs_of(self.poses[path.stem]))
         return Sample(read_image(path), kinds, persons, read_side(self.sides, path, kinds.shape))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from native import cache_directory
+from m2fp.c_library import cache_directory
 from synthetic import classes
 from synthetic.rasteriser import contiguous
 
@@ -40,7 +40,7 @@ class AssetsMissing(FileNotFoundError):
 def asset(name: str) -> Path:
     path = cache_directory() / name
     if not path.exists():
-        raise AssetsMissing(f"{path} is missing: run Models/synthetic/build_assets.py")
+        raise AssetsMissing(f"{path} is missing: run python3 Models build_assets")
     return path
 
 
@@ -241,7 +241,7 @@ class Body:
 
 @functools.cache
 def load() -> Body:
-    """The body; raises `AssetsMissing` until `build_assets.py` has run."""
+    """The body; raises `AssetsMissing` until `build_assets` has run."""
     return Body(asset("body.npz"))
 
 

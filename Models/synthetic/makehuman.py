@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from native import cache_directory
+from m2fp.c_library import cache_directory
 
 AXES = {"x_scale": 0, "y_scale": 1, "z_scale": 2}
 FILE = "makehuman.npz"
@@ -204,7 +204,7 @@ def build(folder: Path, out: Path, vertices: int) -> int:
 
 @functools.cache
 def items() -> dict[str, Item]:
-    """The packed items by name; none where `build_assets.py` ran without MakeHuman's folder."""
+    """The packed items by name; none where `build_assets` ran without MakeHuman's folder."""
     path = cache_directory() / FILE
     if not path.exists():
         return {}

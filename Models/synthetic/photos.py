@@ -317,6 +317,6 @@ class Bank:
 
 @functools.cache
 def bank(split: str) -> Bank:
-    """The photos of "train" or "heldout"; raises `AssetsMissing` until `build_assets.py` has
+    """The photos of "train" or "heldout"; raises `AssetsMissing` until `build_assets` has
     run."""
     return Bank(asset("photos.npz"), split)

@@ -1,6 +1,6 @@
 """MakeHuman's items by what they are: which part of which mesh is a jacket, trousers, a sock.
 
-Empty where `build_assets.py` ran without MakeHuman's folder.
+Empty where `build_assets` ran without MakeHuman's folder.
 """
 
 from __future__ import annotations

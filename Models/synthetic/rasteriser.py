@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-import native
+from m2fp import c_library
 
 SOURCE = Path(__file__).with_name("rasteriser.c")
 SHADOW_MAP_SIDE = 384
@@ -109,7 +109,7 @@ class Light(ctypes.Structure):
 
 
 def library() -> ctypes.CDLL:
-    return native.library(SOURCE)
+    return c_library.library(SOURCE)
 
 
 def contiguous(array: np.ndarray, dtype: type = np.float32) -> np.ndarray:

@@ -38,7 +38,7 @@ def sample(
     """The scene of a seed; the same arguments give the same bytes on the same machine.
 
     The splits share neither people nor photos. `people_free` leaves the people out. Raises
-    `body.AssetsMissing` until `build_assets.py` has run.
+    `body.AssetsMissing` until `build_assets` has run.
     """
     domain = SPLITS.index(split)
     rng = np.random.default_rng((domain, seed))

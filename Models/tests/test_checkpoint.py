@@ -1,15 +1,12 @@
 """Reading checkpoints: layouts, strictness, safety."""
 
 import pickle
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 import torch
 from torch import nn
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from m2fp.checkpoint import CheckpointError, load_strictly, read_state_dict
 

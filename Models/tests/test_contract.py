@@ -1,10 +1,6 @@
 """The contract: what the command reads out of an archive."""
 
-import sys
 import unittest
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from m2fp.config import CONFIGS
 from m2fp.contract import CLASSES, PALETTE, for_dataset, make_contract
@@ -33,9 +29,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(
             made["postprocess"],
             {
-                "mode": "parsing",
-                "parsing_classes": 20,
-                "human_index": 20,
+                "mode": "instances",
                 "top_k": 100,
                 "part_score_threshold": 0.1,
                 "human_score_threshold": 0.1,
@@ -51,10 +45,14 @@ class Contract(unittest.TestCase):
             {key: made["preprocess"][key] for key in ("mode", "width", "height", "pad_value")},
             {"mode": "single", "width": 384, "height": 512, "pad_value": 128},
         )
-        self.assertEqual(
-            made["postprocess"],
-            {"mode": "semantic", "parsing_classes": 20, "human_index": None},
-        )
+        self.assertEqual(made["postprocess"], {"mode": "query_semantic"})
+
+    def test_only_our_own_models_have_their_masks_cleaned(self):
+        made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "MIT", "1.13.1")
+        self.assertEqual(made["postprocess"]["refine"]["radius"], 3)
+        for name in ("m2fp-r101", "m2fp-r50"):
+            made = make_contract(CONFIGS[name], "cihp", "seed:1", "MIT", "1.13.1")
+            self.assertNotIn("refine", made["postprocess"])
 
     def test_our_own_weights_say_what_they_were_trained_on(self):
         made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "Apache-2.0", "1.13.1")

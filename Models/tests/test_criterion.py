@@ -1,11 +1,7 @@
 import math
-import sys
 import unittest
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp import criterion
 from m2fp.criterion import Criterion, Targets, Terms, dice, rank, sample, set_overlap, side_loss

@@ -1,14 +1,10 @@
 """The deformable attention operator, against its formula sampled one place at a time."""
 
 import math
-import sys
 import unittest
-from pathlib import Path
 from unittest import mock
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from m2fp.deformable_attention import DeformableAttention, deformable_attention
 from m2fp.deformable_attention_cpu import DeformableAttentionCPU

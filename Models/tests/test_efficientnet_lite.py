@@ -1,11 +1,7 @@
-import sys
 import unittest
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp.efficientnet_lite import EPSILON, EfficientNetLite, from_published
 

@@ -1,5 +1,4 @@
 import json
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -7,9 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import evaluate
+from commands import evaluate
 from evaluation import photos
 from synthetic import shards
 from synthetic.classes import Scene

@@ -9,16 +9,14 @@ from unittest import mock
 
 import torch
 
-MODELS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(MODELS))
-
-import export
+from commands import export
+from commands.fixture_models import counting_image, make_small_m2fp
 from m2fp import archive
 from m2fp.config import CONFIGS
 from m2fp.contract import for_dataset
 from m2fp.model import M2FP
-from tests.make_fixture_model import counting_image, make_small_m2fp
 
+MODELS = Path(__file__).resolve().parents[1]
 # None is the size that a model is traced at.
 SIZES = ((32, 32), (96, 64), (64, 160), (128, 128), (192, 64), (96, 320))
 
@@ -79,7 +77,7 @@ class Command(unittest.TestCase):
         def note(*words, **_):
             printed.append(" ".join(map(str, words)))
 
-        argv = ["export.py", *map(str, arguments), "--out", str(self.out)]
+        argv = ["export", *map(str, arguments), "--out", str(self.out)]
         with mock.patch.object(sys, "argv", argv), mock.patch("builtins.print", note):
             code = export.main()
         return code, "\n".join(printed)

@@ -1,15 +1,10 @@
 """The measures on labelled photos, where the right figures can be told by counting."""
 
-import sys
 import unittest
-from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parent))
-
-import evaluate
+from commands import evaluate
 from evaluation import everyday, street
 from evaluation.intervals import interval
 from evaluation.metrics import IGNORED
@@ -19,7 +14,8 @@ from photos.street import StreetPhotos
 from synthetic.classes import (
     COAT, DRESS, FACE, LEFT_ARM, LEFT_LEG, LEFT_SHOE, RIGHT_ARM, RIGHT_LEG, RIGHT_SHOE, UPPER_CLOTHES,
 )  # fmt: skip
-from test_labelled_photos import PhotosTests
+
+from .test_labelled_photos import PhotosTests
 
 GREY = np.full((160, 120, 3), 120, np.uint8)
 

@@ -3,20 +3,18 @@
 import csv
 import hashlib
 import json
-import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from m2fp import samples
 from m2fp.samples import FAR, HELD, PERSON, UNKNOWN, UNKNOWN_PERSON, UNKNOWN_SIDE
-from photos import sides, split
+from photos import cutouts, everyday, sides, split
 from photos.cutouts import Groups, cut_out
 from photos.everyday import BAND, LEFT_WRIST, NOSE, EverydayPhotos, joint_classes
 from photos.street import StreetPhotos, may_be_several
@@ -232,22 +230,68 @@ class EverydayTests(PhotosTests):
 
 class CutOutTests(PhotosTests):
     def test_a_cut_out_is_the_person_and_what_is_held(self):
-        person = cut_out(self.street("0002"))
+        person = cut_out(self.street("0002"), 1)
         self.assertEqual(person.kinds.shape, (120, 50))  # rows 20 to 139, columns 20 to 69
         self.assertEqual(person.persons.sum(), 120 * 40 + 20 * 10)
 
     def test_groups_have_instances_over_each_other_and_background_elsewhere(self):
         photos = StreetPhotos(self.data, "train")
         grey = np.full((1, 1, 3), 90, np.uint8)
-        groups = Groups(photos, lambda rng, h, w: np.broadcast_to(grey, (h, w, 3)))
+        others = EverydayPhotos(self.data, "train")
+        groups = Groups(photos, others, lambda rng, h, w: np.broadcast_to(grey, (h, w, 3)))
         rng = np.random.default_rng(0)
-        drawn = [groups.draw(rng) for _ in range(6)]
+        with (
+            mock.patch.object(cutouts, "ONTO_EVERYDAY", 0),
+            mock.patch.object(cutouts, "EVERYDAY", 0),
+        ):
+            drawn = [groups.draw(rng) for _ in range(6)]
         self.assertGreater(max(len(np.unique(s.persons)) for s in drawn), 3)
         for sample in drawn:
             background = samples.kind_classes()[:, 0][sample.kinds] & (sample.kinds != UNKNOWN)
             np.testing.assert_array_equal(sample.persons == 0, background)
             far = sample.kinds == FAR
             self.assertTrue((np.abs(sample.rgb[far].astype(int) - 90) <= 1).all())
+
+    def test_persons_of_everyday_photos_are_pasted_onto_them_as_further_ones(self):
+        photos, others = StreetPhotos(self.data, "train"), EverydayPhotos(self.data, "train")
+        groups = Groups(photos, others, lambda rng, h, w: np.zeros((h, w, 3), np.uint8))
+        rng = np.random.default_rng(3)
+        with (
+            mock.patch.object(cutouts, "ONTO_EVERYDAY", 1),
+            mock.patch.object(cutouts, "EVERYDAY", 1),
+        ):
+            drawn = [groups.draw(rng) for _ in range(8)]
+        # Whoever was there is 1, and pasted ones count on.
+        self.assertGreater(max(s.persons[s.persons != UNKNOWN_PERSON].max() for s in drawn), 2)
+        for sample in drawn:
+            known = sample.kinds[(sample.persons > 0) & (sample.persons != UNKNOWN_PERSON)]
+            self.assertFalse((samples.kind_classes()[known, 0] & (known != UNKNOWN)).any())
+
+    def test_someone_wider_than_the_picture_is_pasted_too(self):
+        lying = np.zeros((60, 400), np.uint8)
+        person = samples.Sample(
+            np.zeros((60, 400, 3), np.uint8), lying + COAT, lying + 1, samples.no_opinion(lying.shape)
+        )
+        groups = Groups(None, None, lambda rng, h, w: np.zeros((h, w, 3), np.uint8))
+        rng = np.random.default_rng(0)
+        with (
+            mock.patch.object(cutouts, "ONTO_EVERYDAY", 0),
+            mock.patch.object(Groups, "_person", lambda self, rng: person),
+        ):
+            for _ in range(10):
+                groups.draw(rng)
+
+
+class MosaicTests(PhotosTests):
+    def test_four_photos_side_by_side_have_persons_of_their_own(self):
+        photos = EverydayPhotos(self.data, "train")
+        with mock.patch.object(everyday, "MOSAICS", 1):
+            sample = photos.draw(np.random.default_rng(0))
+        numbers = set(np.unique(sample.persons).tolist()) - {0, UNKNOWN_PERSON}
+        self.assertEqual(numbers, {1, 2, 3, 4})
+        for number in numbers:
+            kinds = sample.kinds[sample.persons == number]
+            self.assertFalse(samples.kind_classes()[kinds, 0][kinds != UNKNOWN].any())
 
 
 class SidesTests(unittest.TestCase):

@@ -1,11 +1,7 @@
 import itertools
-import sys
 import unittest
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp.matcher import UNMATCHED, Weights, match, pairwise_cross_entropy, pairwise_dice
 

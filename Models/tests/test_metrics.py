@@ -1,12 +1,9 @@
 import json
 import math
-import sys
 import unittest
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from evaluation.metrics import IGNORED, Confusion, Instances, Persons, foreground_iou, matched_iou
 

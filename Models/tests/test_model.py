@@ -1,20 +1,16 @@
 """The network: its size, its names, and that what was made cheap computes the same."""
 
 import dataclasses
-import sys
 import unittest
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from commands.fixture_models import counting_image, make_small_m2fp
 from m2fp.config import CONFIGS
 from m2fp.contract import for_dataset
 from m2fp.layers import MultiHeadAttention, sine_positions
 from m2fp.model import M2FP
-from tests.make_fixture_model import counting_image, make_small_m2fp
 
 
 class Size(unittest.TestCase):

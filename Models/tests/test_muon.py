@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import sys
 import unittest
-from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from m2fp.muon import Muon, is_matrix, orthogonalise  # noqa: E402
+from m2fp.muon import Muon, is_matrix, orthogonalise
 
 
 class MuonTests(unittest.TestCase):

@@ -1,11 +1,7 @@
 import hashlib
-import sys
 import unittest
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from evaluation import coarse, photos
 from evaluation.metrics import IGNORED

@@ -1,17 +1,11 @@
-import sys
 import unittest
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp.postprocess import parse
 
 CONTRACT = {
-    "mode": "parsing",
-    "parsing_classes": 20,
-    "human_index": 20,
+    "mode": "instances",
     "top_k": 100,
     "part_score_threshold": 0.1,
     "human_score_threshold": 0.1,

@@ -1,19 +1,15 @@
 """An archive gives back the weights it was made from."""
 
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 import torch
 
-MODELS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(MODELS))
-
+from commands.recover import RecoveryError, recover
 from m2fp import archive
 from m2fp.config import CONFIGS
 from m2fp.model import M2FP
-from recover import RecoveryError, recover
 
 
 def archived(model: M2FP) -> torch.jit.ScriptModule:

@@ -1,10 +1,6 @@
-import sys
 import unittest
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from benchmark import report
+from reference import report
 
 
 class ReportTest(unittest.TestCase):

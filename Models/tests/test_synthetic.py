@@ -1,9 +1,8 @@
-"""The generator's pieces that need no assets; `Models/synthetic/check.py` tests whole scenes."""
+"""The generator's pieces that need no assets; `commands/check_scenes.py` tests whole scenes."""
 
 from __future__ import annotations
 
 import struct
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -12,7 +11,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from commands import render
 from synthetic import (
     accessories,
     background,
@@ -28,9 +27,9 @@ from synthetic import (
     pieces,
     rasteriser,
     sensor,
-)  # noqa: E402
-from synthetic import camera, person, pose, render, scene, shapes, shards, things  # noqa: E402
-from synthetic.mesh import Layer  # noqa: E402
+)
+from synthetic import camera, person, pose, scene, shapes, shards, things
+from synthetic.mesh import Layer
 
 
 def bank() -> SimpleNamespace:

@@ -1,7 +1,6 @@
 import argparse
 import copy
 import pickle
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -9,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import train
+from commands import train
 from m2fp.config import CONFIGS
 from m2fp.model import M2FP
 from m2fp.samples import PERSON, UNKNOWN_PERSON, from_scene

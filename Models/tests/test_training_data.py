@@ -1,12 +1,9 @@
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from m2fp import criterion, samples
 from m2fp.samples import UNKNOWN, UNKNOWN_PERSON, from_scene, kind

@@ -1,4 +1,5 @@
-#include "m2fp_torch.h"
+#define _GNU_SOURCE
+#include "m2fp_torch_loader.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,16 +11,48 @@
 
 #include "unused_libraries.h"
 
-// What libgomp, oneDNN and libtorch read from the environment when they are loaded. Set before
-// `main`, because setenv is not safe beside threads. A user's own value wins.
-__attribute__((constructor)) static void set_environment(void) {
-  // libgomp spins 300,000 times at a barrier before it sleeps: with one other busy process on the
-  // machine an image takes six times as long.
-  setenv("GOMP_SPINCOUNT", "1000", 0);
-  // oneDNN keeps compiled primitives per input shape, 1024 by default, and torch as many again: over
-  // a folder of mixed sizes memory creeps. One shape of the network needs about 100.
-  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256", 0);
-  setenv("LRU_CACHE_CAPACITY", "256", 0);
+// What libgomp, oneDNN and libtorch read from the environment when they are loaded. A user's own value
+// wins.
+static char *const kVariables[] = {
+    // libgomp spins 300,000 times at a barrier before it sleeps: with one other busy process on the
+    // machine an image takes six times as long.
+    "GOMP_SPINCOUNT=1000",
+    // oneDNN keeps compiled primitives per input shape, 1024 by default, and torch as many again: over
+    // a folder of mixed sizes memory creeps. One shape of the network needs about 100.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY=256",
+    "LRU_CACHE_CAPACITY=256",
+};
+enum { kVariableCount = sizeof kVariables / sizeof *kVariables };
+
+static bool is_set(const char *variable) {
+  const size_t length = (size_t)(strchr(variable, '=') - variable) + 1;
+  for (char **entry = environ; entry && *entry; ++entry) {
+    if (strncmp(*entry, variable, length) == 0) return true;
+  }
+  return false;
+}
+
+// Adds those variables that are not set.
+//
+// Not by setenv, which frees what another thread may be reading; the old list stays, and one store puts
+// the new one in its place. Not in a constructor either: one of Swift's finds the arguments by where
+// the environment lies.
+static void set_environment(void) {
+  size_t count = 0;
+  while (environ && environ[count]) ++count;
+  char **const list = malloc((count + kVariableCount + 1) * sizeof *list);
+  if (!list) return;
+  if (count) memcpy(list, environ, count * sizeof *list);
+  const size_t before = count;
+  for (int i = 0; i < kVariableCount; ++i) {
+    if (!is_set(kVariables[i])) list[count++] = kVariables[i];
+  }
+  list[count] = NULL;
+  if (count == before) {
+    free(list);
+  } else {
+    environ = list;
+  }
 }
 
 typedef const m2fp_torch_api *(*get_api)(size_t version);
@@ -29,6 +62,7 @@ static const char *const kLibrary = "libM2FPTorch.so";
 static const char *const kFolders[] = {".", "../lib/m2fp"};
 
 static void *open_library(const char *path) {
+  set_environment();
   m2fp_keep_out_unused_libraries();
   void *const library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
   if (library) return library;

@@ -40,9 +40,9 @@ struct m2fp_session {
   std::vector<float> input;
   int64_t height = 0;
   int64_t width = 0;
-  // The outputs that the last m2fp_output points into.
-  at::Tensor class_logits;
-  at::Tensor mask_logits;
+  // What the last m2fp_output points into.
+  std::vector<at::Tensor> outputs;
+  std::vector<m2fp_tensor> tensors;
 };
 
 namespace {
@@ -125,6 +125,16 @@ Function find_symbol(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
 }
 
+// The file, without links, of the library that an address is in; empty if it is in none.
+std::string library_of(void* address) {
+  Dl_info where;
+  if (!address || !dladdr(address, &where) || !where.dli_fname) return "";
+  char* const resolved = realpath(where.dli_fname, nullptr);
+  const std::string path = resolved ? resolved : where.dli_fname;
+  std::free(resolved);
+  return path;
+}
+
 // OpenBLAS built on POSIX threads ignores OpenMP's counts and keeps one pool for the process.
 void limit_posix_openblas(int threads) {
   const auto parallel = find_symbol<OpenBLASParallel>("openblas_get_parallel");
@@ -133,13 +143,19 @@ void limit_posix_openblas(int threads) {
   if (parallel && set_threads && parallel() == kPosixThreads) set_threads(threads);
 }
 
-at::Tensor tensor_output(const c10::IValue& value, int64_t dimensions, const char* name) {
-  if (!value.isTensor()) throw UnexpectedOutput(std::string(name) + " is not a tensor");
-  const at::Tensor tensor = value.toTensor().to(at::kFloat).contiguous();
-  if (tensor.dim() != dimensions || tensor.size(0) != 1) {
-    throw UnexpectedOutput(std::string(name) + " has an unexpected shape");
+// Appends the tensors of a value, in order.
+void collect_tensors(const c10::IValue& value, std::vector<at::Tensor>& tensors) {
+  if (value.isTensor()) {
+    tensors.push_back(value.toTensor().to(at::kFloat).contiguous());
+  } else if (value.isTuple()) {
+    for (const c10::IValue& element : value.toTupleRef().elements()) {
+      collect_tensors(element, tensors);
+    }
+  } else if (value.isList()) {
+    for (const c10::IValue& element : value.toListRef()) collect_tensors(element, tensors);
+  } else {
+    throw UnexpectedOutput("it returns a " + value.tagKind() + ", which is no tensor");
   }
-  return tensor;
 }
 
 m2fp_model* model_load(
@@ -201,26 +217,17 @@ bool session_run(m2fp_session* session, m2fp_output* output, m2fp_torch_error* e
     c10::InferenceMode inference;
     torch::jit::GraphOptimizerEnabledGuard no_specialisation(false);
     // The last outputs are released before the run, not after it.
-    session->class_logits.reset();
-    session->mask_logits.reset();
+    session->tensors.clear();
+    session->outputs.clear();
     const at::Tensor input = at::from_blob(
         session->input.data(), {1, 3, session->height, session->width}, at::kFloat);
-    const c10::IValue result = session->module.forward({input});
-    if (!result.isTuple() || result.toTupleRef().elements().size() != 2) {
-      throw UnexpectedOutput("the network does not return two tensors");
+    collect_tensors(session->module.forward({input}), session->outputs);
+    for (const at::Tensor& tensor : session->outputs) {
+      session->tensors.push_back(
+          {tensor.data_ptr<float>(), tensor.sizes().data(), static_cast<int32_t>(tensor.dim())});
     }
-    const auto& elements = result.toTupleRef().elements();
-    session->class_logits = tensor_output(elements[0], 3, "the class logits");
-    session->mask_logits = tensor_output(elements[1], 4, "the mask logits");
-    if (session->class_logits.size(1) != session->mask_logits.size(1)) {
-      throw UnexpectedOutput("class and mask logits disagree on the number of queries");
-    }
-    output->queries = static_cast<int32_t>(session->class_logits.size(1));
-    output->classes = static_cast<int32_t>(session->class_logits.size(2));
-    output->mask_height = static_cast<int32_t>(session->mask_logits.size(2));
-    output->mask_width = static_cast<int32_t>(session->mask_logits.size(3));
-    output->class_logits = session->class_logits.data_ptr<float>();
-    output->mask_logits = session->mask_logits.data_ptr<float>();
+    output->tensors = session->tensors.data();
+    output->count = static_cast<int32_t>(session->tensors.size());
   });
 }
 
@@ -257,16 +264,13 @@ void describe_runtime(m2fp_runtime_info* info) {
           config.substr(from, config.find('\n', from) - from).c_str());
     }
   });
-  Dl_info where;
-  void* const sgemm = dlsym(RTLD_DEFAULT, "sgemm_");
-  if (sgemm && dladdr(sgemm, &where) && where.dli_fname) {
-    char* const resolved = realpath(where.dli_fname, nullptr);
-    std::snprintf(
-        info->blas_path, sizeof info->blas_path, "%s", resolved ? resolved : where.dli_fname);
-    std::free(resolved);
-  }
-  if (const auto config = find_symbol<OpenBLASConfig>("openblas_get_config")) {
-    if (std::strstr(info->blas_path, "openblas")) {
+  const std::string blas = library_of(dlsym(RTLD_DEFAULT, "sgemm_"));
+  std::snprintf(info->blas_path, sizeof info->blas_path, "%s", blas.c_str());
+  // OpenBLAS's libblas and libopenblas share a folder; one that serves others alone lies elsewhere.
+  const auto config = find_symbol<OpenBLASConfig>("openblas_get_config");
+  if (config) {
+    const std::string openblas = library_of(reinterpret_cast<void*>(config));
+    if (blas.substr(0, blas.rfind('/')) == openblas.substr(0, openblas.rfind('/'))) {
       std::snprintf(info->blas_config, sizeof info->blas_config, "%s", config());
     }
   }

@@ -8,7 +8,7 @@ import M2FPInference
 /// the first worker is made, and its weights are shared by all.
 ///
 /// ```swift
-/// let parser = try Parser(ModelArchive(path: "m2fp-tiny.pt"))
+/// let parser = try Parser(model: .named("m2fp-tiny"))
 /// let worker = try parser.makeWorker(threads: 1)
 /// let parsed = try worker.parse(bytes)
 /// let map = try parsed.encode(.labelMap)
@@ -31,6 +31,21 @@ public final class Parser: Sendable {
   private let makeSession: SessionFactory
   /// Those that no thread uses at the moment: they keep scratch memory.
   private let preprocessors = Locked<[UncheckedBox<Preprocessor>]>([])
+
+  /// Makes a parser for a model that is found by its name, or that lies in a file.
+  ///
+  /// - Parameters:
+  ///   - model: Which.
+  ///   - locator: Where models are looked for by name.
+  ///   - options: How photos are parsed.
+  /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelMissing``, or
+  ///   ``RunFailure/Kind/modelContract`` where the archive is damaged or of another version.
+  public convenience init(
+    model: ModelReference, in locator: ModelLocator = .standard,
+    options: ParserOptions = ParserOptions()
+  ) throws(RunFailure) {
+    self.init(try locator.open(model), options: options)
+  }
 
   /// Makes a parser for a model.
   ///

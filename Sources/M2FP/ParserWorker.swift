@@ -29,34 +29,46 @@ public final class ParserWorker {
 
   /// Runs the network and merges what it returns.
   ///
-  /// - Throws: ``FileFailure`` of stage `infer`.
+  /// - Throws: ``FileFailure`` of stage `infer`: also where the network does not return what its
+  ///   contract promises, or no numbers.
   public func infer(_ decoded: DecodedPhoto) throws(FileFailure) -> ParsedPhoto {
     var times = decoded.times
     let start = DispatchTime.now().uptimeNanoseconds
-    var merge = StageTimes()
-    let options = parser.options
-    let result = try session.run(
+    var merging = StageTimes()
+    let result = try run(decoded) { (output) throws(FileFailure) in
+      try merging.measure(.merge) { () throws(FileFailure) in try merge(output, of: decoded) }
+    }
+    let seconds = merging.seconds[.merge] ?? 0
+    times.add(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 - seconds, to: .infer)
+    times.add(seconds, to: .merge)
+    let remapped = parser.options.remap.map { result.remapped(by: $0) }
+    return ParsedPhoto(
+      source: decoded.source, warnings: decoded.warnings, result: remapped ?? result,
+      unmapped: remapped == nil ? nil : result, photo: decoded.original, times: times,
+      encoder: parser.encoder)
+  }
+
+  /// Runs the network on a photo and lends out what it returned.
+  package func run<Result>(
+    _ decoded: DecodedPhoto, _ body: (NetworkOutput) throws(FileFailure) -> Result
+  ) throws(FileFailure) -> Result {
+    try session.run(
       width: decoded.geometry.inputWidth, height: decoded.geometry.inputHeight,
       fill: { preprocessor.fill($0, content: decoded.content, geometry: decoded.geometry) },
-      body: { output -> (own: ParsingResult, shown: ParsingResult)? in
-        merge.measure(.merge) {
-          // A network that lost its numbers finds nobody, which is no result.
-          guard output.isFinite else { return nil }
-          let result = postprocessor.run(
-            output, geometry: decoded.geometry, persons: options.persons)
-          return (result, options.remap.map { result.remapped(by: $0) } ?? result)
-        }
-      })
-    guard let result else {
+      body: body)
+  }
+
+  /// Turns what the network returned for a photo into the result at the photo's size, in the model's
+  /// own classes.
+  package func merge(
+    _ output: NetworkOutput, of decoded: DecodedPhoto
+  ) throws(FileFailure) -> ParsingResult {
+    // A network that lost its numbers finds nobody, which is no result.
+    guard output.isFinite else {
       throw FileFailure(
         stage: .infer, code: .inference, message: "the network returned values that are no numbers")
     }
-    let merging = merge.seconds[.merge] ?? 0
-    times.add(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 - merging, to: .infer)
-    times.add(merging, to: .merge)
-    return ParsedPhoto(
-      source: decoded.source, warnings: decoded.warnings, result: result.shown,
-      unmapped: options.remap == nil ? nil : result.own, photo: decoded.original, times: times,
-      encoder: parser.encoder)
+    return try postprocessor.run(
+      output, geometry: decoded.geometry, persons: parser.options.persons)
   }
 }

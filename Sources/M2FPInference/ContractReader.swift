@@ -14,16 +14,16 @@ extension ModelContract {
       let formatVersion: Int
       enum CodingKeys: String, CodingKey { case formatVersion = "format_version" }
     }
-    let supported = Self.supportedFormatVersion
+    let newest = Self.formatVersion
     let contract: ModelContract
     do {
       let version = try JSONDecoder().decode(Version.self, from: json).formatVersion
-      guard version == supported else {
+      guard (1...newest).contains(version) else {
         throw RunFailure(
           .modelContract,
-          "\(path) has a contract of version \(version), and this m2fp reads version "
-            + "\(supported)",
-          detail: .contractVersion(isNewer: version > supported))
+          "\(path) has a contract of version \(version), and this m2fp reads versions 1 to "
+            + "\(newest)",
+          detail: .contractVersion(isNewer: version > newest))
       }
       contract = try JSONDecoder().decode(ModelContract.self, from: json)
     } catch let failure as RunFailure {
@@ -42,11 +42,18 @@ extension ModelContract {
     self = contract
   }
 
+  /// Which field is wrong, and how.
   private static func describe(_ error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, _): "'\(key.stringValue)' is missing"
+    func field(_ path: [any CodingKey]) -> String {
+      "'\(path.map(\.stringValue).joined(separator: "."))'"
+    }
+    return switch error {
+    case DecodingError.keyNotFound(let key, let context):
+      "\(field(context.codingPath + [key])) is missing"
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-      "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has the wrong type"
+      "\(field(context.codingPath)) has the wrong type"
+    case DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty:
+      "\(field(context.codingPath)): \(context.debugDescription)"
     default: "it is not valid JSON"
     }
   }

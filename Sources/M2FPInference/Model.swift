@@ -1,4 +1,4 @@
-import CTorchLoader
+import CTorchInterface
 import Foundation
 import M2FPCore
 import M2FPFiles

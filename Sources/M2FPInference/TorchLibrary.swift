@@ -1,3 +1,4 @@
+import CTorchInterface
 import CTorchLoader
 import M2FPCore
 import SystemPackage

@@ -1,4 +1,4 @@
-import CTorchLoader
+import CTorchInterface
 import M2FPCore
 
 /// What inference runs on, for diagnosis.
@@ -37,10 +37,10 @@ public struct TorchRuntimeInfo: Sendable {
     blasConfiguration = text(info.blas_config)
   }
 
-  /// Which BLAS it is, told from the library's path (Debian keeps each in a folder of its own).
+  /// Which BLAS it is: OpenBLAS says so itself, the reference one lies under its standard name.
   public var blas: BLAS {
-    if blasPath.contains("openblas") {
-      return blasPath.contains("openmp") ? .openBLASOpenMP : .openBLASThreads
+    if !blasConfiguration.isEmpty {
+      return blasConfiguration.contains("USE_OPENMP") ? .openBLASOpenMP : .openBLASThreads
     }
     return blasPath.contains("/blas/") || blasPath.hasSuffix("/libblas.so.3") ? .reference : .other
   }

@@ -1,4 +1,4 @@
-import CTorchLoader
+import CTorchInterface
 import Foundation
 import M2FPCore
 
@@ -32,7 +32,7 @@ public final class TorchSession: NetworkSession {
   public func run<Result>(
     width: Int, height: Int,
     fill: (UnsafeMutableBufferPointer<Float>) -> Void,
-    body: (NetworkOutput) -> Result
+    body: (NetworkOutput) throws(FileFailure) -> Result
   ) throws(FileFailure) -> Result {
     precondition(pthread_equal(thread, pthread_self()) != 0, "a session left its thread")
     var error = m2fp_torch_error()
@@ -42,30 +42,13 @@ public final class TorchSession: NetworkSession {
     fill(UnsafeMutableBufferPointer(start: input, count: 3 * height * width))
     var output = m2fp_output()
     guard model.torch.session_run(handle, &output, &error) else { throw Self.failure(error) }
-    let queries = Int(output.queries)
-    let classes = Int(output.classes)
-    let maskWidth = Int(output.mask_width)
-    let maskHeight = Int(output.mask_height)
-    let contract = model.archive.contract
-    guard classes == contract.networkClasses else {
-      throw FileFailure(
-        stage: .infer, code: .inference,
-        message: "the network returns \(classes) classes and its contract promises "
-          + "\(contract.networkClasses): export the model anew")
+    let tensors = UnsafeBufferPointer(start: output.tensors, count: Int(output.count)).map {
+      let shape = UnsafeBufferPointer(start: $0.shape, count: Int($0.rank)).map(Int.init)
+      return NetworkOutput.Tensor(
+        shape: shape,
+        values: UnsafeBufferPointer(start: $0.values, count: shape.reduce(1, *)))
     }
-    guard queries > 0, maskWidth >= 3, maskWidth <= width, maskHeight >= 3, maskHeight <= height
-    else {
-      throw FileFailure(
-        stage: .infer, code: .inference,
-        message: "the network returns \(queries) masks of \(maskWidth)×\(maskHeight) for an input "
-          + "of \(width)×\(height): export the model anew")
-    }
-    return body(
-      NetworkOutput(
-        queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight,
-        classLogits: UnsafeBufferPointer(start: output.class_logits, count: queries * classes),
-        maskLogits: UnsafeBufferPointer(
-          start: output.mask_logits, count: queries * maskWidth * maskHeight)))
+    return try body(NetworkOutput(tensors: tensors))
   }
 
   /// An operator of a run: its name and sizes, its floating-point operations as a direct computation

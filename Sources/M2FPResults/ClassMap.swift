@@ -52,6 +52,7 @@ package enum ClassMap {
   ///   - names: The outputs that it is one of.
   ///   - record: What its sidecar says.
   ///   - modified: The sidecar's modification time, which the map was given, too.
+  /// - Returns: What it is.
   package static func state(
     _ names: OutputNames, _ record: Record, modified: timespec
   ) -> State {

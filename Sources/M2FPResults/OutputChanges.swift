@@ -84,6 +84,7 @@ package struct OutputChanges: Sendable {
   /// The outputs that the sidecar lists, in the order of ``ResultEncoder/kinds(of:)``.
   ///
   /// - Parameter sizes: Bytes, of those that are made.
+  /// - Returns: One for each file.
   package func outputs(sizes: [OutputKind: Int]) -> [Sidecar.Output] {
     let new = made.map { Sidecar.Output(path: names.path(of: $0), size: sizes[$0] ?? 0) }
     return (kept + new).map { ($0, rank(names.kind(of: $0.path))) }

@@ -1,6 +1,5 @@
 import Glibc
-import M2FPCore
-import M2FPImageIO
+import M2FP
 
 /// Times the stages round the network on made-up data and prints a Markdown table. Of those that run on
 /// one thread it is processor time that is shown: on a busy machine, too, it tells the truth.
@@ -49,85 +48,89 @@ import M2FPImageIO
     let mottled = large.fitted()
     let single = Scene(imageWidth: 3000, imageHeight: 4000, inputWidth: 384, inputHeight: 512)
     let person = single.semantic()
-    for (threads, postprocessor) in postprocessors(contract(.parsing)) {
-      report("merge, 20 masks", small.geometry, threads: threads, runs: 50) {
-        merge(postprocessor, twenty, small).labels.pixels.count
+    for (threads, postprocessor) in postprocessors(instances) {
+      try report("merge, 20 masks", small.size, threads: threads, runs: 50) {
+        try merge(postprocessor, twenty, small).labels.pixels.count
       }
-      report("merge, 40 masks", large.geometry, threads: threads, runs: 10) {
-        merge(postprocessor, forty, large).labels.pixels.count
+      try report("merge, 40 masks", large.size, threads: threads, runs: 10) {
+        try merge(postprocessor, forty, large).labels.pixels.count
       }
-      report("merge, 40 masks, persons", large.geometry, threads: threads, runs: 10) {
-        merge(postprocessor, forty, large, persons: .all).labels.pixels.count
+      try report("merge, 40 masks, persons", large.size, threads: threads, runs: 10) {
+        try merge(postprocessor, forty, large, persons: .all).labels.pixels.count
       }
-      report("merge, 80 mottled masks", large.geometry, threads: threads, runs: 5) {
-        merge(postprocessor, mottled, large).labels.pixels.count
+      try report("merge, 80 mottled masks", large.size, threads: threads, runs: 5) {
+        try merge(postprocessor, mottled, large).labels.pixels.count
       }
     }
-    for (threads, postprocessor) in postprocessors(contract(.semantic)) {
-      report("merge, single-human", single.geometry, threads: threads, runs: 5) {
-        merge(postprocessor, person, single).labels.pixels.count
+    for (threads, postprocessor) in postprocessors(.querySemantic) {
+      try report("merge, single-human", single.size, threads: threads, runs: 5) {
+        try merge(postprocessor, person, single).labels.pixels.count
       }
     }
 
-    let postprocessor = Postprocessor(contract: contract(.parsing), threads: 1)
-    report("merge and colour, 20 masks", small.geometry, runs: 50) {
-      let labels = merge(postprocessor, twenty, small).labels
+    let postprocessor = Postprocessor(contract: contract(instances), threads: 1)
+    try report("merge and colour, 20 masks", small.size, runs: 50) {
+      let labels = try merge(postprocessor, twenty, small).labels
       return Overlay.blend(small.image, labels: labels, palette: Palette.cihp.colours).pixels.count
     }
-    let result = merge(postprocessor, forty, large)
-    report("overlay", large.geometry, runs: 10) {
+    let result = try merge(postprocessor, forty, large)
+    report("overlay", large.size, runs: 10) {
       Overlay.blend(large.image, labels: result.labels, palette: Palette.cihp.colours).pixels.count
     }
     let resizer = Resizer()
-    report("resize to 800 × 600", large.geometry, runs: 10) {
+    report("resize to 800 × 600", large.size, runs: 10) {
       resizer.withResized(large.image, width: 800, height: 600) { Int($0[0]) }
     }
     let jpeg = try JPEGEncoder.rgb(large.image)
-    try report("decode JPEG", large.geometry, runs: 5) {
+    try report("decode JPEG", large.size, runs: 5) {
       try jpeg.withUnsafeBytes { bytes in try ImageDecoder.decode(bytes).image.pixels.count }
     }
-    try report("encode colour map", large.geometry, runs: 5) {
+    try report("encode colour map", large.size, runs: 5) {
       try PNGEncoder.labelMap(result.labels, palette: Palette.cihp.colours).count
     }
-    try report("encode a mask", large.geometry, runs: 5) {
+    try report("encode a mask", large.size, runs: 5) {
       try PNGEncoder.mask(of: 5, in: result.labels).count
     }
-    try report("encode overlay as JPEG", large.geometry, runs: 5) {
+    try report("encode overlay as JPEG", large.size, runs: 5) {
       try JPEGEncoder.rgb(large.image).count
     }
   }
 
+  /// The numbers of threads that are measured.
+  static let threadCounts = [1, 2]
+
   /// One for each number of threads that is measured.
-  static func postprocessors(
-    _ contract: ModelContract
+  private static func postprocessors(
+    _ postprocess: ModelContract.Postprocess
   ) -> [(threads: Int, postprocessor: Postprocessor)] {
-    [1, 2].map { ($0, Postprocessor(contract: contract, threads: $0)) }
+    threadCounts.map { ($0, Postprocessor(contract: contract(postprocess), threads: $0)) }
   }
 
-  private static func contract(_ mode: ModelContract.Postprocess.Mode) -> ModelContract {
+  private static let instances = ModelContract.Postprocess.instances(
+    ModelContract.InstanceRules(
+      topK: 100, partScoreThreshold: 0.1, humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5,
+      maskThreshold: 0.5))
+
+  private static func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
     ModelContract(
       model: "bench", classes: Palette.cihp.colours.map(\.hex), palette: Palette.cihp.colours,
       preprocess: ModelContract.Preprocess(
         geometry: .multi(shortSide: 640, maxSide: 1333), divisor: 32, mean: [0, 0, 0],
         std: [1, 1, 1]),
-      postprocess: mode == .semantic
-        ? ModelContract.Postprocess(mode: mode, parsingClasses: 20)
-        : ModelContract.Postprocess(
-          mode: mode, parsingClasses: 20, humanIndex: 20, topK: 100, partScoreThreshold: 0.1,
-          humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5),
-      licence: "none", commercialUse: true, sourceSHA256: "seed:1", torchVersion: "none")
+      postprocess: postprocess, licence: "none", commercialUse: true, sourceSHA256: "seed:1",
+      torchVersion: "none")
   }
 
   private static func merge(
     _ postprocessor: Postprocessor, _ logits: Logits, _ scene: Scene, persons: PersonRules? = nil
-  ) -> ParsingResult {
-    logits.classLogits.withUnsafeBufferPointer { classLogits in
-      logits.maskLogits.withUnsafeBufferPointer { maskLogits in
-        postprocessor.run(
-          NetworkOutput(
-            queries: 100, classes: logits.classes, maskWidth: scene.maskWidth,
-            maskHeight: scene.maskHeight, classLogits: classLogits, maskLogits: maskLogits),
-          geometry: scene.geometry, persons: persons)
+  ) throws(FileFailure) -> ParsingResult {
+    try logits.classLogits.withUnsafeBufferPointer { (classLogits) throws(FileFailure) in
+      try logits.maskLogits.withUnsafeBufferPointer { (maskLogits) throws(FileFailure) in
+        try postprocessor.run(
+          NetworkOutput(tensors: [
+            .init(shape: [1, 100, logits.classes], values: classLogits),
+            .init(shape: [1, 100, scene.maskHeight, scene.maskWidth], values: maskLogits),
+          ]), geometry: scene.geometry, persons: persons)
       }
     }
   }
@@ -139,10 +142,10 @@ import M2FPImageIO
 
   /// Runs `body` once and then `runs` times, and prints a row with the time that it takes: of the
   /// processor on one thread, of the clock on more.
-  static func report(
-    _ stage: String, _ geometry: NetworkGeometry, threads: Int = 1, runs: Int,
-    _ body: () throws -> Int
-  ) rethrows {
+  static func report<Failure>(
+    _ stage: String, _ size: (width: Int, height: Int), threads: Int = 1, runs: Int,
+    _ body: () throws(Failure) -> Int
+  ) throws(Failure) {
     let clock = threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC
     var checksum = try body()
     var times: [Double] = []
@@ -154,9 +157,9 @@ import M2FPImageIO
     // Used, so that the work cannot be left out.
     precondition(checksum > 0)
     times.sort()
-    let size = "\(geometry.imageWidth) × \(geometry.imageHeight)"
     print(
-      "| \(stage) | \(size) | \(threads) | \(rounded(times[0])) | \(rounded(times[runs / 2])) |")
+      "| \(stage) | \(size.width) × \(size.height) | \(threads) | \(rounded(times[0])) | \(rounded(times[runs / 2])) |"
+    )
   }
 
   private static func milliseconds(_ clock: clockid_t) -> Double {

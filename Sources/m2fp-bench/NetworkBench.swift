@@ -25,7 +25,7 @@ struct NetworkBench {
       let start = DispatchTime.now().uptimeNanoseconds
       let checksum = try session.run(
         width: width, height: height, fill: fill,
-        body: { output in output.classLogits.reduce(0, +) + output.maskLogits[0] })
+        body: { output in output.tensors.reduce(0) { $0 + ($1.values.first ?? 0) } })
       let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
       precondition(checksum.isFinite)
       print(seconds, Self.peakMemory())

@@ -13,6 +13,7 @@ struct Scene {
   let maskWidth: Int
   let maskHeight: Int
   let image: RGBImage
+  var size: (width: Int, height: Int) { (image.width, image.height) }
 
   init(imageWidth: Int, imageHeight: Int, inputWidth: Int, inputHeight: Int) {
     let scale = min(
@@ -55,7 +56,7 @@ struct Scene {
     }
   }
 
-  /// What weights without training, whose heads were fitted as Models/parity.py fits them, return:
+  /// What weights without training, whose heads were fitted as Models/commands/parity.py fits them, return:
   /// each mask is a mixture of eight mottled planes, 80 of them are instances, and together they cover
   /// the photo some 25 times, nearly everywhere with several classes.
   func fitted() -> Logits {

@@ -34,19 +34,23 @@ private func checkPostprocess(_ contract: ModelContract) {
   let (side, image, queries, classes) = (8, 16, 2, contract.networkClasses)
   var logits = [Float](repeating: 0, count: queries * classes)
   logits[1] = 9
-  logits[classes + contract.postprocess.parsingClasses - 1] = 9
+  logits[classes + contract.classes.count - 1] = 9
   let masks = (0..<(queries * side * side)).map { Float($0 % 7) - 3 }
   let geometry = NetworkGeometry(
     imageWidth: image, imageHeight: image, contentWidth: image, contentHeight: image, offsetX: 0,
     offsetY: 0, inputWidth: image, inputHeight: image)
   logits.withUnsafeBufferPointer { logits in
     masks.withUnsafeBufferPointer { masks in
-      let result = Postprocessor(contract: contract, threads: 1).run(
-        NetworkOutput(
-          queries: queries, classes: classes, maskWidth: side, maskHeight: side,
-          classLogits: logits, maskLogits: masks),
-        geometry: geometry, persons: PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1))
-      precondition(result.labels.pixels.allSatisfy { $0 < contract.postprocess.parsingClasses })
+      let output = NetworkOutput(tensors: [
+        .init(shape: [1, queries, classes], values: logits),
+        .init(shape: [1, queries, side, side], values: masks),
+      ])
+      guard
+        let result = try? Postprocessor(contract: contract, threads: 1).run(
+          output, geometry: geometry,
+          persons: PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1))
+      else { preconditionFailure("the output has the shapes of the contract") }
+      precondition(result.labels.pixels.allSatisfy { $0 < contract.classes.count })
       precondition(result.classPixelCounts.reduce(0, +) == image * image)
     }
   }

@@ -30,17 +30,21 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
   let results = [1, 3].map { threads in
     logits.withUnsafeBufferPointer { logits in
       masks.withUnsafeBufferPointer { masks in
-        Postprocessor(contract: contract, threads: threads).run(
-          NetworkOutput(
-            queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight,
-            classLogits: logits, maskLogits: masks),
-          geometry: geometry, persons: rules)
+        let output = NetworkOutput(tensors: [
+          .init(shape: [1, queries, classes], values: logits),
+          .init(shape: [1, queries, maskHeight, maskWidth], values: masks),
+        ])
+        guard
+          let result = try? Postprocessor(contract: contract, threads: threads).run(
+            output, geometry: geometry, persons: rules)
+        else { preconditionFailure("the output has the shapes of the contract") }
+        return result
       }
     }
   }
   let labels = results[0].labels.pixels
   precondition(labels.count == imageWidth * imageHeight)
-  precondition(labels.allSatisfy { $0 < contract.postprocess.parsingClasses })
+  precondition(labels.allSatisfy { $0 < contract.classes.count })
   precondition(results[0].classPixelCounts.reduce(0, +) == labels.count)
   precondition(results[1].labels == results[0].labels)
   precondition(results[1].classPixelCounts == results[0].classPixelCounts)
@@ -57,7 +61,8 @@ private func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract
 }
 
 private let parsing = contract(
-  .init(
-    mode: .parsing, parsingClasses: 4, humanIndex: 4, topK: 6, partScoreThreshold: 0.05,
-    humanScoreThreshold: 0.05, semanticScoreThreshold: 0.3, maskThreshold: 0.4))
-private let semantic = contract(.init(mode: .semantic, parsingClasses: 4))
+  .instances(
+    .init(
+      topK: 6, partScoreThreshold: 0.05, humanScoreThreshold: 0.05, semanticScoreThreshold: 0.3,
+      maskThreshold: 0.4)))
+private let semantic = contract(.querySemantic)

@@ -18,7 +18,7 @@ extension CLIFixture {
   static var models: String { Fixtures.path("models") }
   static var model: String { environment["TRIAL_MODEL"] ?? models + "/colour-multi.pt" }
   static var shippedModel: String {
-    Fixtures.package.appendingPathComponent("Models/m2fp-tiny.pt").path
+    Fixtures.package.appendingPathComponent("Models/archives/m2fp-tiny.pt").path
   }
 
   /// The binary that the package manager built beside the tests, or that of the environment.

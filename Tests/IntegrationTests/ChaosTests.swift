@@ -1,4 +1,5 @@
 import Foundation
+import M2FPCore
 import M2FPImageIO
 import TestSupport
 import Testing
@@ -112,6 +113,54 @@ import Testing
       try await Task.sleep(for: .milliseconds(2))
     }
     run.process.send(SIGKILL)
+  }
+
+  /// Results that are rendered, and class maps that a person has corrected, outlast kills, too.
+  @Test func killedWhileItRendersARunGoesOnAndKeepsWhatWasEdited() async throws {
+    let rounds = Self.number("CHAOS_ROUNDS", default: 4)
+    let seed = Self.number("TRIAL_SEED", default: 1)
+    var random = SplitMix64(seed: UInt64(truncatingIfNeeded: seed))
+    try #require(try await parse("in", "--out", "parsed", "--quiet").code == 0)
+    var edited: [String: Data] = [:]
+    for number in stride(from: 0, to: Self.photos, by: 4) {
+      let name = Self.name(number).dropLast(".png".count) + ".m2fp.png"
+      let map = try ImageDecoder.labels([UInt8](folder.read("parsed/" + name)))
+      var labels = LabelMap(
+        width: map.width, height: map.height, pixels: map.values.map { UInt8($0) })
+      for pixel in 0..<labels.width { labels.pixels[pixel] = 1 }
+      edited[String(name)] = PNGEncoder.grey(labels).data
+      try folder.write("parsed/" + name, PNGEncoder.grey(labels).data)
+    }
+    func startAnew() throws {
+      try? folder.remove("out")
+      // Times and all.
+      let copy = Process()
+      copy.executableURL = URL(fileURLWithPath: "/bin/cp")
+      copy.arguments = ["-a", folder.path("parsed"), folder.path("out")]
+      try copy.run()
+      copy.waitUntilExit()
+      try #require(copy.terminationStatus == 0)
+    }
+    let arguments = ["render", "out", "--photos", "in", "--overlay", "--persons", "--json"]
+    try startAnew()
+    let begin = ContinuousClock.now
+    let whole = try await run(arguments)
+    let undisturbed = ContinuousClock.now - begin
+    #expect(whole.code == 0 && whole.summary?.edited == edited.count, "\(whole.error)")
+    let reference = try folder.tree("out")
+    var kills = 0
+    for _ in 0..<rounds {
+      try startAnew()
+      let run = try start(arguments)
+      try await Task.sleep(for: undisturbed * Double.random(in: 0.1...1, using: &random))
+      run.process.send(SIGKILL)
+      if try await run.finish().signal == SIGKILL { kills += 1 }
+      for (name, map) in edited { #expect(try folder.read("out/" + name) == map) }
+      #expect(try await self.run(arguments).code == 0)
+      #expect(try folder.tree("out") == reference)
+    }
+    print(
+      "chaos (seed \(seed)): \(kills) kills of runs that render; \(edited.count) edited maps kept")
   }
 
   @Test func aFullDiskLeavesWholeFilesAndTheNextRunGoesOn() async throws {

@@ -44,6 +44,38 @@ struct ConfigurationTests: CLIFixture {
     #expect(other.output.contains("model = \"colour-multi\""), "a key at the top is for all")
   }
 
+  /// The user's file, over it the folder's, over that the environment, over all the command line.
+  @Test func sourcesOfDefaultsHaveAnOrder() async throws {
+    try write("masks = \"hat\"\njobs = 3\nmax_side = 640\n", to: "home/.config/m2fp/m2fp.toml")
+    try write("masks = \"hair\"\njobs = 2\n", to: "m2fp.toml")
+    var environment = [
+      "HOME": folder.path + "/home", "XDG_CONFIG_HOME": "", "M2FP_MASKS": "face",
+      "M2FP_OVERLAY": "1",
+    ]
+    let shown = try await run("config", "show", "parse", environment: environment)
+    let lines = shown.output.split(separator: "\n").map(String.init)
+    for (setting, origin) in [
+      ("masks = \"face\"", "M2FP_MASKS"), ("overlay = true", "M2FP_OVERLAY"),
+      ("jobs = 2", "m2fp.toml"), ("max-side = 640", "home/.config/m2fp/m2fp.toml"),
+    ] {
+      #expect(lines.contains { $0.hasPrefix(setting) && $0.hasSuffix(origin) }, "\(shown.output)")
+    }
+    try addPhoto("a.png")
+    let result = try await run(
+      "parse", "a.png", "--model", Self.model, "--no-overlay", environment: environment)
+    #expect(result.code == 0, "\(result.error)")
+    #expect(folder.exists("a.m2fp/face.png") && !folder.exists("a.m2fp/hair.png"))
+    #expect(!folder.exists("a.m2fp.overlay.jpg"))
+
+    environment["M2FP_OVERLAY"] = "perhaps"
+    let wrong = try await run("parse", "a.png", environment: environment)
+    #expect(wrong.code == 64 && wrong.error.contains("M2FP_OVERLAY is a switch"))
+    environment["M2FP_OVERLAY"] = ""
+    environment["M2FP_JOBS"] = "many"
+    let text = try await run("parse", "a.png", environment: environment)
+    #expect(text.code == 64 && text.error.contains("In what sets defaults, M2FP_"))
+  }
+
   @Test func whatConfigShowPrintsIsAConfiguration() async throws {
     let shown = try await run("config", "show")
     #expect(shown.code == 0)

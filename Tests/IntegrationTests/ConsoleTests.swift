@@ -71,4 +71,18 @@ struct ConsoleTests: CLIFixture {
     #expect(try folder.text("code") == "0\n")
     #expect((0..<12).allSatisfy { folder.exists("in/\($0).m2fp.json") })
   }
+
+  /// What `m2fp classes` prints on a terminal.
+  @Test(arguments: [
+    ("TERM=xterm", "", true), ("TERM=dumb", "", false), ("TERM=xterm NO_COLOR=1", "", false),
+    ("TERM=xterm NO_COLOR=1", "--color always", true), ("TERM=xterm", "--color never", false),
+  ]) func coloursAreAskedForAndRefused(
+    environment: String, option: String, isColoured: Bool
+  ) async throws {
+    let result = try await shell(
+      "env -u NO_COLOR \(environment) script -qec \"$M2FP classes --no-config \(option)\" /dev/null"
+    )
+    #expect(result.output.contains("left-arm"), "\(result.error)")
+    #expect(result.output.contains("\u{1B}[") == isColoured)
+  }
 }

@@ -19,7 +19,7 @@ struct ModelsTests: CLIFixture {
   }
 
   @Test func theDefaultModelSaysWhatItLearnedFrom() async throws {
-    let shipped = Fixtures.package.appendingPathComponent("Models").path
+    let shipped = Fixtures.package.appendingPathComponent("Models/archives").path
     let result = try await run("models", environment: ["M2FP_MODELS": shipped])
     #expect(result.output.contains("m2fp-tiny (default)"))
     #expect(result.output.contains("Clothing Co-Parsing") && result.output.contains("COCO"))

@@ -123,6 +123,7 @@ struct LayeringTests {
     ("// what `m2fp parse` writes", "m2fp parse"),
     (#"let text = "('make install')""#, "make install"), ("/* run `make build` */", "make build"),
     (#"let text = "with Models/export.py.""#, "Models/export.py"),
+    (#"let text = "with 'python3 Models export'.""#, "python3 Models export"),
     ("/// The raw value is the exit code.", "exit code"), ("  exit(1)", "exit("),
     ("_exit(3)", "exit("),
     (#"fail("name it on the command line")"#, "on the command line"),

@@ -6,8 +6,7 @@ enum Layers {
   static let floors: [[String: Set<String>]] = [
     [
       "CFileCalls": [], "CFont": [], "CImageCodec": [], "CLibCrypto": [], "CLibFreeType": [],
-      "CLibJPEG": [],
-      "CLibPNG": [], "CLibZip": [], "CRowKernels": [], "CPostprocess": [], "CTorchInterface": [],
+      "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [], "CTorchInterface": [],
       "CTorchLoader": [],
     ],
     ["M2FPCore": ["SystemPackage"]],
@@ -25,8 +24,7 @@ enum Layers {
   /// Who may import a library of C: the others go through its owner.
   static let owners = [
     "CFileCalls": "M2FPFiles", "CFont": "M2FPImageIO", "CImageCodec": "M2FPImageIO",
-    "CLibCrypto": "M2FPFiles",
-    "CLibZip": "M2FPInference", "CRowKernels": "M2FPCore", "CPostprocess": "M2FPCore",
+    "CLibCrypto": "M2FPFiles", "CLibZip": "M2FPInference", "CPostprocess": "M2FPCore",
     "CTorchLoader": "M2FPInference", "CTorchInterface": "M2FPInference",
   ]
 
@@ -97,6 +95,7 @@ struct CommandLineWords {
   private static let scripts = [
     Pattern(mark: ".py", pattern: #"[A-Za-z_/]+\.py\b"#),
     Pattern(mark: ".sh", pattern: #"[A-Za-z_/]+\.sh\b"#),
+    Pattern(mark: "python3", pattern: #"python3 Models [a-z_]+"#),
   ]
 
   private static let exits = [

@@ -20,14 +20,15 @@ protocol BatchFixture: Sendable {
 extension BatchFixture {
   var contract: ModelContract {
     ModelContract(
-      formatVersion: 1, model: "fake", classes: (0..<20).map { "Class-\($0)" },
+      model: "fake", classes: (0..<20).map { "Class-\($0)" },
       palette: (0..<20).map { RGB(UInt8($0), 0, 0) },
       preprocess: .init(
         geometry: .multi(shortSide: 64, maxSide: 128), divisor: 32, mean: [0, 0, 0],
         std: [255, 255, 255]),
-      postprocess: .init(
-        mode: .parsing, parsingClasses: 20, humanIndex: 20, topK: 10, partScoreThreshold: 0.1,
-        humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5),
+      postprocess: .instances(
+        .init(
+          topK: 10, partScoreThreshold: 0.1, humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5,
+          maskThreshold: 0.5)),
       licence: "none", commercialUse: true, sourceSHA256: "", torchVersion: "")
   }
 

@@ -53,6 +53,7 @@ struct OutputLockTests {
     let locks = try lock("", out: "x/y")
     #expect(locks.count == 1 && isLocked(out: "x/y"))
     #expect(!isLocked() && !isLocked(out: "x/z"))
+    withExtendedLifetime(locks) {}
   }
 
   @Test func shardsOfOneRunDoNotExcludeOneAnother() throws {

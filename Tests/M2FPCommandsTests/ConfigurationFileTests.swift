@@ -25,7 +25,8 @@ struct ConfigurationFileTests {
   /// Options that take a path, and what they do with it: a new one must be put on one of the lists.
   @Test func issue17EveryOptionThatNamesAFileIsKnownToReadOrToWriteIt() throws {
     let reading: Set<String> = [
-      "classes", "files-from", "model", "overlay-font", "palette", "predictions", "remap", "truth",
+      "classes", "files-from", "model", "overlay-font", "palette", "photos", "predictions", "remap",
+      "truth",
     ]
     let configurable = Set(M2FPCommand.configurableNames)
     let tool = try JSONDecoder().decode(Tool.self, from: Data(M2FPCommand._dumpHelp().utf8))

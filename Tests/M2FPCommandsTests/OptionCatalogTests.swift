@@ -14,7 +14,7 @@ struct OptionCatalogTests {
   /// Another version of the parser may say it in another way: that is told, and ends nothing else.
   @Test(arguments: ["", "{}", #"{"command":{"name":"m2fp"}}"#, #"{"serializationVersion":9}"#])
   func anUnknownDescriptionIsAFailureAndNoTrap(_ description: String) {
-    let failure = #expect(throws: RunFailure.self) { try OptionCatalog(description: description) }
+    let failure = #expect(throws: RunFailure.self) { try CommandDescription(json: description) }
     #expect(failure?.kind == .internal)
   }
 

@@ -30,6 +30,17 @@ import Testing
     #expect(SpellingSuggestion.nearest(to: text, in: classes) == name)
   }
 
+  /// Whoever wrote less or more of a name meant that one, unless another is nearer.
+  @Test(arguments: [
+    ("--output", "--out"), ("--overlay-op", "--overlay-opacity"), ("--overlays", "--overlay"),
+    ("--persons-mask", "--person-masks"), ("--ou", "--out"),
+  ]) func prefersWhatBeginsAlike(_ text: String, _ name: String) {
+    let options = [
+      "--overlay", "--overlay-opacity", "--out", "--persons", "--person-masks", "--shard",
+    ]
+    #expect(SpellingSuggestion.nearest(to: text, in: options) == name)
+  }
+
   @Test(arguments: ["elephant", "", "xyz"]) func suggestsNothingFarOff(_ text: String) {
     #expect(SpellingSuggestion.nearest(to: text, in: classes) == nil)
   }

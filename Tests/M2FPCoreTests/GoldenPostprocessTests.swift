@@ -13,8 +13,10 @@ import Testing
       let box: [Int]
     }
 
+    enum Mode: String, Decodable { case parsing, semantic }
+
     let name: String
-    let mode: ModelContract.Postprocess.Mode
+    let mode: Mode
     let queries: Int
     let network_classes: Int
     let mask_size: [Int]
@@ -36,13 +38,14 @@ import Testing
         inputWidth: network_size[1], inputHeight: network_size[0])
     }
 
-    var rules: ModelContract.Postprocess {
+    var postprocess: ModelContract.Postprocess {
       switch mode {
       case .parsing:
-        ModelContract.Postprocess(
-          mode: .parsing, parsingClasses: 20, humanIndex: 20, topK: 100, partScoreThreshold: 0.1,
-          humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5)
-      case .semantic: ModelContract.Postprocess(mode: .semantic, parsingClasses: 20)
+        .instances(
+          ModelContract.InstanceRules(
+            topK: 100, partScoreThreshold: 0.1, humanScoreThreshold: 0.1,
+            semanticScoreThreshold: 0.5, maskThreshold: 0.5))
+      case .semantic: .querySemantic
       }
     }
 
@@ -84,8 +87,9 @@ import Testing
       maskHeight: golden.mask_size[0])
     output.classLogits = try golden.floats("logits.f32")
     output.maskLogits = try golden.floats("masks.f32")
-    let result = output.withOutput {
-      Postprocessor(contract: contract(golden.rules), threads: 1)
+    let contract = contract(golden.postprocess, classes: 20)
+    let result = try output.withOutput {
+      try Postprocessor(contract: contract, threads: 1)
         .run($0, geometry: golden.geometry, persons: nil)
     }
     try #expect(result.labels.pixels == [UInt8](golden.bytes("labels.u8")))

@@ -44,7 +44,7 @@ enum NaivePostprocess {
 
   static func logistic(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
 
-  static func classProbabilities(_ output: NetworkOutput) -> [[Double]] {
+  static func classProbabilities(_ output: SyntheticOutput) -> [[Double]] {
     (0..<output.queries).map { query in
       let exponentials = (0..<output.classes).map {
         exp(Double(output.classLogits[query * output.classes + $0]))
@@ -56,7 +56,7 @@ enum NaivePostprocess {
 
   /// A query's mask at the size of the network's input, the padding cut off.
   static func contentMask(
-    _ output: NetworkOutput, _ geometry: NetworkGeometry, _ query: Int
+    _ output: SyntheticOutput, _ geometry: NetworkGeometry, _ query: Int
   ) -> Plane {
     let size = output.maskWidth * output.maskHeight
     let mask = Plane(
@@ -84,7 +84,7 @@ enum NaivePostprocess {
   }
 
   static func parsing(
-    _ output: NetworkOutput, _ geometry: NetworkGeometry, _ rules: ModelContract.Postprocess
+    _ output: SyntheticOutput, _ geometry: NetworkGeometry, _ rules: ModelContract.InstanceRules
   ) -> Result {
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)
     let probabilities = classProbabilities(output)
@@ -92,7 +92,7 @@ enum NaivePostprocess {
     let pairs = (0..<output.queries * classes)
       .map { (query: $0 / classes, label: $0 % classes) }
       .sorted { probabilities[$0.query][$0.label] > probabilities[$1.query][$1.label] }
-      .prefix(rules.topK ?? 0)
+      .prefix(rules.topK)
     var masks: [Int: Plane] = [:]
     for query in Set(pairs.map(\.query)) {
       masks[query] = contentMask(output, geometry, query).resized(width, height)
@@ -107,19 +107,19 @@ enum NaivePostprocess {
         score: classScore * maskScore, mask: mask)
     }
     var result = Result()
-    let isHuman = { (found: Found) in found.classIndex == rules.humanIndex }
+    let isHuman = { (found: Found) in found.classIndex == classes - 1 }
     result.parts =
       all.filter {
-        !isHuman($0) && $0.classIndex != 0 && $0.score >= Double(rules.partScoreThreshold ?? 0)
+        !isHuman($0) && $0.classIndex != 0 && $0.score >= Double(rules.partScoreThreshold)
       }.sorted { $0.score > $1.score }
-    result.humans = all.filter { isHuman($0) && $0.score > Double(rules.humanScoreThreshold ?? 0) }
+    result.humans = all.filter { isHuman($0) && $0.score > Double(rules.humanScoreThreshold) }
       .sorted { $0.score > $1.score }
     let merged = all.filter {
-      !isHuman($0) && $0.score >= Double(rules.semanticScoreThreshold ?? 0)
+      !isHuman($0) && $0.score >= Double(rules.semanticScoreThreshold)
     }
-    let threshold = Double(rules.maskThreshold ?? 0)
+    let threshold = Double(rules.maskThreshold)
     for pixel in 0..<width * height {
-      var sums = [Double](repeating: 0, count: rules.parsingClasses)
+      var sums = [Double](repeating: 0, count: classes - 1)
       var counts = sums
       var margin = Double.infinity
       for found in merged {
@@ -143,12 +143,12 @@ enum NaivePostprocess {
   }
 
   static func semantic(
-    _ output: NetworkOutput, _ geometry: NetworkGeometry, _ rules: ModelContract.Postprocess
+    _ output: SyntheticOutput, _ geometry: NetworkGeometry
   ) -> (labels: [UInt8], margins: [Double], scores: [Double?]) {
     let probabilities = classProbabilities(output)
     let (width, height) = (geometry.contentWidth, geometry.contentHeight)
     var sums = [[Double]](
-      repeating: [Double](repeating: 0, count: width * height), count: rules.parsingClasses)
+      repeating: [Double](repeating: 0, count: width * height), count: output.classes - 1)
     for query in 0..<output.queries {
       let mask = contentMask(output, geometry, query).values.map(logistic)
       for label in sums.indices {

@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 import Foundation
 import TestSupport
 import Testing
@@ -15,18 +15,18 @@ import Testing
   /// Of a random band: how many pixels are above zero, and in which columns they lie.
   @Test(arguments: sizes, [false, true])
   func tallyReadsNothingPastTheEnd(size: (content: Int, image: Int), plain: Bool) throws {
-    m2fp_use_plain_kernels(plain ? 1 : 0)
-    defer { m2fp_use_plain_kernels(0) }
+    m2fp_post_use_plain_kernels(plain ? 1 : 0)
+    defer { m2fp_post_use_plain_kernels(0) }
     var axis = PatchAxis()
     axis.prepare(content: size.content, image: size.image)
-    let lanes = Int(M2FP_LANES)
+    let lanes = Int(M2FP_POST_LANES)
     let first = try GuardedArray(axis.patches.first, count: size.content + 1 + lanes)
     let positions = try GuardedArray(axis.patches.position, count: size.image + lanes)
     let all = axis.patches
     let planes = try [all.node_0, all.node_1, all.weight_0, all.weight_1].map {
       try GuardedArray($0, count: size.content + lanes)
     }
-    var patches = m2fp_patches(
+    var patches = m2fp_post_patches(
       first: first.start, position: positions.start, node_0: planes[0].start,
       node_1: planes[1].start, weight_0: planes[2].start, weight_1: planes[3].start)
     var band = axis.band(0)
@@ -37,8 +37,8 @@ import Testing
       }
       let top = try GuardedArray(rows[0], count: rows[0].count)
       let bottom = try GuardedArray(rows[1], count: rows[1].count)
-      var tally = m2fp_tally.empty
-      m2fp_tally_patches(
+      var tally = m2fp_post_tally.empty
+      m2fp_post_tally_patches(
         &patches, &band, top.start, bottom.start, 0, Int32(size.content), &tally)
 
       var columns: Set<Int32> = []

@@ -4,9 +4,9 @@ import Testing
 @testable import M2FPCore
 
 @Suite struct PersonsTests {
-  private static let rules = ModelContract.Postprocess(
-    mode: .parsing, parsingClasses: 5, humanIndex: 5, topK: 60, partScoreThreshold: 0.1,
-    humanScoreThreshold: 0.1, semanticScoreThreshold: 0.3, maskThreshold: 0.3)
+  private static let rules = ModelContract.InstanceRules(
+    topK: 60, partScoreThreshold: 0.1, humanScoreThreshold: 0.1, semanticScoreThreshold: 0.3,
+    maskThreshold: 0.3)
 
   private func geometry(_ width: Int, _ height: Int, input: (Int, Int)) -> NetworkGeometry {
     NetworkGeometry(
@@ -20,11 +20,11 @@ import Testing
     let geometry = geometry(1100, 50, input: (256, 32))
     let output = SyntheticOutput.blobs(
       seed: seed, queries: 30, classes: 7, maskWidth: 64, maskHeight: 8)
-    let result = output.withOutput {
-      Postprocessor(contract: contract(Self.rules), threads: 1).run(
+    let result = try output.withOutput {
+      try Postprocessor(contract: contract(.instances(Self.rules)), threads: 1).run(
         $0, geometry: geometry, persons: .all)
     }
-    let expected = output.withOutput { NaivePostprocess.parsing($0, geometry, Self.rules) }
+    let expected = NaivePostprocess.parsing(output, geometry, Self.rules)
     let persons = try #require(result.persons)
     #expect(!persons.list.isEmpty)
     let wrong = zip(persons.map.pixels, ids(result.humans, expected, persons)).count { $0 != $1 }
@@ -92,8 +92,8 @@ import Testing
         output.maskLogits[query * 64 + cell] = wanted.columns.contains(cell % 8) ? 20 : -20
       }
     }
-    let result = output.withOutput {
-      Postprocessor(contract: contract(Self.rules), threads: 1)
+    let result = try output.withOutput {
+      try Postprocessor(contract: contract(.instances(Self.rules)), threads: 1)
         .run($0, geometry: geometry(32, 32, input: (32, 32)), persons: rules)
     }
     return try #require(result.persons)
@@ -144,10 +144,9 @@ import Testing
     let geometry = NetworkGeometry(
       imageWidth: 64, imageHeight: 96, contentWidth: 64, contentHeight: 96, offsetX: 0, offsetY: 0,
       inputWidth: 64, inputHeight: 96)
-    let rules = ModelContract.Postprocess(mode: .semantic, parsingClasses: 5)
     func run(_ persons: PersonRules) throws -> (ParsingResult, Persons) {
-      let result = output.withOutput {
-        Postprocessor(contract: contract(rules), threads: 1).run(
+      let result = try output.withOutput {
+        try Postprocessor(contract: contract(.querySemantic), threads: 1).run(
           $0, geometry: geometry, persons: persons)
       }
       return (result, try #require(result.persons))

@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 import Foundation
 import M2FPCore
 import TestSupport
@@ -56,9 +56,10 @@ struct SyntheticOutput {
     try classLogits.withUnsafeBufferPointer { classLogits in
       try maskLogits.withUnsafeBufferPointer { maskLogits in
         try body(
-          NetworkOutput(
-            queries: queries, classes: classes, maskWidth: maskWidth, maskHeight: maskHeight,
-            classLogits: classLogits, maskLogits: maskLogits))
+          NetworkOutput(tensors: [
+            .init(shape: [1, queries, classes], values: classLogits),
+            .init(shape: [1, queries, maskHeight, maskWidth], values: maskLogits),
+          ]))
       }
     }
   }
@@ -70,10 +71,9 @@ extension SplitMix64 {
   }
 }
 
-func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
-  let count = postprocess.parsingClasses
-  return ModelContract(
-    formatVersion: 1, model: "test", classes: (0..<count).map { "class \($0)" },
+func contract(_ postprocess: ModelContract.Postprocess, classes count: Int = 5) -> ModelContract {
+  ModelContract(
+    model: "test", classes: (0..<count).map { "class \($0)" },
     palette: (0..<count).map { RGB(UInt8($0), 0, 0) },
     preprocess: ModelContract.Preprocess(
       geometry: .multi(shortSide: 640, maxSide: 1333), divisor: 32, mean: [0, 0, 0],
@@ -82,11 +82,10 @@ func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
     torchVersion: "1.13.1")
 }
 
-private let parsingRules = ModelContract.Postprocess(
-  mode: .parsing, parsingClasses: 5, humanIndex: 5, topK: 40, partScoreThreshold: 0.1,
-  humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5)
-
-private let semanticRules = ModelContract.Postprocess(mode: .semantic, parsingClasses: 5)
+private let rules = ModelContract.InstanceRules(
+  topK: 40, partScoreThreshold: 0.1, humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5,
+  maskThreshold: 0.5)
+private let instances = ModelContract.Postprocess.instances(rules)
 
 /// Image sizes below, at and above the network's, tall, wide and thin; padding right and bottom.
 private let multiGeometries = [
@@ -150,28 +149,32 @@ private let largeGeometries = [
 ]
 
 @Suite(.serialized) struct PostprocessorTests {
-  @Test(arguments: multiGeometries) func everyProcessorGivesTheSame(_ geometry: NetworkGeometry) {
-    let postprocessor = Postprocessor(contract: contract(parsingRules), threads: 1)
-    blobs(seed: 4, geometry, classes: 7).withOutput { output in
-      let best = postprocessor.run(output, geometry: geometry, persons: nil)
-      m2fp_use_plain_kernels(1)
-      defer { m2fp_use_plain_kernels(0) }
-      let plain = postprocessor.run(output, geometry: geometry, persons: nil)
+  @Test(arguments: multiGeometries) func everyProcessorGivesTheSame(_ geometry: NetworkGeometry)
+    throws
+  {
+    let postprocessor = Postprocessor(contract: contract(instances), threads: 1)
+    try blobs(seed: 4, geometry, classes: 7).withOutput { output in
+      let best = try postprocessor.run(output, geometry: geometry, persons: nil)
+      m2fp_post_use_plain_kernels(1)
+      defer { m2fp_post_use_plain_kernels(0) }
+      let plain = try postprocessor.run(output, geometry: geometry, persons: nil)
       #expect(best.labels == plain.labels)
       #expect(best.parts == plain.parts && best.humans == plain.humans)
     }
   }
 
-  @Test(arguments: multiGeometries) func parsingEqualsTheNaiveVersion(_ geometry: NetworkGeometry) {
+  @Test(arguments: multiGeometries) func parsingEqualsTheNaiveVersion(_ geometry: NetworkGeometry)
+    throws
+  {
     // One postprocessor for all, so that what an image leaves behind would show in the next.
-    let postprocessor = Postprocessor(contract: contract(parsingRules), threads: 1)
+    let postprocessor = Postprocessor(contract: contract(instances), threads: 1)
     var instancesSeen = 0
     for seed in 1...3 as ClosedRange<UInt64> {
       let output = blobs(seed: seed, geometry, classes: 7)
-      let (found, expected) = output.withOutput { output in
+      let (found, expected) = try output.withOutput { network in
         (
-          postprocessor.run(output, geometry: geometry, persons: nil),
-          NaivePostprocess.parsing(output, geometry, parsingRules)
+          try postprocessor.run(network, geometry: geometry, persons: nil),
+          NaivePostprocess.parsing(output, geometry, rules)
         )
       }
       for (found, expected) in [(found.parts, expected.parts), (found.humans, expected.humans)] {
@@ -211,15 +214,15 @@ private let largeGeometries = [
 
   @Test(arguments: singleGeometries) func semanticEqualsTheNaiveVersion(
     _ geometry: NetworkGeometry
-  ) {
-    let postprocessor = Postprocessor(contract: contract(semanticRules), threads: 1)
+  ) throws {
+    let postprocessor = Postprocessor(contract: contract(.querySemantic), threads: 1)
     var classesSeen: Set<UInt8> = []
     for seed in 1...3 as ClosedRange<UInt64> {
       let output = blobs(seed: seed, geometry, classes: 6)
-      let (found, expected) = output.withOutput { output in
+      let (found, expected) = try output.withOutput { network in
         (
-          postprocessor.run(output, geometry: geometry, persons: .all),
-          NaivePostprocess.semantic(output, geometry, semanticRules)
+          try postprocessor.run(network, geometry: geometry, persons: .all),
+          NaivePostprocess.semantic(output, geometry)
         )
       }
       for (pixel, margin) in expected.margins.enumerated() where margin > 1e-4 {
@@ -240,19 +243,18 @@ private let largeGeometries = [
     #expect(classesSeen.count >= 3)
   }
 
-  @Test(arguments: multiGeometries + largeGeometries, [parsingRules, semanticRules])
+  @Test(arguments: multiGeometries + largeGeometries, [instances, .querySemantic])
   func threadsDoNotChangeResults(
-    _ geometry: NetworkGeometry, _ rules: ModelContract.Postprocess
-  ) {
-    let postprocessors = [1, 2, 3].map {
-      Postprocessor(contract: contract(rules), threads: $0)
-    }
+    _ geometry: NetworkGeometry, _ postprocess: ModelContract.Postprocess
+  ) throws {
+    let contract = contract(postprocess)
+    let postprocessors = [1, 2, 3].map { Postprocessor(contract: contract, threads: $0) }
     // Some humans have to make way for better ones.
     let persons = PersonRules(minScore: 0, minSize: .pixels(20), maxOverlap: 0.3)
     for seed in 1...2 as ClosedRange<UInt64> {
-      blobs(seed: seed, geometry, classes: rules.mode == .parsing ? 7 : 6).withOutput { output in
-        let results = postprocessors.map {
-          $0.run(output, geometry: geometry, persons: persons)
+      try blobs(seed: seed, geometry, classes: contract.networkClasses).withOutput { output in
+        let results = try postprocessors.map {
+          try $0.run(output, geometry: geometry, persons: persons)
         }
         #expect(results[1] == results[0] && results[2] == results[0])
       }
@@ -262,8 +264,8 @@ private let largeGeometries = [
   /// 8 × 8 masks, each of one logit on the columns `from...` and −20 before, for an image of 32 × 32.
   private func run(
     _ queries: [(probabilities: [Int: Float], logit: Float, from: Int)],
-    _ rules: ModelContract.Postprocess = parsingRules
-  ) -> ParsingResult {
+    _ rules: ModelContract.InstanceRules = rules
+  ) throws -> ParsingResult {
     var output = SyntheticOutput(queries: queries.count, classes: 7, maskWidth: 8, maskHeight: 8)
     for (index, query) in queries.enumerated() {
       // Softmax of logarithms gives the probabilities back; "no object" takes the rest.
@@ -279,14 +281,14 @@ private let largeGeometries = [
     let geometry = NetworkGeometry(
       imageWidth: 32, imageHeight: 32, contentWidth: 32, contentHeight: 32, offsetX: 0, offsetY: 0,
       inputWidth: 32, inputHeight: 32)
-    return output.withOutput {
-      Postprocessor(contract: contract(rules), threads: 1).run(
+    return try output.withOutput {
+      try Postprocessor(contract: contract(.instances(rules)), threads: 1).run(
         $0, geometry: geometry, persons: .all)
     }
   }
 
   @Test func scoresAreClassTimesMeanMaskProbability() throws {
-    let result = run([([3: 0.9], 2, 0), ([5: 0.8], 3, 0)])
+    let result = try run([([3: 0.9], 2, 0), ([5: 0.8], 3, 0)])
     let part = try #require(result.parts.first)
     #expect(result.parts.count == 1 && part.classIndex == 3 && part.query == 0)
     #expect(abs(part.score - 0.9 * 0.880_797_1) < 1e-5)
@@ -298,30 +300,30 @@ private let largeGeometries = [
     #expect(result.classScores[3] == part.score)
   }
 
-  @Test func theMeanOfAClassCompetesNotItsBest() {
+  @Test func theMeanOfAClassCompetesNotItsBest() throws {
     // Pixel values: probability of the class × (mask probability)². Class 1's best is highest, but
     // its mean is below class 2.
     let rival: (probabilities: [Int: Float], logit: Float, from: Int) = ([2: 0.9], 4, 0)
     let best: (probabilities: [Int: Float], logit: Float, from: Int) = ([1: 0.98], 6, 0)
-    #expect(run([best, rival]).classPixelCounts == [0, 1024, 0, 0, 0])
-    #expect(run([best, rival, ([1: 0.7], 3, 0)]).classPixelCounts == [0, 0, 1024, 0, 0])
+    try #expect(run([best, rival]).classPixelCounts == [0, 1024, 0, 0, 0])
+    try #expect(run([best, rival, ([1: 0.7], 3, 0)]).classPixelCounts == [0, 0, 1024, 0, 0])
     // A third instance below the pixel threshold does not pull the mean down.
-    #expect(run([best, rival, ([1: 0.6], 1.9, 0)]).classPixelCounts == [0, 1024, 0, 0, 0])
+    try #expect(run([best, rival, ([1: 0.6], 1.9, 0)]).classPixelCounts == [0, 1024, 0, 0, 0])
   }
 
-  @Test func ofEqualsTheLowestClassStays() {
-    #expect(run([([4: 0.9], 4, 0), ([2: 0.9], 4, 0)]).classPixelCounts == [0, 0, 1024, 0, 0])
-    #expect(run([([4: 0.9], 4, 0), ([0: 0.9], 4, 0)]).classPixelCounts == [1024, 0, 0, 0, 0])
+  @Test func ofEqualsTheLowestClassStays() throws {
+    try #expect(run([([4: 0.9], 4, 0), ([2: 0.9], 4, 0)]).classPixelCounts == [0, 0, 1024, 0, 0])
+    try #expect(run([([4: 0.9], 4, 0), ([0: 0.9], 4, 0)]).classPixelCounts == [1024, 0, 0, 0, 0])
   }
 
-  @Test func theBackgroundCompetesButIsNoPart() {
-    let result = run([([0: 0.95], 6, 0), ([3: 0.8], 4, 0)])
+  @Test func theBackgroundCompetesButIsNoPart() throws {
+    let result = try run([([0: 0.95], 6, 0), ([3: 0.8], 4, 0)])
     #expect(result.classPixelCounts == [1024, 0, 0, 0, 0])
     #expect(result.parts.map(\.classIndex) == [3])
   }
 
-  @Test func aQueryCanBeTwoClasses() {
-    let result = run([([1: 0.3, 2: 0.6], 5, 4)])
+  @Test func aQueryCanBeTwoClasses() throws {
+    let result = try run([([1: 0.3, 2: 0.6], 5, 4)])
     #expect(result.parts.map(\.classIndex) == [2, 1])
     #expect(result.parts.map(\.query) == [0, 0])
     // Below the semantic threshold an instance is a part and nothing more.
@@ -329,16 +331,15 @@ private let largeGeometries = [
     #expect(result.classPixelCounts[2] > 0)
   }
 
-  @Test func onlyTheBestPairsAreLookedAt() {
-    let rules = ModelContract.Postprocess(
-      mode: .parsing, parsingClasses: 5, humanIndex: 5, topK: 2, partScoreThreshold: 0.1,
-      humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5, maskThreshold: 0.5)
-    let result = run([([1: 0.5, 2: 0.45], 5, 0), ([3: 0.9], 5, 0)], rules)
+  @Test func onlyTheBestPairsAreLookedAt() throws {
+    var few = rules
+    few.topK = 2
+    let result = try run([([1: 0.5, 2: 0.45], 5, 0), ([3: 0.9], 5, 0)], few)
     #expect(result.parts.map(\.classIndex) == [3, 1])
   }
 
   @Test func theBestHumanLiesOnTop() throws {
-    let result = run([([5: 0.7], 5, 0), ([5: 0.9], 5, 4)])
+    let result = try run([([5: 0.7], 5, 0), ([5: 0.9], 5, 4)])
     #expect(result.humans.map(\.query) == [1, 0])
     let persons = try #require(result.persons?.map)
     #expect(persons.pixels.prefix(32).first == 2)
@@ -348,8 +349,8 @@ private let largeGeometries = [
     #expect(persons.pixels.prefix(32).firstIndex(of: 1) == box.x)
   }
 
-  @Test func nothingFoundIsBackground() {
-    let result = run([([:], 5, 0), ([1: 0.05], 5, 0), ([1: 0.9], -3, 0)])
+  @Test func nothingFoundIsBackground() throws {
+    let result = try run([([:], 5, 0), ([1: 0.05], 5, 0), ([1: 0.9], -3, 0)])
     #expect(result.parts.isEmpty && result.humans.isEmpty)
     #expect(result.classPixelCounts == [1024, 0, 0, 0, 0])
     #expect(result.classScores.allSatisfy { $0 == nil })
@@ -359,7 +360,7 @@ private let largeGeometries = [
     // One row of the mask goes −20 … −20, 5 … 5: the input's pixel i lies at (i + 0.5) / 4 − 0.5 of
     // the mask, so that from cell 3 to cell 4 the pixels 14–17 have 1/8, 3/8, 5/8, 7/8 of the way:
     // −16.9, −10.6, −4.4, 1.9. The image is of the input's size.
-    let result = run([([1: 0.9], 5, 4)])
+    let result = try run([([1: 0.9], 5, 4)])
     let part = try #require(result.parts.first)
     #expect(part.box == Instance.Box(x: 17, y: 0, width: 15, height: 32))
     #expect(part.pixelCount == 15 * 32)

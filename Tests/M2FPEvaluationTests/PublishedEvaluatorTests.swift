@@ -5,7 +5,7 @@ import Testing
 
 @testable import M2FPEvaluation
 
-/// The answers of M2FP's published evaluator on generated cases (Models/evaluation/upstream_cases.py).
+/// The answers of M2FP's published evaluator on generated cases (Models/commands/upstream_cases.py).
 struct PublishedEvaluatorTests {
   static let cases: [Case] = {
     do {

@@ -27,7 +27,7 @@ struct AllocationTests {
     defer { try? FileManager.default.removeItem(atPath: program) }
     let source = Self.tests.appendingPathComponent("Faults/allocations.cpp").path
     let headers = Self.tests.deletingLastPathComponent()
-      .appendingPathComponent("Sources/CTorchLoader/include").path
+      .appendingPathComponent("Sources/CTorchInterface/include").path
     let compiled = try run(
       "/usr/bin/env",
       [

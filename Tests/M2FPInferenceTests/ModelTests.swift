@@ -6,7 +6,7 @@ import Testing
 
 @testable import M2FPInference
 
-/// On the archives that Models/tests/make_fixture_model.py makes.
+/// On the archives that Models/commands/fixture_models.py makes.
 struct ModelTests {
   private let folder: TemporaryFolder
 
@@ -22,13 +22,13 @@ struct ModelTests {
     let contract = try ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract
     #expect(contract.classes.count == 20 && contract.classes[13] == "Face")
     #expect(contract.palette[2] == RGB(255, 0, 0))
-    #expect(contract.postprocess.mode == .parsing && contract.postprocess.humanIndex == 20)
+    #expect(contract.postprocess.instanceRules?.topK == 100 && contract.humanIndex == 20)
     #expect(contract.preprocess.geometry == .multi(shortSide: 96, maxSide: 192))
   }
 
   @Test func theSingleHumanContractHasNoHuman() throws {
     let contract = try ModelArchive(path: Fixtures.filePath("models/colour-single.pt")).contract
-    #expect(contract.postprocess.mode == .semantic && contract.postprocess.humanIndex == nil)
+    #expect(contract.postprocess == .querySemantic && contract.humanIndex == nil)
     #expect(contract.preprocess.geometry == .single(width: 96, height: 128, padValue: 128))
   }
 
@@ -104,37 +104,74 @@ struct ModelTests {
     }
   }
 
-  @Test func aContractThatContradictsItselfIsRefused() throws {
-    let sound = try JSONEncoder().encode(
-      ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract)
-    let object = try #require(try JSONSerialization.jsonObject(with: sound) as? [String: Any])
-    let changes: [(String, Any)] = [
-      ("classes", ["Background"]), ("palette", [[0, 0, 0]]), ("classes", "Hair"),
-      ("postprocess", ["mode": "parsing", "parsing_classes": 20]),
-      (
-        "preprocess",
-        ["mode": "multi", "short_side": 0, "max_side": 9, "divisor": 32, "mean": [0], "std": [1]]
-      ),
+  /// The contract of an archive with some of its fields changed or, where nil, taken out.
+  private func json(
+    _ changes: [(path: [String], value: Any?)], of archive: String = "colour-multi.pt"
+  ) throws -> Data {
+    func changed(_ object: Any?, _ path: ArraySlice<String>, _ value: Any?) throws -> Any? {
+      guard let key = path.first else { return value }
+      var object = try #require(object as? [String: Any])
+      object[key] = try changed(object[key], path.dropFirst(), value)
+      return object
+    }
+    let contract = try ModelArchive(path: Fixtures.filePath("models/" + archive)).contract
+    let whole = try JSONSerialization.jsonObject(with: JSONEncoder().encode(contract))
+    let object = try changes.reduce(whole) { object, change in
+      try #require(try changed(object, change.path[...], change.value))
+    }
+    return try JSONSerialization.data(withJSONObject: object)
+  }
+
+  @Test func aContractThatContradictsItselfIsRefusedAndTheFieldNamed() throws {
+    let multi: [String: Any] = [
+      "mode": "multi", "short_side": 0, "max_side": 9, "divisor": 32, "mean": [0], "std": [1],
     ]
-    for (key, value) in changes {
-      var changed = object
-      changed[key] = value
-      let json = try JSONSerialization.data(withJSONObject: changed)
+    let changes: [([String], Any?, String)] = [
+      (["classes"], ["Background"], "1 classes"), (["palette"], [[0, 0, 0]], "1 colours"),
+      (["classes"], "Hair", "'classes' has the wrong type"),
+      (["preprocess"], multi, "mean and std"),
+      (["postprocess"], ["mode": "instances"], "'postprocess.top_k' is missing"),
+      (["postprocess", "mode"], "guess", "'postprocess.mode': "),
+      (["postprocess", "mask_threshold"], 2, "a threshold of 2.0"),
+      (["postprocess", "top_k"], 0, "the best 0 pairs"),
+      (["format_version"], 0, "versions 1 to 2"), (["format_version"], nil, "'format_version'"),
+    ]
+    for (path, value, words) in changes {
+      let json = try json([(path, value)])
       let refused = #expect(throws: RunFailure.self) {
         try ModelContract(json: json, path: "x.pt")
       }
       #expect(refused?.kind == .modelContract)
+      #expect(refused?.message.contains(words) == true, "\(refused?.message ?? "") \(words)")
+    }
+  }
+
+  /// What exporters wrote before version 2: other names of modes, and the classes counted twice.
+  @Test(arguments: [("colour-multi.pt", "parsing", 20), ("colour-single.pt", "semantic", nil)])
+  func formatOneMeansTheSame(archive: String, mode: String, human: Int?) throws {
+    let changes: [(path: [String], value: Any?)] = [
+      (["postprocess", "mode"], mode), (["postprocess", "parsing_classes"], 20),
+      (["postprocess", "human_index"], human ?? NSNull()), (["format_version"], 1),
+    ]
+    let contract = try ModelArchive(path: Fixtures.filePath("models/" + archive)).contract
+    let json = try json(changes, of: archive)
+    #expect(try ModelContract(json: json, path: "x.pt") == contract)
+    let faults: [(String, Any)] = [
+      ("parsing_classes", 19), ("human_index", 7), ("mode", "instances"),
+    ]
+    for (field, value) in faults {
+      let wrong = try self.json(changes + [(["postprocess", field], value)], of: archive)
+      let refused = #expect(throws: RunFailure.self) {
+        try ModelContract(json: wrong, path: "x.pt")
+      }
+      #expect(refused?.message.contains("'postprocess.\(field)'") == true)
     }
   }
 
   @Test func aNoticeIsReadAndOldContractsHaveNone() throws {
     let contract = try ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")).contract
     #expect(contract.notice == nil)
-    let json = try JSONEncoder().encode(contract)
-    var object = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
-    #expect(object["notice"] == nil)
-    object["notice"] = "learned from photos"
-    let changed = try JSONSerialization.data(withJSONObject: object)
+    let changed = try json([(["notice"], "learned from photos")])
     #expect(try ModelContract(json: changed, path: "x.pt").notice == "learned from photos")
   }
 

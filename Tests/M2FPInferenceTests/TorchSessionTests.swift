@@ -13,7 +13,24 @@ struct TorchSessionTests {
     }
   }
 
-  /// The image that Models/tests/make_fixture_model.py computed the references from.
+  private func difference(
+    _ expected: some Collection<Float>, _ found: some Collection<Float>
+  ) -> Float {
+    zip(expected, found).map { abs($0 - $1) }.reduce(expected.count == found.count ? 0 : 1, max)
+  }
+
+  /// The largest difference of each mask from PyTorch's.
+  private func differences(_ expected: [Float], _ output: NetworkOutput) -> [Float] {
+    let masks = output.tensors[1]
+    #expect(masks.values.count == expected.count)
+    let area = masks.shape[2] * masks.shape[3]
+    return (0..<masks.shape[1]).map { query in
+      let range = query * area..<(query + 1) * area
+      return difference(expected[range], masks.values[range])
+    }
+  }
+
+  /// The image that Models/commands/fixture_models.py computed the references from.
   private func fill(_ input: UnsafeMutableBufferPointer<Float>) {
     for index in input.indices { input[index] = Float(index * 7919 % 1009) / 504 - 1 }
   }
@@ -26,10 +43,8 @@ struct TorchSessionTests {
       let logits = try floats("random-\(height)x\(width).logits.f32")
       let masks = try floats("random-\(height)x\(width).masks.f32")
       let largest = try session.run(width: width, height: height, fill: fill) { output in
-        #expect(output.queries == 10 && output.classes == 22)
-        #expect(output.maskWidth == width / 4 && output.maskHeight == height / 4)
-        return zip(logits, output.classLogits).map { abs($0 - $1) }.reduce(0, max)
-          + zip(masks, output.maskLogits).map { abs($0 - $1) }.reduce(0, max)
+        #expect(output.tensors.map(\.shape) == [[1, 10, 22], [1, 10, height / 4, width / 4]])
+        return zip([logits, masks], output.tensors).map { difference($0, $1.values) }.max() ?? 1
       }
       #expect(largest < 1e-3)
     }
@@ -41,13 +56,8 @@ struct TorchSessionTests {
     let session = try TorchSession(model: model, threads: threads)
     for (height, width) in [(96, 128), (160, 64)] {
       let masks = try floats("layers-\(height)x\(width).masks.f32")
-      let worst = try session.run(width: width, height: height, fill: fill) { output in
-        #expect(output.maskLogits.count == masks.count)
-        let area = output.maskWidth * output.maskHeight
-        return (0..<output.queries).map { query in
-          let range = query * area..<(query + 1) * area
-          return zip(masks[range], output.maskLogits[range]).map { abs($0 - $1) }.reduce(0, max)
-        }
+      let worst = try session.run(width: width, height: height, fill: fill) {
+        differences(masks, $0)
       }
       for (layer, difference) in worst.enumerated() {
         #expect(difference < 1e-5, "layer \(layer)")
@@ -61,14 +71,7 @@ struct TorchSessionTests {
     let model = try Model(ModelArchive(path: Fixtures.filePath("models/in-place.pt")))
     let session = try TorchSession(model: model, threads: 1)
     let masks = try floats("in-place-96x128.masks.f32")
-    let worst = try session.run(width: 128, height: 96, fill: fill) { output in
-      #expect(output.maskLogits.count == masks.count)
-      let area = output.maskWidth * output.maskHeight
-      return (0..<output.queries).map { query in
-        let range = query * area..<(query + 1) * area
-        return zip(masks[range], output.maskLogits[range]).map { abs($0 - $1) }.reduce(0, max)
-      }
-    }
+    let worst = try session.run(width: 128, height: 96, fill: fill) { differences(masks, $0) }
     for (mask, difference) in worst.enumerated() {
       #expect(difference < 1e-5, "mask \(mask)")
     }
@@ -91,9 +94,10 @@ struct TorchSessionTests {
     for (height, width) in [(96, 128), (160, 64)] {
       func masks(_ session: TorchSession) throws -> [ArraySlice<Float>] {
         try session.run(width: width, height: height, fill: fill) { output in
-          let area = output.maskWidth * output.maskHeight
-          let values = Array(output.maskLogits)
-          return (0..<output.queries).map { values[$0 * area..<($0 + 1) * area] }
+          let masks = output.tensors[1]
+          let area = masks.shape[2] * masks.shape[3]
+          let values = Array(masks.values)
+          return (0..<masks.shape[1]).map { values[$0 * area..<($0 + 1) * area] }
         }
       }
       let result = try masks(session)
@@ -112,8 +116,8 @@ struct TorchSessionTests {
       do {
         let session = try TorchSession(model: model, threads: 1)
         for _ in 0..<5 {
-          let largest = try session.run(width: 128, height: 96, fill: fill) { output in
-            zip(expected, output.classLogits).map { abs($0 - $1) }.reduce(0, max)
+          let largest = try session.run(width: 128, height: 96, fill: fill) {
+            difference(expected, $0.tensors[0].values)
           }
           #expect(largest < 1e-3)
         }
@@ -126,8 +130,14 @@ struct TorchSessionTests {
   @Test func aNetworkThatBreaksItsContractFailsTheFile() throws {
     let model = try Model(ModelArchive(path: Fixtures.filePath("models/mismatched-contract.pt")))
     let session = try TorchSession(model: model, threads: 1)
+    let contract = model.archive.contract
+    let geometry = NetworkGeometry(
+      imageWidth: 96, imageHeight: 128, preprocess: contract.preprocess, maxSide: 0)
     let failure = #expect(throws: FileFailure.self) {
-      try session.run(width: 96, height: 128, fill: fill) { _ in }
+      try session.run(width: 96, height: 128, fill: fill) { (output) throws(FileFailure) in
+        _ = try Postprocessor(contract: contract, threads: 1)
+          .run(output, geometry: geometry, persons: nil)
+      }
     }
     #expect(failure?.stage == .infer)
     #expect(failure?.message.contains("export the model anew") == true)

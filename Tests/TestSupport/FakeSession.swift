@@ -21,7 +21,7 @@ package struct FakeSession: NetworkSession {
   package func run<Result>(
     width: Int, height: Int,
     fill: (UnsafeMutableBufferPointer<Float>) -> Void,
-    body: (NetworkOutput) -> Result
+    body: (NetworkOutput) throws(FileFailure) -> Result
   ) throws(FileFailure) -> Result {
     onRun()
     var input = [Float](repeating: .nan, count: 3 * width * height)
@@ -35,12 +35,13 @@ package struct FakeSession: NetworkSession {
     let area = maskWidth * maskHeight
     let face = (0..<area).map { Float($0 < area / 2 ? 8 : -8) }
     let masks = face + [Float](repeating: humanLogit, count: area)
-    return classLogits.withUnsafeBufferPointer { classLogits in
-      masks.withUnsafeBufferPointer { masks in
-        body(
-          NetworkOutput(
-            queries: 2, classes: 22, maskWidth: maskWidth, maskHeight: maskHeight,
-            classLogits: classLogits, maskLogits: masks))
+    return try classLogits.withUnsafeBufferPointer { (classLogits) throws(FileFailure) in
+      try masks.withUnsafeBufferPointer { (masks) throws(FileFailure) in
+        try body(
+          NetworkOutput(tensors: [
+            .init(shape: [1, 2, 22], values: classLogits),
+            .init(shape: [1, 2, maskHeight, maskWidth], values: masks),
+          ]))
       }
     }
   }

@@ -88,6 +88,7 @@ struct FileProcessor: Sendable {
   /// What was found before, with what is to become of its outputs.
   struct Restored: Sendable {
     let stored: RestoredResult
+    let found: ResultSummary
     let changes: OutputChanges
     /// Decoded where a picture shows its pixels.
     let photo: RGBImage?
@@ -102,8 +103,7 @@ struct FileProcessor: Sendable {
       Sidecar(
         version: version, source: stored.sidecar.input, model: stored.sidecar.model,
         options: changes.options, labels: stored.labels,
-        found: ResultSummary(stored.result, classes: stored.labels.names, masks: true),
-        raw: stored.raw, outputs: changes.outputs(sizes: sizes))
+        found: found, raw: stored.raw, outputs: changes.outputs(sizes: sizes))
     }
   }
 
@@ -268,13 +268,11 @@ struct FileProcessor: Sendable {
     } else if parser != nil {
       _ = try readAndCompare()
     }
+    let found = ResultSummary(stored.result, classes: stored.labels.names, masks: true)
     let changes = OutputChanges(
       names, wanted: encoder.kinds(of: stored.result),
       request: request.keepingNetwork(of: stored.sidecar.options),
-      shown: OutputChanges.Shown(
-        labels: stored.labels,
-        found: ResultSummary(stored.result, classes: stored.labels.names, masks: true),
-        input: source.sha256),
+      shown: OutputChanges.Shown(labels: stored.labels, found: found, input: source.sha256),
       previous: stored.sidecar, remakesAll: options.force)
     var (photo, warnings): (RGBImage?, [String]) = (nil, [])
     if changes.made.contains(where: \.showsPhoto) {
@@ -288,7 +286,7 @@ struct FileProcessor: Sendable {
       (photo, warnings) = (decoded.image, decoded.warnings)
     }
     return Restored(
-      stored: stored, changes: changes, photo: photo, warnings: warnings,
+      stored: stored, found: found, changes: changes, photo: photo, warnings: warnings,
       modified: input?.modified ?? written,
       access: contents?.access ?? FileAccess(path: file.input.path)
         ?? FileAccess(path: names.mapPath) ?? .standard)
@@ -517,9 +515,11 @@ struct FileProcessor: Sendable {
       if !restored.changes.made.contains(.labelMap) {
         // The map stays, and with it what proves it: the sidecar is replaced, never missing. First by
         // one that promises only what stays whole, in case that the run is killed from here on.
-        try AtomicFile.write(
-          promisingLittle(restored, names), to: names.sidecarPath, following: names.rule,
-          access: restored.access)
+        var little = AtomicFiles(
+          in: names.folder, following: names.rule, access: restored.access)
+        try little.write(promisingLittle(restored, names), to: names.sidecar)
+        try little.sync()
+        try little.commit(syncing: false)
         if !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
       }
       return try store(

@@ -7,10 +7,18 @@ import M2FPResults
 import SystemPackage
 
 /// Looks after the cache of results.
-struct CacheCommand: ParsableCommand {
+struct CacheCommand: ExplainedCommand {
+  static let examples = [
+    Example("m2fp cache info --cache ~/.cache/m2fp", "how much is in it"),
+    Example("m2fp cache prune --cache-limit 2G", "drop what was longest unused"),
+  ]
+
+  static let explanation = ""
+
   static let configuration = CommandConfiguration(
     commandName: "cache",
     abstract: "Show or tidy the cache of results that parse keeps with --cache.",
+    discussion: discussion,
     subcommands: [Info.self, Prune.self])
 
   /// The folder; it must be there already.

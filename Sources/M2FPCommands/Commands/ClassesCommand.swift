@@ -4,9 +4,17 @@ import M2FPCore
 import M2FPInference
 
 /// Lists the classes of a model with their colours.
-struct ClassesCommand: ConfigurableCommand {
+struct ClassesCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp classes", "those of the default model"),
+    Example("m2fp classes --remap atr", "those that --remap turns them into"),
+  ]
+
+  static let explanation = ""
+
   static let configuration = CommandConfiguration(
-    commandName: "classes", abstract: "List a model's classes: index, mask name, colour, name.")
+    commandName: "classes", abstract: "List a model's classes: index, mask name, colour, name.",
+    discussion: discussion)
 
   @Option(help: "A model's name or file.", completion: .models)
   var model = ModelLocator.defaultModel
@@ -18,7 +26,7 @@ struct ClassesCommand: ConfigurableCommand {
 
   func run() throws {
     try Console.exiting {
-      let contract = try ModelLocator.current().open(model).contract
+      let contract = try ModelLocator.standard.open(ModelReference(model)).contract
       let remap = try labelSet.table(modelClasses: contract.classes)
       let classes = remap?.classes ?? contract.classes
       let colours = try PaletteOption.colours(

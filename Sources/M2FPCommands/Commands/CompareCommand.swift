@@ -7,16 +7,24 @@ import M2FPFiles
 import SystemPackage
 
 /// Tells how far two result trees agree.
-struct CompareCommand: ConfigurableCommand {
+struct CompareCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp compare parsed-1/ parsed-2/", "the images that agree least"),
+    Example("m2fp compare one/ two/ --least 99.5", "exit code 4 if one agrees less"),
+  ]
+
+  static let explanation = """
+    Both folders may be laid out as for 'm2fp eval'; images are matched by name. The images that \
+    agree least come first.
+    Exits with 4 if an image agrees in less than --least, and with 3 if an image is in one tree \
+    only or cannot be compared (each is named).
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "compare",
     abstract: "Compare the label maps of two result trees: models, precisions or versions.",
-    discussion: """
-      Both folders may be laid out as for 'm2fp eval'; images are matched by name. The images that \
-      agree least come first.
-      Exits with 4 if an image agrees in less than --least, and with 3 if an image is in one tree \
-      only or cannot be compared (each is named).
-      """)
+    usage: "m2fp compare [<options>] <first> <second>",
+    discussion: discussion)
 
   @Argument(help: "A result tree.", completion: .directory)
   var first: FilePath

@@ -3,24 +3,32 @@ import Foundation
 import M2FPCore
 
 /// Defaults of options from a file.
-struct ConfigCommand: ParsableCommand {
+struct ConfigCommand: ExplainedCommand {
+  static let examples = [
+    Example("m2fp config show", "every default and its source"),
+    Example("m2fp config show parse >m2fp.toml", "a file to edit"),
+  ]
+
+  static let explanation = """
+    m2fp.toml in the current folder, or the file that --config names, sets defaults. A key is an \
+    option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
+    ~/.config/m2fp/m2fp.toml does the same for every folder. Stronger than the user's file is the \
+    folder's, then a variable such as M2FP_JOBS, then what is typed; --no-FLAG undoes a flag.
+    A file in the current folder counts only if it and the folder belong to you or to root and \
+    nobody else can write to them; and, as it may have come with the photos, it may neither say \
+    where to write nor name a model by its path. A file that --config names may, and your own.
+
+      model = "m2fp-r101"
+
+      [parse]
+      masks = ["hair", "face"]
+      overlay = true
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "config",
     abstract: "Show the defaults that options have, and where each comes from.",
-    discussion: """
-      m2fp.toml in the current folder, or the file that --config names, sets defaults. A key is an \
-      option's long name: at the top for every command that has it, under [parse] for 'm2fp parse'. \
-      What is typed on the command line is stronger; --no-FLAG undoes a flag.
-      A file in the current folder counts only if it and the folder belong to you or to root and \
-      nobody else can write to them; and, as it may have come with the photos, it may neither say \
-      where to write nor name a model by its path. A file that --config names may.
-
-        model = "m2fp-r101"
-
-        [parse]
-        masks = ["hair", "face"]
-        overlay = true
-      """,
+    discussion: discussion,
     subcommands: [Show.self])
 
   struct Show: ParsableCommand {
@@ -44,13 +52,13 @@ struct ConfigCommand: ParsableCommand {
               ?? ": there is \(names.joined(separator: ", "))."))
       }
       let options = try OptionCatalog.all.get()
-      let source = try source(options)
+      let (sources, headline) = try sources(options)
       let shown = options.withDefaults.filter { commands.isEmpty || commands.contains($0.name) }
       try Console.exiting {
-        Console.writeLine(source.headline)
+        Console.writeLine(headline)
         for command in shown {
           Console.writeLine("\n[\(command.name)]")
-          let rows = command.options.map { Self.row($0, command.name, source.file) }
+          let rows = command.options.map { Self.row($0, command.name, sources) }
           let width = rows.map(\.setting.count).max() ?? 0
           for row in rows {
             let gap = String(repeating: " ", count: width - row.setting.count)
@@ -60,16 +68,14 @@ struct ConfigCommand: ParsableCommand {
       }
     }
 
-    /// The file, if there is one that can be read, and what to say of it.
-    private func source(
+    /// What sets defaults, and what to say of it.
+    private func sources(
       _ options: OptionCatalog
-    ) throws -> (file: ConfigurationFile?, headline: TerminalText) {
-      let typed = configuration.config.map { ["--config", $0] } ?? []
-      guard !configuration.noConfig, let place = ConfigurationFile.place(for: typed) else {
-        return (nil, "# There is no \(ConfigurationFile.standardName) here, or it is left out.")
-      }
-      let path = place.path
-      if Console.outputIsEmptyFile(at: path) {
+    ) throws -> (DefaultSources, headline: TerminalText) {
+      let typed =
+        configuration.noConfig
+        ? ["--no-config"] : configuration.config.map { ["--config", $0] } ?? []
+      if let path = ConfigurationFile.place(for: typed)?.path, Console.outputIsEmptyFile(at: path) {
         // By the shell, before this program began.
         Console.writeError(
           """
@@ -78,26 +84,28 @@ struct ConfigCommand: ParsableCommand {
           and rename that.
 
           """)
-        return (nil, "# m2fp's own defaults")
+        return (DefaultSources(), "# m2fp's own defaults")
       }
-      do {
-        return (try ConfigurationFile(place, options: options), "# Defaults from \(path)")
-      } catch let distrust as ConfigurationFile.Distrust {
-        return (nil, "# \(distrust.text)")
-      }
+      let sources = try DefaultSources(for: typed, options: options)
+      let names = sources.names(for: options.withDefaults).joined(separator: ", ")
+      let distrust = sources.distrust.map { "\n# " + $0.text } ?? ""
+      return (
+        sources,
+        "\(own: names.isEmpty ? "# m2fp's own defaults" : "# Defaults from ")\(names)\(own: distrust)"
+      )
     }
 
     private static func row(
-      _ option: OptionCatalog.Option, _ command: String, _ file: ConfigurationFile?
+      _ option: OptionCatalog.Option, _ command: String, _ sources: DefaultSources
     ) -> (setting: String, source: String) {
-      switch file?.value(of: option.name, in: command) {
-      case .flag(let isSet)?:
-        return ("\(option.name) = \(isSet)", file?.path ?? "")
-      case .texts(let texts)?:
+      switch sources.value(of: option.name, in: command) {
+      case (.flag(let isSet), let origin)?:
+        return ("\(option.name) = \(isSet)", origin)
+      case (.texts(let texts), let origin)?:
         let value =
           option.isRepeating
           ? "[" + texts.map(quoted).joined(separator: ", ") + "]" : quoted(texts.first ?? "")
-        return ("\(option.name) = \(value)", file?.path ?? "")
+        return ("\(option.name) = \(value)", origin)
       case nil:
         guard let value = option.defaultValue else {
           return ("# \(option.name) =", option.statedDefault.map { "default: \($0)" } ?? "not set")

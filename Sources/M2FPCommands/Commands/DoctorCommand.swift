@@ -9,11 +9,17 @@ import M2FPResults
 import SystemPackage
 
 /// Checks what parsing depends on.
-struct DoctorCommand: ParsableCommand {
+struct DoctorCommand: ExplainedCommand {
+  static let examples = [
+    Example("m2fp doctor", "is all there, and does it work?")
+  ]
+
+  static let explanation = "Exits 0 only if all is well."
+
   static let configuration = CommandConfiguration(
     commandName: "doctor",
     abstract: "Check libraries, CPUs and models, and parse a test pattern with each model.",
-    discussion: "Exits 0 only if all is well.")
+    discussion: discussion)
 
   func run() throws {
     try Console.exiting {
@@ -75,7 +81,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func checkModels(_ plan: ThreadPlan, _ problems: inout [TerminalText]) {
-    let locator = ModelLocator.current()
+    let locator = ModelLocator.standard
     let paths = locator.archives
     if !paths.contains(where: { ModelLocator.name($0) == ModelLocator.defaultModel }) {
       problems.append(
@@ -92,8 +98,8 @@ struct DoctorCommand: ParsableCommand {
         let contract = archive.contract
         Console.writeLine(
           """
-                     \(contract.model), contract \(contract.formatVersion), \
-          \(contract.classes.count) classes, made with torch \(contract.torchVersion)
+                     \(contract.model), \(contract.classes.count) classes, made with torch \
+          \(contract.torchVersion)
           """)
         Console.writeLine("           sha256 \(try archive.digest())")
         let seconds = try selfTest(archive, threads: plan.threads)

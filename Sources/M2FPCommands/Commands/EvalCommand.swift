@@ -9,20 +9,28 @@ import M2FPResults
 import SystemPackage
 
 /// Tells how good predictions are.
-struct EvalCommand: ConfigurableCommand {
+struct EvalCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp eval --predictions parsed/ --truth CIHP/", "mIoU, APr, APp, PCP, APh"),
+    Example("m2fp eval --predictions a/ --truth b/ --json", "for programs"),
+  ]
+
+  static let explanation = """
+    Both folders may be laid out as m2fp's outputs, as CIHP (Category_ids, Instance_ids, \
+    Human_ids), LIP (val_segmentations), the LIP and CIHP challenges (global_parsing, \
+    instance_parsing), or as a plain folder of PNG label maps. Images are matched by name. Pixels \
+    of label 255 in the truth do not count.
+    The figures are those of M2FP's published evaluator, to 1e-6. APr, APp, PCP and APh need \
+    persons in the truth and in the predictions ('m2fp parse --persons').
+    Exits with 3 if an image of the truth has no prediction or one that cannot be used (each is \
+    named and left out), with 66 if that holds for all.
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "eval",
     abstract: "Compare predictions with the truth: mIoU, accuracy, and AP and PCP of persons.",
-    discussion: """
-      Both folders may be laid out as m2fp's outputs, as CIHP (Category_ids, Instance_ids, \
-      Human_ids), LIP (val_segmentations), the LIP and CIHP challenges (global_parsing, \
-      instance_parsing), or as a plain folder of PNG label maps. Images are matched by name. Pixels \
-      of label 255 in the truth do not count.
-      The figures are those of M2FP's published evaluator, to 1e-6. APr, APp, PCP and APh need \
-      persons in the truth and in the predictions ('m2fp parse --persons').
-      Exits with 3 if an image of the truth has no prediction or one that cannot be used (each is \
-      named and left out), with 66 if that holds for all.
-      """)
+    usage: "m2fp eval [<options>] --predictions <dir> --truth <dir>",
+    discussion: discussion)
 
   @Option(
     help: ArgumentHelp("The folder of the predictions.", valueName: "dir"), completion: .directory)

@@ -1,15 +1,24 @@
 import ArgumentParser
 
 /// The root command; it only dispatches.
-public struct M2FPCommand: ParsableCommand {
+public struct M2FPCommand: ParsableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp parse photos/", "parse all photos of a folder"),
+    Example("m2fp parse --help", "what else it can write, and how"),
+    Example("m2fp doctor", "is all there, and does it work?"),
+  ]
+
+  static let explanation = """
+    Topics: 'm2fp help outputs', 'models', 'files', 'environment', 'exit-codes'. Defaults of options \
+    can stand in a file, m2fp.toml ('m2fp help config'), or in the environment.
+    """
+
   public static let configuration = CommandConfiguration(
     commandName: "m2fp",
     abstract: "Find every person in photos and label each pixel by body part and garment.",
-    discussion: """
-      Topics: 'm2fp help outputs', 'm2fp help exit-codes', 'm2fp help models'. Defaults of options \
-      can stand in a file, m2fp.toml ('m2fp help config').
-      """,
-    version: "m2fp \(Version.current)",
+    usage: "m2fp <command> [<options>] ...",
+    discussion: discussion,
+    version: "m2fp \(Version.described)",
     subcommands: [
       ParseCommand.self, RenderCommand.self, EvalCommand.self, CompareCommand.self,
       ModelsCommand.self,
@@ -30,8 +39,4 @@ public struct M2FPCommand: ParsableCommand {
   static var configurableNames: [String] {
     configuration.subcommands.filter { $0 is any ConfigurableCommand.Type }.map { $0._commandName }
   }
-}
-
-enum Version {
-  static let current = "0.1.0"
 }

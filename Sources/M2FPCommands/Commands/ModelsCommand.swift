@@ -5,14 +5,21 @@ import M2FPInference
 import SystemPackage
 
 /// Lists the models that are installed.
-struct ModelsCommand: ConfigurableCommand {
+struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp models", "names, folders, licences"),
+    Example("M2FP_MODELS=~/models m2fp models", "those of another folder, too"),
+  ]
+
+  static let explanation = """
+    Models are .pt archives in the folders of M2FP_MODELS (separated by colons), \
+    ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. 'python3 Models export' of m2fp's \
+    sources makes one from an official checkpoint.
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "models", abstract: "List the models that are installed.",
-    discussion: """
-      Models are .pt archives in the folders of M2FP_MODELS (separated by colons), \
-      ~/.local/share/m2fp/models, and PREFIX/share/m2fp/models. Models/export.py makes one from an \
-      official checkpoint.
-      """)
+    discussion: discussion)
 
   @Flag(help: "Print one JSON object a line.")
   var json = false
@@ -21,7 +28,7 @@ struct ModelsCommand: ConfigurableCommand {
 
   func run() throws {
     try Console.exiting {
-      let locator = ModelLocator.current()
+      let locator = ModelLocator.standard
       let archives = locator.archives
       if archives.isEmpty {
         throw RunFailure(
@@ -56,7 +63,7 @@ struct ModelsCommand: ConfigurableCommand {
         """
         \(name)\(isDefault ? " (default)" : "")
           \(path), \(ByteCount(archive.size))
-          \(contract.postprocess.humanIndex == nil ? "one person" : "many persons"), \
+          \(contract.humanIndex == nil ? "one person" : "many persons"), \
         \(contract.classes.count) classes, input \(describe(contract.preprocess.geometry))
           licence \(contract.licence)\(contract.commercialUse ? "" : ": non-commercial use only")
         """)

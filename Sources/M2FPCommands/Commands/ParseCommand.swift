@@ -12,32 +12,37 @@ import M2FPResults
 import SystemPackage
 
 /// Parses photos.
-struct ParseCommand: ConfigurableCommand {
+struct ParseCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp parse photos/", "results beside each photo"),
+    Example("m2fp parse photos/ -o parsed/ --overlay", "apart from them, and to look at"),
+    Example("m2fp parse photos/ --masks hair,face", "only these masks"),
+    Example("m2fp parse photos/ --persons", "each person by itself"),
+    Example("m2fp parse photos/ --sheet all.html", "one page of all results"),
+    Example("m2fp parse photos/ -n", "what would be done, and why"),
+  ]
+
+  static let explanation = """
+    Next to photo.jpg, or under --out with the same tree:
+      photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
+      photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
+      photo.m2fp.json   what was found, with which model and options
+      photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
+    A photo whose outputs are current is skipped; one that lacks only outputs is rendered from \
+    what was found before. Inputs, and colour maps that you have corrected, are never modified.
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "parse",
     abstract: "Parse photos: a colour map, class masks and a JSON sidecar for each.",
-    discussion: """
-      Next to photo.jpg, or under --out with the same tree:
-        photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
-        photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
-        photo.m2fp.json   what was found, with which model and options
-        photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
-      A photo whose outputs are current is skipped; one that lacks only outputs is rendered from
-      what was found before. Inputs, and colour maps that you have corrected, are never modified.
-      """)
+    usage: "m2fp parse [<options>] <photo or folder> ...",
+    discussion: discussion)
+
+  @OptionGroup(title: "Used most")
+  var usual: UsualOptions
 
   @OptionGroup(title: "Selection")
   var selection: SelectionOptions
-
-  @Option(
-    help: ArgumentHelp("Write under this folder instead of beside the photos.", valueName: "dir"),
-    completion: .directory)
-  var out: FilePath?
-
-  @Option(
-    help: ArgumentHelp("A model's name ('m2fp models') or archive.", valueName: "name|file"),
-    completion: .models)
-  var model = ModelLocator.defaultModel
 
   @OptionGroup
   var trust: ModelTrustOptions
@@ -45,16 +50,8 @@ struct ParseCommand: ConfigurableCommand {
   @Option(help: "Cap on the long side of the network's input in pixels; 0 for the model's own.")
   var maxSide = 800
 
-  @Option(help: "Worker threads. Default: one for each CPU that the process may use.")
-  var jobs: Int?
-
   @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
   var threads: Int?
-
-  @Option(
-    help: ArgumentHelp("Masks to write: all, none, or class names.", valueName: "all|none|a,b,..."),
-    completion: .classList)
-  var masks = "all"
 
   @OptionGroup
   var arithmetic: PrecisionOption
@@ -88,14 +85,8 @@ struct ParseCommand: ConfigurableCommand {
   @Flag(help: "Fail photos that are damaged, such as cut short, also where they can still be read.")
   var strictImages = false
 
-  @Flag(help: "Parse also photos whose outputs are current.")
-  var force = false
-
   @Flag(help: "Parse also photos whose colour map was corrected by hand, and lose the corrections.")
   var overwriteEdited = false
-
-  @Flag(help: "Say what would be done and why, and write nothing.")
-  var dryRun = false
 
   @OptionGroup(title: "Cache")
   var cacheOptions: CacheOptions
@@ -115,7 +106,6 @@ struct ParseCommand: ConfigurableCommand {
     if maxSide != 0 && maxSide < 64 {
       throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")
     }
-    if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs is 1 to 1024.") }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads is 1 to 1024.")
     }
@@ -136,7 +126,7 @@ struct ParseCommand: ConfigurableCommand {
     // What is begun is finished, whether or not someone still reads what is printed.
     signal(SIGPIPE, SIG_IGN)
     try Console.exiting(logger) {
-      guard let path = messages.metrics, !dryRun else {
+      guard let path = messages.metrics, !usual.dryRun else {
         return try parse(logger, metrics: nil)
       }
       let metrics = try RunMetrics(path)
@@ -150,29 +140,29 @@ struct ParseCommand: ConfigurableCommand {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
-    let archive = try trust.checked(ModelLocator.current().open(model))
+    let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
     let contract = archive.contract
     let remap = try labelSet.table(modelClasses: contract.classes)
     let classes = remap?.classes ?? contract.classes
     let colours = try PaletteOption.colours(
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
-    let maskClasses = try ClassList.indices(masks, option: "--masks", classes: classes)
+    let maskClasses = try ClassList.indices(usual.masks, option: "--masks", classes: classes)
     let selected = try selection.selection()
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
     }
     var locks = try OutputLock.acquire(
-      selected, out: out, mode: dryRun ? .off : faults.lock, cancellation: cancellation
+      selected, out: usual.out, mode: usual.dryRun ? .off : faults.lock, cancellation: cancellation
     ) { path in
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
     var leftOut: [FilePath] = []
-    let files = try selected.plan(out: out, naming: naming, probing: !dryRun) {
+    let files = try selected.plan(out: usual.out, naming: naming, probing: !usual.dryRun) {
       leftOut.append($0)
     }
     try Exporter.check(
-      exports.requests, files: files, inputs: selection.paths, probing: !dryRun)
+      exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
 
     var options = BatchOptions()
     options.parsing.maxSide = maxSide
@@ -187,11 +177,11 @@ struct ParseCommand: ConfigurableCommand {
     options.parsing.outputs.personMasks = try personOutputs.maskClasses(classes)
     options.parsing.outputs.overlay = try pictures.overlayStyle()
     options.parsing.outputs.cutout = try pictures.cutout(classes: classes)
-    options.cache = dryRun ? nil : try cacheOptions.open()
-    options.force = force
+    options.cache = usual.dryRun ? nil : try cacheOptions.open()
+    options.force = usual.force
     options.overwriteEdited = overwriteEdited
     options.version = Version.current
-    options.outputRoot = out
+    options.outputRoot = usual.out
     options.links = selected.links
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
@@ -204,13 +194,13 @@ struct ParseCommand: ConfigurableCommand {
     let due = checked.filter { $0.status != .current && $0.file.input.failure == nil }
     let parsed = due.filter(\.status.mayNeedNetwork)
     let budget = CPUBudget.current()
-    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: due.count, budget: budget)
+    options.plan = ThreadPlan(jobs: usual.jobs, threads: threads, files: due.count, budget: budget)
     // What is only rendered needs no network's memory.
     let fitting =
       parsed.isEmpty
       ? options.plan.jobs
       : try memory.fittingJobs(
-        options, isFixed: jobs != nil, archive: archive, files: parsed.map(\.file))
+        options, isFixed: usual.jobs != nil, archive: archive, files: parsed.map(\.file))
     if fitting < options.plan.jobs {
       logger.info("\(fitting) of \(options.plan.jobs) workers fit into memory")
       options.plan = ThreadPlan(
@@ -232,10 +222,10 @@ struct ParseCommand: ConfigurableCommand {
     var reporters = RunReporters(
       list: messages.reporters(total: files.count, logger: logger), logger: logger)
     if let metrics { reporters.list.append(metrics) }
-    if let failureList, !dryRun {
+    if let failureList, !usual.dryRun {
       reporters.list.append(FailureListReporter(failureList, logger: logger))
     }
-    if !dryRun {
+    if !usual.dryRun {
       let exporter = Exporter(
         Exporter.Context(
           classes: classes, palette: colours, model: contract.model,
@@ -244,10 +234,11 @@ struct ParseCommand: ConfigurableCommand {
       reporters.list += exports.requests.map {
         ExportReporter($0, exporter: exporter, files: files, logger: logger)
       }
+      reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
     for link in leftOut { reporters.leftOut(link) }
     var summary =
-      dryRun
+      usual.dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
       : batch.run(
         checked, cancellation: cancellation,

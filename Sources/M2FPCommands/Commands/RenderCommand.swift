@@ -11,16 +11,23 @@ import M2FPResults
 import SystemPackage
 
 /// Makes outputs of what was found before.
-struct RenderCommand: ConfigurableCommand {
+struct RenderCommand: ConfigurableCommand, ExplainedCommand {
+  static let examples = [
+    Example("m2fp render photos/ --overlay", "overlays of what was found"),
+    Example("m2fp render photos/ --export coco=people.json", "all of it for another program"),
+  ]
+
+  static let explanation = """
+    Renders what 'm2fp parse' has found, and colour maps that you have corrected. Photos are needed \
+    only by outputs that show them. A colour map that was edited by hand is left as it is; all else \
+    is made of it.
+    """
+
   static let configuration = CommandConfiguration(
     commandName: "render",
     abstract: "Make outputs of results that are there: no model is needed, and no network runs.",
-    discussion: """
-      Renders what 'm2fp parse' has found, and colour maps that you have corrected:
-        m2fp render photos/ --overlay --export coco=people.json
-      Photos are needed only by outputs that show them. A colour map that was edited by hand is left \
-      as it is; all else is made of it.
-      """)
+    usage: "m2fp render [<options>] <folder or file> ...",
+    discussion: discussion)
 
   @Argument(
     help: "Folders with results, or single photos, colour maps or sidecars.", completion: .file())
@@ -49,13 +56,16 @@ struct RenderCommand: ConfigurableCommand {
   @OptionGroup(title: "Exports")
   var exports: ExportOptions
 
-  @Option(help: "Threads. Default: one for each CPU that the process may use.")
+  @Option(
+    name: [.customShort("j", allowingJoined: true), .long],
+    help: "Threads. Default: one for each CPU that the process may use.")
   var jobs: Int?
 
-  @Flag(help: "Make also outputs that are there already.")
+  @Flag(name: .shortAndLong, help: "Make also outputs that are there already.")
   var force = false
 
-  @Flag(help: "Say what would be done and why, and write nothing.")
+  @Flag(
+    name: [.customShort("n"), .long], help: "Say what would be done and why, and write nothing.")
   var dryRun = false
 
   @Option(

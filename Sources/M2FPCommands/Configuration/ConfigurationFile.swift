@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPInference
 import SystemPackage
 
 /// Defaults of options: `m2fp.toml` in the current folder, or the file that `--config` names.
@@ -28,21 +29,30 @@ struct ConfigurationFile {
     case named(String)
     /// It lies in the current folder.
     case found
+    /// It is the user's own, for every folder.
+    case own(String)
 
     var path: String {
       switch self {
-      case .named(let path): path
+      case .named(let path), .own(let path): path
       case .found: standardName
       }
     }
   }
 
+  /// Other places than files hold defaults, too.
+  init(path: String, values: [String: [String: Value]]) {
+    self.path = path
+    self.values = values
+  }
+
   /// Why a file that was found is not read.
   struct Distrust: Error, Equatable {
+    let path: String
     let reason: String
 
     var text: String {
-      "\(standardName) is not read, since \(reason): to read it all the same, say --config \(standardName)"
+      "\(path) is not read, since \(reason): to read it all the same, say --config \(path)"
     }
   }
 
@@ -64,6 +74,7 @@ struct ConfigurationFile {
       switch place {
       case .named(let path): try Self.named(path)
       case .found: try Self.found()
+      case .own(let path): try Self.own(path)
       }
     try self.init(text, place: place, options: options)
   }
@@ -84,19 +95,39 @@ struct ConfigurationFile {
     let name = FilePath.Component(standardName)
     do {
       let folder = try OpenFolder(".")
-      if let objection = folder.objection { throw Distrust(reason: "of its folder, \(objection)") }
+      if let objection = folder.objection {
+        throw Distrust(path: standardName, reason: "of its folder, \(objection)")
+      }
       guard let name else { throw Errno.invalidArgument }
       let file = try folder.open(name, .readOnly)
       return try file.closeAfter {
-        if let objection = Trust.objection(to: file) { throw Distrust(reason: objection) }
+        if let objection = Trust.objection(to: file) {
+          throw Distrust(path: standardName, reason: objection)
+        }
         return try FileReader.bytes(of: file, limit: sizeLimit)
       }
     } catch Errno.tooManySymbolicLinkLevels {
-      throw Distrust(reason: "it is a symbolic link")
+      throw Distrust(path: standardName, reason: "it is a symbolic link")
     } catch let error as Errno {
-      throw Distrust(reason: error.reason)
+      throw Distrust(path: standardName, reason: error.reason)
     } catch let error as FileFailure {
-      throw Distrust(reason: error.message)
+      throw Distrust(path: standardName, reason: error.message)
+    }
+  }
+
+  /// Reads the user's own file, where it is that: by sudo, root may have another user's home.
+  private static func own(_ path: String) throws -> [UInt8] {
+    do {
+      let file = Descriptor(
+        try LinkRule.all.open(FilePath(path), O_RDONLY | O_NONBLOCK | O_NOCTTY))
+      if let objection = Trust.objection(to: file.file) {
+        throw Distrust(path: path, reason: objection)
+      }
+      return try FileReader.bytes(of: file.file, limit: sizeLimit)
+    } catch let error as Errno {
+      throw Distrust(path: path, reason: error.reason)
+    } catch let error as FileFailure {
+      throw Distrust(path: path, reason: error.message)
     }
   }
 
@@ -182,10 +213,7 @@ struct ConfigurationFile {
     }
     let counting = OptionConflicts.counting(
       defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }))
-    // What undoes a flag of the file has done its work: the parser does not know it.
-    let undone = command.options.filter { $0.isFlag && !$0.isInvertible }.map { "--no-" + $0.name }
-    return command.options.flatMap { counting[$0.name] ?? [] }
-      + typed.filter { !undone.contains($0) } + arguments.dropFirst(typed.count)
+    return command.options.flatMap { counting[$0.name] ?? [] } + arguments
   }
 
   private static func value(
@@ -195,7 +223,7 @@ struct ConfigurationFile {
     if place == .found {
       var refused = notFromFoundFile.contains(option.name)
       if option.name == "model", case .texts(let texts) = value {
-        refused = texts.contains(where: ModelLocator.isPath)
+        refused = texts.contains { ModelReference($0).isFile }
       }
       if refused {
         throw ValidationError(

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import M2FPCore
 
@@ -51,25 +50,18 @@ struct OptionCatalog {
 
   /// Those of m2fp, put together when they are first asked for: for a file of defaults, or a hint.
   static let all = Result { () throws(RunFailure) in
-    try OptionCatalog(description: M2FPCommand._dumpHelp())
+    OptionCatalog(try CommandDescription.root.get())
   }
 
-  /// - Parameter description: What the argument parser says of the commands, in JSON.
-  /// - Throws: ``RunFailure`` where another version of the parser says it in another form.
-  init(description: String) throws(RunFailure) {
-    guard let root = try? JSONDecoder().decode(Tool.self, from: Data(description.utf8)).command
-    else {
-      throw RunFailure(
-        .internal, "the argument parser describes the options in a form that is not known here")
-    }
+  init(_ root: CommandDescription) {
     commands = (root.subcommands ?? []).map { command in
-      let arguments = (command.arguments ?? []).filter { $0.kind != "positional" }
-      let flags = Set(arguments.filter { $0.kind == "flag" }.compactMap(\.longName))
+      let arguments = (command.arguments ?? []).filter { !$0.isPositional }
+      let flags = Set(arguments.filter(\.isFlag).compactMap(\.longName))
       let options = arguments.compactMap { argument -> Option? in
         guard let name = argument.longName, !Self.notDefaults.contains(name) else { return nil }
         // The other half of a flag that can be undone.
         if name.hasPrefix("no-"), flags.contains(String(name.dropFirst(3))) { return nil }
-        let isFlag = argument.kind == "flag"
+        let isFlag = argument.isFlag
         return Option(
           name: name,
           spellings: Set(argument.spellings + (isFlag ? ["--no-" + name] : [])),
@@ -87,34 +79,4 @@ struct OptionCatalog {
   }
 
   func command(_ name: String) -> Command? { commands.first { $0.name == name } }
-
-  /// What is read of the parser's description (its version 0).
-  private struct Tool: Decodable {
-    let command: Command
-
-    struct Command: Decodable {
-      let commandName: String
-      let subcommands: [Command]?
-      let arguments: [Argument]?
-    }
-
-    struct Argument: Decodable {
-      let kind: String
-      let names: [Name]?
-      let preferredName: Name?
-      let defaultValue: String?
-      let isRepeating: Bool
-      let abstract: String?
-
-      var longName: String? { names?.first { $0.kind == "long" }?.name }
-      var spellings: [String] {
-        (names ?? []).map { ($0.kind == "long" ? "--" : "-") + $0.name }
-      }
-    }
-
-    struct Name: Decodable {
-      let kind: String
-      let name: String
-    }
-  }
 }

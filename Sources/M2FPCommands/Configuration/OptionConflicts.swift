@@ -17,7 +17,7 @@ enum OptionConflicts {
     Alternatives(options: ["cache", "no-cache"], exclusive: ["cache", "no-cache"]),
     Alternatives(
       options: ["fail-fast", "keep-going", "max-errors"], exclusive: ["fail-fast", "max-errors"]),
-    Alternatives(options: ["log-level", "quiet"]),
+    Alternatives(options: ["log-level", "quiet", "verbose"]),
   ]
 
   /// What each of these needs one of, the usual one first. A file may set it for those runs that have

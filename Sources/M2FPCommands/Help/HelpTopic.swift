@@ -17,7 +17,13 @@ struct HelpTopic {
   let abstract: String
   let blocks: [Block]
 
-  static let all = [outputs, exitCodes, models]
+  static let all = [outputs, models, files, environment, exitCodes]
+
+  /// The title of its section in the manual, where that is not its name.
+  var manualTitle: String?
+
+  /// Whether every page of the manual has it, as manuals go, and not that of m2fp alone.
+  var isForEveryPage = false
 
   /// The topic that a command line asks for; nil if it asks for something else.
   ///
@@ -40,8 +46,13 @@ struct HelpTopic {
     throw ValidationError("no command or topic is named '\(name)'\(hint)")
   }
 
-  init(name: String, abstract: String, blocks: [Block]) {
+  init(
+    name: String, abstract: String, manualTitle: String? = nil, isForEveryPage: Bool = false,
+    blocks: [Block]
+  ) {
     self.name = name
+    self.manualTitle = manualTitle
+    self.isForEveryPage = isForEveryPage
     self.abstract = abstract
     self.blocks = blocks
   }
@@ -69,29 +80,24 @@ struct HelpTopic {
     return parts.joined(separator: "\n\n")
   }
 
-  /// A section of a manual page (mdoc, as `swift package generate-manual` writes).
+  /// A section of a ``ManualPage``.
   var manualSection: String {
-    var lines = [".Sh \(name.replacing("-", with: " ").uppercased())", Self.escaped(abstract)]
+    let escaped = ManualPage.escaped
+    var lines = [".Sh \((manualTitle ?? name).uppercased())", escaped(abstract)]
     for block in blocks {
       switch block {
-      case .paragraph(let text): lines += [".Pp", Self.escaped(text)]
+      case .paragraph(let text): lines += [".Pp", escaped(text)]
       case .lines(let text):
         lines += [".Bd -literal -offset indent"]
-        lines += text.split(separator: "\n").map { Self.escaped(String($0)) }
+        lines += text.split(separator: "\n").map { escaped(String($0)) }
         lines += [".Ed"]
       case .list(let rows):
         lines.append(".Bl -tag -width 6n")
-        for row in rows { lines += [".It " + Self.escaped(row.term), Self.escaped(row.meaning)] }
+        for row in rows { lines += [".It " + escaped(row.term), escaped(row.meaning)] }
         lines.append(".El")
       }
     }
     return lines.joined(separator: "\n")
-  }
-
-  /// The text with what the formatter would take for a command made harmless.
-  private static func escaped(_ text: String) -> String {
-    let text = text.replacing("\\", with: "\\e").replacing("-", with: "\\-")
-    return text.hasPrefix(".") || text.hasPrefix("'") ? "\\&" + text : text
   }
 
   /// Breaks lines at blanks; all but the first are indented.

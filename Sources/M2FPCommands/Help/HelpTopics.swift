@@ -93,6 +93,7 @@ extension HelpTopic {
   static let exitCodes = HelpTopic(
     name: "exit-codes",
     abstract: "What the exit code of m2fp says.",
+    manualTitle: "exit status", isForEveryPage: true,
     blocks: [
       .list([
         ("0", "Every file was parsed, or was already current; all is well."),
@@ -141,8 +142,9 @@ extension HelpTopic {
       .list([
         (
           "m2fp-tiny",
-          "The default: our own small M2FP, trained on renders of synthetic people, free to use "
-            + "commercially. It finds people, faces, hair and clothes roughly."
+          "The default: our own small M2FP, trained on synthetic people and on labelled photos of "
+            + "real ones, free to use commercially. It outlines people, faces, hair and clothes well, "
+            + "arms and legs mostly, and mixes up left and right and kinds of garment."
         ),
         (
           "m2fp-r101",
@@ -152,7 +154,7 @@ extension HelpTopic {
       ]),
       .lines(
         """
-        /usr/bin/python3 Models/export.py --config m2fp-r101 \\
+        /usr/bin/python3 Models export --config m2fp-r101 \\
           --checkpoint pytorch_model.pt --out m2fp-r101.pt
         """),
       .paragraph(
@@ -168,5 +170,65 @@ extension HelpTopic {
       .paragraph(
         "An archive carries its contract: class names, palette, sizes, thresholds and licence. So "
           + "a model of other classes needs no change to m2fp."),
+    ])
+
+  static let files = HelpTopic(
+    name: "files",
+    abstract: "What m2fp reads and leaves besides photos and results.",
+    isForEveryPage: true,
+    blocks: [
+      .list([
+        ("m2fp.toml", "Defaults of options, in the current folder ('m2fp help config')."),
+        (
+          "~/.config/m2fp/m2fp.toml",
+          "The same for every folder; what the folder's own file sets is stronger. $XDG_CONFIG_HOME "
+            + "counts."
+        ),
+        (
+          "~/.local/share/m2fp/models/NAME.pt",
+          "Models, found by their names. $XDG_DATA_HOME counts."
+        ),
+        (
+          "PREFIX/share/m2fp/models, PREFIX/lib/m2fp",
+          "The model and the libraries that came with m2fp; PREFIX is where bin/m2fp lies, wherever "
+            + "that is moved."
+        ),
+        (".m2fp.lock", "In a folder that a run writes under, while it does."),
+        (
+          ".m2fp-*.tmp",
+          "A result that is not whole yet. The next run removes what a power cut left."
+        ),
+      ])
+    ])
+
+  static let environment = HelpTopic(
+    name: "environment",
+    abstract: "The variables that m2fp looks at.",
+    isForEveryPage: true,
+    blocks: [
+      .list([
+        (
+          "M2FP_OPTION",
+          "The default of an option, its name in capitals with underscores: M2FP_JOBS=4 for --jobs 4, "
+            + "M2FP_OVERLAY=1 for --overlay. Weaker than the command line, stronger than m2fp.toml."
+        ),
+        (
+          "M2FP_MODELS",
+          "Folders that are looked through for models first, separated by colons."
+        ),
+        ("M2FP_CACHE", "The folder of the cache, as --cache names it; empty for none."),
+        ("NO_COLOR", "Set to anything: no colours, unless --color always asks for them."),
+        ("TERM", "dumb: neither colours nor a progress bar that is drawn anew."),
+        (
+          "LC_ALL, LC_CTYPE, LANG",
+          "The first that is set says whether the terminal shows more than ASCII."
+        ),
+        ("XDG_CONFIG_HOME, XDG_DATA_HOME", "In place of ~/.config and ~/.local/share."),
+        ("SLURM_ARRAY_TASK_ID, ...", "Which part --shard slurm does."),
+        (
+          "GOMP_SPINCOUNT, ONEDNN_PRIMITIVE_CACHE_CAPACITY, LRU_CACHE_CAPACITY",
+          "Set by m2fp for the libraries below it (1000, 256, 256) where they are not set already."
+        ),
+      ])
     ])
 }

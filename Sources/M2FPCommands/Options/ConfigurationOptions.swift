@@ -5,8 +5,8 @@ protocol ConfigurableCommand: ParsableCommand {
   var configuration: ConfigurationOptions { get }
 }
 
-/// Where the defaults of the other options come from; read before the arguments are parsed
-/// (``ConfigurationFile``).
+/// What holds for a command as a whole: where the defaults of the other options come from, which is read
+/// before the arguments are parsed (``ConfigurationFile``), and how it looks.
 struct ConfigurationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -17,4 +17,10 @@ struct ConfigurationOptions: ParsableArguments {
 
   @Flag(help: "Take no defaults from m2fp.toml.")
   var noConfig = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Colours on a terminal unless NO_COLOR is set, also elsewhere, or never.",
+      valueName: "auto|always|never"))
+  var color = Console.Colour.auto
 }

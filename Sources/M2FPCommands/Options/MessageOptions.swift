@@ -10,10 +10,15 @@ struct MessageOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Print nothing but failures.")
   var quiet = false
 
+  @Flag(name: .shortAndLong, help: "Say also what was current and what memory is resident.")
+  var verbose = false
+
   @Option(
     help: ArgumentHelp(
-      "trace, debug, info, notice, warning or error. Default: info, with --quiet error.",
-      valueName: "level"))
+      """
+      trace, debug, info, notice, warning or error. Default: info, with --quiet error, with \
+      --verbose debug.
+      """, valueName: "level"))
   var logLevel: Logger.Level?
 
   @Option(
@@ -30,12 +35,15 @@ struct MessageOptions: ParsableArguments {
   var metrics: FilePath?
 
   func validate() throws {
+    if quiet && verbose {
+      throw ValidationError("--quiet and --verbose contradict each other: leave out one.")
+    }
     if let metrics, metrics.extension != "prom" {
       throw ValidationError("--metrics takes a file named *.prom: node_exporter reads no other.")
     }
   }
 
-  var logger: Logger { logFormat.logger(logLevel ?? (quiet ? .error : .info)) }
+  var logger: Logger { logFormat.logger(logLevel ?? (quiet ? .error : verbose ? .debug : .info)) }
 
   /// Who tells how a run over `total` files goes.
   func reporters(total: Int, logger: Logger) -> [any Reporter] {

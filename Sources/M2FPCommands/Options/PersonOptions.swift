@@ -42,9 +42,10 @@ struct PersonOptions: ParsableArguments {
   /// The rules that the options make.
   ///
   /// - Parameter contract: The model's contract.
+  /// - Returns: The rules, with the model's own score where none is given.
   func rules(contract: ModelContract) -> PersonRules {
     PersonRules(
-      minScore: minPersonScore ?? contract.postprocess.semanticScoreThreshold ?? 0,
+      minScore: minPersonScore ?? contract.postprocess.instanceRules?.semanticScoreThreshold ?? 0,
       minSize: minPersonSize?.size ?? .share(0.001), maxOverlap: maxPersonOverlap ?? 0.5)
   }
 }

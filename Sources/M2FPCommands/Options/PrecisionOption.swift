@@ -25,7 +25,7 @@ struct PrecisionOption: ParsableArguments {
     case "half", "float16", "fp16":
       throw ValidationError(
         "--precision \(name): libtorch 1.13 has no half-precision kernels for CPUs. Leave the "
-          + "option out to compute in float32; Models/export.py --half halves the archive.")
+          + "option out to compute in float32; 'python3 Models export --half' halves the archive.")
     case "bf16", "bfloat16", "int8":
       throw ValidationError(
         "--precision \(name) is not offered: on CPUs without instructions for it nothing is gained "

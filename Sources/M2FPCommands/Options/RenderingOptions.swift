@@ -3,7 +3,9 @@ import M2FPBatch
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
+import M2FPInference
 import M2FPResults
+import SystemPackage
 
 /// Options of `parse` that make pictures for people.
 struct RenderingOptions: ParsableArguments {
@@ -82,7 +84,10 @@ struct RenderingOptions: ParsableArguments {
       if let font = Font(path: overlayFont) { return font }
       throw ValidationError("--overlay-font \(overlayFont): not a font file that can be read.")
     }
-    if let font = Font.usualPaths.lazy.compactMap({ Font(path: $0) }).first { return font }
+    let paths = [ModelLocator.shareFolder.appending("fonts/DejaVuSans.ttf").string]
+    if let font = (paths + Font.usualPaths).lazy.compactMap({ Font(path: $0) }).first {
+      return font
+    }
     throw ValidationError(
       "--overlay-names needs a font: install Debian's fonts-dejavu-core, or name a font file with "
         + "--overlay-font.")

@@ -129,17 +129,20 @@ final class ProgressReporter: Reporter {
     for (verb, paths) in [
       ("writes", change.written), ("replaces", change.replaced), ("removes", change.removed),
     ] where !paths.isEmpty {
-      parts.append(verb + " " + paths.map(\.string).joined(separator: ", "))
+      // A folder stands for the masks that nobody can know yet.
+      let names = paths.map { $0.string + ($0 == outcome.outputs.masks ? "/" : "") }
+      parts.append(verb + " " + names.joined(separator: ", "))
     }
     return
       "would \(change.action.rawValue) \(outcome.input.path): \(parts.joined(separator: "; "))"
   }
 
-  /// "2 people: hair, face, upper-clothes".
+  /// "2 persons: hair, face, upper-clothes".
   private static func describe(_ sidecar: Sidecar) -> String {
     let names = sidecar.classes.filter { $0.index > 0 }.map { ClassNames.slug($0.name) }
     if names.isEmpty { return "nobody found" }
-    let people = sidecar.humans.isEmpty ? "" : "\(sidecar.humans.count) human candidates: "
+    let count = sidecar.persons?.count ?? 0
+    let people = count == 0 ? "" : count == 1 ? "1 person: " : "\(count) persons: "
     return people + names.joined(separator: ", ")
   }
 
@@ -165,7 +168,9 @@ final class ProgressReporter: Reporter {
       return
     }
     let filled = total > 0 ? width * done / total : width
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    let (full, empty) = Console.showsUnicode ? ("█", "░") : ("#", ".")
+    let bar =
+      String(repeating: full, count: filled) + String(repeating: empty, count: width - filled)
     Console.writeError("\r\(bar)\(text)")
   }
 

@@ -6,17 +6,13 @@ import M2FPCore
 extension M2FPCommand {
   /// Runs what a command line says, with the defaults of m2fp.toml, and ends the process.
   ///
-  /// Two things are settled before the argument parser sees the words: `m2fp help TOPIC`, which it
-  /// would take for a command, and a misspelt command, which it only calls unexpected.
+  /// Some things are settled before the argument parser sees the words: `m2fp help TOPIC`, which it
+  /// would take for a command, a misspelt command, which it only calls unexpected, and texts that it
+  /// would have to be given whether or not they are asked for.
   public static func run(_ arguments: [String]) -> Never {
     do {
-      // For 'make manual'.
-      if arguments == ["help", "topics", "--mdoc"] {
-        for topic in HelpTopic.all { Console.writeLine("\(own: topic.manualSection)") }
-        exit()
-      }
-      if let topic = try HelpTopic(arguments) {
-        Console.writeLine("\(own: topic.text)")
+      if let text = try text(for: arguments) {
+        Console.writeLine("\(own: text)")
         exit()
       }
       try checkCommand(arguments)
@@ -30,14 +26,46 @@ extension M2FPCommand {
       Console.writeError("Error: \(failure.text)\n")
       leave(ExitCode(failure.kind.exitCode))
     } catch let error as ValidationError {
-      fail(ValidationError(TerminalText.escaped(PathArgument.bytes(of: error.message))))
+      fail(error, arguments)
     } catch {
       fail(error)
     }
     leave(.success)
   }
 
-  /// Says what is wrong with the command line, or what it asks for, and ends the process.
+  /// The text that a command line asks for instead of a command; nil if it asks for none.
+  private static func text(for arguments: [String]) throws -> String? {
+    if let topic = try HelpTopic(arguments) { return topic.text }
+    switch arguments.count {
+    case 1 where ["--version", "-V"].contains(arguments[0]):
+      return Version.report
+    case 2 where arguments[0] == "--generate-completion-script":
+      return CompletionShell(rawValue: arguments[1]).map(completions)
+    // For 'make manual': the names of the pages, and each of them.
+    case 2 where arguments == ["help", "--manual"]:
+      return try ManualPage.all().map(\.name).joined(separator: "\n")
+    case 3 where arguments.starts(with: ["help", "--manual"]):
+      return try ManualPage.all().first { $0.name == arguments[2] }?.text
+    default:
+      return nil
+    }
+  }
+
+  /// Says what we found wrong with the command line, with the usage of the command at hand, and ends
+  /// the process.
+  private static func fail(_ error: ValidationError, _ arguments: [String]) -> Never {
+    let name = arguments.first.flatMap { command($0) == nil ? nil : $0 }
+    let usage = name.flatMap { command($0) }.map { $0.configuration.usage ?? "" }
+    var lines = "Error: \(error.message)\n"
+    if let usage, !usage.isEmpty { lines += "Usage: \(usage)\n" }
+    lines += "See 'm2fp \(name.map { $0 + " " } ?? "")--help' for more information."
+    for line in lines.split(separator: "\n") {
+      Console.writeError("\(own: TerminalText.escaped(PathArgument.bytes(of: String(line))))\n")
+    }
+    leave(exitCode(for: error))
+  }
+
+  /// Says what the parser found wrong, or what it was asked for, and ends the process.
   private static func fail(_ error: any Error) -> Never {
     let code = exitCode(for: error)
     // Help, the version, completions.
@@ -58,10 +86,13 @@ extension M2FPCommand {
 
   private static func execute(_ command: any ParsableCommand) throws {
     var command = command
+    if let command = command as? any ConfigurableCommand {
+      Console.choose(command.configuration.color)
+    }
     try command.run()
   }
 
-  /// Parses; tells if it is m2fp.toml that is wrong, or an option that is misspelt.
+  /// Parses; tells if it is a default that is wrong, or an option that is misspelt.
   private static func parsed(
     _ typed: [String], _ defaults: Defaults
   ) throws -> any ParsableCommand {
@@ -71,45 +102,34 @@ extension M2FPCommand {
       // The parser tells of what is missing before it tells of what it does not know.
       try checkOptions(typed)
       defaults.announceDistrust(LogFormat.text.logger(.info))
-      if case .file(let file) = defaults.source, defaults.words != typed,
-        (try? parseAsRoot(typed)) != nil
-      {
-        Console.writeError("In \(file.path), which sets defaults:\n")
+      if defaults.words != typed, (try? parseAsRoot(typed)) != nil {
+        let names = defaults.names.joined(separator: ", ")
+        Console.writeError("In what sets defaults, \(names):\n")
       }
       throw error
     }
   }
 
-  /// A command line with the defaults of a file put in front of its options.
+  /// A command line with defaults put in front of its options.
   private struct Defaults {
-    enum Source {
-      case none
-      case file(ConfigurationFile)
-      case distrusted(ConfigurationFile.Distrust)
-    }
-
     private(set) var words: [String]
-    private(set) var source: Source
+    private var sources = DefaultSources()
+    /// What sets any of them.
+    private(set) var names: [String] = []
 
     init(_ arguments: [String]) throws {
       words = arguments
-      source = .none
       guard let name = arguments.first, configurableNames.contains(name) else { return }
       let rest = Array(arguments.dropFirst())
       // Whoever asks for help wants it also where m2fp.toml is broken.
       if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
         return
       }
-      guard let place = ConfigurationFile.place(for: rest) else { return }
       let options = try OptionCatalog.all.get()
       guard let command = options.command(name) else { return }
-      do {
-        let file = try ConfigurationFile(place, options: options)
-        words = [name] + file.arguments(for: command, with: rest)
-        source = .file(file)
-      } catch let distrust as ConfigurationFile.Distrust {
-        source = .distrusted(distrust)
-      }
+      sources = try DefaultSources(for: rest, options: options)
+      words = [name] + sources.arguments(for: command, with: rest)
+      names = sources.names(for: [command])
     }
 
     /// Says which file is obeyed, or is not.
@@ -122,18 +142,17 @@ extension M2FPCommand {
         let catalog = options.command(name)
       {
         let isTyped = catalog.options.contains { option in
-          ["quiet", "log-level"].contains(option.name)
+          ["quiet", "verbose", "log-level"].contains(option.name)
             && typed.prefix { $0 != "--" }.contains { option.isNamed(by: $0) }
         }
         if isTyped { logger.logLevel = messages.logger.logLevel }
       }
-      if case .file(let file) = source { logger.notice("defaults are those of \(file.path)") }
+      if let place = sources.place { logger.notice("defaults are those of \(place.path)") }
       announceDistrust(logger)
     }
 
     func announceDistrust(_ logger: Logger) {
-      guard case .distrusted(let distrust) = source else { return }
-      logger.warning("\(distrust.text)")
+      if let distrust = sources.distrust { logger.warning("\(distrust.text)") }
     }
   }
 

@@ -53,18 +53,49 @@ enum Console {
       && output.st_dev == file.st_dev && output.st_ino == file.st_ino
   }
 
-  static let errorIsTerminal = isatty(STDERR_FILENO) == 1
+  private static let terminalIsDumb = environment["TERM"] == "dumb"
+
+  private static func isTerminal(_ descriptor: Int32) -> Bool {
+    isatty(descriptor) == 1 && !terminalIsDumb
+  }
+
+  /// Whether standard error goes to a terminal on which a line can be drawn anew.
+  static let errorIsTerminal = isTerminal(STDERR_FILENO)
+
+  /// Whether the terminal shows more than ASCII, as the locale says.
+  static let showsUnicode: Bool = {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }
+      .first { !$0.isEmpty }
+    return (locale ?? "C").lowercased().replacing("-", with: "").contains("utf8")
+  }()
+
+  /// When there are colours.
+  enum Colour: String, CaseIterable, ExpressibleByArgument {
+    case auto, always, never
+  }
+
+  private static let colour = Locked(Colour.auto)
+
+  /// What `--color` says.
+  static func choose(_ choice: Colour) {
+    colour.withLock { $0 = choice }
+  }
 
   /// Whether standard output takes colours (https://no-color.org).
-  static let outputTakesColour = isatty(STDOUT_FILENO) == 1 && !colourIsRefused
+  static var outputTakesColour: Bool { takesColour(STDOUT_FILENO) }
 
   /// Whether standard error takes colours.
-  static let errorTakesColour = errorIsTerminal && !colourIsRefused
+  static var errorTakesColour: Bool { takesColour(STDERR_FILENO) }
 
-  private static let colourIsRefused: Bool = {
-    let environment = ProcessInfo.processInfo.environment
-    return !(environment["NO_COLOR"] ?? "").isEmpty || environment["TERM"] == "dumb"
-  }()
+  private static func takesColour(_ descriptor: Int32) -> Bool {
+    switch colour.withLock({ $0 }) {
+    case .always: true
+    case .never: false
+    case .auto: isTerminal(descriptor) && (environment["NO_COLOR"] ?? "").isEmpty
+    }
+  }
+
+  private static let environment = ProcessInfo.processInfo.environment
 
   /// Runs the body of a command; turns a ``RunFailure`` into its message and exit code.
   static func exiting(

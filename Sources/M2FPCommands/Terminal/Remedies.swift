@@ -73,6 +73,8 @@ enum Remedies {
       "Raise the limit (ulimit -u, or pids.max of the control group), or use fewer --jobs and --threads."
     case .nothingSelected:
       "Look at --include and --exclude."
+    case .noSuchModel:
+      "Give a file, or set M2FP_MODELS to the folder that holds it."
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
     case .untrustedModel(let digest):
@@ -80,13 +82,13 @@ enum Remedies {
     case .otherModel(let digest):
       "If this is the one that you mean, say --model-sha256 \(digest)."
     case .noContract:
-      "Make one with Models/export.py."
+      "Make one with 'python3 Models export'."
     case .unusableContract:
-      "Export the model anew with Models/export.py."
+      "Export the model anew with 'python3 Models export'."
     case .contractVersion(isNewer: true):
-      "Update m2fp, or export the model anew with this version's Models/export.py."
+      "Update m2fp, or export the model anew with this version's 'python3 Models export'."
     case .contractVersion(isNewer: false):
-      "Export the model anew with this version's Models/export.py."
+      "Export the model anew with this version's 'python3 Models export'."
     case .noJobArray:
       "Start m2fp by 'sbatch --array=1-N', or name the shard as --shard I/N."
     case .unevenJobArray:
@@ -96,8 +98,8 @@ enum Remedies {
     case nil:
       switch failure.kind {
       case .libraryMissing:
-        "Install it (apt-get install libtorch1.13) and m2fp's own library beside the executable "
-          + "('make build', 'make install')."
+        "Install m2fp again; where it is built from source, 'make setup' installs libtorch, and "
+          + "'make build' or 'make install' puts m2fp's own library beside the program."
       case .modelMissing where failure.underlying != nil:
         "'m2fp models' lists the models that are installed."
       default: nil

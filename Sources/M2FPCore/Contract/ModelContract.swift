@@ -2,10 +2,9 @@
 ///
 /// The exporter writes it into the archive as `contract.json`, so tool and exporter cannot disagree.
 public struct ModelContract: Sendable, Equatable, Codable {
-  /// The version of the contract this build reads.
-  public static let supportedFormatVersion = 1
+  /// The format that is written. Format 1, which names modes and classes otherwise, is read, too.
+  public static let formatVersion = 2
 
-  public let formatVersion: Int
   public let model: String
   /// Parsing classes in the order of their indices; index 0 is the background.
   public let classes: [String]
@@ -22,11 +21,10 @@ public struct ModelContract: Sendable, Equatable, Codable {
   public let torchVersion: String
 
   public init(
-    formatVersion: Int = supportedFormatVersion, model: String, classes: [String], palette: [RGB],
-    preprocess: Preprocess, postprocess: Postprocess, licence: String, notice: String? = nil,
-    commercialUse: Bool, sourceSHA256: String, torchVersion: String
+    model: String, classes: [String], palette: [RGB], preprocess: Preprocess,
+    postprocess: Postprocess, licence: String, notice: String? = nil, commercialUse: Bool,
+    sourceSHA256: String, torchVersion: String
   ) {
-    self.formatVersion = formatVersion
     self.model = model
     self.classes = classes
     self.palette = palette
@@ -47,16 +45,56 @@ public struct ModelContract: Sendable, Equatable, Codable {
     case torchVersion = "torch_version"
   }
 
-  /// The number of class logits a query: the classes, the human if there is one, "no object".
-  public var networkClasses: Int {
-    postprocess.parsingClasses + (postprocess.humanIndex == nil ? 0 : 1) + 1
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let version = try values.decode(Int.self, forKey: .formatVersion)
+    model = try values.decode(String.self, forKey: .model)
+    classes = try values.decode([String].self, forKey: .classes)
+    palette = try values.decode([RGB].self, forKey: .palette)
+    preprocess = try values.decode(Preprocess.self, forKey: .preprocess)
+    postprocess =
+      version == 1
+      ? try Postprocess(
+        formatOne: values.superDecoder(forKey: .postprocess), classes: classes.count)
+      : try values.decode(Postprocess.self, forKey: .postprocess)
+    licence = try values.decode(String.self, forKey: .licence)
+    notice = try values.decodeIfPresent(String.self, forKey: .notice)
+    commercialUse = try values.decode(Bool.self, forKey: .commercialUse)
+    sourceSHA256 = try values.decode(String.self, forKey: .sourceSHA256)
+    torchVersion = try values.decode(String.self, forKey: .torchVersion)
   }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(Self.formatVersion, forKey: .formatVersion)
+    try values.encode(model, forKey: .model)
+    try values.encode(classes, forKey: .classes)
+    try values.encode(palette, forKey: .palette)
+    try values.encode(preprocess, forKey: .preprocess)
+    try values.encode(postprocess, forKey: .postprocess)
+    try values.encode(licence, forKey: .licence)
+    try values.encodeIfPresent(notice, forKey: .notice)
+    try values.encode(commercialUse, forKey: .commercialUse)
+    try values.encode(sourceSHA256, forKey: .sourceSHA256)
+    try values.encode(torchVersion, forKey: .torchVersion)
+  }
+
+  /// The class of whole humans in the network's output, behind the parsing classes; nil if it has
+  /// none.
+  public var humanIndex: Int? {
+    switch postprocess {
+    case .instances: classes.count
+    case .querySemantic: nil
+    }
+  }
+
+  /// The number of class logits a query: the classes, the human if there is one, "no object".
+  public var networkClasses: Int { classes.count + (humanIndex == nil ? 0 : 1) + 1 }
 
   /// What in the contract cannot be true, or nil.
   public var inconsistency: String? {
-    let count = postprocess.parsingClasses
-    if count < 2 || count > 255 { return "\(count) parsing classes" }
-    if classes.count != count { return "\(classes.count) class names for \(count) classes" }
+    let count = classes.count
+    if count < 2 || count > 255 { return "\(count) classes" }
     let slugs = Set(classes.map(ClassNames.slug))
     if slugs.count != count || slugs.contains("") { return "class names that share a file name" }
     if let long = slugs.first(where: { $0.utf8.count > Self.longestSlug }) {
@@ -175,75 +213,6 @@ public struct ModelContract: Sendable, Equatable, Codable {
       try values.encode(divisor, forKey: .divisor)
       try values.encode(mean, forKey: .mean)
       try values.encode(std, forKey: .std)
-    }
-  }
-
-  /// How the network's output becomes labels.
-  public struct Postprocess: Sendable, Equatable, Codable {
-    public enum Mode: String, Sendable, Codable {
-      /// Part and human instances, merged into a semantic map (multi-human).
-      case parsing
-      /// A sum over queries of class probability times mask probability (single-human).
-      case semantic
-    }
-
-    public let mode: Mode
-    /// The number of parsing classes, the background included.
-    public let parsingClasses: Int
-    /// The class index of whole humans, if the model predicts them.
-    public let humanIndex: Int?
-    /// How many of the best (query, class) pairs are looked at. Only for ``Mode/parsing``.
-    public let topK: Int?
-    /// A part instance scores at least this. Only for ``Mode/parsing``.
-    public let partScoreThreshold: Float?
-    /// A human instance scores more than this. Only for ``Mode/parsing``.
-    public let humanScoreThreshold: Float?
-    /// An instance that scores at least this enters the semantic map. Only for ``Mode/parsing``.
-    public let semanticScoreThreshold: Float?
-    /// Mask probability times score above which a pixel counts. Only for ``Mode/parsing``.
-    public let maskThreshold: Float?
-
-    /// What cannot be true, or nil.
-    var inconsistency: String? {
-      if let humanIndex, humanIndex != parsingClasses { return "a human index of \(humanIndex)" }
-      guard mode == .parsing else { return nil }
-      let thresholds = [
-        partScoreThreshold, humanScoreThreshold, semanticScoreThreshold, maskThreshold,
-      ]
-      guard humanIndex != nil, let topK, !thresholds.contains(nil) else {
-        return "parsing without all of its thresholds"
-      }
-      if !(1...10_000).contains(topK) { return "the best \(topK) pairs" }
-      if let odd = thresholds.compactMap(\.self).first(where: { !(0...1).contains($0) }) {
-        return "a threshold of \(odd)"
-      }
-      return nil
-    }
-
-    public init(
-      mode: Mode, parsingClasses: Int, humanIndex: Int? = nil, topK: Int? = nil,
-      partScoreThreshold: Float? = nil, humanScoreThreshold: Float? = nil,
-      semanticScoreThreshold: Float? = nil, maskThreshold: Float? = nil
-    ) {
-      self.mode = mode
-      self.parsingClasses = parsingClasses
-      self.humanIndex = humanIndex
-      self.topK = topK
-      self.partScoreThreshold = partScoreThreshold
-      self.humanScoreThreshold = humanScoreThreshold
-      self.semanticScoreThreshold = semanticScoreThreshold
-      self.maskThreshold = maskThreshold
-    }
-
-    enum CodingKeys: String, CodingKey {
-      case mode
-      case parsingClasses = "parsing_classes"
-      case humanIndex = "human_index"
-      case topK = "top_k"
-      case partScoreThreshold = "part_score_threshold"
-      case humanScoreThreshold = "human_score_threshold"
-      case semanticScoreThreshold = "semantic_score_threshold"
-      case maskThreshold = "mask_threshold"
     }
   }
 }

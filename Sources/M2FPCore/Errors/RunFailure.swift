@@ -38,6 +38,8 @@ public struct RunFailure: Error, Sendable, Equatable {
     case nothingSelected
     /// No run has left results where they are looked for.
     case noResults
+    /// A name that no archive has.
+    case noSuchModel
     /// An archive that cannot be read or loaded.
     case damagedModel
     /// An archive that does, or may do, more than compute.

@@ -1,21 +1,29 @@
-/// A borrowed view of what the network returned for one image.
+/// A borrowed view of what the network returned for one image: tensors, whose meaning the contract
+/// tells.
 ///
 /// The buffers belong to the session and live until its next run; a view is never stored.
 public struct NetworkOutput {
-  /// The number of queries, Q.
-  public let queries: Int
-  /// The number of class logits a query, "no object" (the last) included.
-  public let classes: Int
-  /// The size of each mask: the network's input size over 4.
-  public let maskWidth: Int
-  public let maskHeight: Int
-  /// `queries × classes` values.
-  public let classLogits: UnsafeBufferPointer<Float>
-  /// `queries × maskHeight × maskWidth` values.
-  public let maskLogits: UnsafeBufferPointer<Float>
+  /// One tensor.
+  public struct Tensor {
+    public let shape: [Int]
+    /// As many as the product of ``shape``; the last index runs fastest.
+    public let values: UnsafeBufferPointer<Float>
+
+    public init(shape: [Int], values: UnsafeBufferPointer<Float>) {
+      precondition(values.count == shape.reduce(1, *), "a tensor has as many values as its shape")
+      self.shape = shape
+      self.values = values
+    }
+  }
+
+  public let tensors: [Tensor]
+
+  public init(tensors: [Tensor]) {
+    self.tensors = tensors
+  }
 
   /// Whether all values are numbers, and none is infinite.
-  public var isFinite: Bool { Self.areFinite(classLogits) && Self.areFinite(maskLogits) }
+  public var isFinite: Bool { tensors.allSatisfy { Self.areFinite($0.values) } }
 
   private static func areFinite(_ values: UnsafeBufferPointer<Float>) -> Bool {
     // Of a number, 0 times it is 0: sums of sixteen tell at once, in any order.
@@ -26,19 +34,5 @@ public struct NetworkOutput {
       sums += bytes.loadUnaligned(fromByteOffset: index * 64, as: SIMD16<Float>.self) * 0
     }
     return sums == SIMD16() && values[(whole * 16)...].allSatisfy(\.isFinite)
-  }
-
-  public init(
-    queries: Int, classes: Int, maskWidth: Int, maskHeight: Int,
-    classLogits: UnsafeBufferPointer<Float>, maskLogits: UnsafeBufferPointer<Float>
-  ) {
-    precondition(classLogits.count == queries * classes)
-    precondition(maskLogits.count == queries * maskWidth * maskHeight)
-    self.queries = queries
-    self.classes = classes
-    self.maskWidth = maskWidth
-    self.maskHeight = maskHeight
-    self.classLogits = classLogits
-    self.maskLogits = maskLogits
   }
 }

@@ -11,10 +11,10 @@ public protocol NetworkSession {
   ///   - fill: Writes the input, `3 × height × width` values; what it does not write is undefined.
   ///   - body: Reads the output, which is gone when it returns.
   /// - Returns: What `body` returned.
-  /// - Throws: A ``FileFailure`` of stage ``Stage/infer``.
+  /// - Throws: A ``FileFailure`` of stage ``Stage/infer``, or what `body` throws.
   func run<Result>(
     width: Int, height: Int,
     fill: (UnsafeMutableBufferPointer<Float>) -> Void,
-    body: (NetworkOutput) -> Result
+    body: (NetworkOutput) throws(FileFailure) -> Result
   ) throws(FileFailure) -> Result
 }

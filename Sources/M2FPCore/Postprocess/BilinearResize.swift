@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// One axis of a bilinear resize as torch's `interpolate(mode="bilinear", align_corners=False)`
 /// does it: half-pixel centres, no antialiasing, clamped at the borders.
@@ -37,7 +37,7 @@ struct ResizeChain: ~Copyable {
   }
 
   /// All taps as the row kernels take them; nil before ``prepare(mask:input:offset:content:image:)``.
-  private(set) var columns: m2fp_columns?
+  private(set) var columns: m2fp_post_columns?
 
   private var positions = ScratchBuffer<Int32>()
   private var weights = ScratchBuffer<Float>()
@@ -64,7 +64,7 @@ struct ResizeChain: ~Copyable {
     firstReading.removeAll(keepingCapacity: true)
     endReading.removeAll(keepingCapacity: true)
     // Vectors may be read past the end.
-    let stride = image + Int(M2FP_LANES)
+    let stride = image + Int(M2FP_POST_LANES)
     let bases = positions.reserve(image + mask)
     let ends = bases + image
     let weights = weights.reserve(3 * stride)
@@ -88,7 +88,7 @@ struct ResizeChain: ~Copyable {
     }
     while firstReading.count < mask { firstReading.append(image) }
     while endReading.count < mask { endReading.append(image) }
-    columns = m2fp_columns(
+    columns = m2fp_post_columns(
       base: bases, end: ends, weight_0: weights, weight_1: weights + stride,
       weight_2: weights + 2 * stride)
   }
@@ -110,7 +110,7 @@ struct ResizeChain: ~Copyable {
   ) {
     guard var columns else { preconditionFailure("prepare first") }
     let valid = min(range.upperBound, end)
-    m2fp_widen_row(
+    m2fp_post_widen_row(
       cells, &columns, Int32(origin + range.lowerBound), Int32(origin + valid), Int32(origin),
       target)
     for x in max(valid, range.lowerBound)..<max(range.upperBound, valid) {

@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// A mask, and the part of the image outside of which it is at or below a threshold.
 struct MaskExtent {
@@ -21,7 +21,7 @@ struct MaskExtent {
 /// the largest cell it is made of, so where all cells are at or below a threshold nothing is done.
 struct MaskSampler: ~Copyable {
   /// Pixels a vector holds; rows are handed out in multiples of it.
-  static let lanes = Int(M2FP_LANES)
+  static let lanes = Int(M2FP_POST_LANES)
   /// The widest strip that ``forEachRow(of:rows:columns:_:)`` takes: what it works on fits the L1
   /// cache.
   static let stripWidth = 1024
@@ -32,7 +32,7 @@ struct MaskSampler: ~Copyable {
   private var maskHeight = 0
   private var widened = ScratchBuffer<Float>()
   /// For each row of a mask, the columns that exceed its region's threshold.
-  private var spans = ScratchBuffer<m2fp_span>()
+  private var spans = ScratchBuffer<m2fp_post_span>()
 
   /// Sets the sizes for the next image, and room for `regions` regions at a time.
   mutating func prepare(_ masks: Masks, regions: Int) {
@@ -61,11 +61,11 @@ struct MaskSampler: ~Copyable {
     of logits: UnsafePointer<Float>, above threshold: Float, slot: Int
   ) -> MaskExtent {
     let spans = spans.reserve((slot + 1) * maskHeight) + slot * maskHeight
-    var all = m2fp_span.empty
+    var all = m2fp_post_span.empty
     var firstRow = Int.max
     var lastRow = -1
     for y in 0..<maskHeight {
-      spans[y] = m2fp_find_span(logits + y * maskWidth, Int32(maskWidth), threshold)
+      spans[y] = m2fp_post_find_span(logits + y * maskWidth, Int32(maskWidth), threshold)
       if spans[y].last >= 0 {
         firstRow = min(firstRow, y)
         lastRow = y
@@ -97,7 +97,7 @@ struct MaskSampler: ~Copyable {
   ///     exceed the threshold. Past the end of `columns` the values are hugely negative.
   mutating func forEachRow(
     of region: MaskExtent, rows: Range<Int>, columns: Range<Int>,
-    _ body: (_ y: Int, _ range: Range<Int>, _ row: inout m2fp_row) -> Void
+    _ body: (_ y: Int, _ range: Range<Int>, _ row: inout m2fp_post_row) -> Void
   ) {
     let rows = rows.clamped(to: region.rows)
     if rows.isEmpty || columns.clamped(to: region.columns).isEmpty { return }
@@ -111,7 +111,7 @@ struct MaskSampler: ~Copyable {
       var sources: (Int, Int, Int) = (0, 0, 0)
       var weights = SIMD4<Float>()
       var count = 0
-      var span = m2fp_span.empty
+      var span = m2fp_post_span.empty
       for k in 0..<3 where tap.weights[k] != 0 {
         let source = tap.base + k
         switch count {
@@ -132,7 +132,7 @@ struct MaskSampler: ~Copyable {
         if present[slot] != Int32(source) {
           present[slot] = Int32(source)
           // Wide enough for every image row that may use this one together with its neighbours.
-          var reach = m2fp_span.empty
+          var reach = m2fp_post_span.empty
           for neighbour in max(0, source - 2)...min(maskHeight - 1, source + 2) {
             reach.formUnion(spans[neighbour])
           }
@@ -144,7 +144,7 @@ struct MaskSampler: ~Copyable {
       }
       let first = widenedRow(sources.0)
       // One row is the sum of itself and nothing of itself.
-      var row = m2fp_row(
+      var row = m2fp_post_row(
         a: first, b: count > 1 ? widenedRow(sources.1) : first,
         c: count > 2 ? widenedRow(sources.2) : nil, weight_a: weights[0], weight_b: weights[1],
         weight_c: weights[2])
@@ -182,7 +182,7 @@ struct MaskSampler: ~Copyable {
     _ target: UnsafeMutablePointer<Float>
   ) {
     let tap = vertical.tap(at: y)
-    var row = m2fp_row(
+    var row = m2fp_post_row(
       a: UnsafePointer(rows.memory), b: UnsafePointer(rows.memory), c: nil, weight_a: 0,
       weight_b: 0, weight_c: 0)
     var count = 0
@@ -206,11 +206,11 @@ struct MaskSampler: ~Copyable {
       }
       count += 1
     }
-    m2fp_blend_row(&row, Int32(columns.lowerBound), Int32(columns.upperBound), target)
+    m2fp_post_blend_row(&row, Int32(columns.lowerBound), Int32(columns.upperBound), target)
   }
 
   /// The columns of a strip, relative to its start and in whole vectors, that use a span's cells.
-  private func strip(_ span: m2fp_span, _ columns: Range<Int>) -> Range<Int> {
+  private func strip(_ span: m2fp_post_span, _ columns: Range<Int>) -> Range<Int> {
     if span.last < 0 { return 0..<0 }
     let used = horizontal.positions(using: Int(span.first), through: Int(span.last))
       .clamped(to: columns)
@@ -221,10 +221,10 @@ struct MaskSampler: ~Copyable {
   }
 }
 
-extension m2fp_span {
-  fileprivate static let empty = m2fp_span(first: .max, last: -1)
+extension m2fp_post_span {
+  fileprivate static let empty = m2fp_post_span(first: .max, last: -1)
 
-  fileprivate mutating func formUnion(_ other: m2fp_span) {
+  fileprivate mutating func formUnion(_ other: m2fp_post_span) {
     first = min(first, other.first)
     last = max(last, other.last)
   }

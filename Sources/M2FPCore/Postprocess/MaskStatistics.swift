@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// What is known of a mask at the image's size without keeping it.
 struct MaskStatistics: Equatable {
@@ -14,12 +14,12 @@ extension MaskSampler {
   /// Walks a mask's pixels once and sums up those above zero. Uses region slot 0.
   mutating func statistics(of logits: UnsafePointer<Float>, imageWidth: Int) -> MaskStatistics {
     let region = region(of: logits, above: 0, slot: 0)
-    var tally = m2fp_tally.empty
+    var tally = m2fp_post_tally.empty
     var left = region.columns.lowerBound
     while left < region.columns.upperBound {
       let columns = left..<min(left + Self.stripWidth, imageWidth)
       forEachRow(of: region, rows: region.rows, columns: columns) { y, range, row in
-        m2fp_tally_row(
+        m2fp_post_tally_row(
           &row, Int32(range.lowerBound), Int32(range.upperBound), Int32(left), Int32(y), &tally)
       }
       left = columns.upperBound
@@ -28,15 +28,15 @@ extension MaskSampler {
   }
 }
 
-extension m2fp_tally {
+extension m2fp_post_tally {
   /// Of no pixel yet.
-  static var empty: m2fp_tally {
-    m2fp_tally(count: 0, complements: 0, first: .max, last: -1, top: .max, bottom: -1)
+  static var empty: m2fp_post_tally {
+    m2fp_post_tally(count: 0, complements: 0, first: .max, last: -1, top: .max, bottom: -1)
   }
 }
 
 extension MaskStatistics {
-  init(_ tally: m2fp_tally) {
+  init(_ tally: m2fp_post_tally) {
     let count = Double(tally.count)
     guard count > 0 else {
       self.init(score: 0, pixelCount: 0, box: nil)

@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// One axis of the patches that the content of the network's input divides the image into: those
 /// image positions belong together that lie between the same two positions of the content.
@@ -52,18 +52,18 @@ struct PatchAxis: ~Copyable {
   }
 
   /// The tables as columns.
-  var patches: m2fp_patches {
+  var patches: m2fp_post_patches {
     guard let first, let positions, let nodes else { preconditionFailure("prepare first") }
-    return m2fp_patches(
+    return m2fp_post_patches(
       first: first, position: positions, node_0: nodes, node_1: nodes + stride,
       weight_0: nodes + 2 * stride, weight_1: nodes + 3 * stride)
   }
 
   /// One row of patches.
-  func band(_ patch: Int) -> m2fp_band {
+  func band(_ patch: Int) -> m2fp_post_band {
     guard let first, let positions, let nodes else { preconditionFailure("prepare first") }
     let start = first[patch]
-    return m2fp_band(
+    return m2fp_post_band(
       first: start, rows: first[patch + 1] - start, position: positions + Int(start),
       node_0: nodes[patch], node_1: nodes[stride + patch], weight_0: nodes[2 * stride + patch],
       weight_1: nodes[3 * stride + patch])

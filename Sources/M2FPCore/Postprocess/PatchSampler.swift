@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// Scores and merges masks for an image several times as large as the content of the network's input.
 ///
@@ -20,7 +20,7 @@ struct PatchSampler: ~Copyable {
   static func suits(_ geometry: NetworkGeometry, layers: Int) -> Bool {
     leastScale * geometry.contentWidth <= geometry.imageWidth
       && leastScale * geometry.contentHeight <= geometry.imageHeight
-      && layers <= Int(M2FP_MAX_LAYERS)
+      && layers <= Int(M2FP_POST_MAX_LAYERS)
   }
 
   /// Sets the sizes for the next image, and room for `regions` masks at a time.
@@ -71,7 +71,7 @@ struct PatchSampler: ~Copyable {
   /// Sums up the pixels of a mask that are above zero. Uses region slot 0.
   mutating func statistics(of logits: UnsafePointer<Float>) -> MaskStatistics {
     let region = content.region(of: logits, above: 0, slot: 0)
-    var tally = m2fp_tally.empty
+    var tally = m2fp_post_tally.empty
     if region.isEmpty { return MaskStatistics(tally) }
     let reach = Reach(region, geometry)
     var patches = columns.patches
@@ -82,7 +82,7 @@ struct PatchSampler: ~Copyable {
     for row in reach.bands {
       read(region, row + 1, reach, &widened, bottom)
       var band = rows.band(row)
-      m2fp_tally_patches(
+      m2fp_post_tally_patches(
         &patches, &band, top, bottom, Int32(reach.patches.lowerBound),
         Int32(reach.patches.upperBound), &tally)
       swap(&top, &bottom)
@@ -124,16 +124,16 @@ struct PatchSampler: ~Copyable {
         Layer(
           region: region, reach: reach, memory: memory,
           widened: MaskSampler.WidenedRows(memory + 4 * stride, stride: stride),
-          rows: m2fp_layer(
+          rows: m2fp_post_layer(
             top: memory, bottom: memory, top_value: memory, bottom_value: memory,
             from: Int32(reach.patches.lowerBound), to: Int32(reach.patches.upperBound),
-            presence: m2fp_presence(
+            presence: m2fp_post_presence(
               score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high),
             label: UInt8(instance.classIndex))))
     }
 
     var patches = columns.patches
-    var active: [m2fp_layer] = []
+    var active: [m2fp_post_layer] = []
     active.reserveCapacity(layers.count)
     for row in bands.joined() {
       active.removeAll(keepingCapacity: true)
@@ -152,7 +152,7 @@ struct PatchSampler: ~Copyable {
       }
       if active.isEmpty { continue }
       var band = rows.band(row)
-      m2fp_merge_patches(
+      m2fp_post_merge_patches(
         &patches, &band, active, Int32(active.count), from, to,
         labels + Int(band.first) * geometry.imageWidth, Int32(geometry.imageWidth))
     }
@@ -165,7 +165,7 @@ struct PatchSampler: ~Copyable {
     let reach: Reach
     let memory: UnsafeMutablePointer<Float>
     var widened: MaskSampler.WidenedRows
-    var rows: m2fp_layer
+    var rows: m2fp_post_layer
     /// The row of the content after the last that was read.
     var unread = 0
   }
@@ -178,8 +178,8 @@ struct PatchSampler: ~Copyable {
     read(layer.region, y, layer.reach, &layer.widened, logits)
     // With the one past the last.
     let end = columns.upperBound + (columns.upperBound == geometry.contentWidth ? 1 : 0)
-    var same = m2fp_row(a: logits, b: logits, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
-    m2fp_logistic_row(
+    var same = m2fp_post_row(a: logits, b: logits, c: nil, weight_a: 1, weight_b: 0, weight_c: 0)
+    m2fp_post_logistic_row(
       &same, Int32(columns.lowerBound), Int32(end), layer.rows.presence.low,
       layer.rows.presence.score, values)
     // Nothing where the mask does not reach.

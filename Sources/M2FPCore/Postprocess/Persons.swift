@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 import Synchronization
 
 /// Which of the humans that a network proposes are taken for persons.
@@ -116,7 +116,7 @@ extension Persons {
       /// Walks the rows of a human on all threads.
       func forEachRow(
         of human: Instance,
-        _ body: (_ row: inout m2fp_row, _ range: Range<Int>, _ offset: Int) -> Void
+        _ body: (_ row: inout m2fp_post_row, _ range: Range<Int>, _ offset: Int) -> Void
       ) {
         team.forEachChunk(height, chunksOf: 64) { memory, rows in
           memory.sampler.prepare(masks, regions: 1)
@@ -129,7 +129,7 @@ extension Persons {
         let id = UInt8(kept.count + 1)
         let seenPixels = Atomic<Int>(0)
         forEachRow(of: human) { row, range, offset in
-          let count = m2fp_paint_row(
+          let count = m2fp_post_paint_row(
             &row, Int32(range.lowerBound), Int32(range.upperBound), id, map + offset)
           seenPixels.wrappingAdd(Int(count), ordering: .relaxed)
         }
@@ -142,7 +142,7 @@ extension Persons {
         }
       }
     }
-    let scores = Mutex([Float?](repeating: nil, count: (kept.count + 1) * classes))
+    let scores = Locked([Float?](repeating: nil, count: (kept.count + 1) * classes))
     map.pixels.withUnsafeBufferPointer { ids in
       guard let ids = ids.baseAddress, !kept.isEmpty else { return }
       let parts = merged.filter { $0.classIndex != 0 }
@@ -155,7 +155,7 @@ extension Persons {
           memory.sampler.forEachRow(
             of: masks[part.query], above: threshold, rows: CollectionOfOne(0..<height), width: width
           ) { row, range, offset in
-            m2fp_reach_row(
+            m2fp_post_reach_row(
               &row, Int32(range.lowerBound), Int32(range.upperBound), threshold, ids + offset,
               &reached)
           }
@@ -318,7 +318,7 @@ extension MaskSampler {
   ///     that index 0 stands for.
   fileprivate mutating func forEachRow(
     of logits: UnsafePointer<Float>, above threshold: Float, rows: some Sequence<Range<Int>>,
-    width: Int, _ body: (_ row: inout m2fp_row, _ range: Range<Int>, _ offset: Int) -> Void
+    width: Int, _ body: (_ row: inout m2fp_post_row, _ range: Range<Int>, _ offset: Int) -> Void
   ) {
     let region = region(of: logits, above: threshold, slot: 0)
     for rows in rows {

@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// Turns what the network returned into labels, parts and humans at the image's own size.
 ///
@@ -6,19 +6,18 @@ import CRowKernels
 /// full size first). One postprocessor serves one worker; it keeps its scratch memory, a few MB for
 /// each thread, between images.
 public final class Postprocessor {
-  private let rules: ModelContract.Postprocess
+  private let contract: ModelContract
   private let team: ThreadTeam<Workspace>
   private var probabilities = ScratchBuffer<Float>()
 
   /// Makes one for a model.
   ///
   /// - Parameters:
-  ///   - contract: The model's contract. In mode `parsing` all of its thresholds and `topK` must be
-  ///     there.
+  ///   - contract: The model's contract.
   ///   - threads: How many threads share the work, the caller's included. Results do not depend on
   ///     it.
   public init(contract: ModelContract, threads: Int) {
-    rules = contract.postprocess
+    self.contract = contract
     team = ThreadTeam(threads: threads) { Workspace() }
   }
 
@@ -29,35 +28,31 @@ public final class Postprocessor {
   ///   - geometry: Where the image lay in the network's input.
   ///   - persons: Which humans to take for persons; nil for no persons.
   /// - Returns: The result at the image's own size.
-  /// - Precondition: `output` has the contract's classes and "no object", and masks of at least
-  ///   3 × 3 and at most the input's size.
+  /// - Throws: ``FileFailure`` of stage `infer` where the output is not what the contract promises.
   public func run(
     _ output: NetworkOutput, geometry: NetworkGeometry, persons: PersonRules?
-  ) -> ParsingResult {
-    precondition(
-      output.classes == rules.parsingClasses + (rules.humanIndex == nil ? 0 : 1) + 1,
-      "the network's classes are the contract's")
+  ) throws(FileFailure) -> ParsingResult {
+    let output = try QueryOutput(output, contract: contract, geometry: geometry)
     guard let maskLogits = output.maskLogits.baseAddress else {
       preconditionFailure("a network has queries")
     }
     let masks = Masks(
       logits: maskLogits, width: output.maskWidth, height: output.maskHeight, geometry: geometry)
     let probabilities = classProbabilities(output)
-    switch rules.mode {
-    case .semantic:
+    switch contract.postprocess {
+    case .querySemantic:
       return SingleHumanMerger.parse(
-        masks, probabilities, queries: output.queries, classes: rules.parsingClasses,
+        masks, probabilities, queries: output.queries, classes: contract.classes.count,
         persons: persons, team: team)
-    case .parsing:
+    case .instances(let rules):
       return parse(
-        masks, probabilities, queries: output.queries, classes: output.classes - 1,
-        persons: persons)
+        masks, probabilities, queries: output.queries, rules: rules, persons: persons)
     }
   }
 
   /// Softmax over the classes, "no object" included in the sum but left out of the result:
   /// `queries × (classes − 1)` values.
-  private func classProbabilities(_ output: NetworkOutput) -> UnsafeMutablePointer<Float> {
+  private func classProbabilities(_ output: QueryOutput) -> UnsafeMutablePointer<Float> {
     let kept = output.classes - 1
     let result = probabilities.reserve(output.queries * kept)
     for query in 0..<output.queries {
@@ -65,7 +60,7 @@ public final class Postprocessor {
       let largest = logits.max() ?? 0
       var sum: Float = 0
       for (index, logit) in logits.enumerated() {
-        let value = m2fp_exp(logit - largest)
+        let value = m2fp_post_exp(logit - largest)
         sum += value
         if index < kept { result[query * kept + index] = value }
       }
@@ -75,30 +70,29 @@ public final class Postprocessor {
   }
 
   private func parse(
-    _ masks: Masks, _ probabilities: UnsafePointer<Float>, queries: Int, classes: Int,
-    persons: PersonRules?
+    _ masks: Masks, _ probabilities: UnsafePointer<Float>, queries: Int,
+    rules: ModelContract.InstanceRules, persons: PersonRules?
   ) -> ParsingResult {
-    guard let topK = rules.topK, let partThreshold = rules.partScoreThreshold,
-      let humanThreshold = rules.humanScoreThreshold,
-      let semanticThreshold = rules.semanticScoreThreshold,
-      let maskThreshold = rules.maskThreshold
-    else { preconditionFailure("a parsing contract has its thresholds") }
+    let parsingClasses = contract.classes.count
+    let human = parsingClasses
+    let classes = parsingClasses + 1
 
     /// Whether an instance of this class and score is of any use. As no mask scores above its
     /// best cell, a bound that fails rules a pair out before its mask is resized.
     func isMerged(_ classIndex: Int, _ score: Float) -> Bool {
-      classIndex < rules.parsingClasses && score >= semanticThreshold && score > maskThreshold
+      classIndex < human && score >= rules.semanticScoreThreshold && score > rules.maskThreshold
     }
     func isPart(_ classIndex: Int, _ score: Float) -> Bool {
-      classIndex != 0 && classIndex != rules.humanIndex && score >= partThreshold
+      classIndex != 0 && classIndex != human && score >= rules.partScoreThreshold
     }
     func isHuman(_ classIndex: Int, _ score: Float) -> Bool {
-      classIndex == rules.humanIndex && score > humanThreshold
+      classIndex == human && score > rules.humanScoreThreshold
     }
 
     // The best `topK` pairs, equal ones by index; pairs below every threshold never matter, and
     // leaving them out first does not change which of the others are among the best.
-    let lowest = min(partThreshold, humanThreshold, semanticThreshold)
+    let lowest = min(
+      rules.partScoreThreshold, rules.humanScoreThreshold, rules.semanticScoreThreshold)
     var pairs: [(index: Int, score: Float)] = []
     for index in 0..<queries * classes where probabilities[index] >= lowest {
       pairs.append((index, probabilities[index]))
@@ -108,10 +102,10 @@ public final class Postprocessor {
     /// The most that the mask of a query can score: interpolation makes no value larger than the
     /// largest it starts from. The margin covers rounding.
     func bound(_ query: Int) -> Float {
-      min(1, 1 / (1 + m2fp_exp(-m2fp_max(masks[query], Int32(masks.size)))) + 1e-5)
+      min(1, 1 / (1 + m2fp_post_exp(-m2fp_post_max(masks[query], Int32(masks.size)))) + 1e-5)
     }
     var bounds: [Int: Float] = [:]
-    let promising = pairs.prefix(topK).filter { pair in
+    let promising = pairs.prefix(rules.topK).filter { pair in
       let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
       let best = bounds[query] ?? bound(query)
       bounds[query] = best
@@ -119,17 +113,17 @@ public final class Postprocessor {
       return isMerged(classIndex, score) || isPart(classIndex, score) || isHuman(classIndex, score)
     }
 
-    let inPatches = PatchSampler.suits(masks.geometry, layers: topK)
+    let inPatches = PatchSampler.suits(masks.geometry, layers: rules.topK)
     let wanted = Set(promising.map { $0.index / classes }).sorted()
     let statistics = Dictionary(
       uniqueKeysWithValues: zip(
         wanted,
         team.map(wanted) { memory, query in
           if inPatches {
-            memory.patchSampler.prepare(masks, regions: topK)
+            memory.patchSampler.prepare(masks, regions: rules.topK)
             return memory.patchSampler.statistics(of: masks[query])
           } else {
-            memory.sampler.prepare(masks, regions: topK)
+            memory.sampler.prepare(masks, regions: rules.topK)
             return memory.sampler.statistics(
               of: masks[query], imageWidth: masks.geometry.imageWidth)
           }
@@ -162,28 +156,28 @@ public final class Postprocessor {
       if inPatches {
         team.forEachChunk(masks.geometry.contentHeight, chunksOf: PatchSampler.bandsAShare) {
           memory, bands in
-          memory.patchSampler.prepare(masks, regions: topK)
+          memory.patchSampler.prepare(masks, regions: rules.topK)
           memory.patchSampler.merge(
-            layers, masks, maskThreshold: maskThreshold, bands: bands, labels: labels)
+            layers, masks, maskThreshold: rules.maskThreshold, bands: bands, labels: labels)
         }
       } else {
         team.forEachChunk(height, chunksOf: SemanticMerger.tileHeight) { memory, rows in
-          memory.sampler.prepare(masks, regions: topK)
+          memory.sampler.prepare(masks, regions: rules.topK)
           memory.merger.merge(
-            layers, masks, maskThreshold: maskThreshold, rows: rows, sampler: &memory.sampler,
+            layers, masks, maskThreshold: rules.maskThreshold, rows: rows, sampler: &memory.sampler,
             labels: labels)
         }
       }
     }
-    let counts = team.countLabels(labels, classes: rules.parsingClasses)
+    let counts = team.countLabels(labels, classes: parsingClasses)
     return ParsingResult(
       labels: labels, parts: parts, humans: humans,
       persons: persons.map {
         Persons.assemble(
-          humans: humans, merged: merged, labels: labels, classes: rules.parsingClasses,
-          masks: masks, maskThreshold: maskThreshold, rules: $0, team: team)
+          humans: humans, merged: merged, labels: labels, classes: parsingClasses,
+          masks: masks, maskThreshold: rules.maskThreshold, rules: $0, team: team)
       }, classPixelCounts: counts,
-      classScores: (0..<rules.parsingClasses).map { classIndex in
+      classScores: (0..<parsingClasses).map { classIndex in
         counts[classIndex] == 0 ? nil : merged.first { $0.classIndex == classIndex }?.score
       })
   }
@@ -195,4 +189,5 @@ final class Workspace {
   var merger = SemanticMerger()
   var patchSampler = PatchSampler()
   var singleHuman = SingleHumanMerger()
+  var rowMerger = ClassRowMerger()
 }

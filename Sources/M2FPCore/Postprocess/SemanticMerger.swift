@@ -1,4 +1,4 @@
-import CRowKernels
+import CPostprocess
 
 /// Logits just below and just above that of `probability` (between 0 and 1): safe bounds for deciding
 /// without computing the logistic function, rounding included.
@@ -6,7 +6,7 @@ func logitBounds(_ probability: Float) -> (low: Float, high: Float) {
   var (low, high): (Float, Float) = (-80, 80)
   for _ in 0..<32 {
     let middle = (low + high) / 2
-    if 1 / (1 + m2fp_exp(-middle)) < probability { low = middle } else { high = middle }
+    if 1 / (1 + m2fp_post_exp(-middle)) < probability { low = middle } else { high = middle }
   }
   return (low - 1e-3 * max(1, abs(low)), high + 1e-3 * max(1, abs(high)))
 }
@@ -27,7 +27,7 @@ struct SemanticMerger: ~Copyable {
   private struct Layer {
     let region: MaskExtent
     let label: UInt8
-    let presence: m2fp_presence
+    let presence: m2fp_post_presence
   }
 
   /// Makes shares of the map at the image's size: of each pixel the class with the highest mean of
@@ -58,7 +58,7 @@ struct SemanticMerger: ~Copyable {
         layers.append(
           Layer(
             region: region, label: UInt8(instance.classIndex),
-            presence: m2fp_presence(
+            presence: m2fp_post_presence(
               score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high)))
       }
     }
@@ -80,14 +80,14 @@ struct SemanticMerger: ~Copyable {
     let vectors = stride / MaskSampler.lanes
     let owners = owners.reserve(Self.tileHeight * stride)
     let conflicts = conflicts.reserve(Self.tileHeight * vectors)
-    owners.update(repeating: UInt8(M2FP_NO_LABEL), count: rows.count * stride)
+    owners.update(repeating: UInt8(M2FP_POST_NO_LABEL), count: rows.count * stride)
     conflicts.update(repeating: 0, count: rows.count * vectors)
     let here = layers.filter { $0.region.meets(rows, columns) }
     for layer in here {
       var presence = layer.presence
       sampler.forEachRow(of: layer.region, rows: rows, columns: columns) { y, range, row in
         let index = y - rows.lowerBound
-        m2fp_claim_row(
+        m2fp_post_claim_row(
           &row, Int32(range.lowerBound), Int32(range.upperBound), &presence, layer.label,
           owners + index * stride, conflicts + index * vectors)
       }
@@ -97,7 +97,7 @@ struct SemanticMerger: ~Copyable {
       let source = owners + (y - rows.lowerBound) * stride
       let target = labels + (y * width + columns.lowerBound)
       for x in 0..<columns.count {
-        target[x] = source[x] == UInt8(M2FP_NO_LABEL) ? 0 : source[x]
+        target[x] = source[x] == UInt8(M2FP_POST_NO_LABEL) ? 0 : source[x]
       }
     }
   }
@@ -127,14 +127,14 @@ struct SemanticMerger: ~Copyable {
       sampler.forEachRow(of: layer.region, rows: rows, columns: columns) { y, range, row in
         let index = y - rows.lowerBound
         guard wanted[first + index] else { return }
-        m2fp_accumulate_row(
+        m2fp_post_accumulate_row(
           &row, Int32(range.lowerBound), Int32(range.upperBound), &presence,
           conflicts + index * vectors, sums + index * stride, counts + index * stride)
       }
       // Was that the last of its class?
       if index + 1 < layers.count, layers[index + 1].label == layer.label { continue }
       for index in 0..<rows.count where wanted[first + index] {
-        m2fp_compete_row(
+        m2fp_post_compete_row(
           sums + index * stride, counts + index * stride, Int32(stride), layer.label,
           conflicts + index * vectors, best + index * stride, owners + index * stride)
       }

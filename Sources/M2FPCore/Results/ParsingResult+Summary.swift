@@ -1,14 +1,13 @@
 extension ParsingResult {
   /// Puts a result together again from its summary and its class map.
   ///
-  /// What only the network knew (queries, class scores of single instances) is not restored: no output
+  /// Nil where the summary contradicts itself or the map, as one that was forged may. What only the network knew (queries, class scores of single instances) is not restored: no output
   /// shows it.
   ///
   /// - Parameters:
   ///   - summary: With the masks of its persons.
   ///   - labels: The class map; its values are below `classes`.
   ///   - classes: How many classes there are.
-  /// - Returns: nil where the summary contradicts itself or the map, as one that was forged may.
   package init?(_ summary: ResultSummary, labels: LabelMap, classes: Int) {
     func box(_ list: [Int]) -> Instance.Box? {
       list.count == 4

@@ -138,14 +138,13 @@ package struct RunLength: Sendable, Equatable {
 }
 
 extension LabelMap {
-  /// Puts a map together from masks.
+  /// Puts a map together from masks; nil where one is no mask of that size.
   ///
   /// - Parameters:
   ///   - width: Pixels.
   ///   - height: Pixels.
   ///   - masks: Masks in COCO's compressed form, each with the value of its pixels; where two
   ///     overlap the later one counts. Elsewhere the map is 0.
-  /// - Returns: nil where one is no mask of that size.
   package init?(width: Int, height: Int, masks: [(compressed: String, value: UInt8)]) {
     var columns = [UInt8](repeating: 0, count: width * height)
     for mask in masks {

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Maps of the image's size, made and looked through by all threads.
 extension ThreadTeam {
   /// Bytes that a thread takes at a time.
@@ -24,7 +22,7 @@ extension ThreadTeam {
 
   /// How many pixels have each class.
   func countLabels(_ map: LabelMap, classes: Int) -> [Int] {
-    let counts = Mutex([Int](repeating: 0, count: 256))
+    let counts = Locked([Int](repeating: 0, count: 256))
     map.pixels.withUnsafeBytes { labels in
       forEachChunk(labels.count, chunksOf: Self.shareSize) { _, shares in
         // Four counters for each label, so that neighbours that are alike do not wait for one

@@ -5,7 +5,7 @@ import M2FP
 
 let words = CommandLine.arguments
 TorchLibrary.folder = .init(words[2])
-let parser = Parser(try ModelArchive(path: .init(words[1])))
+let parser = try Parser(model: .file(.init(words[1])))
 let worker = try parser.makeWorker(threads: 2)
 let photo = [UInt8](try Data(contentsOf: URL(fileURLWithPath: words[3])))
 

@@ -1,0 +1,1 @@
+"""ModelScope, ONNX Runtime and OpenVINO: what m2fp is compared with."""

@@ -1,0 +1,134 @@
+extension ModelContract {
+  /// How the network's output becomes labels.
+  public enum Postprocess: Sendable, Equatable {
+    /// Queries that are parts and humans, merged into a map of classes (several people).
+    case instances(InstanceRules)
+    /// Queries whose class probability times mask probability is summed up (one person).
+    case querySemantic
+  }
+
+  /// Which of the instances that queries propose count.
+  public struct InstanceRules: Sendable, Equatable {
+    /// How many of the best (query, class) pairs are looked at.
+    public var topK: Int
+    /// A part instance scores at least this.
+    public var partScoreThreshold: Float
+    /// A human instance scores more than this.
+    public var humanScoreThreshold: Float
+    /// An instance that scores at least this enters the map of classes.
+    public var semanticScoreThreshold: Float
+    /// Mask probability times score above which a pixel counts.
+    public var maskThreshold: Float
+
+    public init(
+      topK: Int, partScoreThreshold: Float, humanScoreThreshold: Float,
+      semanticScoreThreshold: Float, maskThreshold: Float
+    ) {
+      self.topK = topK
+      self.partScoreThreshold = partScoreThreshold
+      self.humanScoreThreshold = humanScoreThreshold
+      self.semanticScoreThreshold = semanticScoreThreshold
+      self.maskThreshold = maskThreshold
+    }
+  }
+}
+
+extension ModelContract.Postprocess {
+  /// What a contract calls it.
+  enum Mode: String, Codable {
+    case instances
+    case querySemantic = "query_semantic"
+  }
+
+  var mode: Mode {
+    switch self {
+    case .instances: .instances
+    case .querySemantic: .querySemantic
+    }
+  }
+
+  /// The rules of a network that tells instances apart; nil for any other.
+  public var instanceRules: ModelContract.InstanceRules? {
+    switch self {
+    case .instances(let rules): rules
+    case .querySemantic: nil
+    }
+  }
+
+  /// What cannot be true, or nil.
+  var inconsistency: String? { instanceRules?.inconsistency }
+}
+
+extension ModelContract.InstanceRules {
+  /// What cannot be true, or nil.
+  fileprivate var inconsistency: String? {
+    if !(1...10_000).contains(topK) { return "the best \(topK) pairs" }
+    let thresholds = [
+      partScoreThreshold, humanScoreThreshold, semanticScoreThreshold, maskThreshold,
+    ]
+    return thresholds.first { !(0...1).contains($0) }.map { "a threshold of \($0)" }
+  }
+}
+
+extension ModelContract.Postprocess: Codable {
+  private enum CodingKeys: String, CodingKey { case mode }
+
+  public init(from decoder: any Decoder) throws {
+    switch try decoder.container(keyedBy: CodingKeys.self).decode(Mode.self, forKey: .mode) {
+    case .instances: self = .instances(try ModelContract.InstanceRules(from: decoder))
+    case .querySemantic: self = .querySemantic
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(mode, forKey: .mode)
+    try instanceRules?.encode(to: encoder)
+  }
+
+  /// Reads what format 1 says: the modes by other names, and how many classes there are once more.
+  ///
+  /// - Parameters:
+  ///   - decoder: Of the contract's `postprocess`.
+  ///   - classes: How many classes the contract names.
+  /// - Throws: `DecodingError` that names the field.
+  init(formatOne decoder: any Decoder, classes: Int) throws {
+    enum Keys: String, CodingKey {
+      case mode
+      case parsingClasses = "parsing_classes"
+      case humanIndex = "human_index"
+    }
+    enum Mode: String, Decodable { case parsing, semantic }
+    let values = try decoder.container(keyedBy: Keys.self)
+    let mode = try values.decode(Mode.self, forKey: .mode)
+    let human: Int?
+    switch mode {
+    case .parsing:
+      human = classes
+      self = .instances(try ModelContract.InstanceRules(from: decoder))
+    case .semantic:
+      human = nil
+      self = .querySemantic
+    }
+    guard try values.decode(Int.self, forKey: .parsingClasses) == classes else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .parsingClasses, in: values,
+        debugDescription: "there are \(classes) names of classes")
+    }
+    guard try values.decodeIfPresent(Int.self, forKey: .humanIndex) == human else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .humanIndex, in: values,
+        debugDescription: "mode '\(mode.rawValue)' makes it \(human.map(String.init) ?? "null")")
+    }
+  }
+}
+
+extension ModelContract.InstanceRules: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case topK = "top_k"
+    case partScoreThreshold = "part_score_threshold"
+    case humanScoreThreshold = "human_score_threshold"
+    case semanticScoreThreshold = "semantic_score_threshold"
+    case maskThreshold = "mask_threshold"
+  }
+}

@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# Runs each package of DIST where there is nothing but what it asks for, in chroots of a bare Debian 12:
+#
+#   check.sh DIST [deb|tarball|image ...]
+#
+# As root. `make release-check` builds the packages first.
+set -euo pipefail
+dist=$(realpath "${1:?usage: check.sh DIST [deb|tarball|image ...]}")
+shift
+cd "$(dirname "$0")/.."
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+scratch=$(mktemp -d)
+# --one-file-system: what is still mounted stays.
+trap 'umount -q "$scratch"/*/proc || true; rm -rf --one-file-system "$scratch"' EXIT
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { echo "check.sh: $*" >&2; exit 1; }
+size_of() { du --summarize --block-size 1M --one-file-system "$1" | cut --fields 1; }
+
+# A bare Debian 12 in scratch/$1, with the examples and a user.
+bare() {
+  root=$scratch/$1
+  if [ ! -e "$scratch/bare.tar" ]; then
+    debootstrap --variant=minbase bookworm "$scratch/first" "$mirror" >"$scratch/log" ||
+      { cat "$scratch/log"; exit 1; }
+    rm -rf "$scratch/first"/var/cache/apt/archives/*.deb
+    tar --create --file "$scratch/bare.tar" --directory "$scratch/first" .
+    rm -rf "$scratch/first"
+  fi
+  mkdir "$root"
+  tar --extract --file "$scratch/bare.tar" --directory "$root"
+  prepare
+}
+
+prepare() {
+  mount -t proc proc "$root/proc"
+  mkdir -p "$root/work/photos" "$root/work/home"
+  cp Examples/eileen-collins.png Examples/grace-hopper.jpg Examples/two-portraits.jpg \
+    "$root/work/photos"
+  chown -R 1000:1000 "$root/work"
+}
+
+as_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
+as_user() {
+  chroot --userspec 1000:1000 "$root" env -i PATH="${bin:+$bin:}/usr/bin:/bin" HOME=/work/home LC_ALL=C "$@"
+}
+# expect CODE COMMAND…
+expect() {
+  local expected=$1 code=0
+  shift
+  as_user "$@" >"$scratch/output" 2>&1 || code=$?
+  [ "$code" = "$expected" ] || fail "exit code $code, not $expected, of $*: $(cat "$scratch/output")"
+}
+
+# What every package must do.
+works() {
+  local tool
+  for tool in swift gcc clang python3; do
+    if as_user sh -c "command -v $tool" >/dev/null; then fail "there is a $tool in the chroot"; fi
+  done
+  as_user m2fp --version
+  expect 0 m2fp doctor
+  grep -E 'libtorch|BLAS|self-test' "$scratch/output"
+  expect 0 m2fp parse /work/photos --out /work/parsed --overlay --persons --sheet /work/sheet.html
+  tail -n 3 "$scratch/output"
+  for name in eileen-collins grace-hopper two-portraits; do
+    for file in .m2fp.png .m2fp.json .m2fp.persons.png .m2fp.overlay.jpg /face.png; do
+      test -s "$root/work/parsed/$name${file/#\//.m2fp/}" || fail "no $name$file"
+    done
+  done
+  expect 0 m2fp parse /work/photos --out /work/parsed
+  grep -q '3 already current' "$scratch/output" || fail "parsed again: $(cat "$scratch/output")"
+  # The exit codes that the manual lists.
+  echo 'no photo' >"$root/work/photos/broken.jpg"
+  expect 3 m2fp parse /work/photos --out /work/parsed
+  rm "$root/work/photos/broken.jpg"
+  expect 64 m2fp parse /work/photos --no-such-option
+  expect 65 m2fp parse /work/photos --model /work/photos/grace-hopper.jpg
+  expect 66 m2fp parse /work/nothing
+  expect 69 m2fp parse /work/photos --model nobody
+  expect 73 m2fp parse /work/photos --out /proc/m2fp
+  expect 0 m2fp compare /work/parsed /work/parsed --least 100
+}
+
+# The manual, found and well-formed.
+manual() {
+  as_root man -w m2fp-parse
+  as_root mandb --quiet --create
+  as_root apropos parsing | grep m2fp || fail "apropos parsing finds no m2fp"
+  for page in "$root/$1"/share/man/man1/m2fp*; do
+    lexgrog "$page" >/dev/null || fail "lexgrog cannot parse $page"
+    mandoc -T lint -W warning "$page" >"$scratch/lint" || { cat "$scratch/lint"; fail "$page"; }
+  done
+}
+
+# `m2fp pa<TAB>` and `m2fp help <TAB>` in three shells, found without anything being set up.
+completions() {
+  # shellcheck disable=SC2016 # by the shells in the chroot
+  as_user bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader m2fp
+    try() { COMP_LINE="$*"; COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+      COMP_POINT=${#COMP_LINE} COMPREPLY=(); _m2fp m2fp "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+      echo "bash: $*: ${COMPREPLY[*]}"; }
+    try m2fp pa; try m2fp help ""' >"$scratch/completions"
+  # shellcheck disable=SC2016
+  as_user zsh -c 'autoload -U compinit; compinit -u -d /work/home/.zcompdump
+    echo "zsh: m2fp pa: ${_comps[m2fp]}"' >>"$scratch/completions"
+  as_user fish -c 'echo "fish: m2fp pa:" (complete -C "m2fp pa"); echo "fish: m2fp help :" (complete -C "m2fp help ")' \
+    >>"$scratch/completions"
+  cat "$scratch/completions"
+  grep -q 'bash: m2fp pa: parse' "$scratch/completions" || fail "bash completes no command"
+  grep -q 'bash: m2fp help : .*exit-codes' "$scratch/completions" || fail "bash completes no topic"
+  grep -q 'zsh: m2fp pa: _m2fp' "$scratch/completions" || fail "zsh finds no completion"
+  grep -q 'fish: m2fp pa: parse' "$scratch/completions" || fail "fish completes no command"
+  grep -q 'fish: m2fp help : .*exit-codes' "$scratch/completions" || fail "fish completes no topic"
+}
+
+deb() {
+  say "Debian package"
+  lintian --fail-on error --suppress-tags debian-changelog-line-too-long "$dist"/m2fp_*.deb
+  bare deb
+  local before bin=
+  before=$(size_of "$root")
+  cp "$dist"/m2fp_*.deb "$root/m2fp.deb"
+  as_root apt-get install --yes -qq --no-install-recommends /m2fp.deb >"$scratch/apt" 2>&1 ||
+    { cat "$scratch/apt"; fail "apt-get"; }
+  as_root apt-get clean
+  rm "$root/m2fp.deb"
+  echo "$(du -m "$dist"/m2fp_*.deb | cut -f1) MB; brings $(grep -c '^Setting up' "$scratch/apt") packages, $(($(size_of "$root") - before)) MB"
+  works
+  as_root apt-get install --yes -qq --no-install-recommends bash-completion fish man-db zsh \
+    >/dev/null 2>&1
+  manual usr
+  completions
+  as_root apt-get purge --yes -qq m2fp >/dev/null 2>&1
+  test -z "$(find "$root/usr" "$root/etc" -name '*m2fp*')" || fail "purging leaves files"
+}
+
+tarball() {
+  say "tarball"
+  bare tarball
+  local before bin=/work/home/.local/bin
+  before=$(size_of "$root")
+  cp "$dist"/m2fp-*-linux-x86_64.tar.xz "$dist/install.sh" "$root/work"
+  # What unpacks it; most systems have that.
+  as_root apt-get install --yes -qq --no-install-recommends xz-utils >/dev/null 2>&1
+  as_user sh -c 'cd /work && sh install.sh'
+  echo "$(du -m "$dist"/m2fp-*-linux-x86_64.tar.xz | cut -f1) MB; installed $(size_of "$root/work/home/.local") MB"
+  works
+  # Elsewhere it works, too.
+  mv "$root/work/home/.local" "$root/work/moved"
+  bin=/work/moved/bin
+  expect 0 m2fp doctor
+  as_user /work/moved/lib/m2fp/uninstall
+  test -z "$(ls -A "$root/work/moved")" || fail "uninstall leaves $(find "$root/work/moved")"
+}
+
+image() {
+  say "container image"
+  mkdir "$scratch/layout"
+  tar --extract --file "$dist"/m2fp-*-image.tar --directory "$scratch/layout"
+  umoci unpack --image "$scratch/layout:m2fp" "$scratch/unpacked"
+  ln -s "unpacked/rootfs" "$scratch/image"
+  root=$scratch/image/
+  local bin=
+  prepare
+  echo "$(du -m "$dist"/m2fp-*-image.tar | cut -f1) MB; unpacked $(size_of "$root") MB"
+  works
+}
+
+for package in "${@:-deb tarball image}"; do for one in $package; do time "$one"; done; done
+say "all packages work"

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Copies a tree of bin, lib and share to a prefix, in place of an m2fp that may be there:
+#
+#   install-tree.sh [PREFIX [TREE]]    PREFIX is ~/.local, TREE the folder that this lies in
+#
+# PREFIX/lib/m2fp/uninstall then removes it, with the folders that it brought.
+set -eu
+prefix=${1:-$HOME/.local}
+cd "${2:-$(dirname "$0")}"
+if [ -x "$prefix/lib/m2fp/uninstall" ]; then "$prefix/lib/m2fp/uninstall"; fi
+
+mkdir -p "$prefix/lib/m2fp"
+list=$prefix/lib/m2fp/installed
+{
+  # The deepest first, to be removed in that order, and only those that were not there.
+  find bin lib share -depth -type d | while read -r folder; do
+    if [ ! -d "$prefix/$folder" ] || [ "$folder" = lib/m2fp ]; then echo "$folder/"; fi
+  done
+  find bin lib share ! -type d
+} >"$list.new"
+mv "$list.new" "$list"
+cp -R bin lib share "$prefix"
+cat >"$prefix/lib/m2fp/uninstall" <<'END'
+#!/bin/sh
+set -eu
+cd "$(dirname "$0")/../.."
+installed=$(cat lib/m2fp/installed)
+rm -f lib/m2fp/installed lib/m2fp/uninstall
+for path in $installed; do
+  case $path in */) ;; *) rm -f "$path" ;; esac
+done
+for path in $installed; do
+  case $path in */) rmdir --ignore-fail-on-non-empty "$path" ;; esac
+done
+END
+chmod 755 "$prefix/lib/m2fp/uninstall"

@@ -1,0 +1,62 @@
+# What is handed out: dist/ holds a Debian package, a tarball that runs on other distributions, a container
+# image, their checksums. Made and tried on Debian 12, as root.
+
+PACKAGING_PACKAGES := debhelper fakeroot patchelf xz-utils
+IMAGE_PACKAGES := debootstrap umoci
+# What the check of the packages itself needs.
+CHECK_PACKAGES := debootstrap lintian umoci
+
+TREE := m2fp-$(VERSION)-linux-x86_64
+DEB := dist/m2fp_$(VERSION)_amd64.deb
+# Where the release will be, for the installer.
+RELEASE_URL ?= https://github.com/OWNER/m2fp/releases/download/v$(VERSION)
+
+.PHONY: version tarball deb image release-check checksums
+
+version:
+	@echo $(VERSION)
+
+tarball: stage
+	$(call install,$(PACKAGING_PACKAGES))
+	rm -rf .build/$(TREE) && cp -R $(STAGE) .build/$(TREE)
+	packaging/bundle.sh .build/$(TREE) all
+	install packaging/install-tree.sh .build/$(TREE)/install
+	mkdir -p dist
+	tar --create --directory .build --owner 0 --group 0 --sort name --mtime @$(SOURCE_DATE) $(TREE) | \
+	  xz --threads 2 >dist/$(TREE).tar.xz
+	sha256=$$(sha256sum dist/$(TREE).tar.xz | cut --delimiter ' ' --fields 1); \
+	  sed -e "s#@VERSION@#$(VERSION)#; s#@URL@#$(RELEASE_URL)#; s#@SHA256@#$$sha256#" \
+	  packaging/install.sh >dist/install.sh
+	@$(MAKE) --no-print-directory checksums
+
+# Of the last commit, so that the same sources give the same archive.
+SOURCE_DATE := $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+
+DEBIAN := .build/deb/m2fp-$(VERSION)/debian
+deb: stage
+	$(call install,$(PACKAGING_PACKAGES))
+	rm -rf .build/deb && mkdir -p .build/deb/m2fp-$(VERSION)
+	cp -R packaging/debian $(DEBIAN)
+	cp -R $(STAGE) $(DEBIAN)/installed
+	packaging/bundle.sh $(DEBIAN)/installed torch
+	for unit in service timer; do \
+	  sed 's#/usr/local/bin#/usr/bin#; 1,/^$$/{/^#/d}' Examples/recipes/m2fp.$$unit >$(DEBIAN)/m2fp.$$unit; done
+	packaging/changelog.sh $(VERSION) $(SOURCE_DATE) <CHANGELOG.md >$(DEBIAN)/changelog
+	cd .build/deb/m2fp-$(VERSION) && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
+	mkdir -p dist && mv .build/deb/*.deb dist
+	@$(MAKE) --no-print-directory checksums
+
+image: deb
+	$(call install,$(IMAGE_PACKAGES))
+	packaging/image.sh $(DEB) dist/m2fp-$(VERSION)-image.tar
+	@$(MAKE) --no-print-directory checksums
+
+checksums:
+	cd dist && sha256sum $$(ls | grep -v SHA256SUMS) >SHA256SUMS
+
+# All three, out of a clean clone, and run where there is nothing but what they ask for.
+release-check:
+	$(call install,$(CHECK_PACKAGES))
+	rm -rf .build/release-check && git clone --quiet . .build/release-check
+	$(MAKE) -C .build/release-check tarball image
+	packaging/check.sh .build/release-check/dist

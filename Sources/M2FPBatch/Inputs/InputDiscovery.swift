@@ -60,7 +60,7 @@ public struct InputDiscovery {
           onLeftOut(link)
           continue
         }
-        add(path, relative: entry.relativePath)
+        add(path, relative: entry.relativePath, doubt: entry.doubt)
       } else {
         fail(
           FilePath(entry.text), FilePath(entry.text), .unreadable,
@@ -80,11 +80,11 @@ public struct InputDiscovery {
 
   /// `relative` is the path's part below the folder it was found in; nil if the user named it, so
   /// that a file is called by its name and a folder is such a folder.
-  private mutating func add(_ path: FilePath, relative: FilePath?) {
+  private mutating func add(_ path: FilePath, relative: FilePath?, doubt: String? = nil) {
     let name = relative ?? path.fileName
     switch FileKind(path) {
     case .missing:
-      fail(path, name, .missing, "no such file or folder")
+      fail(path, name, .missing, "no such file or folder" + (doubt.map { " (\($0))" } ?? ""))
     case .danglingLink:
       fail(path, name, .notAFile, "is a symbolic link to nothing")
     case .unknown(let reason):

@@ -34,7 +34,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -51,6 +51,7 @@ test: setup-test
 	swift build --build-tests
 	swift test --skip-build --skip '^IntegrationTests\.'
 	swift test --skip-build --filter '^IntegrationTests\.'
+	@test "$$(id -u)" = 0 || echo "Not tested, as this is not root's run: AttackTests (make attack)."
 	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
 	$(PYTHON) -m unittest discover -s Models/tests -t Models
@@ -65,6 +66,12 @@ TRIAL := TRIAL_BINARY=$(CURDIR)/$(M2FP) TRIAL_SEED=$(TRIAL_SEED)
 
 fuzz: setup
 	@$(MAKE) --no-print-directory -f Tests/Fuzz/Makefile FUZZ_RUNS=$(FUZZ_RUNS)
+
+# Attacks of an ordinary user on root's run; ATTACK_ROUNDS races of each.
+ATTACK_ROUNDS ?= 100
+attack: setup-test build
+	@test "$$(id -u)" = 0 || { echo "the attacks are made on root's run: sudo make attack" >&2; exit 1; }
+	TRIAL_BINARY=$(CURDIR)/$(M2FP) ATTACK_ROUNDS=$(ATTACK_ROUNDS) swift test --filter AttackTests
 
 soak: setup-test build
 	$(TRIAL) SOAK_IMAGES=$(SOAK_IMAGES) swift test --filter SoakTests

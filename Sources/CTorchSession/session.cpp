@@ -1,6 +1,7 @@
 // The only file that runs torch. What may be called from which thread: m2fp_torch.h.
 #include "m2fp_torch_session.h"
 
+#include "archive_check.h"
 #include "block_pool.h"
 #include "fuse_operators.h"
 #include "profile.h"
@@ -71,6 +72,8 @@ bool guarded(m2fp_torch_error* error, m2fp_torch_status otherwise, Body body) no
   try {
     body();
     return true;
+  } catch (const m2fp::UntrustedArchive& e) {
+    set_error(error, M2FP_TORCH_UNTRUSTED_MODEL, e.what());
   } catch (const UnexpectedOutput& e) {
     set_error(error, M2FP_TORCH_UNEXPECTED_OUTPUT, e.what());
   } catch (const c10::Error& e) {
@@ -156,12 +159,16 @@ void collect_tensors(const c10::IValue& value, std::vector<at::Tensor>& tensors)
 }
 
 m2fp_model* model_load(
-    const char* path, m2fp_precision precision, m2fp_torch_error* error) {
+    int file, m2fp_precision precision, bool is_trusted, m2fp_torch_error* error) {
   m2fp_model* model = nullptr;
   guarded(error, M2FP_TORCH_UNREADABLE_MODEL, [&] {
     configure_process();
     c10::InferenceMode inference;
-    torch::jit::Module module = torch::jit::load(std::string(path), c10::Device(c10::kCPU));
+    const auto archive = m2fp::open_archive(file);
+    if (!is_trusted) m2fp::check_code(archive);
+    torch::jit::Module module = torch::jit::load(archive, c10::Device(c10::kCPU));
+    // Before anything computes with its constants.
+    if (!is_trusted) m2fp::check_operators(module);
     module.eval();
     if (module.hasattr("training")) module = torch::jit::freeze(module);
     const auto graph = module.get_method("forward").graph();

@@ -23,13 +23,13 @@ public enum ConfusionPlot {
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" \
       width="\(width)" height="\(height)" font-family="system-ui, sans-serif" font-size="12">
       <rect width="\(width)" height="\(height)" fill="#fff"/>
-      <text x="16" y="26" font-size="16" font-weight="600">\(escape(title))</text>
+      <text x="16" y="26" font-size="16" font-weight="600">\(title.escapedForMarkup)</text>
       <text x="16" y="46" fill="#555">Rows: true class. Columns: labelled as. \
       Percent of the row's pixels.</text>
 
       """
     for (index, name) in classes.prefix(count).enumerated() {
-      let slug = escape(ClassNames.slug(name))
+      let slug = ClassNames.slug(name).escapedForMarkup
       let middle = index * cell + cell / 2
       svg += """
         <text x="\(left - 8)" y="\(top + middle + 4)" text-anchor="end">\(slug)</text>
@@ -79,9 +79,5 @@ public enum ConfusionPlot {
     let depth = share.squareRoot()
     func channel(_ from: Double, _ to: Double) -> UInt8 { UInt8(from + (to - from) * depth) }
     return RGB(channel(250, 8), channel(251, 48), channel(253, 107)).hex
-  }
-
-  private static func escape(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
   }
 }

@@ -176,7 +176,8 @@ public struct Exporter: Sendable {
           LIPExport(path: request.path, palette: context.palette), files, failures)
       case .yolo:
         return try run(
-          YOLOExport(path: request.path, classes: context.classes), files, failures)
+          YOLOExport(path: request.path, classes: context.classes, links: context.links), files,
+          failures)
       case .labels:
         return try run(
           LabelsExport(path: request.path, classes: context.classes), files, failures)

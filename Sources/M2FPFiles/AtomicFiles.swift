@@ -323,7 +323,7 @@ package struct AtomicFiles: ~Copyable {
       // Where there are no locks nobody can take it, either.
       let isOurs = flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
       if isOurs, fstat(descriptor.rawValue, &status) == 0, status.st_nlink > 0 {
-        access.confine(descriptor, status)
+        access.confine(descriptor)
         return (descriptor, name)
       }
       folder.remove(name)

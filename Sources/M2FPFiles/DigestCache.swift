@@ -31,21 +31,27 @@ public struct DigestCache: Sendable {
   ///
   /// - Throws: `Errno` when the file cannot be read.
   public func sha256(ofFile path: FilePath) throws -> String {
-    guard let folder, let identity = Identity(path: path), identity.size >= smallestFile else {
-      return try SHA256.hexadecimal(ofFile: path)
+    let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
+    return try file.closeAfter { try sha256(of: file) }
+  }
+
+  /// The SHA-256 of an open file.
+  ///
+  /// - Throws: `Errno` when it cannot be read.
+  package func sha256(of file: FileDescriptor) throws -> String {
+    guard let folder, let identity = Identity(file), identity.size >= smallestFile else {
+      return try SHA256.hexadecimal(of: file)
     }
-    let entry = folder.appending("\(identity.device)-\(identity.inode)").string
-    let known = Data("\(identity.text) ".utf8)
-    if let stored = FileManager.default.contents(atPath: entry), stored.starts(with: known) {
+    let entry = folder.appending("\(identity.device)-\(identity.inode)")
+    let known = Array("\(identity.text) ".utf8)
+    if let stored = try? FileReader.read(entry, limit: 1 << 10).bytes, stored.starts(with: known) {
       let digest = String(decoding: stored.dropFirst(known.count), as: UTF8.self)
       if digest.utf8.count == 64, digest.allSatisfy(\.isHexDigit) { return digest }
     }
-    let digest = try SHA256.hexadecimal(ofFile: path)
+    let digest = try SHA256.hexadecimal(of: file)
     // What changed while it was read has no digest worth remembering.
-    if identity == Identity(path: path), identity.age > settlingSeconds {
-      try? FileManager.default.createDirectory(
-        atPath: folder.string, withIntermediateDirectories: true)
-      try? (known + Data(digest.utf8)).write(to: URL(fileURLWithPath: entry), options: .atomic)
+    if identity == Identity(file), identity.age > settlingSeconds {
+      try? AtomicFile.write(Data(known + digest.utf8), to: entry)
     }
     return digest
   }
@@ -57,9 +63,9 @@ public struct DigestCache: Sendable {
     let text: String
     let changed: Int
 
-    init?(path: FilePath) {
+    init?(_ file: FileDescriptor) {
       var status = stat()
-      guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
+      guard fstat(file.rawValue, &status) == 0 else { return nil }
       device = UInt(status.st_dev)
       inode = UInt(status.st_ino)
       size = Int(status.st_size)

@@ -34,8 +34,10 @@ package struct FileAccess: Sendable, Equatable {
 
   /// Takes the permissions for the group from a new file whose group is another, and cannot be
   /// changed to be that.
-  func confine(_ file: FileDescriptor, _ status: stat) {
-    guard let group, status.st_gid != group, mode & 0o070 != (mode & 0o007) << 3 else { return }
+  func confine(_ file: FileDescriptor) {
+    guard let group, mode & 0o070 != (mode & 0o007) << 3 else { return }
+    var status = stat()
+    guard fstat(file.rawValue, &status) == 0, status.st_gid != group else { return }
     if fchown(file.rawValue, uid_t.max, group) == 0 { return }
     _ = fchmod(file.rawValue, status.st_mode & 0o707 | (status.st_mode & 0o007) << 3)
   }

@@ -11,6 +11,13 @@ package struct FileStamp: Equatable {
     modified = status.st_mtim
   }
 
+  /// The stamp of an open file; nil if it is no regular one.
+  package init?(regularFile file: FileDescriptor) {
+    var status = stat()
+    guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    self.init(status)
+  }
+
   /// The stamp of the file at `path`, links followed; nil if there is none.
   package init?(path: FilePath) {
     var status = stat()

@@ -119,17 +119,6 @@ package final class OpenFolder: Sendable {
       })
   }
 
-  /// Makes a symbolic link.
-  ///
-  /// - Throws: `Errno`.
-  package func link(_ name: FilePath.Component, to destination: FilePath) throws(Errno) {
-    try Errno.result {
-      destination.withPlatformString { destination in
-        name.withPlatformString { symlinkat(destination, descriptor.rawValue, $0) }
-      }
-    }
-  }
-
   /// Gives `name` a new name, in this folder or another, in place of what bears that.
   ///
   /// - Throws: `Errno`.

@@ -31,20 +31,27 @@ public enum SHA256 {
   /// - Throws: `Errno` when the file cannot be read.
   public static func hexadecimal(ofFile path: FilePath) throws -> String {
     let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-    return try file.closeAfter {
-      // Not mapped: a file that is cut short meanwhile would end the process.
-      guard let context = EVP_MD_CTX_new() else { throw Errno.noMemory }
-      defer { EVP_MD_CTX_free(context) }
-      EVP_DigestInit_ex(context, EVP_sha256(), nil)
-      try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 64) { block in
-        while case let count = try file.read(into: block), count > 0 {
-          EVP_DigestUpdate(context, block.baseAddress, count)
-        }
+    return try file.closeAfter { try hexadecimal(of: file) }
+  }
+
+  /// - Parameter file: An open file, whose place does not move.
+  /// - Returns: 64 lower-case hexadecimal digits.
+  /// - Throws: `Errno` when it cannot be read.
+  package static func hexadecimal(of file: FileDescriptor) throws -> String {
+    // Not mapped: a file that is cut short meanwhile would end the process.
+    guard let context = EVP_MD_CTX_new() else { throw Errno.noMemory }
+    defer { EVP_MD_CTX_free(context) }
+    EVP_DigestInit_ex(context, EVP_sha256(), nil)
+    var place: Int64 = 0
+    try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 64) { block in
+      while case let count = try file.read(fromAbsoluteOffset: place, into: block), count > 0 {
+        EVP_DigestUpdate(context, block.baseAddress, count)
+        place += Int64(count)
       }
-      var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-      var length: UInt32 = 0
-      EVP_DigestFinal_ex(context, &digest, &length)
-      return hexadecimal(digest[..<Int(length)])
     }
+    var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+    var length: UInt32 = 0
+    EVP_DigestFinal_ex(context, &digest, &length)
+    return hexadecimal(digest[..<Int(length)])
   }
 }

@@ -1,5 +1,6 @@
 import CLibZip
 import M2FPCore
+import SystemPackage
 
 /// Reads records out of model archives, which are ZIP files whose entries lie in one folder.
 enum ArchiveRecord {
@@ -12,9 +13,10 @@ enum ArchiveRecord {
   /// Far beyond any contract, far below what hurts.
   static let sizeLimit = 1 << 20
 
-  /// The record `name` of the archive in the file at `path`.
-  static func read(_ name: String, ofFile path: UnsafePointer<CChar>) throws(Failure) -> [UInt8] {
-    try read(name) { zip_source_file_create(path, 0, 0, $0) }
+  /// The record `name` of the archive in an open file.
+  static func read(_ name: String, of file: FileDescriptor) throws(Failure) -> [UInt8] {
+    // By a descriptor of its own, whose place is its own.
+    try read(name) { zip_source_file_create("/proc/self/fd/\(file.rawValue)", 0, 0, $0) }
   }
 
   /// The record `name` of the archive in `bytes`.

@@ -13,19 +13,29 @@ public final class Model: Sendable {
 
   /// Loads the network of `archive`, with its weights packed for `precision`.
   ///
-  /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelContract`` when torch cannot load it,
+  /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelContract`` when torch cannot load it, or
+  ///   it does more than compute and is not trusted (``ModelArchive/isTrusted``),
   ///   of kind ``RunFailure/Kind/libraryMissing`` when torch itself cannot be loaded.
   public init(_ archive: ModelArchive, precision: Precision = .float32) throws(RunFailure) {
     let torch = try TorchLibrary.api()
     var error = m2fp_torch_error()
-    guard
-      let handle = archive.path.withPlatformString({
-        torch.model_load($0, TorchPrecision(precision), &error)
-      })
-    else {
-      throw error.status == .outOfMemory
-        ? RunFailure(.temporary, "not enough memory to load \(archive.path)")
-        : ModelArchive.unusable(archive.path, error.text)
+    let handle = torch.model_load(
+      archive.file.raw, TorchPrecision(precision), archive.isTrusted, &error)
+    guard let handle else {
+      switch error.status {
+      case .outOfMemory:
+        throw RunFailure(.temporary, "not enough memory to load \(archive.path)")
+      case .untrustedModel:
+        throw RunFailure(
+          .modelContract, "\(archive.path) may do more than compute: \(error.text)",
+          detail: .untrustedModel(sha256: try archive.digest()))
+      default:
+        throw ModelArchive.unusable(archive.path, error.text)
+      }
+    }
+    guard archive.isUnchanged else {
+      torch.model_destroy(handle)
+      throw ModelArchive.unusable(archive.path, "it was changed while it was read")
     }
     self.archive = archive
     self.torch = torch
@@ -45,29 +55,37 @@ extension TorchPrecision {
 }
 
 /// A model archive that has been looked at but not loaded.
+///
+/// It is opened once: contract, digest and network are those of one file, whatever comes to bear its
+/// name meanwhile.
 public struct ModelArchive: Sendable {
   public let path: FilePath
   public let contract: ModelContract
   /// The archive's size in bytes.
-  public let size: Int
+  public var size: Int { stamp.size }
+  /// Whether it may do more than compute, such as read and write files: an archive is a program.
+  public var isTrusted = false
+  let file: Descriptor
+  private let stamp: FileStamp
 
   /// Reads the contract out of the archive at `path`; no torch is needed for it.
   ///
   /// - Throws: ``RunFailure``: missing, damaged, or with a contract this build cannot serve.
   public init(path: FilePath) throws(RunFailure) {
-    var status = stat()
-    guard path.withPlatformString({ stat($0, &status) }) == 0 else {
-      let error = Errno.last
+    do throws(Errno) {
+      // Without waiting, should it be a pipe.
+      file = Descriptor(try LinkRule.all.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY))
+    } catch {
       throw RunFailure(.modelMissing, "no model at \(path): \(error.reason)", underlying: error)
     }
-    guard status.st_mode & S_IFMT == S_IFREG else {
+    guard let stamp = FileStamp(regularFile: file.file) else {
       throw RunFailure(.modelMissing, "\(path) is not a file; a model is one .pt archive")
     }
     self.path = path
-    self.size = Int(status.st_size)
+    self.stamp = stamp
     let json: [UInt8]
     do throws(ArchiveRecord.Failure) {
-      json = try Self.contractText(path)
+      json = try ArchiveRecord.read("extra/contract.json", of: file.file)
     } catch {
       switch error {
       case .unreadable(let reason): throw Self.unusable(path, reason)
@@ -79,13 +97,8 @@ public struct ModelArchive: Sendable {
     contract = try ModelContract(json: Data(json), path: path.string)
   }
 
-  private static func contractText(_ path: FilePath) throws(ArchiveRecord.Failure) -> [UInt8] {
-    try path.withPlatformString { path in
-      Result { () throws(ArchiveRecord.Failure) in
-        try ArchiveRecord.read("extra/contract.json", ofFile: path)
-      }
-    }.get()
-  }
+  /// Whether nobody has written to the file since it was opened.
+  var isUnchanged: Bool { FileStamp(regularFile: file.file) == stamp }
 
   /// The SHA-256 of the whole archive, in hexadecimal.
   ///
@@ -93,7 +106,7 @@ public struct ModelArchive: Sendable {
   public func digest() throws(RunFailure) -> String {
     do {
       return try DigestCache.standard(environment: ProcessInfo.processInfo.environment)
-        .sha256(ofFile: path)
+        .sha256(of: file.file)
     } catch {
       let cause = Errno(error)
       throw RunFailure(

@@ -10,6 +10,9 @@ import Testing
 struct AttackTests: CLIFixture {
   let folder: TemporaryFolder
 
+  /// Runs of each race.
+  private let rounds = Self.number("ATTACK_ROUNDS", default: 3)
+
   /// `shared` is written to by all; `private` belongs to root alone and holds a photo and a file.
   init() throws {
     folder = try TemporaryFolder()
@@ -105,7 +108,7 @@ struct AttackTests: CLIFixture {
         done
         """,
       ], in: folder.path("shared"))
-    for _ in 0..<3 {
+    for _ in 0..<rounds {
       _ = try await CLIRun.limited(
         start(["parse", "shared", "--model", Self.model, "--force", "--overlay"]))
     }
@@ -133,7 +136,7 @@ struct AttackTests: CLIFixture {
         "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c",
         "while :; do mv sub real; ln -s \(folder.path("private")) sub; rm sub; mv real sub; done",
       ], in: folder.path("shared"))
-    for _ in 0..<3 {
+    for _ in 0..<rounds {
       _ = try await CLIRun.limited(
         start(["parse", "shared", "--model", Self.model, "--force", "--overlay"]))
     }

@@ -231,7 +231,9 @@ struct ConfigurationTests: CLIFixture {
   @Test(arguments: [
     "out = \"elsewhere\"", "failed-to = \"list\"", "failed_to = \"list\"", "metrics = \"a.prom\"",
     "export = [\"coco=c.json\"]", "sheet = \"s.html\"", "cache = \"c\"", "model = \"./a.pt\"",
-    "model = \"a.pt\"", "model = \"dir/a\"",
+    "model = \"a.pt\"", "links = \"follow\"",
+    "trust-model = \"\(String(repeating: "0", count: 64))\"",
+    "model = \"dir/a\"",
   ])
   func issue17AFileThatIsFoundSaysNotWhereToWrite(_ line: String) async throws {
     try addPhoto("a.png")

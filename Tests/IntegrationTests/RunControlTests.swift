@@ -1,5 +1,6 @@
 import Foundation
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import TestSupport
 import Testing
@@ -117,5 +118,26 @@ struct RunControlTests: CLIFixture {
     #expect(result.code == 75, "\(result.error)")
     #expect(result.error.contains("starts no further thread"), "\(result.error)")
     #expect(result.error.contains("ulimit -u"))
+  }
+
+  @Test func issue17TimeSpentStoppedDoesNotCount() async throws {
+    for number in 0..<40 { try addPhoto(number: number, width: 300, height: 200) }
+    let run = try startParse("in", "--timeout", "2", "--jobs", "1", "--json")
+    try await run.process.wait { !run.lines.isEmpty }
+    run.process.send(SIGSTOP)
+    try await Task.sleep(for: .seconds(4))
+    run.process.send(SIGCONT)
+    let result = try await run.finish()
+    #expect(result.code == 0 && result.summary?.failed == 0, "\(result.error)")
+  }
+
+  @Test func issue17DamagedPhotosFailWhereThatIsWanted() async throws {
+    let photo = try JPEGEncoder.rgb(Photo.hairAndFace(width: 120, height: 100)).data
+    // Without its end mark.
+    try folder.write("in/a.jpg", photo.dropLast(2))
+    let lenient = try await parse("in", "--json")
+    #expect(lenient.code == 0 && lenient.summary?.parsed == 1, "\(lenient.error)")
+    let strict = try await parse("in", "--force", "--strict-images", "--json")
+    #expect(strict.code == 3 && strict.summary?.failed == 1, "\(strict.error)")
   }
 }

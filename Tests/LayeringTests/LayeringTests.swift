@@ -53,7 +53,36 @@ struct LayeringTests {
     }
   }
 
+  /// Paths and markup are not texts: what compares characters finds an accent and misses the slash, or
+  /// the quotation mark, that it stands on.
+  @Test func issue17PathsAndMarkupAreNotTakenForCharacters() throws {
+    for file in try Self.files(ending: [".swift"]) {
+      let found = try CharacterUse.violations(in: file.text, path: file.path)
+      #expect(found.isEmpty, "\(file.path): \(found.joined(separator: ", "))")
+    }
+  }
+
   // MARK: - The checks themselves
+
+  @Test(arguments: [
+    "path.string.hasPrefix(name)", "if path.string == other {",
+    "file.path.string.split(separator: x)",
+    "let isPhoto = input.path.string.lowercased().hasSuffix(x)", "name.string.contains(x)",
+    #"text.replacing("<", with: "&lt;")"#, #"name.replacing("\"", with: "'")"#,
+    "component.string[i]",
+  ])
+  func issue17UsesOfCharactersAreFound(_ code: String) throws {
+    #expect(try CharacterUse.violations(in: code, path: "M2FPBatch/A.swift").count == 1)
+  }
+
+  @Test(arguments: [
+    "path.bytes.starts(with: x)", "encode(path.string, forKey: key)",
+    "path.string.escapedForMarkup",
+    #"text.replacing("_", with: "-")"#, "value.string = x", #"message + "\(path.string)""#,
+  ])
+  func issue17OtherUsesAreNot(_ code: String) throws {
+    #expect(try CharacterUse.violations(in: code, path: "M2FPBatch/A.swift").isEmpty)
+  }
 
   @Test(arguments: [
     ("M2FPCore", "M2FPFiles"), ("M2FPResults", "M2FPBatch"), ("M2FPExport", "M2FPBatch"),

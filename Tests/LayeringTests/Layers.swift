@@ -133,3 +133,25 @@ struct CommandLineWords {
       .flatMap { $0.dropFirst(".PHONY:".count).split(separator: " ").map(String.init) }
   }
 }
+
+/// Uses of characters where bytes or scalars are meant.
+enum CharacterUse {
+  /// The help's own texts, which are nobody else's.
+  private static let own = ["M2FPCommands/Help/HelpTopic.swift"]
+
+  private static let methods =
+    "(?:hasPrefix|hasSuffix|contains|split|replacing|first|last|prefix|suffix|dropFirst|dropLast"
+    + "|lowercased|uppercased|firstIndex|count|range|filter|trimm[a-z]+)"
+
+  /// What is done to a path's text as if it were characters, and markup that is replaced in a text.
+  static func violations(in text: String, path: String) throws -> [String] {
+    let code = SourceText(text).code
+    let paths = try Regex(#"[A-Za-z)]\.string(?:\.\#(methods)\b|\s*(?:==|!=)|\[)"#)
+    var found = code.matches(of: paths).map { String(code[$0.range]) }
+    if !own.contains(path) {
+      let markup = try Regex(##"\.replacing\("(?:[<>&'\n]|\\["\\n])","##)
+      found += text.matches(of: markup).map { String(text[$0.range]) }
+    }
+    return found
+  }
+}

@@ -86,6 +86,24 @@ struct BatchTests: BatchFixture {
     #expect(folder.files() == ["a.png"])
   }
 
+  /// An archive of a stranger, or on a disk that hangs.
+  @Test(.timeLimit(.minutes(1))) func issue17LoadingTheNetworkIsUnderTheTimeLimit() async throws {
+    for index in 0..<3 { try addImage("\(index).png") }
+    let counter = Counter()
+    let hang = DispatchSemaphore(value: 0)
+    var options = options(jobs: 1)
+    options.timeout = .seconds(2)
+    let (summary, outcomes) = try await run(options) { () throws(RunFailure) in
+      if counter.increment() == 1 { hang.wait() }
+      return FakeSession()
+    }
+    hang.signal()
+    #expect(summary.failed == 1 && summary.parsed == 2)
+    for outcome in outcomes {
+      if case .failed(let failure) = outcome.result { #expect(failure.code == .timeout) }
+    }
+  }
+
   @Test func theMapHoldsClassIndicesAndTheMaskIsItsClass() throws {
     try addImage("a.png")
     try run()

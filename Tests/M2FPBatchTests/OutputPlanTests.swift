@@ -2,6 +2,7 @@ import M2FPCore
 import M2FPFiles
 import M2FPResults
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import M2FPBatch
@@ -62,5 +63,42 @@ struct OutputPlanTests {
         Input(path: "in/a.png", relativePath: "a.png"),
       ], root: nil, naming: .stem)
     #expect(planned[1].input.failure == nil)
+  }
+
+  /// The file system is asked about names that may be one to it, and about no others.
+  @Test func issue17NamesThatAreOneToTheFileSystemCollide() {
+    let names = ["IMG_1.jpg", "img_1.jpg", "a.jpg", "e\u{301}.jpg", "\u{E9}.jpg", "sub/IMG_1.jpg"]
+    let inputs = names.map { Input(path: FilePath("in/" + $0), relativePath: FilePath($0)) }
+    for isOneName in [false, true] {
+      var asked = 0
+      let planned = OutputPlan.plan(inputs, root: "out", naming: .stem) { _, _ in
+        asked += 1
+        return isOneName
+      }
+      #expect(asked == 2)
+      let failed = planned.filter { $0.input.failure != nil }
+      #expect(
+        failed.map(\.input.path.name) == (isOneName ? [1, 4] : []).map { Array(names[$0].utf8) })
+      #expect(
+        failed.allSatisfy {
+          $0.input.failure?.detail == .sameOutputs(fullNamesDiffer: false)
+            && $0.input.failure?.message.contains("takes both names for one") == true
+        })
+    }
+  }
+
+  @Test func issue17ThisFileSystemIsAsked() throws {
+    let folder = try TemporaryFolder()
+    func isOne(_ one: String, _ other: String) -> Bool {
+      NameProbe.isOneName(
+        Array(one.utf8), Array(other.utf8), in: folder.filePath("not/there"), following: .all)
+    }
+    #expect(isOne("a", "a"))
+    let isCaseInsensitive = try {
+      try folder.write("Case", [])
+      return folder.exists("cASE")
+    }()
+    #expect(isOne("IMG_1", "img_1") == isCaseInsensitive)
+    #expect(folder.files() == ["Case"])
   }
 }

@@ -66,6 +66,27 @@ struct PathListTests {
     #expect(inputs.map(\.failure?.code) == [.unreadable])
   }
 
+  /// A byte order mark, lines as Windows ends them, a comment: each is told where nothing is found.
+  @Test func issue17WhatOtherListsHaveIsTold() throws {
+    let list = PathList(
+      Array("\u{FEFF}a.jpg\r\nb.jpg\r\n# photos\nc.jpg".utf8), zeroTerminated: false)
+    let inputs = InputDiscovery.inputs(under: [], listed: list.entries, recursive: true)
+    let messages = inputs.map { $0.failure?.message ?? "" }
+    #expect(inputs.count == 4 && inputs.allSatisfy { $0.failure?.code == .missing })
+    for (message, word) in zip(messages, ["byte order mark", "carriage return", "no comments"]) {
+      #expect(message.contains(word), "\(message)")
+    }
+    #expect(messages[3] == "no such file or folder")
+    // They may be in names, and then are.
+    let folder = try TemporaryFolder()
+    for name in ["a.jpg\r", "#b.jpg"] { try folder.write(name, [1]) }
+    let there = PathList(
+      Array("\(folder.path)/a.jpg\r\n\(folder.path)/#b.jpg".utf8), zeroTerminated: false)
+    #expect(
+      InputDiscovery.inputs(under: [], listed: there.entries, recursive: true)
+        .allSatisfy { $0.failure == nil })
+  }
+
   @Test func aListIsReplacedAndALineFeedIsTold() throws {
     let folder = try TemporaryFolder()
     try folder.write("real", [9, 9, 9])

@@ -61,6 +61,8 @@ struct RunMetricsTests {
 
   @Test func labelValuesAreEscaped() {
     #expect(PrometheusText.escaped("a\\b\"c\nd") == "a\\\\b\\\"c\\nd")
+    // A mark that joins what it follows.
+    #expect(PrometheusText.escaped("a\"\u{301}b\n\u{200D}") == "a\\\"\u{301}b\\n\u{200D}")
     #expect(PrometheusText.number(3) == "3" && PrometheusText.number(0.25) == "0.25")
   }
 }

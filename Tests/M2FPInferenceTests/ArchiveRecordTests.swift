@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -18,9 +19,14 @@ struct ArchiveRecordTests {
     }.get()
   }
 
+  private func contract(inFile path: String) throws -> [UInt8] {
+    let file = try FileDescriptor.open(path, .readOnly)
+    return try file.closeAfter { try ArchiveRecord.read("extra/contract.json", of: file) }
+  }
+
   @Test func fileAndBytesGiveTheSameRecord() throws {
     let path = Fixtures.path("models/colour-multi.pt")
-    let record = try ArchiveRecord.read("extra/contract.json", ofFile: path)
+    let record = try contract(inFile: path)
     #expect(try contract(bytes("colour-multi.pt")) == record)
     let object = try JSONSerialization.jsonObject(with: Data(record)) as? [String: Any]
     #expect(object?["model"] as? String == "m2fp-fixture")
@@ -61,7 +67,7 @@ struct ArchiveRecordTests {
       "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED)"
         + ".writestr('a/extra/contract.json', bytes(2 << 20))", [path])
     #expect(throws: ArchiveRecord.Failure.unreadable("extra/contract.json is larger than 1 MiB")) {
-      try ArchiveRecord.read("extra/contract.json", ofFile: path)
+      try contract(inFile: path)
     }
   }
 }

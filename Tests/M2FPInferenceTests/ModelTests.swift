@@ -184,4 +184,101 @@ struct ModelTests {
     let sound = try Data(contentsOf: seeds.appendingPathComponent("multi.json"))
     #expect(throws: Never.self) { try ModelContract(json: sound, path: "x.pt") }
   }
+
+  // MARK: - Archives that do more than compute
+
+  /// Makes an archive whose contract is that of a fixture and whose network is what a script says: it
+  /// defines `Network`, a module. It may write the file `written` in the folder.
+  private func archive(_ network: String) async throws -> (TemporaryFolder, FilePath) {
+    let folder = try TemporaryFolder()
+    // TorchScript is compiled from a file.
+    try folder.write("network.py", ("import torch\nfrom typing import Tuple\n" + network).utf8)
+    let script = """
+      import os, sys, zipfile, torch
+      folder, fixture = sys.argv[1:]
+      os.chdir(folder); sys.path.insert(0, folder)
+      import network
+      contract = next(n for n in zipfile.ZipFile(fixture).namelist() if n.endswith("contract.json"))
+      text = zipfile.ZipFile(fixture).read(contract)
+      module = torch.jit.script(network.Network().eval())
+      torch.jit.save(module, "model.pt", _extra_files={"contract.json": text})
+      """
+    _ = try await TestPython.run(script, [folder.path, Fixtures.path("models/colour-multi.pt")])
+    return (folder, folder.filePath("model.pt"))
+  }
+
+  private func refusal(_ network: String) async throws -> RunFailure? {
+    let (folder, path) = try await archive(network)
+    try? folder.remove("written")
+    var archive = try ModelArchive(path: path)
+    let failure = #expect(throws: RunFailure.self) { try Model(archive) }
+    #expect(!folder.exists("written"), "nothing of it ran")
+    #expect(failure?.detail == .untrustedModel(sha256: try archive.digest()))
+    archive.isTrusted = true
+    _ = try Model(archive)
+    return failure
+  }
+
+  @Test func issue17CodeThatRunsAtLoadIsRefused() async throws {
+    let failure = try await refusal(
+      """
+      class Network(torch.nn.Module):
+          def __init__(self):
+              super().__init__()
+              self.file = "written"
+          @torch.jit.export
+          def __getstate__(self) -> Tuple[str, bool]:
+              return (self.file, self.training)
+          @torch.jit.export
+          def __setstate__(self, state: Tuple[str, bool]):
+              self.file = state[0]
+              self.training = state[1]
+              torch.save(torch.ones(1), self.file)
+          def forward(self, x):
+              return x
+      """)
+    #expect(failure?.message.contains("__setstate__") == true)
+  }
+
+  @Test func issue17OperatorsThatNoExporterEmitsAreRefused() async throws {
+    let failure = try await refusal(
+      """
+      def helper(x):
+          if x.size(0) > 5:
+              torch.save(x, "written")
+          return x
+      class Inner(torch.nn.Module):
+          def forward(self, x):
+              return helper(x)
+      class Network(torch.nn.Module):
+          def __init__(self):
+              super().__init__()
+              self.inner = Inner()
+          def forward(self, x):
+              return self.inner(x)
+      """)
+    #expect(failure?.message.contains("its network calls aten::save") == true)
+  }
+
+  @Test func issue17AnArchiveThatIsReplacedIsStillTheOneThatWasOpened() async throws {
+    let folder = try TemporaryFolder()
+    let original = try Fixtures.data("models/colour-multi.pt")
+    try folder.write("model.pt", original)
+    let archive = try ModelArchive(path: folder.filePath("model.pt"))
+    let digest = try archive.digest()
+    try folder.remove("model.pt")
+    try folder.write("model.pt", Fixtures.data("models/colour-single.pt"))
+    _ = try Model(archive)
+    #expect(try archive.digest() == digest)
+    #expect(try ModelArchive(path: folder.filePath("model.pt")).digest() != digest)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func issue17APipeIsNoArchive() throws {
+    let folder = try TemporaryFolder()
+    #expect(mkfifo(folder.path("model.pt"), 0o600) == 0)
+    let failure = #expect(throws: RunFailure.self) {
+      try ModelArchive(path: folder.filePath("model.pt"))
+    }
+    #expect(failure?.kind == .modelMissing)
+  }
 }

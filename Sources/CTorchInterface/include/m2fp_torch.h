@@ -26,6 +26,8 @@ enum __attribute__((enum_extensibility(closed))) M2FP_SWIFT_NAME("TorchStatus") 
   M2FP_TORCH_OK M2FP_SWIFT_NAME("ok") = 0,
   /// The archive cannot be opened or is not a TorchScript archive.
   M2FP_TORCH_UNREADABLE_MODEL M2FP_SWIFT_NAME("unreadableModel"),
+  /// The archive does, or may do, more than compute.
+  M2FP_TORCH_UNTRUSTED_MODEL M2FP_SWIFT_NAME("untrustedModel"),
   /// The network returned something else than tensors.
   M2FP_TORCH_UNEXPECTED_OUTPUT M2FP_SWIFT_NAME("unexpectedOutput"),
   /// The allocator gave up.
@@ -95,10 +97,11 @@ typedef void (*m2fp_profile_sink)(
 
 /// What the shim does.
 typedef struct {
-  /// Loads the archive at `path`. Half-precision constants are widened to single precision.
-  /// Null on failure. Any thread.
+  /// Loads the archive in an open file, which stays the caller's. It is a program: unless it is
+  /// trusted, it is refused where it does anything but compute. Half-precision constants are widened
+  /// to single precision. Null on failure. Any thread.
   m2fp_model *_Nullable (*_Nonnull model_load)(
-      const char *path, enum m2fp_precision precision, m2fp_torch_error *error);
+      int file, enum m2fp_precision precision, bool is_trusted, m2fp_torch_error *error);
 
   /// Releases a model. No session may be left that uses it. Null is accepted.
   void (*_Nonnull model_destroy)(m2fp_model *_Nullable model);

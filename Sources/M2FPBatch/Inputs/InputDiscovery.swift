@@ -1,15 +1,12 @@
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import SystemPackage
 
 /// Finds the images that a user's paths mean.
 public struct InputDiscovery {
-  /// How names in a folder end that are taken for images, in lower case; a file the user names is
-  /// taken whatever it is.
-  public static let imageExtensions: Set<String> = ["jpg", "jpeg", "jpe", "jfif", "png"]
-
   private let recursive: Bool
   private let filter: PathFilter
   private let links: LinkPolicy
@@ -60,7 +57,7 @@ public struct InputDiscovery {
           onLeftOut(link)
           continue
         }
-        add(path, relative: entry.relativePath)
+        add(path, relative: entry.relativePath, doubt: entry.doubt)
       } else {
         fail(
           FilePath(entry.text), FilePath(entry.text), .unreadable,
@@ -80,11 +77,11 @@ public struct InputDiscovery {
 
   /// `relative` is the path's part below the folder it was found in; nil if the user named it, so
   /// that a file is called by its name and a folder is such a folder.
-  private mutating func add(_ path: FilePath, relative: FilePath?) {
+  private mutating func add(_ path: FilePath, relative: FilePath?, doubt: String? = nil) {
     let name = relative ?? path.fileName
     switch FileKind(path) {
     case .missing:
-      fail(path, name, .missing, "no such file or folder")
+      fail(path, name, .missing, "no such file or folder" + (doubt.map { " (\($0))" } ?? ""))
     case .danglingLink:
       fail(path, name, .notAFile, "is a symbolic link to nothing")
     case .unknown(let reason):
@@ -199,7 +196,7 @@ public struct InputDiscovery {
   private func isImageName(_ name: [UInt8]) -> Bool {
     guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }
     let ending = String(decoding: name[(dot + 1)...], as: Unicode.ASCII.self)
-    return Self.imageExtensions.contains(ending.lowercased())
+    return ImageFormat.fileExtensions.contains(ending.lowercased())
   }
 
   private mutating func fail(

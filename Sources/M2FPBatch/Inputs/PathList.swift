@@ -21,13 +21,36 @@ public struct PathList: Sendable {
     var relativePath: FilePath = ""
     /// For messages about what is no path.
     var text = ""
+    /// What may be wrong with the list if there is nothing at the path.
+    var doubt: String?
   }
 
   let entries: [Entry]
 
   /// The entries of a list; empty ones are left out.
   init(_ list: [UInt8], zeroTerminated: Bool) {
-    entries = list.split(separator: zeroTerminated ? 0 : UInt8(ascii: "\n")).map(Self.entry)
+    let lines = list.split(separator: zeroTerminated ? 0 : UInt8(ascii: "\n"))
+    entries = lines.map { line in
+      var entry = Self.entry(line)
+      entry.doubt = Self.doubt(line)
+      return entry
+    }
+  }
+
+  /// What lists of other programs have and paths seldom.
+  private static func doubt(_ line: ArraySlice<UInt8>) -> String? {
+    if line.starts(with: [0xEF, 0xBB, 0xBF]) {
+      return "the list begins with a byte order mark, which is taken for a part of the path"
+    }
+    if line.last == UInt8(ascii: "\r") {
+      return
+        "the line ends in a carriage return, as Windows ends lines, which is taken for a part of "
+        + "the path"
+    }
+    if line.first == UInt8(ascii: "#") {
+      return "a list has no comments: a line that begins with # is a path, too"
+    }
+    return nil
   }
 
   /// Reads a list.

@@ -29,11 +29,13 @@ public struct Selection: Sendable {
   /// - Parameters:
   ///   - out: The folder that holds the tree of the inputs; nil for outputs beside them.
   ///   - naming: How outputs are named.
+  ///   - probing: Whether a file may be made for a moment where the outputs go, to ask the file
+  ///     system which names it takes for one.
   ///   - onLeftOut: Called with each symbolic link that is not followed.
   /// - Returns: The files; none if the list is empty, or nothing is in the shard.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` when the paths hold no photo.
   public func plan(
-    out: FilePath?, naming: Naming, onLeftOut: (FilePath) -> Void = { _ in }
+    out: FilePath?, naming: Naming, probing: Bool = true, onLeftOut: (FilePath) -> Void = { _ in }
   ) throws(RunFailure) -> [PlannedFile] {
     var leftOut = 0
     let inputs = InputDiscovery.inputs(
@@ -54,7 +56,10 @@ public struct Selection: Sendable {
           : "\(places): no such file or folder",
         detail: inputs.isEmpty && filter != PathFilter() ? .nothingSelected : nil)
     }
-    let files = OutputPlan.plan(inputs, root: out, naming: naming, links: links)
+    let files = OutputPlan.plan(inputs, root: out, naming: naming, links: links) { names, stem in
+      probing
+        && NameProbe.isOneName(names.stem, stem, in: names.folder, following: names.rule)
+    }
     guard let shard else { return files }
     return files.filter { shard.contains($0.input.relativePath) }
   }

@@ -26,8 +26,8 @@ public struct MemoryBudget: Sendable, Equatable {
   // and their tables, then stacks and the allocator's arenas.
   private static let mappedData = 130 << 20
   private static let dataOfThread = 24 << 20
-  private static let mapped = 650 << 20
-  private static let mappedOfThread = 88 << 20
+  private static let mapped = 590 << 20
+  private static let mappedOfThread = 80 << 20
 
   public init(machine: Int, group: Int?, data: Int? = nil, addressSpace: Int? = nil) {
     self.machine = machine

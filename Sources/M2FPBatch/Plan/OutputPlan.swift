@@ -17,13 +17,18 @@ public enum OutputPlan {
   ///   - root: The folder for all outputs, which then holds the tree of the inputs; nil for beside them.
   ///   - naming: How outputs are named.
   ///   - links: Which symbolic links are followed below what the user named.
+  ///   - isOneName: Whether the file system of a photo's outputs takes another stem for theirs.
   /// - Returns: The inputs with the places of their outputs.
   public static func plan(
-    _ inputs: [Input], root: FilePath?, naming: Naming, links: LinkPolicy = .own
+    _ inputs: [Input], root: FilePath?, naming: Naming, links: LinkPolicy = .own,
+    isOneName: (OutputNames, _ stem: [UInt8]) -> Bool = { _, _ in false }
   ) -> [PlannedFile] {
     let current = FilePath(FileManager.default.currentDirectoryPath)
     func canonical(_ path: FilePath) -> FilePath { current.pushing(path).lexicallyNormalized() }
     var claims: [FilePath: FilePath] = [:]
+    // By what no file system tells apart that takes several names for one: texts are equal however their
+    // accents are put together.
+    var alike: [FilePath: [String: [(stem: [UInt8], path: FilePath)]]] = [:]
     var planned: [PlannedFile] = []
     for input in inputs {
       let name = input.path.name
@@ -38,17 +43,24 @@ public enum OutputPlan {
         continue
       }
       let key = canonical(outputs.sidecarPath)
-      guard let other = claims[key] else {
+      let folded = String(decoding: outputs.stem, as: UTF8.self).lowercased()
+      let place = key.removingLastComponent()
+      let rival = alike[place, default: [:]][folded, default: []].first {
+        $0.stem != outputs.stem && isOneName(outputs, $0.stem)
+      }
+      guard let other = claims[key] ?? rival?.path else {
         claims[key] = input.path
+        alike[place, default: [:]][folded, default: []].append((outputs.stem, input.path))
         planned.append(PlannedFile(input: input, outputs: outputs))
         continue
       }
       if canonical(other) == canonical(input.path) { continue }
       let failure = FileFailure(
         stage: .write, code: .outputCollision,
-        message: "would write the same outputs as \(other)",
+        message: "would write the same outputs as \(other)"
+          + (rival == nil ? "" : ", since the file system there takes both names for one"),
         detail: .sameOutputs(
-          fullNamesDiffer: naming == .stem && other.name != name))
+          fullNamesDiffer: rival == nil && naming == .stem && other.name != name))
       planned.append(
         PlannedFile(
           input: Input(

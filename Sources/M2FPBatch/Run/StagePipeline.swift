@@ -127,15 +127,11 @@ final class StagePipeline: Sendable {
       if cancellation.isCancelled { continue }
       let needsNetwork = next.value.needsNetwork
       if worker == nil, needsNetwork, let parser = processor.parser {
-        do throws(RunFailure) {
-          // Now rather than after the first inference; not before, as where all is current nothing is
-          // written.
-          if let (path, rule) = onlyFolder {
-            try AtomicFiles.checkWritable(path, following: rule)
-          }
-          worker = try parser.makeWorker(threads: processor.options.plan.threads)
-        } catch {
-          cancellation.cancel(.failure(error))
+        // Loading counts as the file's time: nobody knows how long a stranger's archive takes.
+        switch watchdog.watch(next.file, { makeWorker(parser) }) {
+        case .success(let made)?: worker = made
+        case .failure(let failure)?: cancellation.cancel(.failure(failure))
+        case nil: return false
         }
       }
       if worker == nil, needsNetwork { continue }
@@ -156,6 +152,15 @@ final class StagePipeline: Sendable {
       }
     }
     return true
+  }
+
+  private func makeWorker(_ parser: Parser) -> Result<ParserWorker, RunFailure> {
+    Result { () throws(RunFailure) in
+      // Now rather than after the first inference; not before, as where all is current nothing is
+      // written.
+      if let (path, rule) = onlyFolder { try AtomicFiles.checkWritable(path, following: rule) }
+      return try parser.makeWorker(threads: processor.options.plan.threads)
+    }
   }
 
   private func writeFiles(_ watchdog: Watchdog) -> Bool {

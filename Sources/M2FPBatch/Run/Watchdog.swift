@@ -4,6 +4,33 @@ import M2FPFiles
 import M2FPResults
 import Synchronization
 
+/// Time that goes on only while somebody looks: what a process is stopped for (SIGSTOP), or a machine
+/// is suspended, passes in no time.
+final class RunningClock: Sendable {
+  private let nanoseconds = Atomic<UInt64>(0)
+  private let last: Locked<UInt64>
+
+  init(uptime: UInt64 = DispatchTime.now().uptimeNanoseconds) {
+    last = Locked(uptime)
+  }
+
+  /// Nanoseconds.
+  var now: UInt64 { nanoseconds.load(ordering: .relaxed) }
+
+  /// Moves on, as far as time has passed since this was last called.
+  ///
+  /// - Parameters:
+  ///   - most: Nanoseconds by which it moves at most: beyond them, nobody can have been running.
+  ///   - uptime: The system's time.
+  func advance(atMost most: UInt64, uptime: UInt64 = DispatchTime.now().uptimeNanoseconds) {
+    let passed = last.withLock { last in
+      defer { last = max(last, uptime) }
+      return uptime > last ? uptime - last : 0
+    }
+    nanoseconds.wrappingAdd(min(passed, most), ordering: .relaxed)
+  }
+}
+
 /// A file on its way through the threads of a run, with the time that it has taken so far.
 ///
 /// Waiting between two threads does not count: it is other files' time.
@@ -36,16 +63,21 @@ final class Watchdog: Sendable {
   }
 
   private let state = Locked(State())
+  private let clock: RunningClock
+
+  init(_ clock: RunningClock) {
+    self.clock = clock
+  }
 
   /// Works on `file`.
   ///
   /// - Returns: What `body` returned; nil if the thread was abandoned meanwhile and must end without
   ///   a word.
   func watch<Result>(_ file: FileJob, _ body: () -> Result) -> Result? {
-    state.withLock { $0 = State(file: file, since: DispatchTime.now().uptimeNanoseconds) }
+    state.withLock { $0 = State(file: file, since: clock.now) }
     let result = body()
     let hasExpired = state.withLock { state in
-      file.add(DispatchTime.now().uptimeNanoseconds - state.since)
+      file.add(clock.now - state.since)
       state.file = nil
       return state.isExpired
     }
@@ -58,8 +90,7 @@ final class Watchdog: Sendable {
   func expire(after limit: UInt64) -> FileJob? {
     state.withLock { state in
       guard !state.isExpired, let file = state.file else { return nil }
-      let now = DispatchTime.now().uptimeNanoseconds
-      guard file.nanoseconds + (now - state.since) > limit else { return nil }
+      guard file.nanoseconds + (clock.now - state.since) > limit else { return nil }
       state.isExpired = true
       return file
     }

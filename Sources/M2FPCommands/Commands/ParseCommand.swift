@@ -44,8 +44,19 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   @OptionGroup(title: "Selection")
   var selection: SelectionOptions
 
+  @OptionGroup
+  var trust: ModelTrustOptions
+
   @Option(help: "Cap on the long side of the network's input in pixels; 0 for the model's own.")
   var maxSide = 800
+
+  @Option(
+    help: ArgumentHelp(
+      "How much is done for a result: fast is the network alone; standard cleans masks where the model "
+        + "says how, as m2fp-tiny does (1.1 times the time); best also parses the mirror image (about "
+        + "twice the time).",
+      valueName: "fast|standard|best"))
+  var quality = Quality.standard
 
   @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
   var threads: Int?
@@ -78,6 +89,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   @Option(help: "Largest file in MiB.")
   var maxFileSize = 256
+
+  @Flag(help: "Fail photos that are damaged, such as cut short, also where they can still be read.")
+  var strictImages = false
 
   @Flag(help: "Parse also photos whose colour map was corrected by hand, and lose the corrections.")
   var overwriteEdited = false
@@ -134,7 +148,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
-    let archive = try ModelLocator.standard.open(ModelReference(usual.model))
+    let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
     let contract = archive.contract
     let remap = try labelSet.table(modelClasses: contract.classes)
     let classes = remap?.classes ?? contract.classes
@@ -152,16 +166,20 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     }
     defer { locks.removeAll() }
     var leftOut: [FilePath] = []
-    let files = try selected.plan(out: usual.out, naming: naming) { leftOut.append($0) }
+    let files = try selected.plan(out: usual.out, naming: naming, probing: !usual.dryRun) {
+      leftOut.append($0)
+    }
     try Exporter.check(
       exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
 
     var options = BatchOptions()
     options.parsing.maxSide = maxSide
     options.parsing.precision = arithmetic.precision
+    options.parsing.quality = quality
     options.parsing.outputs.masks = maskClasses
     options.parsing.outputs.palette = colours
     options.parsing.remap = remap
+    options.parsing.refusesDamaged = strictImages
     options.parsing.persons = personOptions.rules(contract: contract)
     options.parsing.outputs.personMap =
       personOutputs.persons || pictures.needPersons || exports.needPersons
@@ -236,7 +254,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         meanwhile: {
           // Faster here than on a worker: what is allocated on the process's first thread does not
           // take a system call a page. Where it may not be needed, the first worker loads it.
-          let isNeeded = options.cache == nil && due.contains { $0.status.isStale }
+          // Not where loading it is to be watched.
+          let isNeeded =
+            options.cache == nil && options.timeout == nil && due.contains { $0.status.isStale }
           if isNeeded { try? parser.load() }
         }, report: reporters.add)
     summary.leftOut = leftOut.count
@@ -246,3 +266,5 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 }
 
 extension Naming: ExpressibleByArgument {}
+
+extension Quality: ExpressibleByArgument {}

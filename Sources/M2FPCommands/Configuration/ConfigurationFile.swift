@@ -29,10 +29,12 @@ struct ConfigurationFile {
     case named(String)
     /// It lies in the current folder.
     case found
+    /// It is the user's own, for every folder.
+    case own(String)
 
     var path: String {
       switch self {
-      case .named(let path): path
+      case .named(let path), .own(let path): path
       case .found: standardName
       }
     }
@@ -46,17 +48,18 @@ struct ConfigurationFile {
 
   /// Why a file that was found is not read.
   struct Distrust: Error, Equatable {
+    let path: String
     let reason: String
 
     var text: String {
-      "\(standardName) is not read, since \(reason): to read it all the same, say --config \(standardName)"
+      "\(path) is not read, since \(reason): to read it all the same, say --config \(path)"
     }
   }
 
   /// What only a command line sets, or a file that it names: where to write, and what to trust. A
   /// file that is found may have come with the photos.
   static let notFromFoundFile: Set<String> = [
-    "cache", "export", "failed-to", "metrics", "out", "plot", "sheet",
+    "cache", "export", "failed-to", "links", "metrics", "out", "plot", "sheet", "trust-model",
   ]
 
   /// Bytes, far beyond any such file.
@@ -71,6 +74,7 @@ struct ConfigurationFile {
       switch place {
       case .named(let path): try Self.named(path)
       case .found: try Self.found()
+      case .own(let path): try Self.own(path)
       }
     try self.init(text, place: place, options: options)
   }
@@ -91,19 +95,39 @@ struct ConfigurationFile {
     let name = FilePath.Component(standardName)
     do {
       let folder = try OpenFolder(".")
-      if let objection = folder.objection { throw Distrust(reason: "of its folder, \(objection)") }
+      if let objection = folder.objection {
+        throw Distrust(path: standardName, reason: "of its folder, \(objection)")
+      }
       guard let name else { throw Errno.invalidArgument }
       let file = try folder.open(name, .readOnly)
       return try file.closeAfter {
-        if let objection = Trust.objection(to: file) { throw Distrust(reason: objection) }
+        if let objection = Trust.objection(to: file) {
+          throw Distrust(path: standardName, reason: objection)
+        }
         return try FileReader.bytes(of: file, limit: sizeLimit)
       }
     } catch Errno.tooManySymbolicLinkLevels {
-      throw Distrust(reason: "it is a symbolic link")
+      throw Distrust(path: standardName, reason: "it is a symbolic link")
     } catch let error as Errno {
-      throw Distrust(reason: error.reason)
+      throw Distrust(path: standardName, reason: error.reason)
     } catch let error as FileFailure {
-      throw Distrust(reason: error.message)
+      throw Distrust(path: standardName, reason: error.message)
+    }
+  }
+
+  /// Reads the user's own file, where it is that: by sudo, root may have another user's home.
+  private static func own(_ path: String) throws -> [UInt8] {
+    do {
+      let file = Descriptor(
+        try LinkRule.all.open(FilePath(path), O_RDONLY | O_NONBLOCK | O_NOCTTY))
+      if let objection = Trust.objection(to: file.file) {
+        throw Distrust(path: path, reason: objection)
+      }
+      return try FileReader.bytes(of: file.file, limit: sizeLimit)
+    } catch let error as Errno {
+      throw Distrust(path: path, reason: error.reason)
+    } catch let error as FileFailure {
+      throw Distrust(path: path, reason: error.message)
     }
   }
 

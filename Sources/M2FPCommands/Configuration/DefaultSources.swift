@@ -8,7 +8,7 @@ struct DefaultSources {
   private(set) var list: [ConfigurationFile] = []
   /// The file that is found or named, if there is one and it is read.
   private(set) var place: ConfigurationFile.Place?
-  /// Why the one that is found is not read.
+  /// Why the one that is found, or else the user's, is not read.
   private(set) var distrust: ConfigurationFile.Distrust?
 
   /// None.
@@ -34,7 +34,11 @@ struct DefaultSources {
       }
     }
     if let path = Self.userFile(environment), FileManager.default.fileExists(atPath: path) {
-      list.append(try ConfigurationFile(.named(path), options: options))
+      do {
+        list.append(try ConfigurationFile(.own(path), options: options))
+      } catch let distrust as ConfigurationFile.Distrust {
+        self.distrust = self.distrust ?? distrust
+      }
     }
   }
 

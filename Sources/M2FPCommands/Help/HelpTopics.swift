@@ -53,7 +53,7 @@ extension HelpTopic {
         ),
         (
           "--export yolo DIR",
-          "labels/NAME.txt with polygons, images/NAME.jpg linking to the photo, data.yaml."
+          "labels/NAME.txt with polygons, copies of the photos, data.yaml; it may be moved."
         ),
         ("--export labels DIR", "8-bit grey PNGs: pixel value = class."),
         (
@@ -105,7 +105,11 @@ extension HelpTopic {
         ),
         ("4", "'compare': an image agrees in less than --least."),
         ("64", "Wrong usage, or a wrong m2fp.toml."),
-        ("65", "The model is damaged, or its contract is not one that this version can serve."),
+        (
+          "65",
+          "The model is damaged, not the one that is wanted, or does more than compute; or its "
+            + "contract is not one that this version can serve."
+        ),
         ("66", "No input."),
         ("69", "No such model."),
         ("72", "libtorch, or m2fp's library over it, cannot be loaded."),
@@ -118,7 +122,7 @@ extension HelpTopic {
         (
           "75",
           "Another run holds the lock, --time-limit was up with files left, too many files hang, or there "
-            + "is too little memory: run it again."
+            + "is too little memory or are too few threads: run it again."
         ),
         (
           "130, 143",
@@ -158,6 +162,11 @@ extension HelpTopic {
           + "for in the folders of M2FP_MODELS (separated by colons), in ~/.local/share/m2fp/models "
           + "and in PREFIX/share/m2fp/models. 'm2fp models' lists what is found, with licences; "
           + "'m2fp doctor' tries each."),
+      .paragraph(
+        "A model is a program: it could read and write any file that you can. One that runs code when "
+          + "it is loaded, or calls what networks do not need, is refused, and the message names it; "
+          + "--trust-model SHA256 runs that very archive all the same. --model-sha256 SHA256 refuses "
+          + "any other than that one."),
       .paragraph(
         "An archive carries its contract: class names, palette, sizes, thresholds and licence. So "
           + "a model of other classes needs no change to m2fp."),

@@ -1,3 +1,5 @@
+import M2FPCore
+
 /// Metrics in Prometheus's text format: HELP and TYPE once a name, no timestamps, as node_exporter's
 /// textfile collector wants them.
 struct PrometheusText {
@@ -68,7 +70,14 @@ struct PrometheusText {
   }
 
   static func escaped(_ value: String) -> String {
-    value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    value.escaped { scalar in
+      switch scalar {
+      case "\\": "\\\\"
+      case "\"": "\\\""
+      case "\n": "\\n"
+      default: nil
+      }
+    }
   }
 }
 

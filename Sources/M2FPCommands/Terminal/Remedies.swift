@@ -77,6 +77,10 @@ enum Remedies {
       "Give a file, or set M2FP_MODELS to the folder that holds it."
     case .damagedModel:
       "Copy or export it anew; 'm2fp doctor' shows which models are sound."
+    case .untrustedModel(let digest):
+      "A model is a program. If you trust who made this one, say --trust-model \(digest)."
+    case .otherModel(let digest):
+      "If this is the one that you mean, say --model-sha256 \(digest)."
     case .noContract:
       "Make one with 'python3 Models export'."
     case .unusableContract:

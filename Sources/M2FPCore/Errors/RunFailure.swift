@@ -42,6 +42,10 @@ public struct RunFailure: Error, Sendable, Equatable {
     case noSuchModel
     /// An archive that cannot be read or loaded.
     case damagedModel
+    /// An archive that does, or may do, more than compute.
+    case untrustedModel(sha256: String)
+    /// An archive that is not the one that was wanted.
+    case otherModel(sha256: String)
     /// An archive that does not say what it is.
     case noContract
     /// A contract that cannot be read or contradicts itself.

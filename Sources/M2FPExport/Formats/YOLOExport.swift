@@ -6,13 +6,18 @@ import M2FPResults
 import SystemPackage
 
 /// A data set for Ultralytics' segmentation models: `labels/NAME.txt` with an object a line, its class
-/// and its polygon, `images/NAME.jpg` linking to the photo, and `data.yaml`.
+/// and its polygon, a copy of the photo as `images/NAME.jpg`, and `data.yaml`.
+///
+/// Copies and no links: those would break where the folder is taken elsewhere, and Ultralytics writes
+/// to images that it finds damaged. Where the file system can, they share the photos' blocks.
 ///
 /// Classes count from 0 without the background; the last is the whole person. Points are pixel
 /// centres over the photo's size.
 struct YOLOExport: ExportFormat {
   let path: FilePath
   let classes: [String]
+  /// Which symbolic links on the way to a photo are followed.
+  let links: LinkPolicy
 
   func record(of photo: StoredResult) throws(FileFailure) -> AtomicFolder.Record {
     let (width, height) = (photo.labels.width, photo.labels.height)
@@ -41,21 +46,23 @@ struct YOLOExport: ExportFormat {
     func path(_ folder: FilePath, _ ending: String) -> FilePath {
       folder.appending(photo.file.exportName.components).appending(suffix: "." + ending)
     }
-    let source = FilePath(FileManager.default.currentDirectoryPath)
-      .pushing(photo.file.input.path).lexicallyNormalized()
+    let input = photo.file.input
     let suffix = photo.sidecar.input.format.fileExtension
     return .init(files: [
-      (path("labels", "txt"), .lines(lines)), (path("images", suffix), .link(source)),
+      (path("labels", "txt"), .lines(lines)),
+      (path("images", suffix), .copy(input.path, LinkRule(below: input.root, links))),
     ])
   }
 
   func makeWriter() throws(FileFailure) -> AtomicFolder {
     let folder = try AtomicFolder(path)
+    // No "path": that would be taken from wherever Ultralytics is run; without it data.yaml's folder is
+    // meant.
     let names = (classes.dropFirst() + ["person"]).enumerated()
       .map { "  \($0.offset): \(JSONText.of($0.element))" }
     try folder.add(
       .init(files: [
-        ("data.yaml", .lines(["path: .", "train: images", "val: images", "names:"] + names))
+        ("data.yaml", .lines(["train: images", "val: images", "names:"] + names))
       ]))
     return folder
   }

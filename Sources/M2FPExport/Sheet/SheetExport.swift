@@ -33,7 +33,7 @@ struct SheetExport: ExportFormat {
         ";--photo:"
         + Self.uri(try JPEGEncoder.rgb(thumbnail, quality: Self.jpegQuality), "jpeg")
     }
-    let name = HTML.escaped(photo.file.input.relativePath.string)
+    let name = photo.file.input.relativePath.string.escapedForMarkup
     let found = photo.sidecar.classes.filter { $0.index > 0 }
     let total = max(found.reduce(0) { $0 + $1.pixels }, 1)
     let shares = found.map { "\($0.index):\(Self.rounded($0.share))" }.joined(separator: " ")
@@ -46,7 +46,7 @@ struct SheetExport: ExportFormat {
         + "background:\(colour(share.index))\"></i>"
     }.joined()
     let list = found.sorted { $0.pixels > $1.pixels }.map { share in
-      "<li><i style=\"background:\(colour(share.index))\"></i>\(HTML.escaped(share.name)) "
+      "<li><i style=\"background:\(colour(share.index))\"></i>\(share.name.escapedForMarkup) "
         + "<b>\(Self.percent(share.share))</b></li>"
     }.joined()
     return """
@@ -64,9 +64,9 @@ struct SheetExport: ExportFormat {
   func record(of failed: FailedPhoto) -> String? {
     """
     <article class="failed">
-    <h2>\(HTML.escaped(failed.file.input.relativePath.string))</h2>\
+    <h2>\(failed.file.input.relativePath.string.escapedForMarkup)</h2>\
     <p class="facts">failed (\(failed.failure.stage.rawValue))</p>\
-    <p>\(HTML.escaped(context.explain(failed.failure)))</p>
+    <p>\(context.explain(failed.failure).escapedForMarkup)</p>
     </article>
 
     """
@@ -85,17 +85,26 @@ struct SheetExport: ExportFormat {
     func add(_ record: String) throws(FileFailure) { try file.write(record) }
 
     func finish() throws(FileFailure) {
-      let script = String(decoding: PackageResources.sheet_js, as: UTF8.self)
-      try file.write("</main>\n<script>\n\(script)</script>\n</body>\n</html>\n")
+      try file.write("</main>\n<script>\(SheetExport.script)</script>\n</body>\n</html>\n")
       try file.commit()
     }
   }
+
+  private static let script = "\n" + String(decoding: PackageResources.sheet_js, as: UTF8.self)
+
+  /// What the page may load and run: its own pictures and script, and nothing that a name or a class
+  /// may bring in. (Content Security Policy Level 3, https://www.w3.org/TR/CSP3/)
+  private static let policy: String = {
+    let digest = Array(script.utf8).withUnsafeBytes { SHA256.digest(of: $0) }
+    return "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+      + "script-src 'sha256-\(Array(digest).base64Text)'; base-uri 'none'; form-action 'none'"
+  }()
 
   /// All up to the first photo.
   private var head: String {
     let style = String(decoding: PackageResources.sheet_css, as: UTF8.self)
     let classes = context.classes.enumerated().dropFirst().map { index, name in
-      (index, HTML.escaped(name))
+      (index, name.escapedForMarkup)
     }
     let shows = classes.map { "<option value=\"\($0)\">with \($1)</option>" }.joined()
     let sorts = classes.map { "<option value=\"\($0)\">\($1)</option>" }.joined()
@@ -104,17 +113,18 @@ struct SheetExport: ExportFormat {
       <html lang="en">
       <head>
       <meta charset="utf-8">
+      <meta http-equiv="Content-Security-Policy" content="\(Self.policy)">
       <meta name="viewport" content="width=device-width, initial-scale=1">
-      <meta name="generator" content="\(HTML.escaped(context.generator))">
+      <meta name="generator" content="\(context.generator.escapedForMarkup)">
       <title>Human parsing</title>
       <style>
       \(style)</style>
       </head>
       <body>
       <header><h1>Human parsing</h1>
-      <p class="meta">Model \(HTML.escaped(context.model)). Shares are of all pixels of a photo.</p>
+      <p class="meta">Model \(context.model.escapedForMarkup). Shares are of all pixels of a photo.</p>
       </header>
-      <form onsubmit="return false"><div>
+      <form><div>
       <label>Show <select id="show"><option value="all">all photos</option>\
       <option value="failed">failures</option><option value="nobody">nobody found</option>\
       \(shows)</select></label>
@@ -158,25 +168,6 @@ struct SheetExport: ExportFormat {
 
   private static func percent(_ share: Double) -> String {
     share < 0.0005 ? "< 0.1 %" : String(format: "%.1f %%", share * 100)
-  }
-}
-
-/// Text within HTML.
-enum HTML {
-  static func escaped(_ text: String) -> String {
-    var result = ""
-    // By scalar: a mark that joins the character before would hide it from a comparison of characters.
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
   }
 }
 

@@ -34,7 +34,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures FORCE
+.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -126,6 +126,15 @@ pictures: build
 	  ../.build/pictures/two-portraits.m2fp.overlay.jpg \
 	  ../.build/pictures/two-portraits.m2fp.persons.png -resize x300 +smush 6 -quality 90 \
 	  pictures/persons.jpg
+
+# The README's terminal.
+recording: build
+	rm -rf .build/recording && mkdir -p .build/recording/photos
+	cp Examples/eileen-collins.png Examples/grace-hopper.jpg .build/recording/photos
+	cd .build/recording && PATH="$(abspath $(dir $(M2FP))):$$PATH" $(CURDIR)/Examples/pictures/terminal.sh \
+	  'm2fp parse photos/ -o parsed/ --persons' 'ls parsed parsed/grace-hopper.m2fp' \
+	  'm2fp parse photos/ -o parsed/ --persons --overlay -n' \
+	  >$(CURDIR)/Examples/pictures/terminal.svg
 
 parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))

@@ -3,7 +3,8 @@
 #
 #   check.sh DIST [deb|tarball|image ...]
 #
-# As root. `make release-check` builds the packages first.
+# As root. `make release-check` builds the packages first. BARE=FILE.tar keeps the bare Debian for the next
+# time.
 set -euo pipefail
 dist=$(realpath "${1:?usage: check.sh DIST [deb|tarball|image ...]}")
 shift
@@ -19,16 +20,17 @@ size_of() { du --summarize --block-size 1M --one-file-system "$1" | cut --fields
 
 # A bare Debian 12 in scratch/$1, with the examples and a user.
 bare() {
+  local bare=${BARE:-$scratch/bare.tar}
   root=$scratch/$1
-  if [ ! -e "$scratch/bare.tar" ]; then
+  if [ ! -e "$bare" ]; then
     debootstrap --variant=minbase bookworm "$scratch/first" "$mirror" >"$scratch/log" ||
       { cat "$scratch/log"; exit 1; }
     rm -rf "$scratch/first"/var/cache/apt/archives/*.deb
-    tar --create --file "$scratch/bare.tar" --directory "$scratch/first" .
+    tar --create --file "$bare" --directory "$scratch/first" .
     rm -rf "$scratch/first"
   fi
   mkdir "$root"
-  tar --extract --file "$scratch/bare.tar" --directory "$root"
+  tar --extract --file "$bare" --directory "$root"
   prepare
 }
 
@@ -101,15 +103,14 @@ completions() {
       COMP_POINT=${#COMP_LINE} COMPREPLY=(); _m2fp m2fp "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
       echo "bash: $*: ${COMPREPLY[*]}"; }
     try m2fp pa; try m2fp help ""' >"$scratch/completions"
-  # shellcheck disable=SC2016
-  as_user zsh -c 'autoload -U compinit; compinit -u -d /work/home/.zcompdump
-    echo "zsh: m2fp pa: ${_comps[m2fp]}"' >>"$scratch/completions"
+  as_user zsh -f -c "$(cat packaging/complete.zsh)" >>"$scratch/completions"
   as_user fish -c 'echo "fish: m2fp pa:" (complete -C "m2fp pa"); echo "fish: m2fp help :" (complete -C "m2fp help ")' \
     >>"$scratch/completions"
   cat "$scratch/completions"
   grep -q 'bash: m2fp pa: parse' "$scratch/completions" || fail "bash completes no command"
   grep -q 'bash: m2fp help : .*exit-codes' "$scratch/completions" || fail "bash completes no topic"
-  grep -q 'zsh: m2fp pa: _m2fp' "$scratch/completions" || fail "zsh finds no completion"
+  grep -q 'zsh: m2fp pa: parse' "$scratch/completions" || fail "zsh completes no command"
+  grep -q 'zsh: m2fp help exi: exit-codes' "$scratch/completions" || fail "zsh completes no topic"
   grep -q 'fish: m2fp pa: parse' "$scratch/completions" || fail "fish completes no command"
   grep -q 'fish: m2fp help : .*exit-codes' "$scratch/completions" || fail "fish completes no topic"
 }

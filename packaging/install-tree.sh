@@ -9,17 +9,16 @@ prefix=${1:-$HOME/.local}
 cd "${2:-$(dirname "$0")}"
 if [ -x "$prefix/lib/m2fp/uninstall" ]; then "$prefix/lib/m2fp/uninstall"; fi
 
-mkdir -p "$prefix/lib/m2fp"
-list=$prefix/lib/m2fp/installed
-{
-  # The deepest first, to be removed in that order, and only those that were not there.
+# Folders, the deepest first, to be removed in that order, and only those that were not there; then files.
+installed=$(
   find bin lib share -depth -type d | while read -r folder; do
-    if [ ! -d "$prefix/$folder" ] || [ "$folder" = lib/m2fp ]; then echo "$folder/"; fi
+    if [ ! -d "$prefix/$folder" ]; then echo "$folder/"; fi
   done
   find bin lib share ! -type d
-} >"$list.new"
-mv "$list.new" "$list"
+)
+mkdir -p "$prefix"
 cp -R bin lib share "$prefix"
+echo "$installed" >"$prefix/lib/m2fp/installed"
 cat >"$prefix/lib/m2fp/uninstall" <<'END'
 #!/bin/sh
 set -eu

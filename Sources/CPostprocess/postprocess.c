@@ -23,6 +23,12 @@ typedef struct kernels {
   typeof(m2fp_post_exp) *exp;
   typeof(m2fp_post_tally_patches) *tally_patches;
   typeof(m2fp_post_merge_patches) *merge_patches;
+  typeof(m2fp_post_guide_memory) *guide_memory;
+  typeof(m2fp_post_prepare_guide) *prepare_guide;
+  typeof(m2fp_post_guided_filter) *guided_filter;
+  typeof(m2fp_post_fold_row) *fold_row;
+  typeof(m2fp_post_lead_row) *lead_row;
+  typeof(m2fp_post_logit_row) *logit_row;
 } kernels;
 
 // Vectors wider than the registers are passed between functions that are all inlined.
@@ -31,6 +37,7 @@ typedef struct kernels {
 #define NAMED(name) plain_##name
 #include "row_kernels.h"
 #include "patch_kernels.h"
+#include "guided_filter.h"
 #include "table.h"
 #undef NAMED
 
@@ -39,6 +46,7 @@ typedef struct kernels {
 #define NAMED(name) v3_##name
 #include "row_kernels.h"
 #include "patch_kernels.h"
+#include "guided_filter.h"
 #include "table.h"
 #undef NAMED
 #pragma clang attribute pop
@@ -130,4 +138,31 @@ void m2fp_post_merge_patches(const m2fp_post_patches *patches, const m2fp_post_b
                              const m2fp_post_layer *layers, int32_t count, int32_t from, int32_t to,
                              uint8_t *labels, int32_t width) {
   chosen()->merge_patches(patches, band, layers, count, from, to, labels, width);
+}
+
+size_t m2fp_post_guide_memory(const m2fp_post_guide *guide) {
+  return chosen()->guide_memory(guide);
+}
+
+void m2fp_post_prepare_guide(const m2fp_post_guide *guide, float epsilon, float *memory) {
+  chosen()->prepare_guide(guide, epsilon, memory);
+}
+
+m2fp_post_area m2fp_post_guided_filter(const m2fp_post_guide *guide, m2fp_post_area area,
+                                       const float *values, float *result, float *memory) {
+  return chosen()->guided_filter(guide, area, values, result, memory);
+}
+
+void m2fp_post_fold_row(float *sums, float *counts, int32_t to, const uint8_t *conflicts,
+                        float *means, float *present) {
+  chosen()->fold_row(sums, counts, to, conflicts, means, present);
+}
+
+void m2fp_post_lead_row(float *values, int32_t to, float most, uint8_t label, float *best,
+                        uint8_t *labels) {
+  chosen()->lead_row(values, to, most, label, best, labels);
+}
+
+void m2fp_post_logit_row(float *values, int32_t to, float whole, float least) {
+  chosen()->logit_row(values, to, whole, least);
 }

@@ -208,6 +208,63 @@ static void NAMED(compete_row)(float *sums, float *counts, int32_t to, uint8_t l
   }
 }
 
+static void NAMED(fold_row)(float *sums, float *counts, int32_t to, const uint8_t *conflicts,
+                            float *means, float *present) {
+  for (int32_t x = 0; x < to; x += M2FP_POST_LANES) {
+    if (!conflicts[x / M2FP_POST_LANES]) continue;
+    LANES count = NAMED(load)(counts + x);
+    MASK some = count > 0;
+    if (!NAMED(any)(some)) continue;
+    LANES mean = NAMED(load)(sums + x) / (count < 1 ? (LANES)1 : count);
+    *(LANES *)(means + x) = NAMED(load)(means + x) + mean;
+    *(LANES *)(present + x) = some ? (LANES)1 : NAMED(load)(present + x);
+    *(LANES *)(sums + x) = 0;
+    *(LANES *)(counts + x) = 0;
+  }
+}
+
+static void NAMED(lead_row)(float *values, int32_t to, float most, uint8_t label, float *best,
+                            uint8_t *labels) {
+  for (int32_t x = 0; x < to; x += M2FP_POST_LANES) {
+    LANES value = NAMED(load)(values + x), highest = NAMED(load)(best + x);
+    value = value < 0 ? (LANES)0 : value;
+    value = value > most ? (LANES)most : value;
+    *(LANES *)(values + x) = value;
+    MASK better = value > highest;
+    if (!NAMED(any)(better)) continue;
+    *(LANES *)(best + x) = better ? value : highest;
+    NAMED(put)(better, label, labels + x);
+  }
+}
+
+// log(x) to about 2 units in the last place, for normal x > 0.
+//
+// x = 2^n m with m in sqrt(1/2)…sqrt(2); log m = 2 atanh(s) with s = (m - 1) / (m + 1), |s| <= 0.172, by
+// its series through s^9, whose remainder is under 1e-9 there.
+INLINE LANES NAMED(natural_log)(LANES x) {
+  // 0x3f3504f3 is sqrt(1/2): the exponent counts from there.
+  MASK bits = (MASK)x - 0x3f3504f3;
+  MASK exponent = bits >> 23;
+  LANES m = (LANES)((MASK)x - (exponent << 23));
+  LANES s = (m - 1) / (m + 1), square = s * s;
+  LANES p = square * (2 / 9.0f) + 2 / 7.0f;
+  p = p * square + 2 / 5.0f;
+  p = p * square + 2 / 3.0f;
+  p = p * square + 2;
+  LANES n = __builtin_convertvector(exponent, LANES);
+  return n * 0.693359375f + (p * s + n * -2.1219444e-4f);
+}
+
+static void NAMED(logit_row)(float *values, int32_t to, float whole, float least) {
+  float most = 1 - least;
+  for (int32_t x = 0; x < to; x += M2FP_POST_LANES) {
+    LANES share = NAMED(load)(values + x) / whole;
+    share = share < least ? (LANES)least : share;
+    share = share > most ? (LANES)most : share;
+    *(LANES *)(values + x) = NAMED(natural_log)(share / (1 - share));
+  }
+}
+
 // The first `count` bytes of a vector.
 INLINE BYTES NAMED(load_bytes)(const uint8_t *at, int32_t count) {
   if (count >= M2FP_POST_LANES) return *(const BYTES *)at;

@@ -7,6 +7,8 @@ public struct ParserOptions: Sendable {
   public var maxSide = 800
   /// What the network computes in.
   public var precision = Precision.float32
+  /// How much is done beyond one run of the network.
+  public var quality = Quality.standard
   /// How large a photo may be.
   public var limits = ImageLimits()
   /// Whether a damaged photo of which a picture is left is refused instead of parsed with a warning.

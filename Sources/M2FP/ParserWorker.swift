@@ -10,12 +10,14 @@ public final class ParserWorker {
   private let session: any NetworkSession
   private let postprocessor: Postprocessor
   private let preprocessor: Preprocessor
+  private let passes: MirroredPasses
 
   init(_ parser: Parser, session: any NetworkSession, threads: Int) {
     self.parser = parser
     self.session = session
     postprocessor = Postprocessor(contract: parser.contract, threads: threads)
     preprocessor = Preprocessor(parser.contract.preprocess, maxSide: parser.options.maxSide)
+    passes = MirroredPasses(contract: parser.contract)
   }
 
   /// Parses a photo: ``Parser/decode(_:)-1`` and ``infer(_:)``.
@@ -35,8 +37,19 @@ public final class ParserWorker {
     var times = decoded.times
     let start = DispatchTime.now().uptimeNanoseconds
     var merging = StageTimes()
-    let result = try run(decoded) { (output) throws(FileFailure) in
-      try merging.measure(.merge) { () throws(FileFailure) in try merge(output, of: decoded) }
+    if parser.options.quality == .best {
+      try run(decoded) { (output) throws(FileFailure) in
+        try passes.keep(output, geometry: decoded.geometry)
+      }
+    }
+    let result = try run(decoded, isMirrored: parser.options.quality == .best) {
+      (output) throws(FileFailure) in
+      try merging.measure(.merge) { () throws(FileFailure) in
+        guard parser.options.quality == .best else { return try merge(output, of: decoded) }
+        return try passes.withBoth(mirrored: output, geometry: decoded.geometry) {
+          (output) throws(FileFailure) in try merge(output, of: decoded, passes: 2)
+        }
+      }
     }
     let seconds = merging.seconds[.merge] ?? 0
     times.add(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 - seconds, to: .infer)
@@ -48,27 +61,37 @@ public final class ParserWorker {
       encoder: parser.encoder)
   }
 
-  /// Runs the network on a photo and lends out what it returned.
+  /// Runs the network on a photo, or on the mirror image of its input, and lends out what it returned.
   package func run<Result>(
-    _ decoded: DecodedPhoto, _ body: (NetworkOutput) throws(FileFailure) -> Result
+    _ decoded: DecodedPhoto, isMirrored: Bool = false,
+    _ body: (NetworkOutput) throws(FileFailure) -> Result
   ) throws(FileFailure) -> Result {
-    try session.run(
-      width: decoded.geometry.inputWidth, height: decoded.geometry.inputHeight,
-      fill: { preprocessor.fill($0, content: decoded.content, geometry: decoded.geometry) },
+    let width = decoded.geometry.inputWidth
+    return try session.run(
+      width: width, height: decoded.geometry.inputHeight,
+      fill: { input in
+        preprocessor.fill(input, content: decoded.content, geometry: decoded.geometry)
+        guard isMirrored else { return }
+        for row in stride(from: 0, to: input.count, by: width) {
+          input[row..<row + width].reverse()
+        }
+      },
       body: body)
   }
 
-  /// Turns what the network returned for a photo into the result at the photo's size, in the model's
-  /// own classes.
+  /// Turns what the network returned for a photo, in one run or in two, into the result in the
+  /// model's own classes, at the photo's size.
   package func merge(
-    _ output: NetworkOutput, of decoded: DecodedPhoto
+    _ output: NetworkOutput, of decoded: DecodedPhoto, passes: Int = 1
   ) throws(FileFailure) -> ParsingResult {
     // A network that lost its numbers finds nobody, which is no result.
     guard output.isFinite else {
       throw FileFailure(
         stage: .infer, code: .inference, message: "the network returned values that are no numbers")
     }
+    let options = parser.options
     return try postprocessor.run(
-      output, geometry: decoded.geometry, persons: parser.options.persons)
+      output, passes: passes, geometry: decoded.geometry,
+      picture: options.quality == .fast ? nil : decoded.content, persons: options.persons)
   }
 }

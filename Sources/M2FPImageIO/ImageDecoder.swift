@@ -58,15 +58,13 @@ public enum ImageDecoder {
     refuseDamaged: Bool = false
   ) throws(FileFailure) -> DecodedImage {
     let format = try sniff(bytes)
+    let codec = ImageCodec.of(format)
     let data = bytes.bindMemory(to: UInt8.self)
     guard let start = data.baseAddress else { throw empty }
 
     var result = m2fp_image_result()
     var header = m2fp_image_header()
-    switch format {
-    case .jpeg: m2fp_jpeg_header(start, data.count, &header, &result)
-    case .png: m2fp_png_header(start, data.count, &header, &result)
-    }
+    codec.readHeader(start, data.count, &header, &result)
     try check(result, format: format)
 
     let (width, height) = (Int(header.width), Int(header.height))
@@ -74,10 +72,7 @@ public enum ImageDecoder {
     var options = m2fp_decode_options(refuse_damaged: refuseDamaged ? 1 : 0)
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, count in
       guard let pixels = buffer.baseAddress else { return }
-      switch format {
-      case .jpeg: m2fp_jpeg_decode(start, data.count, &header, &options, pixels, &result)
-      case .png: m2fp_png_decode(start, data.count, &header, &options, pixels, &result)
-      }
+      codec.decode(start, data.count, &header, &options, pixels, &result)
       count = result.status == .ok ? width * height * 3 : 0
     }
     try check(result, format: format)
@@ -167,33 +162,11 @@ public enum ImageDecoder {
   /// - Parameter read: Gives the bytes of the file from an offset on, at least 1024 or up to its end.
   /// - Returns: Nil if the file does not tell: it ends too early, or begins no picture.
   public static func header(reading read: (_ offset: Int) -> [UInt8]) -> ImageHeader? {
-    var bytes = read(0)
-    guard case .supported(let format) = bytes.withUnsafeBytes({ FileSignature($0) }) else {
+    let beginning = read(0)
+    guard case .supported(let format) = beginning.withUnsafeBytes({ FileSignature($0) }) else {
       return nil
     }
-    switch format {
-    case .png:
-      var result = m2fp_image_result()
-      var header = m2fp_image_header()
-      m2fp_png_header(bytes, bytes.count, &header, &result)
-      guard result.status == .ok else { return nil }
-      return ImageHeader(
-        pixels: Int(header.width) * Int(header.height), workingBytes: Int(header.working_bytes))
-    case .jpeg:
-      var frame = m2fp_jpeg_frame()
-      while true {
-        let offset = frame.offset
-        switch m2fp_jpeg_find_frame(&frame, bytes, bytes.count) {
-        case .found:
-          return ImageHeader(
-            pixels: Int(frame.width) * Int(frame.height), workingBytes: Int(frame.working_bytes))
-        case .nothing: return nil
-        case .more:
-          guard frame.offset > offset else { return nil }
-          bytes = read(Int(frame.offset))
-        }
-      }
-    }
+    return ImageCodec.of(format).findHeader(beginning, read)
   }
 
   private static var empty: FileFailure { failure(.empty, "the file is empty") }

@@ -4,20 +4,10 @@ public enum ImageFormat: String, Sendable, Codable, CaseIterable {
   case png = "PNG"
 
   /// What files of this kind are named, without the dot.
-  public var fileExtension: String {
-    switch self {
-    case .jpeg: "jpg"
-    case .png: "png"
-    }
-  }
+  public var fileExtension: String { ImageCodec.of(self).suffixes[0] }
 
-  /// The format that the bytes begin with, or nil.
-  public init?(sniffing bytes: UnsafeRawBufferPointer) {
-    switch FileSignature(bytes) {
-    case .supported(let format): self = format
-    case .known, .unknown: return nil
-    }
-  }
+  /// How names of images that can be read end, in lower case, without the dot.
+  public static let fileExtensions = Set(ImageCodec.all.flatMap(\.suffixes))
 }
 
 /// What the first bytes of a file give away.
@@ -35,11 +25,8 @@ enum FileSignature: Equatable {
     }
     func has(_ wanted: [UInt8]) -> Bool { bytes.starts(with: wanted) }
 
-    if has([0xFF, 0xD8, 0xFF]) {
-      self = .supported(.jpeg)
-    } else if has([0x89, 0x50, 0x4E, 0x47]) {
-      // The rest of the signature tells how a transfer has damaged the file: the decoder says so.
-      self = .supported(.png)
+    if let codec = ImageCodec.all.first(where: { has($0.signature) }) {
+      self = .supported(codec.format)
     } else if has("GIF87a") || has("GIF89a") {
       self = .known("a GIF image")
     } else if has("RIFF"), has("WEBP", at: 8) {

@@ -47,6 +47,7 @@ extension Sidecar.Options {
   private func networkDifferences(from recorded: Sidecar.Options) -> [String] {
     var differences: [(String, Bool)] = [
       ("max_side", maxSide != recorded.maxSide), ("precision", precision != recorded.precision),
+      ("quality", quality != recorded.quality),
     ]
     if needsPersons {
       let (wanted, had) = (persons, recorded.persons)
@@ -87,7 +88,8 @@ extension Sidecar.Options {
   /// These options, with those that decide what is found as they are recorded.
   package func keepingNetwork(of recorded: Sidecar.Options) -> Sidecar.Options {
     Sidecar.Options(
-      maxSide: recorded.maxSide, precision: recorded.precision, masks: masks, palette: palette,
+      maxSide: recorded.maxSide, precision: recorded.precision, quality: recorded.quality,
+      masks: masks, palette: palette,
       overlay: overlay,
       persons: recorded.persons.map {
         Persons(

@@ -199,7 +199,8 @@ package struct OutputChanges: Sendable {
       cutout = old
     }
     return Sidecar.Options(
-      maxSide: request.maxSide, precision: request.precision, masks: masks,
+      maxSide: request.maxSide, precision: request.precision, quality: request.quality,
+      masks: masks,
       palette: request.palette, overlay: overlay,
       persons: request.persons.map {
         Sidecar.Options.Persons(

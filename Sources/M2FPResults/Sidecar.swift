@@ -73,6 +73,8 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public let maxSide: Int
     /// None for float32.
     public let precision: Precision?
+    /// None for the standard.
+    public let quality: Quality?
     /// The slugs of the classes that get masks.
     public let masks: [String]
     /// The colours, `#rrggbb`, in the order of the classes.
@@ -87,11 +89,12 @@ public struct Sidecar: Sendable, Equatable, Codable {
     public let remap: Remap?
 
     package init(
-      maxSide: Int, precision: Precision?, masks: [String], palette: [String], overlay: Overlay?,
-      persons: Persons?, cutout: Cutout?, remap: Remap?
+      maxSide: Int, precision: Precision?, quality: Quality?, masks: [String],
+      palette: [String], overlay: Overlay?, persons: Persons?, cutout: Cutout?, remap: Remap?
     ) {
       self.maxSide = maxSide
       self.precision = precision
+      self.quality = quality
       self.masks = masks
       self.palette = palette
       self.overlay = overlay
@@ -195,7 +198,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
     enum CodingKeys: String, CodingKey {
       case maxSide = "max_side"
-      case precision, masks, palette, overlay, persons, cutout, remap
+      case precision, quality, masks, palette, overlay, persons, cutout, remap
     }
   }
 

@@ -6,7 +6,7 @@ import M2FPCore
 public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   var input = Input(bytes, count)
   let isParsing = input.take(0...1) == 1
-  let contract = isParsing ? parsing : semantic
+  var contract = isParsing ? parsing : semantic
   let (contentWidth, contentHeight) = (input.take(1...20), input.take(1...20))
   // Up to a hundred times as large as the content, as a tall or wide image is; and smaller ones.
   let scale = [1, 3, 7, 40, 110][input.take(0...4)]
@@ -21,7 +21,12 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
     inputWidth: max(contentWidth + offsetX + input.take(0...5), 12),
     inputHeight: max(contentHeight + offsetY + input.take(0...5), 12))
   let maskWidth = max(3, geometry.inputWidth / 4), maskHeight = max(3, geometry.inputHeight / 4)
-  let (queries, classes) = (input.take(1...5), contract.networkClasses)
+  if isParsing, input.take(0...1) == 1 { contract = refining(&input) }
+  let passes = input.take(1...2)
+  let (queries, classes) = (passes * input.take(1...5), contract.networkClasses)
+  let picture = RGBImage(
+    width: contentWidth, height: contentHeight,
+    pixels: input.fill(3 * contentWidth * contentHeight, below: 256))
   let masks = (0..<queries * maskWidth * maskHeight).map { _ in Float(input.take(-180...180)) / 9 }
   let logits = (0..<queries * classes).map { _ in Float(input.take(-90...90)) / 9 }
   let rules = PersonRules(
@@ -36,7 +41,7 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
         ])
         guard
           let result = try? Postprocessor(contract: contract, threads: threads).run(
-            output, geometry: geometry, persons: rules)
+            output, passes: passes, geometry: geometry, picture: picture, persons: rules)
         else { preconditionFailure("the output has the shapes of the contract") }
         return result
       }
@@ -58,6 +63,19 @@ private func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract
     preprocess: .init(
       geometry: .multi(shortSide: 32, maxSide: 64), divisor: 4, mean: [0, 0, 0], std: [1, 1, 1]),
     postprocess: postprocess, licence: "", commercialUse: true, sourceSHA256: "", torchVersion: "")
+}
+
+/// One whose masks are refined in some way.
+private func refining(_ input: inout Input) -> ModelContract {
+  contract(
+    .instances(
+      .init(
+        topK: 6, partScoreThreshold: 0.05, humanScoreThreshold: 0.05, semanticScoreThreshold: 0.3,
+        maskThreshold: 0.4,
+        refine: .init(
+          radius: input.take(1...16), epsilon: 1e-3, fillThreshold: Float(input.take(0...10)) / 10,
+          holeArea: Double(input.take(0...10)) / 20, islandArea: Double(input.take(0...10)) / 20,
+          leastCover: Double(input.take(0...10)) / 10))))
 }
 
 private let parsing = contract(

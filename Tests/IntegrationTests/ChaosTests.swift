@@ -128,7 +128,7 @@ import Testing
       var labels = LabelMap(
         width: map.width, height: map.height, pixels: map.values.map { UInt8($0) })
       for pixel in 0..<labels.width { labels.pixels[pixel] = 1 }
-      edited[String(name)] = PNGEncoder.grey(labels).data
+      edited[String(name)] = try PNGEncoder.grey(labels).data
       try folder.write("parsed/" + name, PNGEncoder.grey(labels).data)
     }
     func startAnew() throws {

@@ -133,6 +133,24 @@ struct ParseTests: CLIFixture {
     #expect(try await parsed() == 1)
   }
 
+  /// The fixture's network treats both sides alike: the mirror image changes nothing.
+  @Test func anotherQualityParsesAgain() async throws {
+    try addPhoto("a.png")
+    func parsed(_ options: String...) async throws -> Int? {
+      try await run(["parse", "a.png", "--model", Self.model, "--json"] + options).summary?.parsed
+    }
+    #expect(try await parsed() == 1)
+    let map = try folder.read("a.m2fp.png")
+    #expect(try await parsed("--quality", "standard") == 0)
+    #expect(try await parsed("--quality", "best") == 1)
+    #expect(try await parsed("--quality", "best") == 0)
+    #expect(try folder.read("a.m2fp.png") == map)
+    let sidecar = String(decoding: try folder.read("a.m2fp.json"), as: UTF8.self)
+    #expect(sidecar.contains(#""quality" : "best""#))
+    #expect(try await parsed("--quality", "fast") == 1)
+    #expect(try folder.read("a.m2fp.png") == map)
+  }
+
   @Test func aFolderWithoutPhotosIsNoInput() async throws {
     #expect(mkdir(folder.path("empty"), 0o700) == 0)
     let result = try await run("parse", "empty", "--model", Self.model)

@@ -332,8 +332,8 @@ struct RenderingTests: BatchFixture {
     let whole = try folder.tree()
     let sidecar = try sidecar()
     let little = Sidecar.Options(
-      maxSide: sidecar.options.maxSide, precision: nil, masks: [], palette: sidecar.options.palette,
-      overlay: nil,
+      maxSide: sidecar.options.maxSide, precision: nil, quality: nil, masks: [],
+      palette: sidecar.options.palette, overlay: nil,
       persons: .init(
         minScore: 0, minPixels: 1, minShare: nil, maxOverlap: 1, map: false, masks: []),
       cutout: nil, remap: nil)

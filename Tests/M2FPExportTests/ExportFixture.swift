@@ -96,7 +96,7 @@ struct ExportFixture {
         height: height),
       model: .init(name: "made-up", sha256: ""),
       options: Sidecar.Options(
-        maxSide: 0, precision: nil, masks: [], palette: [], overlay: nil,
+        maxSide: 0, precision: nil, quality: nil, masks: [], palette: [], overlay: nil,
         persons: Sidecar.Options.Persons(
           minScore: 0, minPixels: 1, minShare: nil, maxOverlap: 1, map: true, masks: []),
         cutout: nil, remap: nil),

@@ -6,6 +6,7 @@
 /// Thread-safe; nothing is allocated.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #pragma clang assume_nonnull begin
@@ -111,6 +112,18 @@ void m2fp_post_logistic_row(const m2fp_post_row *row, int32_t from, int32_t to, 
 void m2fp_post_sum_classes(const float *probabilities, const float *weights, int32_t queries,
                            int32_t classes, int32_t stride, float *sums);
 
+/// Where vectors are marked: adds the mean of what was accumulated to `means`, and sets `present` to 1
+/// where there was any. Clears `sums` and `counts`.
+void m2fp_post_fold_row(float *sums, float *counts, int32_t to, const uint8_t *conflicts,
+                        float *means, float *present);
+
+/// Cuts `values` to 0…`most`, and gives the pixels where they exceed `best` the label.
+void m2fp_post_lead_row(float *values, int32_t to, float most, uint8_t label, float *best,
+                        uint8_t *labels);
+
+/// Replaces each value by the logit of value / `whole`, cut to `least`…1 - `least`.
+void m2fp_post_logit_row(float *values, int32_t to, float whole, float least);
+
 /// Adds each pixel's value to the total of its label.
 void m2fp_post_sum_by_label(const float *values, const uint8_t *labels, int32_t count,
                             double *totals);
@@ -129,6 +142,42 @@ m2fp_post_span m2fp_post_find_span(const float *values, int32_t count, float thr
 
 /// exp(x) to about 2 units in the last place, for x <= 88; 0 below -87.
 float m2fp_post_exp(float x);
+
+/// A picture that steers a guided filter, in rows of `stride` values, whole vectors, zeros from `width`
+/// on.
+typedef struct m2fp_post_guide {
+  const float *picture;
+  /// Of the same layout, filled by m2fp_post_prepare_guide: the mean in the window round each pixel, and
+  /// the variance there + epsilon.
+  float *means;
+  float *spreads;
+  int32_t width;
+  int32_t height;
+  int32_t stride;
+  /// Windows reach so far to each side, 1 to `M2FP_POST_LANES`; at the borders they are cut off.
+  int32_t radius;
+} m2fp_post_guide;
+
+/// A part of a picture; `right` and `bottom` are one past its last column and row.
+typedef struct m2fp_post_area {
+  int32_t left;
+  int32_t top;
+  int32_t right;
+  int32_t bottom;
+} m2fp_post_area;
+
+/// Floats of memory that the next two work in.
+size_t m2fp_post_guide_memory(const m2fp_post_guide *guide);
+
+/// Fills a guide's means and spreads.
+void m2fp_post_prepare_guide(const m2fp_post_guide *guide, float epsilon, float *memory);
+
+/// Filters `values`, which are 0 outside of `area` and laid out as the picture: in each window they are
+/// fitted by a linear function of the picture, and a pixel gets the mean of the functions of the
+/// windows it is in (He, Sun, Tang: Guided Image Filtering, 2010). Returns the part of `result` that was
+/// written; outside of it there would be 0.
+m2fp_post_area m2fp_post_guided_filter(const m2fp_post_guide *guide, m2fp_post_area area,
+                                       const float *values, float *result, float *memory);
 
 // Where the image is several times as large as the content of the network's input, most pixels need
 // not be looked at: those between four neighbouring pixels of the content, a patch, have values

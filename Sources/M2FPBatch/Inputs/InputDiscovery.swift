@@ -1,15 +1,12 @@
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import SystemPackage
 
 /// Finds the images that a user's paths mean.
 public struct InputDiscovery {
-  /// How names in a folder end that are taken for images, in lower case; a file the user names is
-  /// taken whatever it is.
-  public static let imageExtensions: Set<String> = ["jpg", "jpeg", "jpe", "jfif", "png"]
-
   private let recursive: Bool
   private let filter: PathFilter
   private let links: LinkPolicy
@@ -199,7 +196,7 @@ public struct InputDiscovery {
   private func isImageName(_ name: [UInt8]) -> Bool {
     guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }
     let ending = String(decoding: name[(dot + 1)...], as: Unicode.ASCII.self)
-    return Self.imageExtensions.contains(ending.lowercased())
+    return ImageFormat.fileExtensions.contains(ending.lowercased())
   }
 
   private mutating func fail(

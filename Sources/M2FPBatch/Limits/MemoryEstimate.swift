@@ -19,16 +19,28 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// Loading holds the archive's weights a little more than twice.
   private static let modelFactor = 2.15
 
+  /// Bytes a pixel of the network's input: of refined masks the chances of some thirty parts, of a
+  /// second pass the masks of both.
+  private static let refiningBytes = 140
+  private static let mirroringBytes = 100
+
   /// - Parameters:
   ///   - archiveSize: The model archive's bytes.
   ///   - networkPixels: The network's largest input.
+  ///   - refines: Whether masks are refined.
+  ///   - mirrors: Whether the mirror image is parsed as well.
   ///   - photo: The largest photo.
   ///   - keepsPhotos: Whether the photos are kept for pictures made of them.
   public init(
-    archiveSize: Int, networkPixels: Int, photo: LargestPhoto, keepsPhotos: Bool
+    archiveSize: Int, networkPixels: Int, refines: Bool = false, mirrors: Bool = false,
+    photo: LargestPhoto, keepsPhotos: Bool
   ) {
     model = Self.program + Int(Double(archiveSize) * Self.modelFactor)
-    network = Int(Double(networkPixels) * Self.networkBytes(archiveSize: archiveSize))
+    let merging =
+      (refines ? Self.refiningBytes * (mirrors ? 2 : 1) : 0) + (mirrors ? Self.mirroringBytes : 0)
+    network =
+      Int(Double(networkPixels) * Self.networkBytes(archiveSize: archiveSize))
+      + networkPixels * merging
     self.photo = photo
     self.keepsPhotos = keepsPhotos
   }

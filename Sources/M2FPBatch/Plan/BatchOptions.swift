@@ -45,6 +45,7 @@ extension Sidecar.Options {
     }
     self.init(
       maxSide: options.maxSide, precision: options.precision == .float32 ? nil : options.precision,
+      quality: options.quality == .standard ? nil : options.quality,
       masks: slugs(outputs.masks), palette: outputs.palette.map(\.hex),
       overlay: outputs.overlay.map {
         Overlay(

@@ -539,7 +539,8 @@ struct FileProcessor: Sendable {
     let old = restored.stored.sidecar
     let recorded = old.options
     let little = Sidecar.Options(
-      maxSide: recorded.maxSide, precision: recorded.precision, masks: [],
+      maxSide: recorded.maxSide, precision: recorded.precision, quality: recorded.quality,
+      masks: [],
       palette: recorded.palette, overlay: nil,
       persons: recorded.persons.map {
         Sidecar.Options.Persons(

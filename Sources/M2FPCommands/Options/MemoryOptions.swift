@@ -41,6 +41,9 @@ struct MemoryOptions: ParsableArguments {
       MemoryEstimate(
         archiveSize: archive.size,
         networkPixels: archive.contract.preprocess.largestInput(maxSide: options.parsing.maxSide),
+        refines: options.parsing.quality != .fast
+          && archive.contract.postprocess.instanceRules?.refine != nil,
+        mirrors: options.parsing.quality == .best,
         photo: photo, keepsPhotos: options.parsing.outputs.needsPhoto)
     }
     let allowed = LargestPhoto(

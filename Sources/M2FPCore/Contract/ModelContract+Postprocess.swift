@@ -1,3 +1,5 @@
+import CPostprocess
+
 extension ModelContract {
   /// How the network's output becomes labels.
   public enum Postprocess: Sendable, Equatable {
@@ -19,16 +21,56 @@ extension ModelContract {
     public var semanticScoreThreshold: Float
     /// Mask probability times score above which a pixel counts.
     public var maskThreshold: Float
+    /// How masks are cleaned before they are merged; nil for not at all, as the reference has it.
+    public var refine: MaskRefinement?
 
     public init(
       topK: Int, partScoreThreshold: Float, humanScoreThreshold: Float,
-      semanticScoreThreshold: Float, maskThreshold: Float
+      semanticScoreThreshold: Float, maskThreshold: Float, refine: MaskRefinement? = nil
     ) {
       self.topK = topK
       self.partScoreThreshold = partScoreThreshold
       self.humanScoreThreshold = humanScoreThreshold
       self.semanticScoreThreshold = semanticScoreThreshold
       self.maskThreshold = maskThreshold
+      self.refine = refine
+    }
+  }
+
+  /// How masks are cleaned at the network's size (``MaskRefiner``). Areas are shares of the picture.
+  public struct MaskRefinement: Sendable, Equatable, Codable {
+    /// The guided filter's windows reach so many pixels to each side.
+    public var radius: Int
+    /// What the guided filter adds to the variance of a window of the grey picture, whose levels are
+    /// 0 to 1.
+    public var epsilon: Float
+    /// Within accepted persons a pixel counts already above this.
+    public var fillThreshold: Float
+    /// The largest unlabelled piece that is filled with the label round it.
+    public var holeArea: Double
+    /// The largest piece of a label that takes the label round it.
+    public var islandArea: Double
+    /// The least share of a labelled piece that accepted persons cover.
+    public var leastCover: Double
+
+    public init(
+      radius: Int, epsilon: Float, fillThreshold: Float, holeArea: Double, islandArea: Double,
+      leastCover: Double
+    ) {
+      self.radius = radius
+      self.epsilon = epsilon
+      self.fillThreshold = fillThreshold
+      self.holeArea = holeArea
+      self.islandArea = islandArea
+      self.leastCover = leastCover
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case radius, epsilon
+      case fillThreshold = "fill_threshold"
+      case holeArea = "hole_area"
+      case islandArea = "island_area"
+      case leastCover = "least_cover"
     }
   }
 }
@@ -66,7 +108,21 @@ extension ModelContract.InstanceRules {
     let thresholds = [
       partScoreThreshold, humanScoreThreshold, semanticScoreThreshold, maskThreshold,
     ]
-    return thresholds.first { !(0...1).contains($0) }.map { "a threshold of \($0)" }
+    if let odd = thresholds.first(where: { !(0...1).contains($0) }) {
+      return "a threshold of \(odd)"
+    }
+    return refine?.inconsistency
+  }
+}
+
+extension ModelContract.MaskRefinement {
+  /// What cannot be true, or nil.
+  fileprivate var inconsistency: String? {
+    if !(1...Int(M2FP_POST_LANES)).contains(radius) { return "a filter's radius of \(radius)" }
+    if !(1e-6...1).contains(epsilon) { return "a filter's epsilon of \(epsilon)" }
+    if !(0...1).contains(fillThreshold) { return "a fill threshold of \(fillThreshold)" }
+    return [holeArea, islandArea, leastCover].first { !(0...1).contains($0) }
+      .map { "a share of \($0) in the refinement of masks" }
   }
 }
 
@@ -130,5 +186,6 @@ extension ModelContract.InstanceRules: Codable {
     case humanScoreThreshold = "human_score_threshold"
     case semanticScoreThreshold = "semantic_score_threshold"
     case maskThreshold = "mask_threshold"
+    case refine
   }
 }

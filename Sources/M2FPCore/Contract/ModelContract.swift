@@ -88,6 +88,23 @@ public struct ModelContract: Sendable, Equatable, Codable {
     }
   }
 
+  /// For each class the one that it is in the mirror: of `Left-arm` it is `Right-arm`; most are
+  /// themselves.
+  public var mirroredClasses: [Int] {
+    classes.indices.map { index in
+      let name = ClassNames.slug(classes[index])
+      let other =
+        if name.hasPrefix("left-") {
+          "right-" + name.dropFirst("left-".count)
+        } else if name.hasPrefix("right-") {
+          "left-" + name.dropFirst("right-".count)
+        } else {
+          name
+        }
+      return classes.firstIndex { ClassNames.slug($0) == other } ?? index
+    }
+  }
+
   /// The number of class logits a query: the classes, the human if there is one, "no object".
   public var networkClasses: Int { classes.count + (humanIndex == nil ? 0 : 1) + 1 }
 

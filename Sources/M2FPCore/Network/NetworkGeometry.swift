@@ -26,3 +26,21 @@ public struct NetworkGeometry: Sendable, Equatable {
     self.inputHeight = inputHeight
   }
 }
+
+extension NetworkGeometry {
+  /// Of an image of the content's size.
+  var atContentSize: NetworkGeometry {
+    NetworkGeometry(
+      imageWidth: contentWidth, imageHeight: contentHeight, contentWidth: contentWidth,
+      contentHeight: contentHeight, offsetX: offsetX, offsetY: offsetY, inputWidth: inputWidth,
+      inputHeight: inputHeight)
+  }
+
+  /// Of an input that is the content and nothing else.
+  var withoutPadding: NetworkGeometry {
+    NetworkGeometry(
+      imageWidth: imageWidth, imageHeight: imageHeight, contentWidth: contentWidth,
+      contentHeight: contentHeight, offsetX: 0, offsetY: 0, inputWidth: contentWidth,
+      inputHeight: contentHeight)
+  }
+}

@@ -29,6 +29,7 @@ struct MaskSampler: ~Copyable {
   private var horizontal = ResizeChain()
   private var vertical = ResizeChain()
   private var maskWidth = 0
+  private var maskStride = 0
   private var maskHeight = 0
   private var widened = ScratchBuffer<Float>()
   /// For each row of a mask, the columns that exceed its region's threshold.
@@ -36,7 +37,7 @@ struct MaskSampler: ~Copyable {
 
   /// Sets the sizes for the next image, and room for `regions` regions at a time.
   mutating func prepare(_ masks: Masks, regions: Int) {
-    precondition(3 <= masks.width && 3 <= masks.height, "masks are at least 3 × 3")
+    precondition(3 <= masks.stride, "rows of masks have at least 3 values")
     let geometry = masks.geometry
     horizontal.prepare(
       mask: masks.width, input: geometry.inputWidth, offset: geometry.offsetX,
@@ -45,6 +46,7 @@ struct MaskSampler: ~Copyable {
       mask: masks.height, input: geometry.inputHeight, offset: geometry.offsetY,
       content: geometry.contentHeight, image: geometry.imageHeight)
     maskWidth = masks.width
+    maskStride = masks.stride
     maskHeight = masks.height
     _ = spans.reserve(max(regions, 1) * maskHeight)
     _ = widened.reserve(Self.widenedRows * Self.widenedStride)
@@ -65,7 +67,7 @@ struct MaskSampler: ~Copyable {
     var firstRow = Int.max
     var lastRow = -1
     for y in 0..<maskHeight {
-      spans[y] = m2fp_post_find_span(logits + y * maskWidth, Int32(maskWidth), threshold)
+      spans[y] = m2fp_post_find_span(logits + y * maskStride, Int32(maskWidth), threshold)
       if spans[y].last >= 0 {
         firstRow = min(firstRow, y)
         lastRow = y
@@ -137,7 +139,7 @@ struct MaskSampler: ~Copyable {
             reach.formUnion(spans[neighbour])
           }
           horizontal.widen(
-            region.logits + source * maskWidth, origin: columns.lowerBound,
+            region.logits + source * maskStride, origin: columns.lowerBound,
             range: strip(reach, columns), end: columns.count, target)
         }
         return UnsafePointer(target)
@@ -193,7 +195,7 @@ struct MaskSampler: ~Copyable {
       if rows.held[slot] != Int32(source) {
         rows.held[slot] = Int32(source)
         horizontal.widen(
-          region.logits + source * maskWidth, origin: 0, range: columns, end: columns.upperBound,
+          region.logits + source * maskStride, origin: 0, range: columns, end: columns.upperBound,
           widened)
       }
       switch count {

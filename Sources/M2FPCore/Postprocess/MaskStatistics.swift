@@ -50,3 +50,21 @@ extension MaskStatistics {
         height: Int(tally.bottom - tally.top) + 1))
   }
 }
+
+extension MaskStatistics {
+  /// Sums up the masks of some queries, on all threads.
+  static func of(
+    _ queries: [Int], _ masks: Masks, team: ThreadTeam<Workspace>
+  ) -> [MaskStatistics] {
+    let inPatches = PatchSampler.suits(masks.geometry, layers: 1)
+    return team.map(queries) { memory, query in
+      if inPatches {
+        memory.patchSampler.prepare(masks, regions: 1)
+        return memory.patchSampler.statistics(of: masks[query])
+      } else {
+        memory.sampler.prepare(masks, regions: 1)
+        return memory.sampler.statistics(of: masks[query], imageWidth: masks.geometry.imageWidth)
+      }
+    }
+  }
+}

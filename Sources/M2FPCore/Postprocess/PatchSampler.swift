@@ -26,13 +26,7 @@ struct PatchSampler: ~Copyable {
   /// Sets the sizes for the next image, and room for `regions` masks at a time.
   mutating func prepare(_ masks: Masks, regions: Int) {
     geometry = masks.geometry
-    var small = masks
-    small.geometry = NetworkGeometry(
-      imageWidth: geometry.contentWidth, imageHeight: geometry.contentHeight,
-      contentWidth: geometry.contentWidth, contentHeight: geometry.contentHeight,
-      offsetX: geometry.offsetX, offsetY: geometry.offsetY, inputWidth: geometry.inputWidth,
-      inputHeight: geometry.inputHeight)
-    content.prepare(small, regions: regions)
+    content.prepare(masks.atContentSize, regions: regions)
     columns.prepare(content: geometry.contentWidth, image: geometry.imageWidth)
     rows.prepare(content: geometry.contentHeight, image: geometry.imageHeight)
   }
@@ -98,13 +92,14 @@ struct PatchSampler: ~Copyable {
   /// ``SemanticMerger/merge(_:_:maskThreshold:rows:sampler:labels:)`` does.
   ///
   /// - Parameters:
-  ///   - instances: Within a class in the order in which they are to be added.
-  ///   - masks: The masks of all queries.
+  ///   - instances: Of one pass, by class, and within a class in the order in which they are to be
+  ///     added.
+  ///   - masks: The masks of the instances.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
   ///   - bands: The rows of patches to do, which are as many as rows of the content.
   ///   - labels: The whole map, zeros. Gets the class of each pixel.
   mutating func merge(
-    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, bands: Chunks,
+    _ instances: [MergedInstance], _ masks: Masks, maskThreshold: Float, bands: Chunks,
     labels: UnsafeMutablePointer<UInt8>
   ) {
     let stride = stride
@@ -116,7 +111,7 @@ struct PatchSampler: ~Copyable {
     for instance in instances {
       let bounds = logitBounds(maskThreshold / instance.score)
       let region = content.region(
-        of: masks[instance.query], above: bounds.low, slot: layers.count)
+        of: masks[instance.mask], above: bounds.low, slot: layers.count)
       if region.isEmpty { continue }
       let reach = Reach(region, geometry)
       let memory = buffer + memorySize * layers.count

@@ -100,14 +100,15 @@ extension Persons {
   ///   - merged: The instances that `labels` was merged from, by descending score.
   ///   - labels: The class map.
   ///   - classes: How many classes there are.
-  ///   - masks: The masks of all queries.
+  ///   - masks: The masks of the humans' queries.
+  ///   - partMasks: The masks that `labels` was merged from.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
   ///   - rules: Which humans to keep.
   ///   - team: The threads.
   /// - Returns: The persons, best first.
   static func assemble(
-    humans: [Instance], merged: [Instance], labels: LabelMap, classes: Int, masks: Masks,
-    maskThreshold: Float, rules: PersonRules, team: ThreadTeam<Workspace>
+    humans: [Instance], merged: [MergedInstance], labels: LabelMap, classes: Int, masks: Masks,
+    partMasks: Masks, maskThreshold: Float, rules: PersonRules, team: ThreadTeam<Workspace>
   ) -> Persons {
     let (width, height) = (labels.width, labels.height)
     let least = rules.minSize.pixels(of: width * height)
@@ -147,13 +148,14 @@ extension Persons {
       guard let ids = ids.baseAddress, !kept.isEmpty else { return }
       let parts = merged.filter { $0.classIndex != 0 }
       team.forEachChunk(parts.count, chunksOf: 1) { memory, shares in
-        memory.sampler.prepare(masks, regions: 1)
+        memory.sampler.prepare(partMasks, regions: 1)
         for part in shares.joined().lazy.map({ parts[$0] }) {
           // For each id, whether the part reaches into it.
           var reached = [UInt8](repeating: 0, count: 256)
           let threshold = logitBounds(maskThreshold / part.score).low
           memory.sampler.forEachRow(
-            of: masks[part.query], above: threshold, rows: CollectionOfOne(0..<height), width: width
+            of: partMasks[part.mask], above: threshold, rows: CollectionOfOne(0..<height),
+            width: width
           ) { row, range, offset in
             m2fp_post_reach_row(
               &row, Int32(range.lowerBound), Int32(range.upperBound), threshold, ids + offset,

@@ -9,6 +9,9 @@ public final class Postprocessor {
   private let contract: ModelContract
   private let team: ThreadTeam<Workspace>
   private var probabilities = ScratchBuffer<Float>()
+  private var refiner = MaskRefiner()
+  private var fusedParts = InstanceFusion()
+  private var fusedHumans = InstanceFusion()
 
   /// Makes one for a model.
   ///
@@ -25,14 +28,20 @@ public final class Postprocessor {
   ///
   /// - Parameters:
   ///   - output: What the network returned; only read during the call.
+  ///   - passes: How many runs of the network it comes from, each with as many queries
+  ///     (``MirroredPasses``).
   ///   - geometry: Where the image lay in the network's input.
+  ///   - picture: The image at the size it has there, by which masks are refined if the contract says
+  ///     how; nil for masks as they are.
   ///   - persons: Which humans to take for persons; nil for no persons.
   /// - Returns: The result at the image's own size.
   /// - Throws: ``FileFailure`` of stage `infer` where the output is not what the contract promises.
   public func run(
-    _ output: NetworkOutput, geometry: NetworkGeometry, persons: PersonRules?
+    _ output: NetworkOutput, passes: Int = 1, geometry: NetworkGeometry, picture: RGBImage? = nil,
+    persons: PersonRules?
   ) throws(FileFailure) -> ParsingResult {
     let output = try QueryOutput(output, contract: contract, geometry: geometry)
+    precondition(output.queries % passes == 0, "each pass has as many queries")
     guard let maskLogits = output.maskLogits.baseAddress else {
       preconditionFailure("a network has queries")
     }
@@ -42,11 +51,12 @@ public final class Postprocessor {
     switch contract.postprocess {
     case .querySemantic:
       return SingleHumanMerger.parse(
-        masks, probabilities, queries: output.queries, classes: contract.classes.count,
-        persons: persons, team: team)
+        masks, probabilities, queries: output.queries, passes: passes,
+        classes: contract.classes.count, persons: persons, team: team)
     case .instances(let rules):
       return parse(
-        masks, probabilities, queries: output.queries, rules: rules, persons: persons)
+        masks, probabilities, queries: output.queries, passes: passes, rules: rules,
+        picture: picture, persons: persons)
     }
   }
 
@@ -70,12 +80,67 @@ public final class Postprocessor {
   }
 
   private func parse(
-    _ masks: Masks, _ probabilities: UnsafePointer<Float>, queries: Int,
-    rules: ModelContract.InstanceRules, persons: PersonRules?
+    _ masks: Masks, _ probabilities: UnsafePointer<Float>, queries: Int, passes: Int,
+    rules: ModelContract.InstanceRules, picture: RGBImage?, persons: PersonRules?
   ) -> ParsingResult {
-    let parsingClasses = contract.classes.count
-    let human = parsingClasses
-    let classes = parsingClasses + 1
+    let classes = contract.classes.count
+    var found = propose(masks, probabilities, queries: queries, passes: passes, rules: rules)
+    let parts = MaskRefiner.parts(found.parts, least: rules.semanticScoreThreshold)
+    var humanMasks = masks
+    if passes > 1 {
+      found.parts = fusedParts.fuse(found.parts, masks, team: team).instances
+      (found.humans, humanMasks) = fusedHumans.fuse(found.humans, masks, team: team)
+    }
+
+    /// By descending score.
+    var merged = found.merged.map {
+      MergedInstance(
+        mask: $0.query, classIndex: $0.classIndex, score: $0.score,
+        pass: $0.query / (queries / passes))
+    }
+    var partMasks = masks
+    if let refine = rules.refine, let picture {
+      partMasks = refiner.refine(
+        parts, persons: found.humans.map { humanMasks[$0.query] }, masks: masks, picture: picture,
+        maskThreshold: rules.maskThreshold, rules: refine, team: team)
+      let places = Dictionary(
+        uniqueKeysWithValues: parts.enumerated().map { ($0.element.query, $0.offset) })
+      merged = merged.compactMap { instance in
+        guard instance.classIndex != 0, let place = places[instance.mask] else { return nil }
+        return MergedInstance(
+          mask: place, classIndex: instance.classIndex, score: instance.score, pass: instance.pass)
+      }
+    }
+    let labels = merge(merged, partMasks, rules: rules, passes: passes)
+    let counts = team.countLabels(labels, classes: classes)
+    return ParsingResult(
+      labels: labels, parts: found.parts, humans: found.humans,
+      persons: persons.map {
+        Persons.assemble(
+          humans: found.humans, merged: merged, labels: labels, classes: classes,
+          masks: humanMasks, partMasks: partMasks, maskThreshold: rules.maskThreshold, rules: $0,
+          team: team)
+      }, classPixelCounts: counts,
+      classScores: (0..<classes).map { classIndex in
+        counts[classIndex] == 0 ? nil : merged.first { $0.classIndex == classIndex }?.score
+      })
+  }
+
+  /// What queries propose, each list by descending score.
+  private struct Proposals {
+    var parts: [Instance] = []
+    var humans: [Instance] = []
+    /// What enters the map of classes.
+    var merged: [Instance] = []
+  }
+
+  /// Finds the instances that count, and scores them.
+  private func propose(
+    _ masks: Masks, _ probabilities: UnsafePointer<Float>, queries: Int, passes: Int,
+    rules: ModelContract.InstanceRules
+  ) -> Proposals {
+    let human = contract.classes.count
+    let classes = human + 1
 
     /// Whether an instance of this class and score is of any use. As no mask scores above its
     /// best cell, a bound that fails rules a pair out before its mask is resized.
@@ -89,8 +154,8 @@ public final class Postprocessor {
       classIndex == human && score > rules.humanScoreThreshold
     }
 
-    // The best `topK` pairs, equal ones by index; pairs below every threshold never matter, and
-    // leaving them out first does not change which of the others are among the best.
+    // The best `topK` pairs of each pass, equal ones by index; pairs below every threshold never
+    // matter, and leaving them out first does not change which of the others are among the best.
     let lowest = min(
       rules.partScoreThreshold, rules.humanScoreThreshold, rules.semanticScoreThreshold)
     var pairs: [(index: Int, score: Float)] = []
@@ -98,6 +163,12 @@ public final class Postprocessor {
       pairs.append((index, probabilities[index]))
     }
     pairs.sort { $0.score != $1.score ? $0.score > $1.score : $0.index < $1.index }
+    var taken = [Int](repeating: 0, count: passes)
+    pairs = pairs.filter { pair in
+      let pass = pair.index / (queries / passes * classes)
+      taken[pass] += 1
+      return taken[pass] <= rules.topK
+    }
 
     /// The most that the mask of a query can score: interpolation makes no value larger than the
     /// largest it starts from. The margin covers rounding.
@@ -105,7 +176,7 @@ public final class Postprocessor {
       min(1, 1 / (1 + m2fp_post_exp(-m2fp_post_max(masks[query], Int32(masks.size)))) + 1e-5)
     }
     var bounds: [Int: Float] = [:]
-    let promising = pairs.prefix(rules.topK).filter { pair in
+    let promising = pairs.filter { pair in
       let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
       let best = bounds[query] ?? bound(query)
       bounds[query] = best
@@ -113,25 +184,10 @@ public final class Postprocessor {
       return isMerged(classIndex, score) || isPart(classIndex, score) || isHuman(classIndex, score)
     }
 
-    let inPatches = PatchSampler.suits(masks.geometry, layers: rules.topK)
     let wanted = Set(promising.map { $0.index / classes }).sorted()
     let statistics = Dictionary(
-      uniqueKeysWithValues: zip(
-        wanted,
-        team.map(wanted) { memory, query in
-          if inPatches {
-            memory.patchSampler.prepare(masks, regions: rules.topK)
-            return memory.patchSampler.statistics(of: masks[query])
-          } else {
-            memory.sampler.prepare(masks, regions: rules.topK)
-            return memory.sampler.statistics(
-              of: masks[query], imageWidth: masks.geometry.imageWidth)
-          }
-        }))
-
-    var parts: [Instance] = []
-    var humans: [Instance] = []
-    var merged: [Instance] = []
+      uniqueKeysWithValues: zip(wanted, MaskStatistics.of(wanted, masks, team: team)))
+    var found = Proposals()
     for pair in promising {
       let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
       guard let mask = statistics[query] else { continue }
@@ -139,47 +195,44 @@ public final class Postprocessor {
       let instance = Instance(
         query: query, classIndex: classIndex, classScore: pair.score, score: score,
         pixelCount: mask.pixelCount, box: mask.box)
-      if isPart(classIndex, score) { parts.append(instance) }
-      if isHuman(classIndex, score) { humans.append(instance) }
-      if isMerged(classIndex, score) { merged.append(instance) }
+      if isPart(classIndex, score) { found.parts.append(instance) }
+      if isHuman(classIndex, score) { found.humans.append(instance) }
+      if isMerged(classIndex, score) { found.merged.append(instance) }
     }
     // Pairs come by class score; the sort is stable, so equal scores keep that order.
-    parts.sort { $0.score > $1.score }
-    humans.sort { $0.score > $1.score }
-    merged.sort { $0.score > $1.score }
+    found.parts.sort { $0.score > $1.score }
+    found.humans.sort { $0.score > $1.score }
+    found.merged.sort { $0.score > $1.score }
+    return found
+  }
 
-    // By class, and within a class by ascending score, the order in which the reference adds.
-    var layers = Array(merged.reversed())
-    layers.sort { $0.classIndex < $1.classIndex }
-    let (width, height) = (masks.geometry.imageWidth, masks.geometry.imageHeight)
-    let labels = team.filledMap(width, height) { labels in
+  /// Makes the map of classes of instances, which come by descending score.
+  private func merge(
+    _ instances: [MergedInstance], _ masks: Masks, rules: ModelContract.InstanceRules, passes: Int
+  ) -> LabelMap {
+    // By class and pass, and within these by ascending score, the order in which the reference adds.
+    var layers = Array(instances.reversed())
+    layers.sort { ($0.classIndex, $0.pass) < ($1.classIndex, $1.pass) }
+    let geometry = masks.geometry
+    let inPatches = passes == 1 && PatchSampler.suits(geometry, layers: layers.count)
+    return team.filledMap(geometry.imageWidth, geometry.imageHeight) { labels in
       if inPatches {
-        team.forEachChunk(masks.geometry.contentHeight, chunksOf: PatchSampler.bandsAShare) {
+        team.forEachChunk(geometry.contentHeight, chunksOf: PatchSampler.bandsAShare) {
           memory, bands in
-          memory.patchSampler.prepare(masks, regions: rules.topK)
+          memory.patchSampler.prepare(masks, regions: layers.count)
           memory.patchSampler.merge(
             layers, masks, maskThreshold: rules.maskThreshold, bands: bands, labels: labels)
         }
       } else {
-        team.forEachChunk(height, chunksOf: SemanticMerger.tileHeight) { memory, rows in
-          memory.sampler.prepare(masks, regions: rules.topK)
+        team.forEachChunk(geometry.imageHeight, chunksOf: SemanticMerger.tileHeight) {
+          memory, rows in
+          memory.sampler.prepare(masks, regions: layers.count)
           memory.merger.merge(
-            layers, masks, maskThreshold: rules.maskThreshold, rows: rows, sampler: &memory.sampler,
-            labels: labels)
+            layers, masks, maskThreshold: rules.maskThreshold, rows: rows,
+            sampler: &memory.sampler, labels: labels)
         }
       }
     }
-    let counts = team.countLabels(labels, classes: parsingClasses)
-    return ParsingResult(
-      labels: labels, parts: parts, humans: humans,
-      persons: persons.map {
-        Persons.assemble(
-          humans: humans, merged: merged, labels: labels, classes: parsingClasses,
-          masks: masks, maskThreshold: rules.maskThreshold, rules: $0, team: team)
-      }, classPixelCounts: counts,
-      classScores: (0..<parsingClasses).map { classIndex in
-        counts[classIndex] == 0 ? nil : merged.first { $0.classIndex == classIndex }?.score
-      })
   }
 }
 
@@ -190,4 +243,5 @@ final class Workspace {
   var patchSampler = PatchSampler()
   var singleHuman = SingleHumanMerger()
   var rowMerger = ClassRowMerger()
+  var scratch = ScratchBuffer<Float>()
 }

@@ -11,6 +11,16 @@ func logitBounds(_ probability: Float) -> (low: Float, high: Float) {
   return (low - 1e-3 * max(1, abs(low)), high + 1e-3 * max(1, abs(high)))
 }
 
+/// An instance that is merged into the map of classes.
+struct MergedInstance {
+  /// Which of the masks is its own.
+  let mask: Int
+  let classIndex: Int
+  let score: Float
+  /// The run of the network that it comes from.
+  let pass: Int
+}
+
 /// Merges instances into a map of classes, tile by tile.
 struct SemanticMerger: ~Copyable {
   // The planes of a tile fit the L2 cache, a row of them the L1 cache.
@@ -22,28 +32,31 @@ struct SemanticMerger: ~Copyable {
   private var best = ScratchBuffer<Float>()
   private var sums = ScratchBuffer<Float>()
   private var counts = ScratchBuffer<Float>()
+  private var means = ScratchBuffer<Float>()
+  private var present = ScratchBuffer<Float>()
 
   /// A merged instance, or all of one class.
   private struct Layer {
     let region: MaskExtent
     let label: UInt8
+    let pass: Int
     let presence: m2fp_post_presence
   }
 
   /// Makes shares of the map at the image's size: of each pixel the class with the highest mean of
   /// probability × score over the class's instances there, the lowest of equals, and 0 where there are
-  /// none.
+  /// none. Of several passes the means are added up.
   ///
   /// - Parameters:
-  ///   - instances: Part and background instances to merge, each above `maskThreshold`; those of a
-  ///     class are added in the order in which they come.
-  ///   - masks: The masks of all queries.
+  ///   - instances: Part and background instances to merge, each above `maskThreshold`, by class and
+  ///     pass; those of a class and pass are added in the order in which they come.
+  ///   - masks: The masks of the instances.
   ///   - maskThreshold: A pixel belongs to an instance where probability × score exceeds it.
   ///   - rows: The image's rows to do, in multiples of ``tileHeight``.
   ///   - sampler: Prepared for these masks, with room for all instances.
   ///   - labels: The whole map, zeros. Gets the classes.
   mutating func merge(
-    _ instances: [Instance], _ masks: Masks, maskThreshold: Float, rows: Chunks,
+    _ instances: [MergedInstance], _ masks: Masks, maskThreshold: Float, rows: Chunks,
     sampler: inout MaskSampler, labels: UnsafeMutablePointer<UInt8>
   ) {
     let width = masks.geometry.imageWidth
@@ -52,12 +65,12 @@ struct SemanticMerger: ~Copyable {
     for instance in instances {
       let bounds = logitBounds(maskThreshold / instance.score)
       let region = sampler.region(
-        of: masks[instance.query], above: bounds.low, slot: slot)
+        of: masks[instance.mask], above: bounds.low, slot: slot)
       slot += 1
       if !region.isEmpty {
         layers.append(
           Layer(
-            region: region, label: UInt8(instance.classIndex),
+            region: region, label: UInt8(instance.classIndex), pass: instance.pass,
             presence: m2fp_post_presence(
               score: instance.score, threshold: maskThreshold, low: bounds.low, high: bounds.high)))
       }
@@ -122,6 +135,13 @@ struct SemanticMerger: ~Copyable {
     let sums = sums.reserve(Self.tileHeight * stride)
     let counts = counts.reserve(Self.tileHeight * stride)
     for plane in [best, sums, counts] { plane.update(repeating: 0, count: rows.count * stride) }
+    // Of one pass the sums compete as they are.
+    let isSinglePass = layers.allSatisfy { $0.pass == layers[0].pass }
+    let means = means.reserve(isSinglePass ? 1 : Self.tileHeight * stride)
+    let present = present.reserve(isSinglePass ? 1 : Self.tileHeight * stride)
+    if !isSinglePass {
+      for plane in [means, present] { plane.update(repeating: 0, count: rows.count * stride) }
+    }
     for (index, layer) in layers.enumerated() {
       var presence = layer.presence
       sampler.forEachRow(of: layer.region, rows: rows, columns: columns) { y, range, row in
@@ -131,11 +151,20 @@ struct SemanticMerger: ~Copyable {
           &row, Int32(range.lowerBound), Int32(range.upperBound), &presence,
           conflicts + index * vectors, sums + index * stride, counts + index * stride)
       }
-      // Was that the last of its class?
-      if index + 1 < layers.count, layers[index + 1].label == layer.label { continue }
+      let next = index + 1 < layers.count ? layers[index + 1] : nil
+      let endsClass = next?.label != layer.label
+      if !isSinglePass, endsClass || next?.pass != layer.pass {
+        for index in 0..<rows.count where wanted[first + index] {
+          m2fp_post_fold_row(
+            sums + index * stride, counts + index * stride, Int32(stride),
+            conflicts + index * vectors, means + index * stride, present + index * stride)
+        }
+      }
+      if !endsClass { continue }
+      let (values, numbers) = isSinglePass ? (sums, counts) : (means, present)
       for index in 0..<rows.count where wanted[first + index] {
         m2fp_post_compete_row(
-          sums + index * stride, counts + index * stride, Int32(stride), layer.label,
+          values + index * stride, numbers + index * stride, Int32(stride), layer.label,
           conflicts + index * vectors, best + index * stride, owners + index * stride)
       }
     }

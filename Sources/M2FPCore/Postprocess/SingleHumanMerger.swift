@@ -21,13 +21,14 @@ struct SingleHumanMerger: ~Copyable {
   ///   - masks: The masks of all queries.
   ///   - classProbabilities: `queries × classes` values.
   ///   - queries: How many there are.
+  ///   - passes: How many runs of the network they come from; sums are means over these.
   ///   - classes: How many there are, "no object" left out.
   ///   - persons: Whether to take what is found for a person; nil for no persons.
   ///   - team: The threads.
   /// - Returns: The result at the image's own size.
   static func parse(
-    _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, classes: Int,
-    persons: PersonRules?, team: ThreadTeam<Workspace>
+    _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, passes: Int,
+    classes: Int, persons: PersonRules?, team: ThreadTeam<Workspace>
   ) -> ParsingResult {
     let (width, height) = (masks.geometry.imageWidth, masks.geometry.imageHeight)
     let chunkRows = ClassRowMerger.chunkRows(masks.geometry)
@@ -37,7 +38,8 @@ struct SingleHumanMerger: ~Copyable {
       return team.filledMap(width, height) { labels in
         team.forEachChunk(height, chunksOf: chunkRows) { memory, rows in
           memory.singleHuman.merge(
-            masks, classProbabilities, queries: queries, classes: classes, rows: rows,
+            masks, classProbabilities, queries: queries, passes: passes, classes: classes,
+            rows: rows,
             merger: &memory.rowMerger, labels: labels, totals: totals)
         }
       }
@@ -62,6 +64,7 @@ struct SingleHumanMerger: ~Copyable {
   ///   - masks: The masks of all queries.
   ///   - classProbabilities: `queries × classes` values.
   ///   - queries: How many there are.
+  ///   - passes: How many runs of the network they come from.
   ///   - classes: How many there are.
   ///   - rows: Rows of the image.
   ///   - merger: What merges rows of classes.
@@ -69,8 +72,8 @@ struct SingleHumanMerger: ~Copyable {
   ///   - totals: `classes` sums for each chunk of the image. Each chunk has its own also where one
   ///     thread does it all, so that sums are the same however many threads there are.
   private mutating func merge(
-    _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, classes: Int,
-    rows: Chunks, merger: inout ClassRowMerger, labels: UnsafeMutablePointer<UInt8>,
+    _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, passes: Int,
+    classes: Int, rows: Chunks, merger: inout ClassRowMerger, labels: UnsafeMutablePointer<UInt8>,
     totals: UnsafeMutablePointer<Double>
   ) {
     let geometry = masks.geometry
@@ -88,7 +91,7 @@ struct SingleHumanMerger: ~Copyable {
     for query in 0..<queries {
       for index in 0..<paddedClasses {
         weights[query * paddedClasses + index] =
-          index < classes ? classProbabilities[query * classes + index] : 0
+          index < classes ? classProbabilities[query * classes + index] / Float(passes) : 0
       }
     }
     // A widened row may run over into the next by a vector.

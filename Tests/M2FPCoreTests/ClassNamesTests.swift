@@ -33,10 +33,11 @@ import Testing
   /// Whoever wrote less or more of a name meant that one, unless another is nearer.
   @Test(arguments: [
     ("--output", "--out"), ("--overlay-op", "--overlay-opacity"), ("--overlays", "--overlay"),
-    ("--persons-mask", "--person-masks"), ("--ou", "--out"),
+    ("--person-mask", "--person-masks"), ("--ou", "--out"), ("--cutuot", "--cutout"),
   ]) func prefersWhatBeginsAlike(_ text: String, _ name: String) {
     let options = [
-      "--overlay", "--overlay-opacity", "--out", "--persons", "--person-masks", "--shard",
+      "--cutout", "--overlay", "--overlay-opacity", "--out", "--persons", "--person-masks",
+      "--shard",
     ]
     #expect(SpellingSuggestion.nearest(to: text, in: options) == name)
   }

@@ -24,10 +24,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   static let explanation = """
     Next to photo.jpg, or under --out with the same tree:
-      photo.m2fp.png    indexed PNG: pixel value = class index, palette = class colours
-      photo.m2fp/*.png  one 1-bit mask for each class present: hair.png, left-arm.png, ...
+      photo.m2fp.png    indexed PNG: pixel value = class, palette = colours
+      photo.m2fp/*.png  a 1-bit mask for each class: hair.png, left-arm.png, ...
       photo.m2fp.json   what was found, with which model and options
-      photo.m2fp.persons.png, .overlay.jpg, .cutout.png   where the options below ask for them
+      photo.m2fp.persons.png, .overlay.jpg, .cutout.png   with these options
     A photo whose outputs are current is skipped; one that lacks only outputs is rendered from \
     what was found before. Inputs, and colour maps that you have corrected, are never modified.
     """

@@ -17,7 +17,7 @@ struct HelpTopic {
   let abstract: String
   let blocks: [Block]
 
-  static let all = [outputs, models, files, environment, exitCodes]
+  static let all = [outputs, models, environment, files, exitCodes]
 
   /// The title of its section in the manual, where that is not its name.
   var manualTitle: String?
@@ -89,11 +89,13 @@ struct HelpTopic {
       case .paragraph(let text): lines += [".Pp", escaped(text)]
       case .lines(let text):
         lines += [".Bd -literal -offset indent"]
-        lines += text.split(separator: "\n").map { escaped(String($0)) }
+        lines += text.split(separator: "\n").map(ManualPage.escapedLine)
         lines += [".Ed"]
       case .list(let rows):
         lines.append(".Bl -tag -width 6n")
-        for row in rows { lines += [".It " + escaped(row.term), escaped(row.meaning)] }
+        for row in rows {
+          lines += [".It " + ManualPage.escapedLine(row.term), escaped(row.meaning)]
+        }
         lines.append(".El")
       }
     }

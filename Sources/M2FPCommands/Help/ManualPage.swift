@@ -42,8 +42,10 @@ struct ManualPage {
       lines.append(".Pp")
       lines += Self.paragraphs(explained.explanation)
     }
-    lines += options(of: description, under: ".Sh OPTIONS")
+    lines += options(of: description, under: [".Sh OPTIONS"])
     lines += commands
+    let topics = isRoot ? HelpTopic.all : HelpTopic.all.filter(\.isForEveryPage)
+    lines += topics.map(\.manualSection)
     if let explained = type as? any ExplainedCommand.Type {
       lines.append(".Sh EXAMPLES")
       lines.append(".Bl -tag -width 6n")
@@ -52,10 +54,8 @@ struct ManualPage {
       }
       lines.append(".El")
     }
-    let topics = isRoot ? HelpTopic.all : HelpTopic.all.filter(\.isForEveryPage)
-    lines += topics.map(\.manualSection)
     lines.append(".Sh SEE ALSO")
-    lines += others.enumerated().map { index, page in
+    lines += others.sorted().enumerated().map { index, page in
       ".Xr \(page) 1" + (index + 1 < others.count ? " ," : "")
     }
     return lines.joined(separator: "\n")
@@ -98,15 +98,17 @@ struct ManualPage {
     for command in nested {
       lines += [".Ss \(command.commandName)"]
       lines += Self.paragraphs(command.abstract ?? "")
-      lines += options(of: command, under: ".Pp")
+      lines += options(of: command)
     }
     return lines
   }
 
-  private func options(of command: CommandDescription, under heading: String) -> [String] {
+  private func options(
+    of command: CommandDescription, under heading: [String] = []
+  ) -> [String] {
     let arguments = (command.arguments ?? []).filter { $0.shouldDisplay && $0.longName != "help" }
     guard !arguments.isEmpty else { return [] }
-    var lines = [heading]
+    var lines = heading
     // As in the help: what stands under no title comes last.
     var titles: [String] = []
     for title in arguments.map({ $0.sectionTitle ?? "" }) where !titles.contains(title) {
@@ -148,13 +150,15 @@ struct ManualPage {
     var isLiteral = false
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
       if line.hasPrefix("  ") != isLiteral, !line.isEmpty {
+        // What is left as it is stands apart anyhow.
+        if lines.last == ".Pp" { lines.removeLast() }
         lines.append(isLiteral ? ".Ed" : ".Bd -literal")
         isLiteral.toggle()
       }
-      if line.isEmpty && !isLiteral {
-        lines.append(".Pp")
-      } else {
-        lines.append(escaped(String(line)))
+      switch (line.isEmpty, isLiteral) {
+      case (true, false): lines.append(".Pp")
+      case (_, true): lines.append(escapedLine(line))
+      case (false, false): lines.append(escaped(String(line)))
       }
     }
     if isLiteral { lines.append(".Ed") }
@@ -167,12 +171,18 @@ struct ManualPage {
 
   /// An argument of a macro that holds blanks.
   private static func quoted(_ text: String) -> String {
-    "\"" + escaped(text).replacing("\"", with: "\"\"") + "\""
+    "\"" + escapedLine(text).replacing("\"", with: "\"\"") + "\""
   }
 
-  /// The text with what the formatter would take for a command made harmless.
+  /// The text with what the formatter would take for a command made harmless; each sentence on a line,
+  /// so that the formatter knows where it ends.
   static func escaped(_ text: String) -> String {
-    let text = text.replacing("\\", with: "\\e").replacing("-", with: "\\-")
+    text.replacing(". ", with: ".\n").split(separator: "\n").map(escapedLine)
+      .joined(separator: "\n")
+  }
+
+  static func escapedLine(_ line: some StringProtocol) -> String {
+    let text = String(line).replacing("\\", with: "\\e").replacing("-", with: "\\-")
     return text.hasPrefix(".") || text.hasPrefix("'") ? "\\&" + text : text
   }
 }

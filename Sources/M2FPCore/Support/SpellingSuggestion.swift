@@ -8,18 +8,19 @@ public enum SpellingSuggestion {
   /// - Returns: Nil if none is close.
   public static func nearest(to text: String, in candidates: [String]) -> String? {
     let typed = ClassNames.letters(text)
-    let ranked = candidates.compactMap { candidate -> (String, Int, Int)? in
+    let ranked = candidates.compactMap { candidate -> (String, cost: Int, edits: Int)? in
       let letters = ClassNames.letters(candidate)
       let edits = distance(Array(typed), Array(letters))
       // Whoever wrote less or more of a name than there is meant that one: "output" is "out".
       if min(typed.count, letters.count) >= 3 {
-        if letters.hasPrefix(typed) { return (candidate, min(1, edits), edits) }
-        if typed.hasPrefix(letters) { return (candidate, min(2, edits), edits) }
+        if letters.hasPrefix(typed) { return (candidate, min(1, edits), 0) }
+        if typed.hasPrefix(letters) { return (candidate, min(2, edits), 0) }
       }
       // A third of the letters may be wrong: more is a guess.
       return edits <= max(1, typed.count / 3) ? (candidate, edits, edits) : nil
     }
-    return ranked.min { ($0.1, $0.2) < ($1.1, $1.2) }?.0
+    // Of two as near the one that begins alike.
+    return ranked.min { ($0.cost, $0.edits) < ($1.cost, $1.edits) }?.0
   }
 
   /// The end of a sentence about a name that is not there.

@@ -123,7 +123,7 @@ package struct AtomicFiles: ~Copyable {
       } catch {
         // More than once, as another run may remove a folder that is still empty.
         guard error == .noSuchFileOrDirectory || error == .notDirectory, attempts < 3 else {
-          throw Self.failure(error, path)
+          throw error == .notDirectory ? Self.inTheWay(path) : Self.failure(error, path)
         }
         attempts += 1
         try Self.makeFolder(rule.named(path))
@@ -285,14 +285,17 @@ package struct AtomicFiles: ~Copyable {
     func make() -> Int32 { path.withPlatformString { mkdir($0, mode) } }
     if make() == 0 || errno == EEXIST {
       if case .folder = FileKind(path) { return }
-      throw FileFailure(
-        stage: .write, code: .outputNotWritable,
-        message: "\(path) is in the way: it is not a folder")
+      throw inTheWay(path)
     }
     let parent = path.folder
     guard errno == ENOENT, parent != path else { throw failure(Errno(rawValue: errno), path) }
     try makeFolder(parent)
     guard make() == 0 || errno == EEXIST else { throw failure(Errno(rawValue: errno), path) }
+  }
+
+  private static func inTheWay(_ path: FilePath) -> FileFailure {
+    FileFailure(
+      stage: .write, code: .outputNotWritable, message: "\(path) is in the way: it is not a folder")
   }
 
   /// How often a name is tried that is taken, or that another run takes for a leftover: names of 64

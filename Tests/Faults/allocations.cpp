@@ -6,6 +6,7 @@
 //
 // Each n has a process of its own, which has allocated nothing yet that is kept from run to run.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -164,10 +165,12 @@ int main(int count, char** arguments) {
   const int threads = std::atoi(arguments[3]);
   // Before the others, which then find ready what torch sets up once.
   m2fp_torch_error error;
-  const m2fp_model* const model = api->model_load(path, M2FP_PRECISION_FLOAT32, &error);
+  const int archive = open(path, O_RDONLY | O_CLOEXEC);
+  if (archive < 0) return 2;
+  const m2fp_model* const model = api->model_load(archive, M2FP_PRECISION_FLOAT32, false, &error);
   if (!model) return 2;
   const long loading = fail_each("loading", 7, [&](m2fp_torch_error* error) {
-    return api->model_load(path, M2FP_PRECISION_FLOAT32, error) != nullptr;
+    return api->model_load(archive, M2FP_PRECISION_FLOAT32, false, error) != nullptr;
   });
   const long running = fail_each(
       "running", 1, [&](m2fp_torch_error* error) { return run(api, model, threads, error); });

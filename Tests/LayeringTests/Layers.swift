@@ -5,7 +5,8 @@ enum Layers {
   /// From the bottom, with what each target may import of the targets of other people.
   static let floors: [[String: Set<String>]] = [
     [
-      "CFileCalls": [], "CFont": [], "CImageCodec": [], "CLibCrypto": [], "CLibFreeType": [],
+      "CBuildInfo": [], "CFileCalls": [], "CFont": [], "CImageCodec": [], "CLibCrypto": [],
+      "CLibFreeType": [],
       "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [], "CTorchInterface": [],
       "CTorchLoader": [],
     ],
@@ -23,7 +24,8 @@ enum Layers {
 
   /// Who may import a library of C: the others go through its owner.
   static let owners = [
-    "CFileCalls": "M2FPFiles", "CFont": "M2FPImageIO", "CImageCodec": "M2FPImageIO",
+    "CBuildInfo": "M2FPCommands", "CFileCalls": "M2FPFiles", "CFont": "M2FPImageIO",
+    "CImageCodec": "M2FPImageIO",
     "CLibCrypto": "M2FPFiles", "CLibZip": "M2FPInference", "CPostprocess": "M2FPCore",
     "CTorchLoader": "M2FPInference", "CTorchInterface": "M2FPInference",
   ]
@@ -137,7 +139,9 @@ struct CommandLineWords {
 /// Uses of characters where bytes or scalars are meant.
 enum CharacterUse {
   /// The help's own texts, which are nobody else's.
-  private static let own = ["M2FPCommands/Help/HelpTopic.swift"]
+  private static let own = [
+    "M2FPCommands/Help/HelpTopic.swift", "M2FPCommands/Help/ManualPage.swift",
+  ]
 
   private static let methods =
     "(?:hasPrefix|hasSuffix|contains|split|replacing|first|last|prefix|suffix|dropFirst|dropLast"

@@ -94,14 +94,15 @@ struct InputDiscoveryTests {
   @Test(arguments: LinkPolicy.allCases)
   func issue17LinksAreFollowedByTheirOwner(_ policy: LinkPolicy) throws {
     let elsewhere = try TemporaryFolder()
-    for name in ["b.jpg", "sub/c.jpg"] { try elsewhere.write(name, [1]) }
+    // A folder is walked once, however it is come to.
+    for name in ["b.jpg", "sub/c.jpg", "sub2/c.jpg"] { try elsewhere.write(name, [1]) }
     try folder.write("a.jpg", [1])
     try folder.link("own.jpg", to: elsewhere.path("b.jpg"))
     try folder.link("own-folder", to: elsewhere.path("sub"))
     let isRoot = geteuid() == 0
     if isRoot {
       try folder.link("planted.jpg", to: elsewhere.path("b.jpg"))
-      try folder.link("planted-folder", to: elsewhere.path("sub"))
+      try folder.link("planted-folder", to: elsewhere.path("sub2"))
       try folder.link("notes.txt", to: elsewhere.path("b.jpg"))
       for name in ["planted.jpg", "planted-folder", "notes.txt"] {
         #expect(lchown(folder.path(name), 65534, 65534) == 0)

@@ -45,7 +45,7 @@ struct MemoryBudgetTests {
     #expect(data.usable(threads: 4).bytes < data.usable(threads: 3).bytes)
     #expect(holds(data.usable(threads: 4, ceiling: 1 << 20), 1 << 20, .machine))
     let space = MemoryBudget(
-      machine: machine, group: machine, data: machine, addressSpace: gibibyte)
+      machine: machine, group: machine, data: 1 << 40, addressSpace: gibibyte)
     #expect(space.usable(threads: 1).limit == .addressSpace)
     #expect(holds(space.usable(threads: 1000), 0, .addressSpace))
   }

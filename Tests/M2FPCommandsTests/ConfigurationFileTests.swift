@@ -32,7 +32,10 @@ struct ConfigurationFileTests {
     let tool = try JSONDecoder().decode(Tool.self, from: Data(M2FPCommand._dumpHelp().utf8))
     let commands = (tool.command.subcommands ?? []).filter { configurable.contains($0.commandName) }
     let naming = commands.flatMap { $0.arguments ?? [] }.filter { argument in
-      ["file", "dir", "path"].contains { (argument.valueName ?? "").contains($0) }
+      // Where nothing is declared the option's own name stands for its value.
+      let isDeclared = !(argument.names ?? []).contains { $0.name == argument.valueName }
+      return isDeclared
+        && ["file", "dir", "path"].contains { (argument.valueName ?? "").contains($0) }
     }
     let options = Set(naming.compactMap { $0.names?.first { $0.kind == "long" }?.name })
       .subtracting(["config"])

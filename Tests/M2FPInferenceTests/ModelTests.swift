@@ -188,11 +188,14 @@ struct ModelTests {
   // MARK: - Archives that do more than compute
 
   /// Makes an archive whose contract is that of a fixture and whose network is what a script says: it
-  /// defines `Network`, a module. It may write the file `written` in the folder.
+  /// defines `Network`, a module. What it calls `FOLDER/written` is a file in the folder.
   private func archive(_ network: String) async throws -> (TemporaryFolder, FilePath) {
     let folder = try TemporaryFolder()
     // TorchScript is compiled from a file.
-    try folder.write("network.py", ("import torch\nfrom typing import Tuple\n" + network).utf8)
+    try folder.write(
+      "network.py",
+      ("import torch\nfrom typing import Tuple\n" + network.replacing("FOLDER", with: folder.path))
+        .utf8)
     let script = """
       import os, sys, zipfile, torch
       folder, fixture = sys.argv[1:]
@@ -225,7 +228,7 @@ struct ModelTests {
       class Network(torch.nn.Module):
           def __init__(self):
               super().__init__()
-              self.file = "written"
+              self.file = "FOLDER/written"
           @torch.jit.export
           def __getstate__(self) -> Tuple[str, bool]:
               return (self.file, self.training)
@@ -245,7 +248,7 @@ struct ModelTests {
       """
       def helper(x):
           if x.size(0) > 5:
-              torch.save(x, "written")
+              torch.save(x, "FOLDER/written")
           return x
       class Inner(torch.nn.Module):
           def forward(self, x):

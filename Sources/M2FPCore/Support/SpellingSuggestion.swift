@@ -11,7 +11,7 @@ public enum SpellingSuggestion {
     let ranked = candidates.compactMap { candidate -> (String, cost: Int, edits: Int)? in
       let letters = ClassNames.letters(candidate)
       let edits = distance(Array(typed), Array(letters))
-      // Whoever wrote less or more of a name than there is meant that one: --output is --out.
+      // Whoever wrote less or more of a name than there is meant that one: "output" is "out".
       if min(typed.count, letters.count) >= 3 {
         if letters.hasPrefix(typed) { return (candidate, min(1, edits), 0) }
         if typed.hasPrefix(letters) { return (candidate, min(2, edits), 0) }

@@ -23,7 +23,8 @@ PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
 RECIPE_PACKAGES := cron parallel python3-venv shellcheck systemd
 
-# Which commit this is, for `m2fp --version`. Written only where it changes, which compiles one file.
+# Which commit this is, for `m2fp --version`. Written only where it changes, which compiles one file;
+# that is touched, as the compiler cannot have noted a header that was not there yet.
 COMMIT ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
 COMMIT_HEADER := Sources/CBuildInfo/commit.h
 VERSION := $(shell sed -n 's/.*static let current = "\(.*\)"/\1/p' Sources/M2FPCommands/Version.swift)
@@ -179,7 +180,7 @@ bench: setup-test
 
 $(COMMIT_HEADER): FORCE
 	@echo '#define M2FP_COMMIT "$(COMMIT)"' | cmp --silent - $@ || \
-	  echo '#define M2FP_COMMIT "$(COMMIT)"' >$@
+	  { echo '#define M2FP_COMMIT "$(COMMIT)"' >$@; touch $(@D)/build_info.c; }
 
 FORCE:
 

@@ -6,9 +6,9 @@ import SystemPackage
 ///
 /// Each file is written to a temporary name in its own folder, synced, and renamed only when all are
 /// complete. A temporary file is locked as long as its writer lives, which is how a later run tells
-/// leftovers of a killed one (``removeLeftovers(in:andFoldersEnding:)``). The first and the last file
-/// lie in `folder`, others there or below. As a temporary file in `folder` is the first to come and
-/// the last to go, a listing of `folder` alone shows whether there are leftovers anywhere below.
+/// leftovers of a killed one (``removeLeftovers(in:andFoldersEnding:)``). Files lie in `folder` and below.
+/// As a temporary file in `folder` is the first to come and the last to go, a listing of `folder` alone
+/// shows whether there are leftovers anywhere below.
 package struct AtomicFiles: ~Copyable {
   private struct Pending {
     let folder: OpenFolder
@@ -25,6 +25,8 @@ package struct AtomicFiles: ~Copyable {
   private let rule: LinkRule
   private let access: FileAccess
   private var pending: [Pending] = []
+  /// An empty temporary file in the set's folder, as long as there may be others below it alone.
+  private var mark: (name: FilePath.Component, descriptor: FileDescriptor)?
 
   /// - Parameters:
   ///   - folder: Where the first and the last file go; made with the first.
@@ -47,6 +49,10 @@ package struct AtomicFiles: ~Copyable {
     for file in pending {
       file.folder.remove(file.temporary)
       try? file.descriptor.close()
+    }
+    if let mark {
+      root.remove(mark.name)
+      try? mark.descriptor.close()
     }
   }
 
@@ -79,6 +85,10 @@ package struct AtomicFiles: ~Copyable {
     let root = try openRoot()
     let folder: OpenFolder
     let below = name.removingLastComponent()
+    if pending.isEmpty, mark == nil, !below.isEmpty {
+      let (descriptor, name) = try Self.create(in: root, access: access)
+      mark = (name, descriptor)
+    }
     do throws(Errno) {
       if below.isEmpty {
         folder = root

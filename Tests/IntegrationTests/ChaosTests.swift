@@ -152,12 +152,14 @@ import Testing
     for _ in 0..<rounds {
       try startAnew()
       let run = try start(arguments)
-      try await Task.sleep(for: undisturbed * Double.random(in: 0.1...1, using: &random))
+      try await Task.sleep(for: undisturbed * Double.random(in: 0.1...0.7, using: &random))
       run.process.send(SIGKILL)
       if try await run.finish().signal == SIGKILL { kills += 1 }
       for (name, map) in edited { #expect(try folder.read("out/" + name) == map) }
       #expect(try await self.run(arguments).code == 0)
-      #expect(try folder.tree("out") == reference)
+      let tree = try folder.tree("out")
+      let differing = Set(tree.keys).union(reference.keys).filter { tree[$0] != reference[$0] }
+      #expect(differing.isEmpty, "\(differing.sorted())")
     }
     print(
       "chaos (seed \(seed)): \(kills) kills of runs that render; \(edited.count) edited maps kept")

@@ -122,10 +122,10 @@ struct RunControlTests: CLIFixture {
 
   @Test func issue17TimeSpentStoppedDoesNotCount() async throws {
     for number in 0..<40 { try addPhoto(number: number, width: 300, height: 200) }
-    let run = try startParse("in", "--timeout", "2", "--jobs", "1", "--json")
+    let run = try startParse("in", "--timeout", "10", "--jobs", "1", "--json")
     try await run.process.wait { !run.lines.isEmpty }
     run.process.send(SIGSTOP)
-    try await Task.sleep(for: .seconds(4))
+    try await Task.sleep(for: .seconds(13))
     run.process.send(SIGCONT)
     let result = try await run.finish()
     #expect(result.code == 0 && result.summary?.failed == 0, "\(result.error)")

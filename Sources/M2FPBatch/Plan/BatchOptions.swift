@@ -25,6 +25,8 @@ public struct BatchOptions: Sendable {
   public var maxErrors: Int?
   /// How long one file may take before it is declared failed; nil for any time.
   public var timeout: Duration?
+  /// How much longer the network may take to be loaded, which is done in the first file's time.
+  var loadingAllowance = Duration.seconds(60)
   public var plan = ThreadPlan.single
   /// The version that sidecars name.
   public var version = ""

@@ -127,8 +127,9 @@ final class StagePipeline: Sendable {
       if cancellation.isCancelled { continue }
       let needsNetwork = next.value.needsNetwork
       if worker == nil, needsNetwork, let parser = processor.parser {
-        // Loading counts as the file's time: nobody knows how long a stranger's archive takes.
-        switch watchdog.watch(next.file, { makeWorker(parser) }) {
+        // Loading is watched, too: nobody knows how long a stranger's archive takes.
+        let allowance = processor.options.loadingAllowance.nanoseconds
+        switch watchdog.watch(next.file, allowance: allowance, { makeWorker(parser) }) {
         case .success(let made)?: worker = made
         case .failure(let failure)?: cancellation.cancel(.failure(failure))
         case nil: return false

@@ -59,6 +59,8 @@ final class Watchdog: Sendable {
   private struct State {
     var file: FileJob?
     var since: UInt64 = 0
+    /// Nanoseconds that do not count.
+    var allowance: UInt64 = 0
     var isExpired = false
   }
 
@@ -71,13 +73,20 @@ final class Watchdog: Sendable {
 
   /// Works on `file`.
   ///
+  /// - Parameters:
+  ///   - file: The file.
+  ///   - allowance: Nanoseconds of this that do not count as its time.
+  ///   - body: The work.
   /// - Returns: What `body` returned; nil if the thread was abandoned meanwhile and must end without
   ///   a word.
-  func watch<Result>(_ file: FileJob, _ body: () -> Result) -> Result? {
-    state.withLock { $0 = State(file: file, since: clock.now) }
+  func watch<Result>(
+    _ file: FileJob, allowance: UInt64 = 0, _ body: () -> Result
+  ) -> Result? {
+    state.withLock { $0 = State(file: file, since: clock.now, allowance: allowance) }
     let result = body()
     let hasExpired = state.withLock { state in
-      file.add(clock.now - state.since)
+      let spent = clock.now - state.since
+      file.add(spent - min(spent, allowance))
       state.file = nil
       return state.isExpired
     }
@@ -90,7 +99,9 @@ final class Watchdog: Sendable {
   func expire(after limit: UInt64) -> FileJob? {
     state.withLock { state in
       guard !state.isExpired, let file = state.file else { return nil }
-      guard file.nanoseconds + (clock.now - state.since) > limit else { return nil }
+      guard file.nanoseconds + (clock.now - state.since) > limit + state.allowance else {
+        return nil
+      }
       state.isExpired = true
       return file
     }

@@ -110,7 +110,9 @@ struct ConfigCommand: ExplainedCommand {
         guard let value = option.defaultValue else {
           return ("# \(option.name) =", option.statedDefault.map { "default: \($0)" } ?? "not set")
         }
-        return ("\(option.name) = \(option.isFlag ? value : quoted(value))", "default")
+        // A file that is merely found may not set these: what this prints may become one.
+        let mark = ConfigurationFile.notFromFoundFile.contains(option.name) ? "# " : ""
+        return ("\(mark)\(option.name) = \(option.isFlag ? value : quoted(value))", "default")
       }
     }
 

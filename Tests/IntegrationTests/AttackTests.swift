@@ -195,13 +195,13 @@ struct AttackTests: CLIFixture {
         "--reuid=65534", "--regid=65534", "--clear-groups", "flock", "-F", "shared", "sleep", "120",
       ],
       in: folder.path)
-    defer { locker.send(SIGTERM) }
+    defer { locker.send(SIGKILL) }
     try await Task.sleep(for: .milliseconds(300))
     let start = ContinuousClock.now
     let result = try await parse("shared")
     #expect(result.code == 3 && ContinuousClock.now - start < .seconds(100))
     #expect(result.error.contains("holds a lock on the folder"), "\(result.error)")
-    locker.send(SIGTERM)
+    locker.send(SIGKILL)
     _ = try await locker.finish()
   }
 

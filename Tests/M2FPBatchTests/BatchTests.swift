@@ -88,12 +88,12 @@ struct BatchTests: BatchFixture {
   }
 
   /// An archive of a stranger, or on a disk that hangs.
-  @Test(.timeLimit(.minutes(1))) func issue17LoadingTheNetworkIsUnderTheTimeLimit() async throws {
+  @Test(.timeLimit(.minutes(3))) func issue17LoadingTheNetworkIsUnderTheTimeLimit() async throws {
     for index in 0..<3 { try addImage("\(index).png") }
     let counter = Counter()
     let hang = DispatchSemaphore(value: 0)
     var options = options(jobs: 1)
-    options.timeout = .seconds(2)
+    options.timeout = .seconds(8)
     options.loadingAllowance = .zero
     let (summary, outcomes) = try await run(options) { () throws(RunFailure) in
       if counter.increment() == 1 { hang.wait() }
@@ -277,7 +277,7 @@ struct BatchTests: BatchFixture {
     #expect(try await run().summary.parsed == summary.remaining)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aNetworkThatHangsFailsItsFilesAndHoldsUpNothingElse()
+  @Test(.timeLimit(.minutes(3))) func aNetworkThatHangsFailsItsFilesAndHoldsUpNothingElse()
     async throws
   {
     for index in 0..<12 { try addImage("\(index).png") }
@@ -285,7 +285,7 @@ struct BatchTests: BatchFixture {
     let hang = DispatchSemaphore(value: 0)
     var options = options(jobs: 2)
     // Far beyond what an image takes on a busy machine, or under ThreadSanitizer.
-    options.timeout = .milliseconds(2500)
+    options.timeout = .seconds(8)
     let (summary, outcomes) = try await run(options) { () throws(RunFailure) in
       FakeSession { if counter.increment() % 4 == 0 { hang.wait() } }
     }
@@ -295,7 +295,7 @@ struct BatchTests: BatchFixture {
     for outcome in outcomes {
       if case .failed(let failure) = outcome.result {
         #expect(failure.code == .timeout && failure.stage == .infer)
-        #expect(failure.message.contains("2.5 s"))
+        #expect(failure.message.contains("within 8 s"))
       }
     }
     // Let go, the threads end without a word and without an output.

@@ -83,7 +83,7 @@ struct ResultCacheTests: BatchFixture {
     let counter = Counter()
     let hang = DispatchSemaphore(value: 0)
     var options = try cached()
-    options.timeout = .seconds(5)
+    options.timeout = .seconds(8)
     let (summary, _) = try await run(options) { () throws(RunFailure) in
       FakeSession { if counter.increment() == 1 { hang.wait() } }
     }

@@ -36,15 +36,15 @@ bare() {
 
 prepare() {
   mount -t proc proc "$root/proc"
-  mkdir -p "$root/work/photos" "$root/work/home"
+  mkdir -p "$root/srv/photos" "$root/srv/home"
   cp Examples/eileen-collins.png Examples/grace-hopper.jpg Examples/two-portraits.jpg \
-    "$root/work/photos"
-  chown -R 1000:1000 "$root/work"
+    "$root/srv/photos"
+  chown -R 1000:1000 "$root/srv"
 }
 
 as_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
 as_user() {
-  chroot --userspec 1000:1000 "$root" env -i PATH="${bin:+$bin:}/usr/bin:/bin" HOME=/work/home LC_ALL=C "$@"
+  chroot --userspec 1000:1000 "$root" env -i PATH="${bin:+$bin:}/usr/bin:/bin" HOME=/srv/home LC_ALL=C "$@"
 }
 # expect CODE COMMAND…
 expect() {
@@ -63,25 +63,25 @@ works() {
   as_user m2fp --version
   expect 0 m2fp doctor
   grep -E 'libtorch|BLAS|self-test' "$scratch/output"
-  expect 0 m2fp parse /work/photos --out /work/parsed --overlay --persons --sheet /work/sheet.html
+  expect 0 m2fp parse /srv/photos --out /srv/parsed --overlay --persons --sheet /srv/sheet.html
   tail -n 3 "$scratch/output"
   for name in eileen-collins grace-hopper two-portraits; do
     for file in .m2fp.png .m2fp.json .m2fp.persons.png .m2fp.overlay.jpg /face.png; do
-      test -s "$root/work/parsed/$name${file/#\//.m2fp/}" || fail "no $name$file"
+      test -s "$root/srv/parsed/$name${file/#\//.m2fp/}" || fail "no $name$file"
     done
   done
-  expect 0 m2fp parse /work/photos --out /work/parsed
+  expect 0 m2fp parse /srv/photos --out /srv/parsed
   grep -q '3 already current' "$scratch/output" || fail "parsed again: $(cat "$scratch/output")"
   # The exit codes that the manual lists.
-  echo 'no photo' >"$root/work/photos/broken.jpg"
-  expect 3 m2fp parse /work/photos --out /work/parsed
-  rm "$root/work/photos/broken.jpg"
-  expect 64 m2fp parse /work/photos --no-such-option
-  expect 65 m2fp parse /work/photos --model /work/photos/grace-hopper.jpg
-  expect 66 m2fp parse /work/nothing
-  expect 69 m2fp parse /work/photos --model nobody
-  expect 73 m2fp parse /work/photos --out /proc/m2fp
-  expect 0 m2fp compare /work/parsed /work/parsed --least 100
+  echo 'no photo' >"$root/srv/photos/broken.jpg"
+  expect 3 m2fp parse /srv/photos --out /srv/parsed
+  rm "$root/srv/photos/broken.jpg"
+  expect 64 m2fp parse /srv/photos --no-such-option
+  expect 65 m2fp parse /srv/photos --model /srv/photos/grace-hopper.jpg
+  expect 66 m2fp parse /srv/nothing
+  expect 69 m2fp parse /srv/photos --model nobody
+  expect 73 m2fp parse /srv/photos --out /proc/m2fp
+  expect 0 m2fp compare /srv/parsed /srv/parsed --least 100
 }
 
 # The manual, found and well-formed.
@@ -139,20 +139,20 @@ deb() {
 tarball() {
   say "tarball"
   bare tarball
-  local before bin=/work/home/.local/bin
+  local before bin=/srv/home/.local/bin
   before=$(size_of "$root")
-  cp "$dist"/m2fp-*-linux-x86_64.tar.xz "$dist/install.sh" "$root/work"
+  cp "$dist"/m2fp-*-linux-x86_64.tar.xz "$dist/install.sh" "$root/srv"
   # What unpacks it; most systems have that.
   as_root apt-get install --yes -qq --no-install-recommends xz-utils >/dev/null 2>&1
-  as_user sh -c 'cd /work && sh install.sh'
-  echo "$(du -m "$dist"/m2fp-*-linux-x86_64.tar.xz | cut -f1) MB; installed $(size_of "$root/work/home/.local") MB"
+  as_user sh -c 'cd /srv && sh install.sh'
+  echo "$(du -m "$dist"/m2fp-*-linux-x86_64.tar.xz | cut -f1) MB; installed $(size_of "$root/srv/home/.local") MB"
   works
   # Elsewhere it works, too.
-  mv "$root/work/home/.local" "$root/work/moved"
-  bin=/work/moved/bin
+  mv "$root/srv/home/.local" "$root/srv/moved"
+  bin=/srv/moved/bin
   expect 0 m2fp doctor
-  as_user /work/moved/lib/m2fp/uninstall
-  test -z "$(ls -A "$root/work/moved")" || fail "uninstall leaves $(find "$root/work/moved")"
+  as_user /srv/moved/lib/m2fp/uninstall
+  test -z "$(ls -A "$root/srv/moved")" || fail "uninstall leaves $(find "$root/srv/moved")"
 }
 
 image() {

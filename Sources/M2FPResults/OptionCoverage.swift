@@ -85,6 +85,18 @@ extension Sidecar.Options {
     }
   }
 
+  /// These options, for the class map alone.
+  var withoutOutputs: Sidecar.Options {
+    Sidecar.Options(
+      maxSide: maxSide, precision: precision, quality: quality, masks: [], palette: palette,
+      overlay: nil,
+      persons: persons.map {
+        Persons(
+          minScore: $0.minScore, minPixels: $0.minPixels, minShare: $0.minShare,
+          maxOverlap: $0.maxOverlap, map: false, masks: [])
+      }, cutout: nil, remap: remap)
+  }
+
   /// These options, with those that decide what is found as they are recorded.
   package func keepingNetwork(of recorded: Sidecar.Options) -> Sidecar.Options {
     Sidecar.Options(

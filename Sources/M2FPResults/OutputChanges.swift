@@ -16,7 +16,6 @@ package struct OutputChanges: Sendable {
   package let kept: [Sidecar.Output]
   /// The options of all that is there afterwards.
   package let options: Sidecar.Options
-
   private let names: OutputNames
   private let slugs: [String]
 
@@ -79,6 +78,14 @@ package struct OutputChanges: Sendable {
     options = Self.options(
       request, previous: previous, found: shown.found, slugs: slugs,
       there: Set(made).union(kept.map(\.kind)))
+  }
+
+  /// What the sidecar of before can still say while the others are replaced: the outputs that stay.
+  package func meanwhile(_ previous: Sidecar) -> Sidecar {
+    previous.with(
+      options: Self.options(
+        previous.options.withoutOutputs, previous: previous, found: previous.found, slugs: slugs,
+        there: Set(kept.compactMap { names.kind(of: $0.path) })), outputs: kept)
   }
 
   /// The outputs that the sidecar lists, in the order of ``ResultEncoder/kinds(of:)``.

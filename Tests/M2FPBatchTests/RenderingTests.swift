@@ -326,6 +326,34 @@ struct RenderingTests: BatchFixture {
     #expect(try render(everything()).0.failed == 1, "of another photo")
   }
 
+  /// A run that is killed while it replaces some outputs costs none of the others.
+  @Test func whatStaysIsPromisedWhileTheRestIsReplaced() throws {
+    var options = options()
+    options.parsing.outputs.overlay = OverlayStyle()
+    try run(options)
+    let whole = try folder.tree()
+    let sidecar = try sidecar()
+    try folder.remove("a.m2fp/class-13.png")
+    let plain = self.options().parsing
+    let names = planned().outputs
+    let stored = try RestoredResult(names, in: .remapped(nil))
+    let changes = OutputChanges(
+      names, wanted: [.labelMap, .mask("class-13")],
+      request: Sidecar.Options(
+        plain, encoder: ResultEncoder(plain.outputs, classes: contract.classes)),
+      shown: OutputChanges.Shown(
+        labels: stored.labels, found: sidecar.found, input: sidecar.input.sha256),
+      previous: sidecar, remakesAll: false)
+    #expect(changes.made == [.mask("class-13")])
+    let meanwhile = changes.meanwhile(sidecar)
+    #expect(meanwhile.outputs.map(\.path) == ["a.m2fp.png", "a.m2fp.overlay.jpg"])
+    #expect(meanwhile.options.overlay == sidecar.options.overlay)
+    #expect(!meanwhile.options.masks.contains("class-13"))
+    try folder.write("a.m2fp.json", meanwhile.encoded())
+    #expect(try run(session: Self.none).summary.rendered == 1)
+    #expect(try folder.tree() == whole)
+  }
+
   /// What a run that is killed between two renames leaves is made whole by the next.
   @Test func aSidecarThatPromisesLittleIsCompletedWithoutTheNetwork() throws {
     try run(everything())

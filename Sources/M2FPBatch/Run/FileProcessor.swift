@@ -453,7 +453,7 @@ struct FileProcessor: Sendable {
     guard let model else { preconditionFailure("what was parsed has a model") }
     let names = file.outputs
     let previous = Sidecar.read(of: names)
-    let (encoded, sidecar, own) = try times.measure(.encode) { () throws(FileFailure) in
+    let (encoded, sidecar) = try times.measure(.encode) { () throws(FileFailure) in
       let labels = Sidecar.Labels(names: encoder.classes, sha256: found.result.labels.digest)
       let summary = ResultSummary(found.result, classes: encoder.classes, masks: true)
       let encoded = try encoder.encode(of: found.result, photo: found.photo)
@@ -467,17 +467,12 @@ struct FileProcessor: Sendable {
         width: found.source.width, height: found.source.height)
       let sizes = Dictionary(
         encoded.map { ($0.kind, $0.file.count) }, uniquingKeysWith: { $1 })
-      func sidecar(_ recorded: Sidecar.Options, _ outputs: [Sidecar.Output]) -> Sidecar {
-        Sidecar(
-          version: options.version, source: source, model: model, options: recorded, labels: labels,
-          found: summary,
-          raw: found.unmapped.map { Sidecar.Raw($0, names: parser?.contract.classes ?? []) },
-          outputs: outputs)
-      }
-      let own = encoded.map { Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count) }
-      return (
-        encoded, sidecar(changes.options, changes.outputs(sizes: sizes)), sidecar(request, own)
-      )
+      let sidecar = Sidecar(
+        version: options.version, source: source, model: model, options: changes.options,
+        labels: labels, found: summary,
+        raw: found.unmapped.map { Sidecar.Raw($0, names: parser?.contract.classes ?? []) },
+        outputs: changes.outputs(sizes: sizes))
+      return (encoded, sidecar)
     }
     let removed = try times.measure(.write) { () throws(FileFailure) in
       let removed = try store(
@@ -488,7 +483,13 @@ struct FileProcessor: Sendable {
       }
       if let cacheKey = photo.cacheKey {
         options.cache?.store(
-          cacheKey.key, sidecar: own, stem: names.stem, access: photo.access,
+          cacheKey.key,
+          // Without what happens to lie beside this copy of the photo.
+          sidecar: sidecar.with(
+            options: request,
+            outputs: encoded.map {
+              Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count)
+            }), stem: names.stem, access: photo.access,
           warnings: found.warnings,
           outputs: encoded.map { output in
             { memory in output.file.withUnsafeBytes { memory.copyMemory(from: $0) } }
@@ -511,44 +512,19 @@ struct FileProcessor: Sendable {
       version: options.version,
       sizes: Dictionary(encoded.map { ($0.kind, $0.file.count) }, uniquingKeysWith: { $1 }))
     let removed = try times.measure(.write) { () throws(FileFailure) in
-      let previous = restored.stored.sidecar
-      if !restored.changes.made.contains(.labelMap) {
-        // The map stays, and with it what proves it: the sidecar is replaced, never missing. First by
-        // one that promises only what stays whole, in case that the run is killed from here on.
-        var little = AtomicFiles(
-          in: names.folder, following: names.rule, access: restored.access)
-        try little.write(promisingLittle(restored, names), to: names.sidecar)
-        try little.sync()
-        try little.commit(syncing: false)
-        if !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
-      }
-      return try store(
-        sidecar, names: names, restored.access, modified: restored.modified, previous: previous,
-        keepsMap: !restored.changes.made.contains(.labelMap), cancellation
+      let keepsMap = !restored.changes.made.contains(.labelMap)
+      let removed = try store(
+        sidecar, names: names, restored.access, modified: restored.modified,
+        previous: restored.stored.sidecar,
+        meanwhile: keepsMap ? restored.changes.meanwhile(restored.stored.sidecar) : nil,
+        cancellation
       ) { (files) throws(FileFailure) in
         try write(encoded, names: names, modified: restored.modified, into: &files)
       }
+      if keepsMap, !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
+      return removed
     }
     return (restored.stored.isEdited ? .edited(sidecar) : .rendered(sidecar), removed)
-  }
-
-  /// The text of the sidecar that was there, with the class map as its only output.
-  private func promisingLittle(
-    _ restored: Restored, _ names: OutputNames
-  ) throws(FileFailure) -> Data {
-    let old = restored.stored.sidecar
-    let recorded = old.options
-    let little = Sidecar.Options(
-      maxSide: recorded.maxSide, precision: recorded.precision, quality: recorded.quality,
-      masks: [],
-      palette: recorded.palette, overlay: nil,
-      persons: recorded.persons.map {
-        Sidecar.Options.Persons(
-          minScore: $0.minScore, minPixels: $0.minPixels, minShare: $0.minShare,
-          maxOverlap: $0.maxOverlap, map: false, masks: [])
-      }, cutout: nil, remap: recorded.remap)
-    return try Self.text(
-      old.with(options: little, outputs: old.outputs.filter { $0.path == names.map }))
   }
 
   private static func text(_ sidecar: Sidecar) throws(FileFailure) -> Data {
@@ -628,10 +604,13 @@ struct FileProcessor: Sendable {
 
   /// Writes the outputs that `writeOutputs` gives, then the sidecar; removes what is stale.
   ///
+  /// While outputs are replaced and the class map stays, `meanwhile` is the sidecar: what proves the map,
+  /// and what stays with it, is never missing. Without it the map is replaced.
+  ///
   /// - Returns: What was removed.
   private func store(
     _ sidecar: Sidecar, names: OutputNames, _ access: FileAccess, modified: timespec,
-    previous: Sidecar?, keepsMap: Bool = false, _ cancellation: Cancellation,
+    previous: Sidecar?, meanwhile: Sidecar? = nil, _ cancellation: Cancellation,
     writeOutputs: (inout AtomicFiles) throws(FileFailure) -> Void
   ) throws(FileFailure) -> [FilePath] {
     var files = AtomicFiles(in: names.folder, following: names.rule, access: access)
@@ -643,7 +622,13 @@ struct FileProcessor: Sendable {
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
     try lock(folder, cancellation)
     defer { folder.unlock() }
-    if !keepsMap {
+    if let meanwhile {
+      // It promises only what stays whole, in case that the run is killed from here on.
+      var interim = AtomicFiles(in: names.folder, following: names.rule, access: access)
+      try interim.write(Self.text(meanwhile), to: names.sidecar)
+      try interim.sync()
+      try interim.commit(syncing: false)
+    } else {
       try checkUnedited(names, previous)
       // From here to the end there is no sidecar: killed in between, the file is parsed again.
       if let sidecar = names.sidecar.lastComponent { folder.remove(sidecar) }

@@ -130,21 +130,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   func run() throws {
-    let logger = messages.logger
-    // What is begun is finished, whether or not someone still reads what is printed.
-    signal(SIGPIPE, SIG_IGN)
-    try Console.exiting(logger) {
-      guard let path = messages.metrics, !usual.dryRun else {
-        return try parse(logger, metrics: nil)
-      }
-      let metrics = try RunMetrics(path)
-      try metrics.record(logger) {
-        try Console.exiting(logger) { try parse(logger, metrics: metrics) }
-      }
-    }
+    try messages.telling(ofDryRun: usual.dryRun, parse)
   }
 
-  private func parse(_ logger: Logger, metrics: RunMetrics?) throws {
+  private func parse(_ logger: Logger, _ metrics: RunMetrics?) throws {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
@@ -154,7 +143,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let classes = remap?.classes ?? contract.classes
     let colours = try PaletteOption.colours(
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
-    let maskClasses = try ClassList.indices(usual.masks, option: "--masks", classes: classes)
+    let outputs = try pictures.selection(
+      masks: usual.masks, persons: personOutputs, exports: exports, classes: classes,
+      palette: colours)
     let selected = try selection.selection()
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
@@ -176,16 +167,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.parsing.maxSide = maxSide
     options.parsing.precision = arithmetic.precision
     options.parsing.quality = quality
-    options.parsing.outputs.masks = maskClasses
-    options.parsing.outputs.palette = colours
+    options.parsing.outputs = outputs
     options.parsing.remap = remap
     options.parsing.refusesDamaged = strictImages
     options.parsing.persons = personOptions.rules(contract: contract)
-    options.parsing.outputs.personMap =
-      personOutputs.persons || pictures.needPersons || exports.needPersons
-    options.parsing.outputs.personMasks = try personOutputs.maskClasses(classes)
-    options.parsing.outputs.overlay = try pictures.overlayStyle()
-    options.parsing.outputs.cutout = try pictures.cutout(classes: classes)
     options.cache = usual.dryRun ? nil : try cacheOptions.open()
     options.force = usual.force
     options.overwriteEdited = overwriteEdited

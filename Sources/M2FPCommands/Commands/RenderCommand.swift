@@ -89,19 +89,10 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   func run() throws {
-    let logger = messages.logger
-    // What is begun is finished, whether or not someone still reads what is printed.
-    signal(SIGPIPE, SIG_IGN)
-    try Console.exiting(logger) {
-      guard let path = messages.metrics, !dryRun else { return try render(logger, metrics: nil) }
-      let metrics = try RunMetrics(path)
-      try metrics.record(logger) {
-        try Console.exiting(logger) { try render(logger, metrics: metrics) }
-      }
-    }
+    try messages.telling(ofDryRun: dryRun, render)
   }
 
-  private func render(_ logger: Logger, metrics: RunMetrics?) throws {
+  private func render(_ logger: Logger, _ metrics: RunMetrics?) throws {
     let cancellation = Cancellation(timeLimit: nil)
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
@@ -120,14 +111,8 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? first.palette)
 
     var options = BatchOptions()
-    options.parsing.outputs.masks = try ClassList.indices(
-      masks, option: "--masks", classes: classes)
-    options.parsing.outputs.palette = colours
-    options.parsing.outputs.personMap =
-      personOutputs.persons || pictures.needPersons || exports.needPersons
-    options.parsing.outputs.personMasks = try personOutputs.maskClasses(classes)
-    options.parsing.outputs.overlay = try pictures.overlayStyle()
-    options.parsing.outputs.cutout = try pictures.cutout(classes: classes)
+    options.parsing.outputs = try pictures.selection(
+      masks: masks, persons: personOutputs, exports: exports, classes: classes, palette: colours)
     options.parsing.remap = remap
     // What was parsed is within the limits that it was parsed with.
     options.parsing.limits = ImageLimits(maxPixels: 4_000_000_000)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Logging
 import SystemPackage
 
@@ -44,6 +45,25 @@ struct MessageOptions: ParsableArguments {
   }
 
   var logger: Logger { logFormat.logger(logLevel ?? (quiet ? .error : verbose ? .debug : .info)) }
+
+  /// Runs the body of a command, and writes the metrics of it where they are asked for.
+  ///
+  /// - Parameters:
+  ///   - isDryRun: Whether nothing is to be written.
+  ///   - body: The command; it is given what collects the metrics.
+  /// - Throws: `ExitCode` where not all is done and well.
+  func telling(ofDryRun isDryRun: Bool, _ body: (Logger, RunMetrics?) throws -> Void) throws {
+    let logger = logger
+    // What is begun is finished, whether or not someone still reads what is printed.
+    signal(SIGPIPE, SIG_IGN)
+    try Console.exiting(logger) {
+      guard let metrics, !isDryRun else { return try body(logger, nil) }
+      let collected = try RunMetrics(metrics)
+      try collected.record(logger) {
+        try Console.exiting(logger) { try body(logger, collected) }
+      }
+    }
+  }
 
   /// Who tells how a run over `total` files goes.
   func reporters(total: Int, logger: Logger) -> [any Reporter] {

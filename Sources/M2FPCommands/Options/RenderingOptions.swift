@@ -66,6 +66,30 @@ struct RenderingOptions: ParsableArguments {
     }
   }
 
+  /// All pictures that a command line asks for.
+  ///
+  /// - Parameters:
+  ///   - masks: What `--masks` says.
+  ///   - persons: What is written of persons.
+  ///   - exports: What is exported, and may tell persons apart.
+  ///   - classes: The names of the results' classes.
+  ///   - palette: Their colours.
+  /// - Returns: The pictures.
+  /// - Throws: `ValidationError` for a name that is none, and where there is no font to write names in.
+  func selection(
+    masks: String, persons: PersonOutputOptions, exports: ExportOptions, classes: [String],
+    palette: [RGB]
+  ) throws -> OutputSelection {
+    var selection = OutputSelection()
+    selection.palette = palette
+    selection.masks = try ClassList.indices(masks, option: "--masks", classes: classes)
+    selection.personMap = persons.persons || needPersons || exports.needPersons
+    selection.personMasks = try persons.maskClasses(classes)
+    selection.overlay = try overlayStyle()
+    selection.cutout = try cutout(classes: classes)
+    return selection
+  }
+
   /// How the overlay looks; nil for none.
   ///
   /// - Throws: `ValidationError` where there is no font to write names in.

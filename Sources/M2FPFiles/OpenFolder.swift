@@ -119,6 +119,15 @@ package final class OpenFolder: Sendable {
       })
   }
 
+  /// Takes from a file or folder what `access` does not give, links not followed.
+  package func restrict(_ name: FilePath.Component, to access: FileAccess) {
+    guard let status = status(of: name), FileAccess(like: status).exceeds(access),
+      let file = try? open(name, .readOnly)
+    else { return }
+    access.restrict(file)
+    try? file.close()
+  }
+
   /// Gives `name` a new name, in this folder or another, in place of what bears that.
   ///
   /// - Throws: `Errno`.

@@ -107,6 +107,24 @@ public struct OutputNames: Sendable, Equatable {
     return id
   }
 
+  /// Takes from outputs that are there, and from their folders, what the photo does not give: it may
+  /// have been made private since.
+  ///
+  /// - Parameters:
+  ///   - outputs: What a sidecar lists, which may have been forged.
+  ///   - folder: ``folder``.
+  ///   - access: Who may read and write the photo.
+  package func restrict(_ outputs: [Sidecar.Output], in folder: OpenFolder, to access: FileAccess) {
+    let paths = outputs.map(\.path).filter { kind(of: $0) != nil }
+    let folders = Set(paths.map { $0.removingLastComponent() }).union([masks])
+    for path in paths + folders where !path.isEmpty {
+      guard let name = path.lastComponent,
+        let parent = try? folder.folder(at: path.removingLastComponent(), making: false)
+      else { continue }
+      parent.restrict(name, to: access)
+    }
+  }
+
   package static let masksSuffix = ".m2fp"
 
   /// Whether a path without the stem is that of a picture that m2fp makes of some class or person.

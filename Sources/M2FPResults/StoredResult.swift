@@ -12,6 +12,8 @@ package struct StoredResult {
   package let labels: LabelMap
   /// The person of each pixel; all 0 where persons were not told apart.
   package let persons: LabelMap
+  /// Who may read the photo; where that is gone, the class map.
+  package let access: FileAccess
 
   /// Reads what a run has written.
   ///
@@ -22,6 +24,8 @@ package struct StoredResult {
     let (width, height) = (sidecar.input.width, sidecar.input.height)
     self.file = file
     self.sidecar = sidecar
+    access =
+      FileAccess(path: file.input.path) ?? FileAccess(path: names.mapPath) ?? .standard
     labels = try ClassMap.read(
       names.mapPath, following: names.rule, width: width, height: height)
     if let known = sidecar.labels, known.shown != labels.digest {

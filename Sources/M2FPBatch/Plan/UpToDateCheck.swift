@@ -18,6 +18,8 @@ public enum RebuildReason: Sendable, Equatable {
   /// The class map shows other labels than the outputs: a person has edited it, or taken that back.
   case changedMap
   case unreadableSidecar
+  /// Somebody may read the outputs who may not read the input.
+  case tooOpen
   case forced
 
   /// A stable name, for programs and people.
@@ -31,6 +33,7 @@ public enum RebuildReason: Sendable, Equatable {
     case .outputMissing: "output missing"
     case .changedMap: "changed map"
     case .unreadableSidecar: "unreadable sidecar"
+    case .tooOpen: "more open than the photo"
     case .forced: "forced"
     }
   }
@@ -144,6 +147,9 @@ struct UpToDateCheck: Sendable {
       && FileStamp(path: names.folder.appending(output.path.components))?.size != output.size
     {
       return isWhole ? .render(.outputMissing) : .stale(.outputMissing)
+    }
+    if let access = FileAccess(path: file.input.path), contents.access.exceeds(access) {
+      return isWhole ? .render(.tooOpen) : .stale(.tooOpen)
     }
     return input.map { $0.modified == contents.stamp.modified } ?? true && map == .untouched
       ? .current : .touched(sha256: header.inputDigest)

@@ -160,6 +160,7 @@ struct FileProcessor: Sendable {
       if checked.status == .edited || !checked.status.mayNeedNetwork {
         if let restored = try restore(file, times: &times) {
           if let sidecar = unchanged(restored) {
+            restrict(file.outputs, restored)
             touch(file.outputs, restored)
             return done(restored.stored.isEdited ? .edited(sidecar) : .current)
           }
@@ -180,7 +181,7 @@ struct FileProcessor: Sendable {
       if let cache = options.cache {
         let key = ResultCache.key(input: digest, model: model, options: request)
         var damage: [String] = []
-        switch options.force ? .miss : cache.fetch(key) {
+        switch options.force ? .miss : cache.fetch(key, for: contents.access) {
         case .hit(let entry):
           warnings = entry.warnings
           let (sidecar, removed) = try times.measure(.write) { () throws(FileFailure) in
@@ -546,6 +547,16 @@ struct FileProcessor: Sendable {
     touch(names.sidecarPath, restored.modified)
   }
 
+  /// Takes from results that stay as they are what the photo does not give; from the sidecar last, by
+  /// which it is seen that this is to be done.
+  private func restrict(_ names: OutputNames, _ restored: Restored) {
+    guard let folder = try? OpenFolder(names.folder, following: names.rule),
+      let sidecar = names.sidecar.lastComponent
+    else { return }
+    names.restrict(restored.stored.sidecar.outputs, in: folder, to: restored.access)
+    folder.restrict(sidecar, to: restored.access)
+  }
+
   private func outcome(
     _ file: PlannedFile, _ result: Outcome.Result, _ times: StageTimes, warnings: [String] = [],
     removed: [FilePath] = []
@@ -637,6 +648,7 @@ struct FileProcessor: Sendable {
       names, in: folder, previous: previous, slugs: slugs,
       keeping: Set(sidecar.outputs.map(\.path))
     ).remove()
+    names.restrict(sidecar.outputs, in: folder, to: access)
     try files.commit()
     return removed
   }

@@ -56,7 +56,8 @@ public final class ParserWorker {
     times.add(seconds, to: .merge)
     let remapped = parser.options.remap.map { result.remapped(by: $0) }
     return ParsedPhoto(
-      source: decoded.source, warnings: decoded.warnings, result: remapped ?? result,
+      source: decoded.source, warnings: decoded.warnings + result.warnings,
+      result: remapped ?? result,
       unmapped: remapped == nil ? nil : result, photo: decoded.original, times: times,
       encoder: parser.encoder)
   }

@@ -286,12 +286,15 @@ public struct Sidecar: Sendable, Equatable, Codable {
   public let humans: [Instance]
   /// None in version 2 unless persons were asked for.
   public let persons: [Person]?
+  /// The most persons that can be told apart, where so many were found; none elsewhere.
+  public let personLimit: Int?
   public private(set) var outputs: [Output]
 
   /// Sorted by name, as they are written: all that ``SidecarHeader`` reads comes before the parts.
   enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
     case m2fp, input, model, options, labels, raw, classes, parts, humans, persons, outputs
+    case personLimit = "person_limit"
   }
 
   /// Describes a result.
@@ -320,6 +323,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
     parts = found.parts
     humans = found.humans
     persons = found.persons
+    personLimit = found.personLimit
     self.outputs = outputs
   }
 
@@ -357,12 +361,14 @@ public struct Sidecar: Sendable, Equatable, Codable {
     parts = other.parts
     humans = other.humans
     persons = other.persons
+    personLimit = other.personLimit
     self.outputs = outputs
   }
 
   /// What was found, as the outputs show it.
   package var found: ResultSummary {
-    ResultSummary(classes: classes, parts: parts, humans: humans, persons: persons)
+    ResultSummary(
+      classes: classes, parts: parts, humans: humans, persons: persons, personLimit: personLimit)
   }
 
   /// The file's text.
@@ -423,6 +429,7 @@ extension Sidecar {
     parts = try values.decode([Instance].self, forKey: .parts)
     humans = try values.decode([Instance].self, forKey: .humans)
     persons = try values.decodeIfPresent([Person].self, forKey: .persons)
+    personLimit = try values.decodeIfPresent(Int.self, forKey: .personLimit)
     outputs = try values.decode([Output].self, forKey: .outputs)
     guard isPossible else {
       throw DecodingError.dataCorrupted(

@@ -283,6 +283,44 @@ struct BatchTests: BatchFixture {
     #expect(try folder.tree().keys.sorted() == ["a.png"])
   }
 
+  /// By the model's limit, by as many queries as there are (all but the face's), and by the best pairs,
+  /// of which one is the face's; told by every run that makes something of the result.
+  @Test(arguments: [(4, 4, 4), (5, 4, nil), (nil, 4, nil), (nil, 10, 9)] as [(Int?, Int, Int?)])
+  func issue17AsManyPersonsAsTheModelCanTellApartAreToldOf(
+    _ most: Int?, _ there: Int, _ limit: Int?
+  ) throws {
+    let cacheFolder = try TemporaryFolder()
+    let warnings =
+      limit.map { ["as many persons as the model can tell apart (\($0)): there may be more"] } ?? []
+    func outcome(_ change: (inout BatchOptions) -> Void = { _ in }) throws -> Outcome {
+      var options = options()
+      options.cache = try ResultCache(cacheFolder.filePath, limit: .max)
+      change(&options)
+      let (_, outcomes) = try run(options, maxPersons: most) { () throws(RunFailure) in
+        FakeSession(humans: there)
+      }
+      return try #require(outcomes.last)
+    }
+    try addImage("a.png", width: 128, height: 64)
+    let parsed = try outcome()
+    #expect(parsed.warnings == warnings)
+    let sidecar = try #require(Sidecar.read(folder.filePath("a.m2fp.json")))
+    #expect(sidecar.personLimit == limit && sidecar.humans.count == min(there, 9))
+    let rendered = try outcome { $0.parsing.outputs.personMap = true }
+    guard case .rendered(let sidecar) = rendered.result else {
+      Issue.record("not rendered")
+      return
+    }
+    #expect(rendered.warnings == warnings && sidecar.personLimit == limit)
+    try folder.write("b.png", folder.read("a.png"))
+    let cached = try outcome()
+    guard case .cached = cached.result else {
+      Issue.record("not out of the cache")
+      return
+    }
+    #expect(cached.warnings == warnings)
+  }
+
   @Test func aSessionThatCannotBeMadeEndsTheRun() throws {
     for index in 0..<50 { try addImage("\(index).png") }
     let (summary, _) = try run { () throws(RunFailure) in

@@ -53,10 +53,10 @@ struct FileProcessor: Sendable {
       case restored(Restored)
     }
 
-    /// All that there is to say about the file.
+    /// All that there is to say about the file so far.
     var notes: [String] {
       switch content {
-      case .photo(let photo): photo.decoded.warnings + (photo.cacheKey?.damage ?? [])
+      case .photo(let photo): photo.decoded.warnings + photo.damage
       case .restored(let restored): restored.warnings
       }
     }
@@ -75,6 +75,9 @@ struct FileProcessor: Sendable {
     let decoded: DecodedPhoto
     /// Where the result goes in the cache, if there is one.
     let cacheKey: CacheKey?
+
+    /// What there is to say about the cache.
+    var damage: [String] { cacheKey?.damage ?? [] }
   }
 
   /// A key of the cache, held until the result is there.
@@ -116,6 +119,14 @@ struct FileProcessor: Sendable {
     enum Content: Sendable {
       case parsed(ParsedPhoto, Photo)
       case restored(Restored)
+    }
+
+    /// All that there is to say about the file.
+    var notes: [String] {
+      switch content {
+      case .parsed(let found, let photo): found.warnings + photo.damage
+      case .restored(let restored): restored.warnings
+      }
     }
   }
 
@@ -287,7 +298,8 @@ struct FileProcessor: Sendable {
       (photo, warnings) = (decoded.image, decoded.warnings)
     }
     return Restored(
-      stored: stored, found: found, changes: changes, photo: photo, warnings: warnings,
+      stored: stored, found: found, changes: changes, photo: photo,
+      warnings: warnings + stored.result.warnings,
       modified: input?.modified ?? written,
       access: contents?.access ?? FileAccess(path: file.input.path)
         ?? FileAccess(path: names.mapPath) ?? .standard)
@@ -441,9 +453,9 @@ struct FileProcessor: Sendable {
         case .restored(let restored):
           try write(restored, file: file, times: &times, cancellation)
         }
-      return outcome(file, result, times, warnings: parsed.loaded.notes, removed: removed)
+      return outcome(file, result, times, warnings: parsed.notes, removed: removed)
     } catch {
-      return outcome(file, .failed(error), times, warnings: parsed.loaded.notes)
+      return outcome(file, .failed(error), times, warnings: parsed.notes)
     }
   }
 

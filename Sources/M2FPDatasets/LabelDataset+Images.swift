@@ -109,7 +109,10 @@ extension LabelDataset {
     guard map.width == labels.width, map.height == labels.height else {
       throw LabelFileError(path: path, reason: "is not of the size of \(files.labels)")
     }
-    // Neither exceeds 255: both are maps of 8 bits.
+    for (map, file) in [(map, path), (labels, files.labels)]
+    where map.values.contains(where: { $0 > 255 }) {
+      throw LabelFileError(path: file, reason: "is not a map of 8 bits, as m2fp writes them")
+    }
     func partID(_ person: Int, _ label: Int) -> Int { person << 8 | label }
     let parts = IndexMap(
       width: map.width, height: map.height,

@@ -1,0 +1,111 @@
+import Foundation
+import M2FP
+import M2FPCore
+import M2FPFiles
+import M2FPImageIO
+import M2FPResults
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import M2FPBatch
+
+/// Sidecars, and those in the cache, that somebody has forged.
+struct SidecarTests: BatchFixture {
+  let folder: TemporaryFolder
+  private let cacheFolder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    cacheFolder = try TemporaryFolder()
+    try addImage("a.png")
+  }
+
+  private func everything() throws -> BatchOptions {
+    var options = options()
+    options.parsing.outputs.personMap = true
+    options.parsing.outputs.personMasks = [13]
+    options.parsing.outputs.cutout = .init(classes: [13], perPerson: true)
+    return options
+  }
+
+  private func cached() throws -> BatchOptions {
+    var options = try everything()
+    options.cache = try ResultCache(cacheFolder.filePath, limit: .max)
+    return options
+  }
+
+  /// Every whole number of a sidecar.
+  private static let numbers = [
+    "format_version", "input.size", "input.width", "input.height", "input.orientation",
+    "options.max_side", "options.persons.min_pixels", "options.persons.min_share",
+    "options.remap.table.0", "classes.1.index", "classes.1.pixels", "parts.0.index",
+    "parts.0.pixels", "parts.0.box.0", "parts.0.box.3", "humans.0.index", "humans.0.pixels",
+    "humans.0.box.1", "persons.0.id", "persons.0.pixels", "persons.0.box.0", "persons.0.box.2",
+    "persons.0.parts.0.index", "persons.0.parts.0.pixels", "persons.0.parts.0.box.3",
+    "outputs.0.size", "person_limit",
+  ]
+
+  /// Less than any, the ends of what an `Int` holds, and beyond them.
+  private static let values = [
+    "-1", "\(Int.max)", "\(Int.min)", "18446744073709551616", "1e300", "-1e300",
+  ]
+
+  /// No number ends the run, and none is believed: what is forged is made anew.
+  @Test(arguments: numbers) func issue17NumbersInASidecarTrapNowhere(_ number: String) throws {
+    let options = try everything()
+    try run(options)
+    let tree = try folder.tree()
+    var sidecar = try #require(tree["a.m2fp.json"])
+    if number.hasPrefix("options.remap") {
+      sidecar = try JSONEdit.setting(
+        "options.remap", to: #"{"classes": ["a", "b"], "table": [0]}"#, in: sidecar)
+    }
+    let planned = OutputPlan.plan(
+      [Input(path: folder.filePath("a.png"), relativePath: "a.png")], root: nil, naming: .stem)[0]
+    for value in Self.values {
+      let forged = try JSONEdit.setting(number, to: value, in: sidecar)
+      // On one line it is decoded whole, and as it was written the header alone is read first.
+      let laidOut =
+        (try? JSONSerialization.jsonObject(with: forged)).flatMap {
+          try? JSONSerialization.data(
+            withJSONObject: $0, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        } ?? forged
+      for text in [forged, laidOut] {
+        try folder.write("a.m2fp.json", text)
+        // Whether it is one to be exported, or why not.
+        do throws(FileFailure) {
+          _ = try StoredResult(planned)
+        } catch {
+          #expect(error.stage == .read && !error.message.isEmpty)
+        }
+        #expect(try run(options, isDryRun: true).summary.failed == 0)
+        #expect(try run(options).summary.failed == 0)
+        #expect(try folder.tree() == tree, "\(number): \(value)")
+      }
+    }
+  }
+
+  /// Whole and true to their digest, too.
+  @Test(arguments: numbers) func issue17NumbersInAnEntryTrapNowhere(_ number: String) throws {
+    try run(cached())
+    let tree = try folder.tree()
+    let name = try #require(
+      cacheFolder.tree().keys.first { $0.hasSuffix(".entry") }, "the result is in the cache")
+    let entry = [UInt8](try #require(cacheFolder.tree()[name]))
+    let lines = entry.split(separator: UInt8(ascii: "\n"), maxSplits: 2)
+    let outputs = entry[((lines[0].count + lines[1].count + 2 + 4095) & ~4095)...]
+    for value in Self.values {
+      var rest =
+        try JSONEdit.setting("sidecar." + number, to: value, in: Data(lines[1])) + Data("\n".utf8)
+      rest += Data(count: (4096 - (lines[0].count + 1 + rest.count) % 4096) % 4096) + outputs
+      let digest = [UInt8](rest).withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+      try cacheFolder.write(name, Data("m2fp-result \(digest)\n".utf8) + rest)
+      try folder.remove("a.m2fp.json")
+      let (summary, outcomes) = try run(cached())
+      #expect(summary.parsed == 1, "\(number): \(value)")
+      #expect(outcomes[0].warnings == ["its entry in the cache was damaged, and has been dropped"])
+      #expect(try folder.tree() == tree)
+    }
+  }
+}

@@ -35,6 +35,14 @@ struct ExportOptions: ParsableArguments {
     exports.map(\.request) + (sheet.map { [ExportRequest(.sheet, path: $0)] } ?? [])
   }
 
+  /// What writes them when a run is over.
+  func reporters(
+    _ context: Exporter.Context, files: [PlannedFile], logger: Logger
+  ) -> [any Reporter] {
+    let exporter = Exporter(context, threads: CPUBudget.current().usable)
+    return requests.map { ExportReporter($0, exporter: exporter, files: files, logger: logger) }
+  }
+
   func validate() throws {
     var paths: Set<FilePath> = []
     for request in requests where !paths.insert(request.path).inserted {

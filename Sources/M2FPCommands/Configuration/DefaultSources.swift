@@ -48,6 +48,7 @@ struct DefaultSources {
   /// - Parameters:
   ///   - arguments: Those behind the command's name.
   ///   - environment: The process's.
+  /// - Returns: False where none is set.
   static func mayMatter(
     to arguments: [String],
     environment: [String: String] = ProcessInfo.processInfo.environment

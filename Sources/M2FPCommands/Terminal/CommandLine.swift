@@ -151,7 +151,8 @@ extension M2FPCommand {
         if isTyped { logger.logLevel = messages.logger.logLevel }
       }
       if isOldForm {
-        logger.warning("'--export FORMAT PATH' goes with the next version: write --export FORMAT=PATH")
+        logger.warning(
+          "'--export FORMAT PATH' goes with the next version: write --export FORMAT=PATH")
       }
       if let place = sources.place { logger.notice("defaults are those of \(place.path)") }
       announceDistrust(logger)

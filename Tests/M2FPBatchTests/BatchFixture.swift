@@ -12,6 +12,19 @@ import TestSupport
 /// Makes the session of a worker.
 typealias SessionFactory = @Sendable () throws(RunFailure) -> any NetworkSession
 
+/// All that a run is given.
+@dynamicMemberLookup
+struct RunOptions {
+  var parsing = ParserOptions()
+  var threads: ThreadPlan
+  var batch = BatchOptions()
+
+  subscript<Value>(dynamicMember key: WritableKeyPath<BatchOptions, Value>) -> Value {
+    get { batch[keyPath: key] }
+    set { batch[keyPath: key] = newValue }
+  }
+}
+
 /// A folder of photos, and runs over it with a fake network.
 protocol BatchFixture: Sendable {
   var folder: TemporaryFolder { get }
@@ -40,9 +53,9 @@ extension BatchFixture {
     try folder.write(name, PNGEncoder.rgb(image).data)
   }
 
-  func options(jobs: Int = 2, threads: Int = 1) -> BatchOptions {
-    var options = BatchOptions()
-    options.plan = ThreadPlan(jobs: jobs, threads: threads, files: 1, budget: .current())
+  func options(jobs: Int = 2, threads: Int = 1) -> RunOptions {
+    var options = RunOptions(
+      threads: ThreadPlan(jobs: jobs, threads: threads, files: 1, budget: .current()))
     options.parsing.outputs.masks = Set(1..<20)
     options.parsing.outputs.palette = contract.palette
     options.parsing.persons = .all
@@ -54,7 +67,7 @@ extension BatchFixture {
   /// Runs over all of the folder, outputs beside the inputs; outcomes by path.
   @discardableResult
   func run(
-    _ options: BatchOptions? = nil, model: String = "0",
+    _ options: RunOptions? = nil, model: String = "0",
     cancellation: Cancellation = Cancellation(), isDryRun: Bool = false, maxPersons: Int? = nil,
     session: @escaping SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
@@ -64,7 +77,7 @@ extension BatchFixture {
       try session()
     }
     let batch = Batch(
-      parser: parser, options: options, model: ModelIdentity(name: "fake", sha256: model))
+      parser: parser, options: options.batch, model: ModelIdentity(name: "fake", sha256: model))
     let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
     let files = batch.check(
       OutputPlan.plan(inputs, root: nil, naming: .stem), cancellation: cancellation)
@@ -72,7 +85,7 @@ extension BatchFixture {
     let summary =
       isDryRun
       ? batch.dryRun(files, cancellation: cancellation) { outcomes.append($0) }
-      : batch.run(files, cancellation: cancellation) { outcomes.append($0) }
+      : batch.run(files, on: options.threads, cancellation: cancellation) { outcomes.append($0) }
     return (
       summary,
       outcomes.sorted {
@@ -84,7 +97,7 @@ extension BatchFixture {
   /// The same for a run that waits for something: it has a thread of its own.
   @discardableResult
   func run(
-    _ options: BatchOptions? = nil, cancellation: Cancellation = Cancellation(),
+    _ options: RunOptions? = nil, cancellation: Cancellation = Cancellation(),
     session: @escaping SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) async throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     try await onOwnThread { try run(options, cancellation: cancellation, session: session) }

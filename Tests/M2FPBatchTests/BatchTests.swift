@@ -292,7 +292,7 @@ struct BatchTests: BatchFixture {
     let cacheFolder = try TemporaryFolder()
     let warnings =
       limit.map { ["as many persons as the model can tell apart (\($0)): there may be more"] } ?? []
-    func outcome(_ change: (inout BatchOptions) -> Void = { _ in }) throws -> Outcome {
+    func outcome(_ change: (inout RunOptions) -> Void = { _ in }) throws -> Outcome {
       var options = options()
       options.cache = try ResultCache(cacheFolder.filePath, limit: .max)
       change(&options)

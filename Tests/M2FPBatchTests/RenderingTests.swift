@@ -25,7 +25,7 @@ struct RenderingTests: BatchFixture {
   }
 
   /// Everything that can be asked for.
-  private func everything() throws -> BatchOptions {
+  private func everything() throws -> RunOptions {
     var options = options()
     options.parsing.outputs.personMap = true
     options.parsing.outputs.personMasks = [13]
@@ -219,7 +219,7 @@ struct RenderingTests: BatchFixture {
     #expect(sidecar.model == before.model)
     let mask = try ImageDecoder.labels([UInt8](#require(try folder.tree()["a.m2fp/class-7.png"])))
     #expect(
-      mask.values.prefix(400).allSatisfy { $0 == 1 } && mask.values[400...].allSatisfy { $0 == 0 })
+      mask.pixels.prefix(400).allSatisfy { $0 == 1 } && mask.pixels[400...].allSatisfy { $0 == 0 })
     #expect(try StoredResult(planned()).labels.pixels[0] == 7)
   }
 
@@ -252,7 +252,7 @@ struct RenderingTests: BatchFixture {
   /// Nothing that is asked for can be made of them: the run says so, and leaves them.
   @Test func anEditedMapThatCannotBeUsedFailsAndStays() throws {
     let photo = try #require(folder.tree()["a.png"])
-    func failure(_ options: BatchOptions) throws -> FileFailure.Code? {
+    func failure(_ options: RunOptions) throws -> FileFailure.Code? {
       let map = try folder.tree()["a.m2fp.png"]
       let (_, outcomes) = try run(options, session: Self.none)
       #expect(try folder.tree()["a.m2fp.png"] == map)
@@ -288,15 +288,16 @@ struct RenderingTests: BatchFixture {
 
   // MARK: - Without a model
 
-  private func render(_ options: BatchOptions) throws -> (BatchSummary, [Outcome]) {
+  private func render(_ options: RunOptions) throws -> (BatchSummary, [Outcome]) {
     let batch = Batch(
-      rendering: ResultEncoder(options.parsing.outputs, classes: contract.classes),
-      options: options)
+      rendering: ResultEncoder(options.parsing.outputs, classes: contract.classes), remap: nil,
+      options: options.batch)
     let files = try ResultDiscovery.files(under: [folder.filePath], photos: nil)
     var outcomes: [Outcome] = []
     let cancellation = Cancellation()
     let summary = batch.run(
-      batch.check(files, cancellation: cancellation), cancellation: cancellation
+      batch.check(files, cancellation: cancellation), on: options.threads,
+      cancellation: cancellation
     ) { outcomes.append($0) }
     return (summary, outcomes)
   }

@@ -19,7 +19,7 @@ struct ResultCacheTests: BatchFixture {
     cacheFolder = try TemporaryFolder()
   }
 
-  private func cached(limit: Int = 1 << 30, jobs: Int = 2) throws -> BatchOptions {
+  private func cached(limit: Int = 1 << 30, jobs: Int = 2) throws -> RunOptions {
     var options = options(jobs: jobs)
     options.cache = try ResultCache(cacheFolder.filePath, limit: limit)
     return options

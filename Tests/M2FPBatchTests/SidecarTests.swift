@@ -21,7 +21,7 @@ struct SidecarTests: BatchFixture {
     try addImage("a.png")
   }
 
-  private func everything() throws -> BatchOptions {
+  private func everything() throws -> RunOptions {
     var options = options()
     options.parsing.outputs.personMap = true
     options.parsing.outputs.personMasks = [13]
@@ -29,7 +29,7 @@ struct SidecarTests: BatchFixture {
     return options
   }
 
-  private func cached() throws -> BatchOptions {
+  private func cached() throws -> RunOptions {
     var options = try everything()
     options.cache = try ResultCache(cacheFolder.filePath, limit: .max)
     return options

@@ -18,8 +18,7 @@ struct UpToDateCheckTests: BatchFixture {
   }
 
   /// What a dry run says of `a.png`: why it would be parsed, or nil if it is current.
-  private func reason(_ options: BatchOptions? = nil, model: String = "0") throws -> RebuildReason?
-  {
+  private func reason(_ options: RunOptions? = nil, model: String = "0") throws -> RebuildReason? {
     let before = try folder.tree()
     let (summary, outcomes) = try run(options, model: model, isDryRun: true) {
       () throws(RunFailure) in

@@ -9,6 +9,7 @@ package enum JSONEdit {
   ///   - value: The value's text.
   ///   - json: A whole document.
   /// - Returns: The document on one line, keys sorted.
+  /// - Throws: What the parser says of a text that is no JSON.
   package static func setting(_ path: String, to value: String, in json: Data) throws -> Data {
     let place = "a place that no value bears"
     let changed = set(

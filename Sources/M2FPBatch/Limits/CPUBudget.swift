@@ -78,10 +78,6 @@ public struct ThreadPlan: Sendable, Equatable {
     jobs * threads + 2 * ((jobs + 1) / 2)
   }
 
-  /// One worker of one thread.
-  public static let single = ThreadPlan(
-    jobs: 1, threads: 1, files: 1, budget: CPUBudget(allowed: 1, quota: nil))
-
   /// Fills in what the user left open.
   ///
   /// One thread a worker is the fastest split where there are enough files: no barrier is ever

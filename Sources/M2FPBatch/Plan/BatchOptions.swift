@@ -5,10 +5,8 @@ import M2FPImageIO
 import M2FPResults
 import SystemPackage
 
-/// What a batch does with each file, and how.
+/// What a batch does with each file; how photos are parsed, its ``Parser`` says.
 public struct BatchOptions: Sendable {
-  /// How photos are parsed, and what is made of the results.
-  public var parsing = ParserOptions()
   /// The folder that all outputs lie under; nil where they lie beside their inputs.
   public var outputRoot: FilePath?
   /// Which symbolic links are followed, of those that were found on the way to a photo.
@@ -27,7 +25,6 @@ public struct BatchOptions: Sendable {
   public var timeout: Duration?
   /// How much longer the network may take to be loaded, which is done in the first file's time.
   var loadingAllowance = Duration.seconds(60)
-  public var plan = ThreadPlan.single
   /// The version that sidecars name.
   public var version = ""
 

@@ -70,12 +70,6 @@ public enum UpToDateStatus: Sendable, Equatable {
   }
 }
 
-/// A planned file, with what its outputs are worth.
-public struct CheckedFile: Sendable {
-  public let file: PlannedFile
-  public let status: UpToDateStatus
-}
-
 /// Tells which outputs a run with one model and one set of options would give again: by what the
 /// sidecars say, never by mere existence.
 struct UpToDateCheck: Sendable {
@@ -178,7 +172,7 @@ struct UpToDateCheck: Sendable {
   ///   - files: What was planned.
   ///   - cancellation: Ends the examination; what is left then counts as new.
   /// - Returns: The files in their order.
-  func callAsFunction(_ files: [PlannedFile], cancellation: Cancellation) -> [CheckedFile] {
+  func callAsFunction(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
     let slice = 64
     var statuses = [UpToDateStatus](repeating: .stale(.new), count: files.count)
     statuses.withUnsafeMutableBufferPointer { statuses in
@@ -201,7 +195,7 @@ struct UpToDateCheck: Sendable {
       if crew.isEmpty { examine() }
       for thread in crew { thread.join() }
     }
-    return zip(files, statuses).map { CheckedFile(file: $0, status: $1) }
+    return CheckedFiles(zip(files, statuses).map { FileJob($0, status: $1) })
   }
 
   // MARK: - What a sidecar claims

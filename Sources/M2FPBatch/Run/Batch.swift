@@ -26,10 +26,10 @@ public struct Batch: Sendable {
   ///
   /// - Parameters:
   ///   - encoder: What is made of the results.
-  ///   - options: What to do with each file. Without a remap results stay in the classes that they
-  ///     are in.
-  public init(rendering encoder: ResultEncoder, options: BatchOptions) {
-    processor = FileProcessor(rendering: encoder, options: options)
+  ///   - remap: Into what classes they are put; nil to leave them in those that they are in.
+  ///   - options: What to do with each file.
+  public init(rendering encoder: ResultEncoder, remap: ClassRemap?, options: BatchOptions) {
+    processor = FileProcessor(rendering: encoder, remap: remap, options: options)
   }
 
   /// Tells which of `files` have outputs that are current.
@@ -38,11 +38,11 @@ public struct Batch: Sendable {
   ///   - files: What was planned.
   ///   - cancellation: Ends the check; what is left then counts as new.
   /// - Returns: The files in their order.
-  public func check(_ files: [PlannedFile], cancellation: Cancellation) -> [CheckedFile] {
+  public func check(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
     processor.check(files, cancellation: cancellation)
   }
 
-  /// Tells what ``run(_:cancellation:report:)`` would do, and changes nothing.
+  /// Tells what ``run(_:on:cancellation:meanwhile:report:)`` would do, and changes nothing.
   ///
   /// - Parameters:
   ///   - files: What was checked.
@@ -50,12 +50,12 @@ public struct Batch: Sendable {
   ///   - report: Called once a file.
   /// - Returns: The totals.
   public func dryRun(
-    _ files: [CheckedFile], cancellation: Cancellation, report: (Outcome) -> Void
+    _ files: CheckedFiles, cancellation: Cancellation, report: (Outcome) -> Void
   ) -> BatchSummary {
     var tally = Tally(files: files.count)
-    for file in files {
+    for job in files.all {
       if cancellation.isCancelled { break }
-      let outcome = processor.dryRun(file)
+      let outcome = processor.dryRun(job)
       tally.add(outcome)
       report(outcome)
     }
@@ -67,14 +67,15 @@ public struct Batch: Sendable {
   ///
   /// - Parameters:
   ///   - files: What was checked.
+  ///   - threads: How many workers there are, and how many threads each has.
   ///   - cancellation: Looked at before each file is begun.
   ///   - meanwhile: Called on the calling thread while the first files are read, if there are any to
   ///     be parsed.
   ///   - report: Called once a file, on the calling thread, in the order of completion.
   /// - Returns: The run's totals, and why it ended early if it did.
   public func run(
-    _ files: [CheckedFile], cancellation: Cancellation, meanwhile: () -> Void = {},
-    report: (Outcome) -> Void
+    _ files: CheckedFiles, on threads: ThreadPlan, cancellation: Cancellation,
+    meanwhile: () -> Void = {}, report: (Outcome) -> Void
   ) -> BatchSummary {
     var tally = Tally(files: files.count)
     func take(_ outcome: Outcome) {
@@ -82,28 +83,29 @@ public struct Batch: Sendable {
       report(outcome)
     }
     let options = processor.options
-    let folders = files.lazy.filter { $0.file.input.failure == nil }.map(\.file.outputs)
-      .reduce(into: [FilePath: LinkRule]()) { $0[$1.folder] = $1.rule }
+    let folders = files.all.reduce(into: [FilePath: LinkRule]()) { folders, job in
+      guard job.file.input.failure == nil else { return }
+      folders[job.file.outputs.folder] = job.file.outputs.rule
+    }
     for (folder, rule) in folders {
       AtomicFiles.removeLeftovers(
         in: folder, andFoldersEnding: OutputNames.masksSuffix, following: rule)
     }
-    for file in files where file.status == .current { take(processor.dryRun(file)) }
-    let due = files.filter { $0.status != .current }
-    if due.isEmpty { return tally.summary(cancellation) }
+    for job in files.all where job.status == .current { take(job.outcome(.current)) }
+    if files.due.isEmpty { return tally.summary(cancellation) }
     do throws(RunFailure) {
-      try WorkerThread.check(options.plan.mostThreads)
+      try WorkerThread.check(threads.mostThreads)
     } catch {
       cancellation.cancel(.failure(error))
       return tally.summary(cancellation)
     }
     let onlyFolder = folders.count == 1 ? folders.first.map { ($0.key, $0.value) } : nil
-    var crew = WorkerPool(
-      files: due, onlyFolder: options.outputRoot.map { ($0, .all) } ?? onlyFolder,
-      processor: processor, cancellation: cancellation)
+    var pool = WorkerPool(
+      files.due, onlyFolder: options.outputRoot.map { ($0, .all) } ?? onlyFolder,
+      processor: processor, threads: threads, cancellation: cancellation)
     meanwhile()
-    while let outcome = crew.next() { take(outcome) }
-    crew.join()
+    while let outcome = pool.next() { take(outcome) }
+    pool.join()
     options.cache?.pruneStored()
     return tally.summary(cancellation)
   }

@@ -21,35 +21,31 @@ final class StagePipeline: Sendable {
     }
   }
 
-  /// A value on its way to the next thread.
-  private struct Job<Value: Sendable>: Sendable {
-    let file: FileJob
-    let value: Value
-  }
-
   let cancellation: Cancellation
   let outcomes: BoundedQueue<Outcome>
-  private let files: [CheckedFile]
+  private let jobs: [FileJob]
   /// Where all outputs go, and which links are followed there; nil if they go to several folders.
   private let onlyFolder: (path: FilePath, rule: LinkRule)?
   private let processor: FileProcessor
-  private let loaded: BoundedQueue<Job<FileProcessor.Loaded>>
-  private let parsed: BoundedQueue<Job<FileProcessor.Parsed>>
+  /// Intra-op threads of a worker.
+  private let intraOpThreads: Int
+  private let loaded: BoundedQueue<FileProcessor.Loaded>
+  private let parsed: BoundedQueue<FileProcessor.Parsed>
   private let nextIndex = Atomic<Int>(0)
   private let deferred = Locked<[(FileJob, key: String)]>([])
   private let failed = Atomic<Int>(0)
 
   init(
-    files: [CheckedFile], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor, jobs: Int,
-    helpers: Int,
-    cancellation: Cancellation
+    _ jobs: [FileJob], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor,
+    threads: ThreadPlan, helpers: Int, cancellation: Cancellation
   ) {
-    self.files = files
+    self.jobs = jobs
     self.onlyFolder = onlyFolder
     self.processor = processor
     self.cancellation = cancellation
-    loaded = BoundedQueue(capacity: jobs + 1, producers: helpers)
-    parsed = BoundedQueue(capacity: helpers, producers: jobs)
+    intraOpThreads = threads.threads
+    loaded = BoundedQueue(capacity: threads.jobs + 1, producers: helpers)
+    parsed = BoundedQueue(capacity: helpers, producers: threads.jobs)
     // Readers and workers report, too, and outlive no writer.
     outcomes = BoundedQueue(capacity: 1024, producers: helpers)
   }
@@ -95,14 +91,14 @@ final class StagePipeline: Sendable {
 
   /// - Returns: Whether the thread came to its end, rather than being abandoned.
   private func readFiles(_ watchdog: Watchdog) -> Bool {
-    while !cancellation.isCancelled, let (file, mayDefer) = nextFile() {
-      let result = watchdog.watch(file) {
-        processor.load(file.file, mayDefer: mayDefer, cancellation: cancellation)
+    while !cancellation.isCancelled, let (job, mayDefer) = nextJob() {
+      let result = watchdog.watch(job) {
+        processor.load(job, mayDefer: mayDefer, cancellation: cancellation)
       }
       switch result {
-      case .loaded(let image): loaded.push(Job(file: file, value: image))
+      case .loaded(let image): loaded.push(image)
       case .done(let outcome): report(outcome)
-      case .deferred(let key): deferred.withLock { $0.append((file, key)) }
+      case .deferred(let key): deferred.withLock { $0.append((job, key)) }
       case nil: return false
       }
     }
@@ -111,44 +107,39 @@ final class StagePipeline: Sendable {
 
   /// The next file to read: one that nobody has read, and when there is none, one that waited for
   /// another with the same bytes, which it does once only.
-  private func nextFile() -> (FileJob, mayDefer: Bool)? {
+  private func nextJob() -> (FileJob, mayDefer: Bool)? {
     let index = nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue
-    if index < files.count { return (FileJob(files[index]), true) }
-    guard let (file, key) = deferred.withLock({ $0.popLast() }) else { return nil }
+    if index < jobs.count { return (jobs[index], true) }
+    guard let (job, key) = deferred.withLock({ $0.popLast() }) else { return nil }
     processor.keys.wait(for: key, timeout: processor.options.timeout, cancellation: cancellation)
-    return cancellation.isCancelled ? nil : (file, false)
+    return cancellation.isCancelled ? nil : (job, false)
   }
 
   private func parseFiles(_ watchdog: Watchdog) -> Bool {
     // Made for the first image: a run in which all is current loads no network.
     var worker: ParserWorker?
-    while let next = loaded.pop() {
+    while let image = loaded.pop() {
       // What was only read ahead has not been begun.
       if cancellation.isCancelled { continue }
-      let needsNetwork = next.value.needsNetwork
-      if worker == nil, needsNetwork, let parser = processor.parser {
+      if worker == nil, image.needsNetwork, let parser = processor.parser {
         // Loading is watched, too: nobody knows how long a stranger's archive takes.
         let allowance = processor.options.loadingAllowance.nanoseconds
-        switch watchdog.watch(next.file, allowance: allowance, { makeWorker(parser) }) {
+        switch watchdog.watch(image.job, allowance: allowance, { makeWorker(parser) }) {
         case .success(let made)?: worker = made
         case .failure(let failure)?: cancellation.cancel(.failure(failure))
         case nil: return false
         }
       }
-      if worker == nil, needsNetwork { continue }
-      let image = next.value
-      let result = watchdog.watch(next.file) {
+      if worker == nil, image.needsNetwork { continue }
+      let result = watchdog.watch(image.job) {
         Result { () throws(FileFailure) in
           try processor.parse(image, worker: worker)
         }
       }
       switch result {
-      case .success(let result): parsed.push(Job(file: next.file, value: result))
+      case .success(let result): parsed.push(result)
       case .failure(let failure):
-        report(
-          Outcome(
-            input: image.file.input, outputs: image.file.outputs, result: .failed(failure),
-            seconds: image.times, warnings: image.notes, removed: []))
+        report(image.job.outcome(.failed(failure), image.times, warnings: image.notes))
       case nil: return false
       }
     }
@@ -160,18 +151,16 @@ final class StagePipeline: Sendable {
       // Now rather than after the first inference; not before, as where all is current nothing is
       // written.
       if let (path, rule) = onlyFolder { try AtomicFiles.checkWritable(path, following: rule) }
-      return try parser.makeWorker(threads: processor.options.plan.threads)
+      return try parser.makeWorker(threads: intraOpThreads)
     }
   }
 
   private func writeFiles(_ watchdog: Watchdog) -> Bool {
-    while let next = parsed.pop() {
-      guard
-        let outcome = watchdog.watch(
-          next.file, { processor.write(next.value, cancellation: cancellation) })
-      else {
-        return false
+    while let result = parsed.pop() {
+      let outcome = watchdog.watch(result.loaded.job) {
+        processor.write(result, cancellation: cancellation)
       }
+      guard let outcome else { return false }
       report(outcome)
     }
     return true

@@ -24,22 +24,21 @@ struct WorkerPool: ~Copyable {
   private var expired = 0
 
   init(
-    files: [CheckedFile], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor,
-    cancellation: Cancellation
+    _ jobs: [FileJob], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor,
+    threads: ThreadPlan, cancellation: Cancellation
   ) {
-    let jobs = processor.options.plan.jobs
     // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
     // or encode.
-    let helpers = (jobs + 1) / 2
+    let helpers = (threads.jobs + 1) / 2
     stages = StagePipeline(
-      files: files, onlyFolder: onlyFolder, processor: processor, jobs: jobs, helpers: helpers,
+      jobs, onlyFolder: onlyFolder, processor: processor, threads: threads, helpers: helpers,
       cancellation: cancellation)
     timeout = processor.options.timeout
     for _ in 0..<helpers {
       start(.reader)
       start(.writer)
     }
-    for _ in 0..<jobs { start(.worker) }
+    for _ in 0..<threads.jobs { start(.worker) }
   }
 
   private mutating func start(_ role: StagePipeline.Role) {
@@ -71,7 +70,7 @@ struct WorkerPool: ~Copyable {
   /// Replaces a thread that takes too long, if there is one, and fails its file.
   private mutating func expireOne(after limit: Duration) -> Outcome? {
     for (index, member) in members.enumerated() {
-      guard let file = member.watchdog.expire(after: limit.nanoseconds) else { continue }
+      guard let job = member.watchdog.expire(after: limit.nanoseconds) else { continue }
       member.thread.detach()
       members.remove(at: index)
       expired += 1
@@ -87,9 +86,7 @@ struct WorkerPool: ~Copyable {
       let failure = FileFailure(
         stage: member.role.stage, code: .timeout, message: "not done within \(limit.text)")
       stages.stop(after: failure)
-      return Outcome(
-        input: file.file.file.input, outputs: file.file.file.outputs, result: .failed(failure),
-        seconds: StageTimes(), warnings: [], removed: [])
+      return job.outcome(.failed(failure))
     }
     return nil
   }

@@ -138,14 +138,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
-    let contract = archive.contract
-    let remap = try labelSet.table(modelClasses: contract.classes)
-    let classes = remap?.classes ?? contract.classes
-    let colours = try PaletteOption.colours(
-      labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
-    let outputs = try pictures.selection(
-      masks: usual.masks, persons: personOutputs, exports: exports, classes: classes,
-      palette: colours)
+    let parser = Parser(archive, options: try parserOptions(archive.contract))
     let selected = try selection.selection()
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
@@ -163,71 +156,25 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     try Exporter.check(
       exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
 
-    var options = BatchOptions()
-    options.parsing.maxSide = maxSide
-    options.parsing.precision = arithmetic.precision
-    options.parsing.quality = quality
-    options.parsing.outputs = outputs
-    options.parsing.remap = remap
-    options.parsing.refusesDamaged = strictImages
-    options.parsing.persons = personOptions.rules(contract: contract)
-    options.cache = usual.dryRun ? nil : try cacheOptions.open()
-    options.force = usual.force
-    options.overwriteEdited = overwriteEdited
-    options.version = Version.current
-    options.outputRoot = usual.out
-    options.links = selected.links
-    options.maxErrors = faults.errorLimit
-    options.timeout = faults.timeout?.duration
-    options.maxFileSize = maxFileSize << 20
-    options.parsing.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
-    let parser = Parser(archive, options: options.parsing)
-    let identity = ModelIdentity(name: archive.contract.model, sha256: try archive.digest())
-    let checked = Batch(parser: parser, options: options, model: identity)
-      .check(files, cancellation: cancellation)
-    let due = checked.filter { $0.status != .current && $0.file.input.failure == nil }
-    let parsed = due.filter(\.status.mayNeedNetwork)
-    let budget = CPUBudget.current()
-    options.plan = ThreadPlan(jobs: usual.jobs, threads: threads, files: due.count, budget: budget)
-    // What is only rendered needs no network's memory.
-    let fitting =
-      parsed.isEmpty
-      ? options.plan.jobs
-      : try memory.fittingJobs(
-        options, isFixed: usual.jobs != nil, archive: archive, files: parsed.map(\.file))
-    if fitting < options.plan.jobs {
-      logger.info("\(fitting) of \(options.plan.jobs) workers fit into memory")
-      options.plan = ThreadPlan(
-        jobs: fitting, threads: threads, files: due.count, budget: budget)
-    }
-    if options.plan.jobs * options.plan.threads > budget.usable {
-      logger.warning(
-        """
-        \(options.plan.jobs) jobs of \(options.plan.threads) threads on \(budget.usable) CPUs \
-        wait for each other: less of either is faster
-        """)
-    }
-    logger.debug(
-      """
-      \(files.count) files, \(due.count) of them due; \(options.plan.jobs) jobs of \
-      \(options.plan.threads) threads
-      """)
-    let batch = Batch(parser: parser, options: options, model: identity)
+    let options = try batchOptions(links: selected.links)
+    let batch = Batch(
+      parser: parser, options: options,
+      model: ModelIdentity(name: archive.contract.model, sha256: try archive.digest()))
+    let checked = batch.check(files, cancellation: cancellation)
+    let workers = try workers(for: checked, archive, parser.options, options, logger)
+
     var reporters = RunReporters(
       list: messages.reporters(total: files.count, logger: logger), logger: logger)
     if let metrics { reporters.list.append(metrics) }
-    if let failureList, !usual.dryRun {
-      reporters.list.append(FailureListReporter(failureList, logger: logger))
-    }
     if !usual.dryRun {
-      let exporter = Exporter(
-        Exporter.Context(
-          classes: classes, palette: colours, model: contract.model,
-          generator: "m2fp \(Version.current)", links: selected.links, explain: \.text),
-        threads: budget.usable)
-      reporters.list += exports.requests.map {
-        ExportReporter($0, exporter: exporter, files: files, logger: logger)
+      if let failureList {
+        reporters.list.append(FailureListReporter(failureList, logger: logger))
       }
+      reporters.list += exports.reporters(
+        Exporter.Context(
+          classes: parser.classes, palette: parser.options.outputs.palette,
+          model: archive.contract.model, generator: "m2fp \(Version.current)",
+          links: selected.links, explain: \.text), files: files, logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
     for link in leftOut { reporters.leftOut(link) }
@@ -235,18 +182,87 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       usual.dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
       : batch.run(
-        checked, cancellation: cancellation,
+        checked, on: workers, cancellation: cancellation,
         meanwhile: {
           // Faster here than on a worker: what is allocated on the process's first thread does not
           // take a system call a page. Where it may not be needed, the first worker loads it.
           // Not where loading it is to be watched.
-          let isNeeded =
-            options.cache == nil && options.timeout == nil && due.contains { $0.status.isStale }
-          if isNeeded { try? parser.load() }
+          if options.cache == nil, options.timeout == nil, checked.isNetworkNeeded {
+            try? parser.load()
+          }
         }, report: reporters.add)
     summary.leftOut = leftOut.count
     try reporters.finish(
       summary, signal: signals.received, cacheProblem: options.cache?.problem)
+  }
+
+  /// How each photo is parsed, and what is made of the result.
+  private func parserOptions(_ contract: ModelContract) throws -> ParserOptions {
+    var options = ParserOptions()
+    let remap = try labelSet.table(modelClasses: contract.classes)
+    let classes = remap?.classes ?? contract.classes
+    options.maxSide = maxSide
+    options.precision = arithmetic.precision
+    options.quality = quality
+    options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
+    options.refusesDamaged = strictImages
+    options.persons = personOptions.rules(contract: contract)
+    options.remap = remap
+    options.outputs = try pictures.selection(
+      masks: usual.masks, persons: personOutputs, exports: exports, classes: classes,
+      palette: PaletteOption.colours(
+        labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette))
+    return options
+  }
+
+  /// What is done with each file.
+  private func batchOptions(links: LinkPolicy) throws -> BatchOptions {
+    var options = BatchOptions()
+    options.cache = usual.dryRun ? nil : try cacheOptions.open()
+    options.force = usual.force
+    options.overwriteEdited = overwriteEdited
+    options.version = Version.current
+    options.outputRoot = usual.out
+    options.links = links
+    options.maxErrors = faults.errorLimit
+    options.timeout = faults.timeout?.duration
+    options.maxFileSize = maxFileSize << 20
+    return options
+  }
+
+  /// As many workers as the CPUs, the files and the memory allow, and the threads of each.
+  private func workers(
+    for checked: CheckedFiles, _ archive: ModelArchive, _ parsing: ParserOptions,
+    _ options: BatchOptions, _ logger: Logger
+  ) throws -> ThreadPlan {
+    let budget = CPUBudget.current()
+    func plan(_ jobs: Int?) -> ThreadPlan {
+      ThreadPlan(jobs: jobs, threads: threads, files: checked.dueCount, budget: budget)
+    }
+    var workers = plan(usual.jobs)
+    // What is only rendered needs no network's memory.
+    if !checked.forNetwork.isEmpty {
+      let fitting = try memory.fittingJobs(
+        workers.jobs, threads: workers.threads, isFixed: usual.jobs != nil, archive: archive,
+        parsing: parsing, files: checked.forNetwork, options)
+      if fitting < workers.jobs {
+        logger.info("\(fitting) of \(workers.jobs) workers fit into memory")
+        workers = plan(fitting)
+      }
+    }
+    if workers.jobs * workers.threads > budget.usable {
+      logger.warning(
+        """
+        \(workers.jobs) jobs of \(workers.threads) threads on \(budget.usable) CPUs wait for each \
+        other: less of either is faster
+        """)
+    }
+    logger.debug(
+      """
+      \(checked.count) files, \(checked.dueCount) of them due; \(workers.jobs) jobs of \
+      \(workers.threads) threads
+      """)
+    return workers
   }
 }
 

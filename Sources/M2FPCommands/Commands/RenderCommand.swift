@@ -110,37 +110,32 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
     let colours = try PaletteOption.colours(
       labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? first.palette)
 
-    var options = BatchOptions()
-    options.parsing.outputs = try pictures.selection(
+    let outputs = try pictures.selection(
       masks: masks, persons: personOutputs, exports: exports, classes: classes, palette: colours)
-    options.parsing.remap = remap
+    var options = BatchOptions()
     // What was parsed is within the limits that it was parsed with.
-    options.parsing.limits = ImageLimits(maxPixels: 4_000_000_000)
     options.maxFileSize = 4095 << 20
     options.force = force
     options.version = Version.current
-    let budget = CPUBudget.current()
-    options.plan = ThreadPlan(jobs: jobs, threads: 1, files: files.count, budget: budget)
     let batch = Batch(
-      rendering: ResultEncoder(options.parsing.outputs, classes: classes), options: options)
+      rendering: ResultEncoder(outputs, classes: classes), remap: remap, options: options)
     let checked = batch.check(files, cancellation: cancellation)
 
     var reporters = RunReporters(
       list: messages.reporters(total: files.count, logger: logger), logger: logger)
     if let metrics { reporters.list.append(metrics) }
     if !dryRun {
-      let exporter = Exporter(
+      reporters.list += exports.reporters(
         Exporter.Context(
           classes: classes, palette: colours, model: first.model,
-          generator: "m2fp \(Version.current)", explain: \.text), threads: budget.usable)
-      reporters.list += exports.requests.map {
-        ExportReporter($0, exporter: exporter, files: files, logger: logger)
-      }
+          generator: "m2fp \(Version.current)", explain: \.text), files: files, logger: logger)
     }
+    let threads = ThreadPlan(
+      jobs: jobs, threads: 1, files: checked.dueCount, budget: CPUBudget.current())
     let summary =
       dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
-      : batch.run(checked, cancellation: cancellation, report: reporters.add)
+      : batch.run(checked, on: threads, cancellation: cancellation, report: reporters.add)
     try reporters.finish(summary, signal: signals.received)
   }
 

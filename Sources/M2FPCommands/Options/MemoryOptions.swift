@@ -21,18 +21,21 @@ struct MemoryOptions: ParsableArguments {
   /// How many of the planned workers fit.
   ///
   /// - Parameters:
-  ///   - options: What is planned, limits included.
+  ///   - wanted: How many are planned.
+  ///   - threads: Intra-op threads of each.
   ///   - isFixed: Whether the user asked for just as many workers.
   ///   - archive: The model.
+  ///   - parsing: How photos are parsed.
   ///   - files: Whose headers are looked at only when the largest that the limits let pass do not
   ///     fit.
+  ///   - options: How large files may be, and which links are followed.
   /// - Returns: At least 1, at most as many as are planned.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` with the figure.
   func fittingJobs(
-    _ options: BatchOptions, isFixed: Bool, archive: ModelArchive, files: [PlannedFile]
+    _ wanted: Int, threads: Int, isFixed: Bool, archive: ModelArchive, parsing: ParserOptions,
+    files: [PlannedFile], _ options: BatchOptions
   ) throws(RunFailure) -> Int {
     let budget = MemoryBudget.current()
-    let (wanted, threads) = (options.plan.jobs, options.plan.threads)
     func usable(jobs: Int) -> (bytes: Int, limit: MemoryBudget.Limit) {
       budget.usable(
         threads: ThreadPlan.threads(jobs: jobs, threads: threads), ceiling: memoryLimit?.bytes)
@@ -40,14 +43,14 @@ struct MemoryOptions: ParsableArguments {
     func estimate(_ photo: LargestPhoto) -> MemoryEstimate {
       MemoryEstimate(
         archiveSize: archive.size,
-        networkPixels: archive.contract.preprocess.largestInput(maxSide: options.parsing.maxSide),
-        refines: options.parsing.quality != .fast
+        networkPixels: archive.contract.preprocess.largestInput(maxSide: parsing.maxSide),
+        refines: parsing.quality != .fast
           && archive.contract.postprocess.instanceRules?.refine != nil,
-        mirrors: options.parsing.quality == .best,
-        photo: photo, keepsPhotos: options.parsing.outputs.needsPhoto)
+        mirrors: parsing.quality == .best,
+        photo: photo, keepsPhotos: parsing.outputs.needsPhoto)
     }
     let allowed = LargestPhoto(
-      pixels: options.parsing.limits.maxPixels, fileSize: options.maxFileSize)
+      pixels: parsing.limits.maxPixels, fileSize: options.maxFileSize)
     if estimate(allowed).total(jobs: wanted) <= usable(jobs: wanted).bytes { return wanted }
     let need = estimate(.among(files, allowed: allowed, links: options.links))
     let fitting = (1...wanted).reversed().first {

@@ -35,7 +35,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -165,6 +165,21 @@ $(PILLOW_CHECK)/images:
 	tar --extract --file $(PILLOW_CHECK)/pillow-$(PILLOW).tar.gz --directory $(PILLOW_CHECK) \
 	  pillow-$(PILLOW)/Tests/images
 	mv $(PILLOW_CHECK)/pillow-$(PILLOW)/Tests/images $@
+
+# Exports, read by the programs that they are made for: Ultralytics, and COCO's own reader.
+ULTRALYTICS := 8.4.190
+EXPORTS_CHECK := .build/exports-check-$(ULTRALYTICS)
+exports-check: build $(EXPORTS_CHECK)
+	$(EXPORTS_CHECK)/bin/python Models exports_check --m2fp $(M2FP) Examples/*.jpg Examples/*.png
+
+# With Debian's torch, OpenCV and NumPy, which go together: PyPI's torch brings gigabytes.
+$(EXPORTS_CHECK):
+	$(call install,$(PARITY_PACKAGES) python3-opencv python3-torch)
+	$(PYTHON) -m venv --clear --system-site-packages $@.new
+	$@.new/bin/pip install --quiet --requirement Tests/requirements.txt 'numpy<1.25' 'matplotlib<3.9' \
+	  polars psutil pyyaml requests
+	$@.new/bin/pip install --quiet --no-deps ultralytics==$(ULTRALYTICS)
+	rm -rf $@ && mv $@.new $@
 
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))

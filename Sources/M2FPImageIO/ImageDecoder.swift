@@ -169,6 +169,17 @@ public enum ImageDecoder {
     return ImageCodec.of(format).findHeader(beginning, read)
   }
 
+  /// How many bytes of a file ``isPhoto(_:)`` asks for.
+  public static let signatureSize = 32
+
+  /// Whether a file begins like one of a format that is read.
+  ///
+  /// - Parameter beginning: The first ``signatureSize`` bytes, or all there are.
+  /// - Returns: Whether it does.
+  public static func isPhoto(_ beginning: UnsafeRawBufferPointer) -> Bool {
+    if case .supported = FileSignature(beginning) { true } else { false }
+  }
+
   private static var empty: FileFailure { failure(.empty, "the file is empty") }
 
   private static func sniff(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> ImageFormat {

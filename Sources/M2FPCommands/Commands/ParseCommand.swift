@@ -149,9 +149,15 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
-    var leftOut: [FilePath] = []
+    var leftOut = LeftOutCounts()
+    var links: [FilePath] = []
     let files = try selected.plan(out: usual.out, naming: naming, probing: !usual.dryRun) {
-      leftOut.append($0)
+      leftOut.add($0.kind)
+      if $0.kind == .link {
+        links.append($0.path)
+      } else {
+        logger.debug("\($0.path): left out (\($0.kind.name))")
+      }
     }
     try Exporter.check(
       exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
@@ -177,7 +183,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
           links: selected.links, explain: \.text), files: files, logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
-    for link in leftOut { reporters.leftOut(link) }
+    for link in links { reporters.leftOut(link) }
     var summary =
       usual.dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
@@ -191,7 +197,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
             try? parser.load()
           }
         }, report: reporters.add)
-    summary.leftOut = leftOut.count
+    summary.leftOut = leftOut
     try reporters.finish(
       summary, signal: signals.received, cacheProblem: options.cache?.problem)
   }

@@ -126,6 +126,7 @@ extension M2FPCommand {
       if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
         return
       }
+      guard DefaultSources.mayMatter(to: rest) else { return }
       let options = try OptionCatalog.all.get()
       guard let command = options.command(name) else { return }
       sources = try DefaultSources(for: rest, options: options)
@@ -137,6 +138,7 @@ extension M2FPCommand {
     ///
     /// What the file itself says of messages does not silence this; what is typed does.
     func announce(as command: any ParsableCommand, typed: [String], isOldForm: Bool) {
+      guard isOldForm || sources.place != nil || sources.distrust != nil else { return }
       let messages = (command as? ParseCommand)?.messages
       var logger = (messages?.logFormat ?? .text).logger(.info)
       if let messages, let name = typed.first, let options = try? OptionCatalog.all.get(),
@@ -149,7 +151,8 @@ extension M2FPCommand {
         if isTyped { logger.logLevel = messages.logger.logLevel }
       }
       if isOldForm {
-        logger.warning("'--export FORMAT PATH' goes with the next version: write --export FORMAT=PATH")
+        logger.warning(
+          "'--export FORMAT PATH' goes with the next version: write --export FORMAT=PATH")
       }
       if let place = sources.place { logger.notice("defaults are those of \(place.path)") }
       announceDistrust(logger)

@@ -20,6 +20,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     Example("m2fp parse photos/ --persons", "each person by itself"),
     Example("m2fp parse photos/ --sheet all.html", "one page of all results"),
     Example("m2fp parse photos/ -n", "what would be done, and why"),
+    Example("m2fp parse - --output overlay <a.jpg >b.jpg", "one photo, no files"),
   ]
 
   static let explanation = """
@@ -43,6 +44,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   @OptionGroup(title: "Selection")
   var selection: SelectionOptions
+
+  @OptionGroup(title: "Selection")
+  var filter: FilterOptions
 
   @OptionGroup
   var trust: ModelTrustOptions
@@ -123,14 +127,16 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     if !(1...4095).contains(maxFileSize) {
       throw ValidationError("--max-file-size is 1 to 4095 MiB.")
     }
+    try validateFilter()
     try OptionConflicts.check(
-      pictures.given.union(personOutputs.given).union(personOptions.given).union(cacheOptions.given)
+      pictures.given.union(isFilter ? OptionConflicts.metByFilter : []).union(personOutputs.given)
+        .union(personOptions.given).union(cacheOptions.given)
         .union(faults.given)
         .union(exports.needPersons ? ["persons"] : []))
   }
 
   func run() throws {
-    try messages.telling(ofDryRun: usual.dryRun, parse)
+    try messages.telling(ofDryRun: usual.dryRun, isFilter ? parseStandardInput : parse)
   }
 
   private func parse(_ logger: Logger, _ metrics: RunMetrics?) throws {
@@ -203,7 +209,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   /// How each photo is parsed, and what is made of the result.
-  private func parserOptions(_ contract: ModelContract) throws -> ParserOptions {
+  func parserOptions(_ contract: ModelContract) throws -> ParserOptions {
     var options = ParserOptions()
     let remap = try labelSet.table(modelClasses: contract.classes)
     let classes = remap?.classes ?? contract.classes

@@ -8,7 +8,9 @@ import SystemPackage
 
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {
-  @Argument(help: "Photos (JPEG, PNG), and folders to search for them; - for a photo on standard input.", completion: .file())
+  @Argument(
+    help: "Photos (JPEG, PNG), and folders to search for them; - for a photo on standard input.",
+    completion: .file())
   var paths: [FilePath] = []
 
   @Flag(inversion: .prefixedNo, help: "Search folders within folders.")

@@ -8,7 +8,7 @@ import SystemPackage
 
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {
-  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.", completion: .file())
+  @Argument(help: "Photos, and folders to search for them.", completion: .file())
   var paths: [FilePath] = []
 
   @Flag(inversion: .prefixedNo, help: "Search folders within folders.")

@@ -1,5 +1,6 @@
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import SystemPackage
 
@@ -55,7 +56,7 @@ public struct Selection: Sendable {
         .noInput,
         inputs.isEmpty
           ? "no photo \(filter == PathFilter() ? "" : "that the patterns select ")"
-            + "found in \(places): m2fp reads .jpg, .jpeg and .png files"
+            + "found in \(places): m2fp reads \(ImageFormat.list)"
             + (leftOut.total > 0 ? "; \(leftOut.total) left out: \(leftOut.text())" : "")
           : "\(places): no such file or folder",
         detail: inputs.isEmpty && filter != PathFilter() ? .nothingSelected : nil)

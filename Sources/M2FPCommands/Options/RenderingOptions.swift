@@ -142,7 +142,7 @@ struct RenderingOptions: ParsableArguments {
 enum OverlayFormat: String, ExpressibleByArgument, CaseIterable {
   case jpg, png
 
-  var format: ImageFormat {
+  var format: PictureFormat {
     switch self {
     case .jpg: .jpeg
     case .png: .png

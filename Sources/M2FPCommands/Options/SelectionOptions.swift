@@ -9,7 +9,7 @@ import SystemPackage
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {
   @Argument(
-    help: "Photos (JPEG, PNG), and folders to search for them; - for a photo on standard input.",
+    help: "Photos, and folders to search for them; - for a photo on standard input.",
     completion: .file())
   var paths: [FilePath] = []
 

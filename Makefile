@@ -14,6 +14,8 @@ TORCH_LIBRARY := libM2FPTorch.so
 # slower.
 PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libfreetype-dev \
   fonts-dejavu-core
+# Of these only the headers are needed to build; m2fp opens the libraries where photos ask for them.
+PACKAGES += libgif-dev libheif-dev libjxl-dev libtiff-dev libwebp-dev
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
 # promtool, for the metrics; unshare, for full and read-only disks; what reads the manual.
@@ -154,7 +156,7 @@ parity: setup-test build
 eval-parity: setup-test
 	$(PYTHON) Models upstream_cases --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
 
-# The decoder against Pillow, pixel by pixel, on every JPEG and PNG of Pillow's own test set (which
+# The decoders against Pillow, pixel by pixel, on every file that both read of Pillow's own test set (which
 # its source package holds), of ours and of PILLOW_FOLDERS.
 PILLOW := 12.3.0
 PILLOW_CHECK := .build/pillow-check-$(PILLOW)

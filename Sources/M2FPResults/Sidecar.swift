@@ -104,7 +104,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
     }
 
     public struct Overlay: Sendable, Equatable, Codable {
-      public let format: ImageFormat
+      public let format: PictureFormat
       public let opacity: Float
       public let outlines: Bool
       public let names: Bool
@@ -115,7 +115,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let persons: Bool?
 
       package init(
-        format: ImageFormat, opacity: Float, outlines: Bool, names: Bool, palette: [String]? = nil,
+        format: PictureFormat, opacity: Float, outlines: Bool, names: Bool, palette: [String]? = nil,
         persons: Bool? = nil
       ) {
         self.format = format

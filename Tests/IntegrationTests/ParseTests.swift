@@ -34,6 +34,26 @@ struct ParseTests: CLIFixture {
     #expect(result.summary?.parsed == 2 && result.summary?.failed == 0)
   }
 
+  @Test func issue19WhatIsNoPhotoIsToldByKind() async throws {
+    try addPhoto("in/a.png")
+    try addPhoto("in/IMG_1")
+    for name in ["clip.mp4", "b.psd", "c.psd", "notes"] { try folder.write("in/" + name, [1]) }
+    let first = try await run("parse", "in", "--model", Self.model)
+    #expect(first.code == 0 && first.error.contains("2 parsed"), "\(first.error)")
+    #expect(first.error.contains("\n4 left out: 2 .psd, 1 video, 1 without suffix\n"))
+    #expect(folder.exists("in/IMG_1.m2fp.png"))
+    // What the first run wrote is no news to the second.
+    let second = try await run("parse", "in", "--model", Self.model, "--json", "--by-name")
+    #expect(second.summary?.current == 1 && second.summary?.leftOut == 5)
+    #expect(second.summary?.leftOutByKind == [".psd": 2, "video": 1, "without suffix": 2])
+    let none = try await run("parse", "in", "--include", "*.mp4", "--model", Self.model)
+    #expect(none.code == 66 && none.error.contains("1 left out: 1 video"), "\(none.error)")
+    let log = try await run(
+      "parse", "in", "--model", Self.model, "--log-format", "json", "--log-level", "debug")
+    #expect(log.error.contains("in/clip.mp4: left out (video)"), "\(log.error)")
+    #expect(log.error.contains("2 .psd, 1 video, 1 without suffix"))
+  }
+
   @Test func parsedAgainAllIsCurrent() async throws {
     try addPhoto("a.png")
     #expect(try await run("parse", ".", "--model", Self.model).code == 0)

@@ -3,7 +3,6 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
-import Synchronization
 import SystemPackage
 
 /// Why outputs are made although some may be there.
@@ -162,10 +161,6 @@ struct UpToDateCheck: Sendable {
     }
   }
 
-  /// How many threads examine: more than there are CPUs, since where nothing is in memory yet almost
-  /// all of their time is the disk's, which is quickest when much is asked of it at once.
-  private static let threads = 16
-
   /// Examines many files.
   ///
   /// - Parameters:
@@ -173,27 +168,13 @@ struct UpToDateCheck: Sendable {
   ///   - cancellation: Ends the examination; what is left then counts as new.
   /// - Returns: The files in their order.
   func callAsFunction(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
-    let slice = 64
     var statuses = [UpToDateStatus](repeating: .stale(.new), count: files.count)
     statuses.withUnsafeMutableBufferPointer { statuses in
-      // Each slice is written by one thread.
+      // Each is written by one thread.
       nonisolated(unsafe) let statuses = statuses
-      let next = Atomic(0)
-      @Sendable func examine() {
-        while case let start = next.wrappingAdd(slice, ordering: .relaxed).oldValue,
-          start < files.count, !cancellation.isCancelled
-        {
-          for file in start..<min(files.count, start + slice) {
-            statuses[file] = self(files[file])
-          }
-        }
+      DiskThreads.perform(files.count, cancellation: cancellation) { file in
+        statuses[file] = self(files[file])
       }
-      let crew = (0..<min(Self.threads, (files.count + slice - 1) / slice)).compactMap { _ in
-        try? WorkerThread(examine)
-      }
-      // Where no thread can be started it takes longer.
-      if crew.isEmpty { examine() }
-      for thread in crew { thread.join() }
     }
     return CheckedFiles(zip(files, statuses).map { FileJob($0, status: $1) })
   }

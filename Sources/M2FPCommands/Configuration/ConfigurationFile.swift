@@ -212,7 +212,8 @@ struct ConfigurationFile {
       }
     }
     let counting = OptionConflicts.counting(
-      defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }))
+      defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }),
+      isFilter: command.readsStandardInput(typed))
     return command.options.flatMap { counting[$0.name] ?? [] } + arguments
   }
 

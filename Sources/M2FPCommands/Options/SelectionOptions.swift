@@ -8,11 +8,20 @@ import SystemPackage
 
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {
-  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.", completion: .file())
+  @Argument(
+    help: "Photos, and folders to search for them; - for a photo on standard input.",
+    completion: .file())
   var paths: [FilePath] = []
 
   @Flag(inversion: .prefixedNo, help: "Search folders within folders.")
   var recursive = true
+
+  @Flag(
+    help: """
+      Take the files in folders that are named like photos, without a look into the others: faster \
+      where there are many.
+      """)
+  var byName = false
 
   @Option(
     help: ArgumentHelp(
@@ -75,6 +84,7 @@ struct SelectionOptions: ParsableArguments {
     var selection = Selection(paths: paths)
     selection.recursive = recursive
     selection.links = links
+    selection.byName = byName
     selection.filter = PathFilter(include: include, exclude: exclude)
     selection.list = try filesFrom.map {
       try PathList(contentsOf: $0 == "-" ? nil : $0, zeroTerminated: zeroTerminated)

@@ -109,7 +109,6 @@ final class ProgressReporter: Reporter {
     if summary.edited > 0 { counts.append("\(summary.edited) edited by hand, left so") }
     if summary.current > 0 { counts.append("\(summary.current) already current") }
     if summary.failed > 0 { counts.append("\(summary.failed) failed") }
-    if summary.leftOut > 0 { counts.append("\(summary.leftOut) links left out") }
     if summary.remaining > 0 { counts.append("\(summary.remaining) left for the next run") }
     if summary.removed > 0 { counts.append("\(summary.removed) outdated outputs removed") }
     let rate = summary.wallSeconds > 0 ? Double(summary.parsed) / summary.wallSeconds : 0
@@ -120,6 +119,9 @@ final class ProgressReporter: Reporter {
       peak memory \(ByteCount(summary.peakMemory)))
 
       """)
+    if summary.leftOut.total > 0 {
+      Console.writeError("\(summary.leftOut.total) left out: \(summary.leftOut.text())\n")
+    }
   }
 
   /// "would render a.jpg: other options (overlay); writes a.m2fp.overlay.jpg; replaces …".
@@ -256,8 +258,11 @@ final class JSONReporter: Reporter {
         summary: .init(
           parsed: summary.parsed, cached: summary.cached, rendered: summary.rendered,
           edited: summary.edited, current: summary.current, planned: summary.planned,
-          failed: summary.failed, leftOut: summary.leftOut, remaining: summary.remaining,
-          removed: summary.removed, seconds: summary.wallSeconds, peakMemory: summary.peakMemory)))
+          failed: summary.failed, leftOut: summary.leftOut.total,
+          leftOutByKind: Dictionary(
+            uniqueKeysWithValues: summary.leftOut.counts.map { ($0.key.name, $0.value) }),
+          remaining: summary.remaining, removed: summary.removed, seconds: summary.wallSeconds,
+          peakMemory: summary.peakMemory)))
   }
 
   private func write(_ line: some Encodable) {
@@ -298,6 +303,7 @@ final class JSONReporter: Reporter {
       let planned: Int
       let failed: Int
       let leftOut: Int
+      let leftOutByKind: [String: Int]
       let remaining: Int
       let removed: Int
       let seconds: Double
@@ -306,6 +312,7 @@ final class JSONReporter: Reporter {
       enum CodingKeys: String, CodingKey {
         case parsed, cached, rendered, edited, current, planned, failed, remaining, removed, seconds
         case leftOut = "left_out"
+        case leftOutByKind = "left_out_by_kind"
         case peakMemory = "peak_memory"
       }
     }

@@ -110,7 +110,7 @@ extension LabelDataset {
       throw LabelFileError(path: path, reason: "is not of the size of \(files.labels)")
     }
     for (map, file) in [(map, path), (labels, files.labels)]
-    where map.values.contains(where: { $0 > 255 }) {
+    where map.pixels.contains(where: { $0 > 255 }) {
       throw LabelFileError(path: file, reason: "is not a map of 8 bits, as m2fp writes them")
     }
     func partID(_ person: Int, _ label: Int) -> Int { person << 8 | label }

@@ -368,8 +368,10 @@ def make_jxls() -> None:
                                                        "jpg", "-d", "1", "-j", "0"), *djxl)
     by_tool("of-a-jpeg.jxl", made((HERE / "baseline-444.jpg").read_bytes(), "jpg"), *djxl)
     (HERE / "bad" / "truncated-at-50-percent.jxl").write_bytes(lossless[: len(lossless) // 2])
-    (HERE / "bad" / "noise.jxl").write_bytes(
-        lossless[:40] + bytes(np.random.default_rng(3).integers(0, 256, 400, np.uint8)))
+    flipped = bytearray((HERE / "lossy.jxl").read_bytes())
+    for at in range(len(flipped) // 2, len(flipped) // 2 + 8):
+        flipped[at] ^= 0x55
+    (HERE / "bad" / "flipped-bytes.jxl").write_bytes(flipped)
 
 
 if __name__ == "__main__":

@@ -171,6 +171,7 @@ import Testing
     ("camera-raw-preview.tiff", .unsupported, "a camera's raw file"),
     ("float.tiff", .unsupported, "no whole positive numbers"),
     ("truncated-at-50-percent.jxl", .truncated, "the JPEG XL is cut short"),
+    ("header-of-2-to-the-60.jxl", .imageTooLarge, "2^40"),
     ("flipped-bytes.jxl", .corrupt, "the JPEG XL is damaged"),
     ("truncated-at-50-percent.gif", .truncated, "the GIF is cut short"),
     ("no-picture.gif", .corrupt, "it holds no picture"),

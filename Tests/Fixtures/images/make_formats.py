@@ -144,6 +144,8 @@ def make_tiffs() -> None:
     write("rgb-alpha-multiplied.tiff", tiff(premultiplied.copy(), 2, t338=[1]))
     write("rgb-and-a-fourth-sample.tiff", tiff(np.asarray(alpha).copy(), 2, t338=[0]))
     write("rgb-and-untold-alpha.tiff", tiff(np.asarray(alpha).copy(), 2))
+    # It tells of an extra sample that is not there.
+    write("grey-and-no-extra-sample.tiff", tiff(rgb[..., :1], 1, t338=[2]), np.repeat(rgb[..., :1], 3, 2))
     for orientation in range(1, 9):
         write(f"orientation-{orientation}.tiff", tiff(rgb, 2, t274=[orientation]))
     plain = saved(image, "TIFF")
@@ -371,6 +373,7 @@ def make_jxls() -> None:
     flipped = bytearray((HERE / "lossy.jxl").read_bytes())
     for at in range(len(flipped) // 2, len(flipped) // 2 + 8):
         flipped[at] ^= 0x55
+    (HERE / "bad" / "header-of-2-to-the-60.jxl").write_bytes(bytes.fromhex("ff0afefffffff726f75c"))
     (HERE / "bad" / "flipped-bytes.jxl").write_bytes(flipped)
 
 

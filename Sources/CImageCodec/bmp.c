@@ -24,6 +24,8 @@ typedef struct bmp_layout {
   enum compression compression;
   /// Of 16 to 32 bits: red, green, blue, alpha; `most` is 0 where there is none.
   bmp_field fields[4];
+  /// Of a palette; 0 for as many as there are indices.
+  size_t colours;
   uint8_t palette[256][3];
   const uint8_t *pixels;
   size_t count;
@@ -66,7 +68,7 @@ static int bmp_read_fields(const uint8_t *head, uint32_t size, size_t there, bmp
   return 1;
 }
 
-/// Reads what precedes the pixels. Returns 0 after a failure.
+/// Reads the header. Returns 0 after a failure.
 static int bmp_read_layout(const uint8_t *bytes, size_t count, bmp_layout *layout,
                            m2fp_image_result *result) {
   *layout = (bmp_layout){0};
@@ -109,15 +111,23 @@ static int bmp_read_layout(const uint8_t *bytes, size_t count, bmp_layout *layou
   layout->compression = (enum compression)compression;
   if (!is_indexed && !bmp_read_fields(head, size, there, layout, result)) return 0;
 
-  size_t start = little32(bytes + 10), table = FILE_HEADER + size, entry = is_core ? 3 : 4;
-  if (is_indexed) {
-    size_t most = (size_t)1 << bits;
-    if (colours == 0 || colours > most) colours = (uint32_t)most;
+  layout->colours = colours;
+  return 1;
+}
+
+/// Reads the palette and finds the pixels. Returns 0 after a failure.
+static int bmp_read_palette(const uint8_t *bytes, size_t count, bmp_layout *layout,
+                            m2fp_image_result *result) {
+  size_t size = little32(bytes + FILE_HEADER), entry = size == CORE_HEADER ? 3 : 4;
+  size_t start = little32(bytes + 10), table = FILE_HEADER + size, colours = layout->colours;
+  if (layout->bits <= 8) {
+    size_t most = (size_t)1 << layout->bits;
+    if (colours == 0 || colours > most) colours = most;
+    // A small table may end where the pixels begin.
+    if (start > table && (start - table) / entry < colours) colours = (start - table) / entry;
     if (table > count || (count - table) / entry < colours) {
       return bmp_fail(result, M2FP_IMAGE_TRUNCATED, "the file ends inside the palette");
     }
-    // A small table may end where the pixels begin.
-    if (start > table && (start - table) / entry < colours) colours = (start - table) / entry;
     for (size_t i = 0; i < colours; i++) {
       const uint8_t *colour = bytes + table + entry * i;
       layout->palette[i][0] = colour[2];
@@ -230,7 +240,10 @@ void m2fp_bmp_decode(const uint8_t *bytes, size_t count, const m2fp_image_header
   (void)header;   // there is but one to be read
   bmp_layout layout;
   m2fp_result_reset(result);
-  if (!bmp_read_layout(bytes, count, &layout, result)) return;
+  if (!bmp_read_layout(bytes, count, &layout, result) ||
+      !bmp_read_palette(bytes, count, &layout, result)) {
+    return;
+  }
   if (layout.compression == RLE8 || layout.compression == RLE4) {
     bmp_read_runs(&layout, pixels, result);
     return;

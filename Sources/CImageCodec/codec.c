@@ -23,6 +23,16 @@ void m2fp_result_fail(m2fp_image_result *result, enum m2fp_image_status status, 
   va_end(arguments);
 }
 
+int m2fp_check_size(int64_t width, int64_t height, m2fp_image_result *result) {
+  const int64_t most = (int64_t)1 << 40;
+  if (width < 1 || height < 1) {
+    m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "it has no pixels");
+  } else if (width > INT32_MAX || height > INT32_MAX || width > most / height) {
+    m2fp_result_fail(result, M2FP_IMAGE_TOO_LARGE, "more than 2^40 pixels");
+  }
+  return result->status == M2FP_IMAGE_OK;
+}
+
 void m2fp_result_warn(m2fp_image_result *result, const char *message) {
   if (result->warning_count == 0) {
     snprintf(result->first_warning, sizeof result->first_warning, "%s", message);

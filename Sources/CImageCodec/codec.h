@@ -81,6 +81,9 @@ void m2fp_result_reset(m2fp_image_result *result);
 void m2fp_result_fail(m2fp_image_result *result, enum m2fp_image_status status, const char *format,
                       ...) __attribute__((format(printf, 3, 4)));
 
+/// Refuses a size of which the pixels and their bytes might not be counted. Returns 0 if it does.
+int m2fp_check_size(int64_t width, int64_t height, m2fp_image_result *result);
+
 /// Counts a warning and keeps the first.
 void m2fp_result_warn(m2fp_image_result *result, const char *message);
 

@@ -144,9 +144,7 @@ void m2fp_heif_find_header(const m2fp_source *source, m2fp_image_header *header,
   if (handle != NULL) {
     int32_t width = heif.heif_image_handle_get_width(handle);
     int32_t height = heif.heif_image_handle_get_height(handle);
-    if (width < 1 || height < 1) {
-      m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "it has no pixels");
-    } else {
+    if (m2fp_check_size(width, height, result)) {
       int64_t wide = heif.heif_image_handle_get_luma_bits_per_pixel(handle) > 8;
       int64_t held = HEIF_WORKING_BYTES + (wide ? HEIF_WORKING_BYTES / 2 : 0);
       // What the boxes say of turns is applied, and counted in the size, by the library. EXIF only

@@ -71,12 +71,10 @@ static int jxl_await(JxlDecoder *decoder, JxlDecoderStatus event, m2fp_image_res
 
 static int jxl_read_info(JxlDecoder *decoder, JxlBasicInfo *info, m2fp_image_result *result) {
   if (!jxl_await(decoder, JXL_DEC_BASIC_INFO, result)) return 0;
-  if (jxl.JxlDecoderGetBasicInfo(decoder, info) != JXL_DEC_SUCCESS || info->xsize == 0 ||
-      info->ysize == 0) {
+  if (jxl.JxlDecoderGetBasicInfo(decoder, info) != JXL_DEC_SUCCESS) {
     m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "the header makes no sense");
-  } else if (info->xsize > INT32_MAX || info->ysize > INT32_MAX) {
-    m2fp_result_fail(result, M2FP_IMAGE_TOO_LARGE, "more than 2^31 pixels a side");
-  } else if (info->num_extra_channels > MOST_EXTRA_CHANNELS) {
+  } else if (m2fp_check_size(info->xsize, info->ysize, result) &&
+             info->num_extra_channels > MOST_EXTRA_CHANNELS) {
     m2fp_result_fail(result, M2FP_IMAGE_UNSUPPORTED, "more than %d extra channels",
                      MOST_EXTRA_CHANNELS);
   }

@@ -169,7 +169,11 @@ static int tiff_is_preview(const tiff_reading *reading) {
 static enum alpha tiff_alpha(const tiff_reading *reading) {
   uint16_t count = 0;
   const uint16_t *kinds = NULL;
-  if (reading->colours == 4 || reading->photometric == PHOTOMETRIC_PALETTE) return NO_ALPHA;
+  // What the file says of extra samples need not fit the number of its samples.
+  if (reading->samples <= reading->colours || reading->colours == 4 ||
+      reading->photometric == PHOTOMETRIC_PALETTE) {
+    return NO_ALPHA;
+  }
   if (!tiff.TIFFGetField(reading->file, TIFFTAG_EXTRASAMPLES, &count, &kinds) || count == 0) {
     // A fourth sample is alpha unless the file says that it is something else.
     return reading->colours == 3 && reading->samples == 4 ? ALPHA : NO_ALPHA;
@@ -185,15 +189,11 @@ static int tiff_read_layout(tiff_reading *reading) {
   uint16_t form = SAMPLEFORMAT_UINT, compression = COMPRESSION_NONE;
   if (tiff_is_preview(reading)) return tiff_refuse(reading, "a camera's raw file");
   if (!tiff.TIFFGetField(file, TIFFTAG_IMAGEWIDTH, &reading->width) ||
-      !tiff.TIFFGetField(file, TIFFTAG_IMAGELENGTH, &reading->height) || reading->width == 0 ||
-      reading->height == 0) {
-    m2fp_result_fail(reading->result, M2FP_IMAGE_CORRUPT, "it has no pixels");
+      !tiff.TIFFGetField(file, TIFFTAG_IMAGELENGTH, &reading->height)) {
+    m2fp_result_fail(reading->result, M2FP_IMAGE_CORRUPT, "it has no size");
     return 0;
   }
-  if (reading->width > INT32_MAX || reading->height > INT32_MAX) {
-    m2fp_result_fail(reading->result, M2FP_IMAGE_TOO_LARGE, "more than 2^31 pixels a side");
-    return 0;
-  }
+  if (!m2fp_check_size(reading->width, reading->height, reading->result)) return 0;
   tiff.TIFFGetFieldDefaulted(file, TIFFTAG_BITSPERSAMPLE, &reading->bits);
   tiff.TIFFGetFieldDefaulted(file, TIFFTAG_SAMPLESPERPIXEL, &reading->samples);
   tiff.TIFFGetFieldDefaulted(file, TIFFTAG_PLANARCONFIG, &reading->planar);

@@ -36,7 +36,7 @@ struct ImageCodec: Sendable {
   let decode: Decode
   let findHeader: FindHeader
 
-  /// - Parameter findHeader: Nil where the beginning of a file tells its size.
+  /// `findHeader` is nil where the beginning of a file tells its size.
   private init(
     _ name: String, suffixes: [String], signatures: [Signature],
     readHeader: @escaping ReadHeader, decode: @escaping Decode, findHeader: FindHeader? = nil

@@ -115,8 +115,8 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let persons: Bool?
 
       package init(
-        format: PictureFormat, opacity: Float, outlines: Bool, names: Bool, palette: [String]? = nil,
-        persons: Bool? = nil
+        format: PictureFormat, opacity: Float, outlines: Bool, names: Bool,
+        palette: [String]? = nil, persons: Bool? = nil
       ) {
         self.format = format
         self.opacity = opacity

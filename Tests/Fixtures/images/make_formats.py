@@ -144,6 +144,8 @@ def make_tiffs() -> None:
     write("rgb-alpha-multiplied.tiff", tiff(premultiplied.copy(), 2, t338=[1]))
     write("rgb-and-a-fourth-sample.tiff", tiff(np.asarray(alpha).copy(), 2, t338=[0]))
     write("rgb-and-untold-alpha.tiff", tiff(np.asarray(alpha).copy(), 2))
+    # It tells of an extra sample that is not there.
+    write("grey-and-no-extra-sample.tiff", tiff(rgb[..., :1], 1, t338=[2]), np.repeat(rgb[..., :1], 3, 2))
     for orientation in range(1, 9):
         write(f"orientation-{orientation}.tiff", tiff(rgb, 2, t274=[orientation]))
     plain = saved(image, "TIFF")
@@ -368,8 +370,11 @@ def make_jxls() -> None:
                                                        "jpg", "-d", "1", "-j", "0"), *djxl)
     by_tool("of-a-jpeg.jxl", made((HERE / "baseline-444.jpg").read_bytes(), "jpg"), *djxl)
     (HERE / "bad" / "truncated-at-50-percent.jxl").write_bytes(lossless[: len(lossless) // 2])
-    (HERE / "bad" / "noise.jxl").write_bytes(
-        lossless[:40] + bytes(np.random.default_rng(3).integers(0, 256, 400, np.uint8)))
+    flipped = bytearray((HERE / "lossy.jxl").read_bytes())
+    for at in range(len(flipped) // 2, len(flipped) // 2 + 8):
+        flipped[at] ^= 0x55
+    (HERE / "bad" / "header-of-2-to-the-60.jxl").write_bytes(bytes.fromhex("ff0afefffffff726f75c"))
+    (HERE / "bad" / "flipped-bytes.jxl").write_bytes(flipped)
 
 
 if __name__ == "__main__":

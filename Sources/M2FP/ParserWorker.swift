@@ -22,7 +22,7 @@ public final class ParserWorker {
 
   /// Parses a photo: ``Parser/decode(_:)-1`` and ``infer(_:)``.
   ///
-  /// - Parameter bytes: A whole JPEG or PNG file.
+  /// - Parameter bytes: A whole file, of a format in ``ImageFormat``.
   /// - Returns: What was found, at the photo's own size.
   /// - Throws: ``FileFailure`` of stage `decode` or `infer`.
   public func parse(_ bytes: [UInt8]) throws(FileFailure) -> ParsedPhoto {

@@ -153,8 +153,8 @@ struct LabelDatasetTests {
     try write([1, 1], to: "human/a.png")
     let part = #"[{"img_name": "a", "category_id": 2, "score": 0.5, "part_id": 7}]"#
     let human = #"[{"img_name": "a", "score": 0.25, "human_id": 1}]"#
-    let labels = IndexMap(width: 2, height: 1, values: [2, 0])
-    let ids = IndexMap(width: 2, height: 1, values: [7, 0])
+    let labels = IndexMap(width: 2, height: 1, pixels: [2, 0])
+    let ids = IndexMap(width: 2, height: 1, pixels: [7, 0])
     let truth = GroundTruth(
       labels: labels, parts: InstanceMap(ids: ids, instances: [.init(id: 7, classIndex: 2)]),
       persons: InstanceMap(ids: ids, instances: [.init(id: 7)]))

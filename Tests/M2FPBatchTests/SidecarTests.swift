@@ -86,6 +86,40 @@ struct SidecarTests: BatchFixture {
     }
   }
 
+  /// A map that says to have more pixels than there is memory for, and a sidecar that says the same.
+  @Test(arguments: [1_000_000, 2_147_483_647])
+  func issue17AMapOfImpossibleSizeIsNotHeld(_ side: Int) throws {
+    let options = try everything()
+    try run(options)
+    let tree = try folder.tree()
+    let planned = OutputPlan.plan(
+      [Input(path: folder.filePath("a.png"), relativePath: "a.png")], root: nil, naming: .stem)[0]
+    var sidecar = try #require(tree["a.m2fp.json"])
+    for key in ["width", "height"] {
+      sidecar = try JSONEdit.setting("input.\(key)", to: "\(side)", in: sidecar)
+    }
+    var map = [UInt8](try #require(tree["a.m2fp.png"]))
+    for place in [16, 20] {
+      for byte in 0..<4 { map[place + byte] = UInt8(side >> (24 - 8 * byte) & 0xFF) }
+    }
+    let sum = map[12..<29].withUnsafeBytes { crc32(0, $0) }
+    for byte in 0..<4 { map[29 + byte] = UInt8(sum >> (24 - 8 * UInt32(byte)) & 0xFF) }
+    try folder.write("a.m2fp.png", map)
+    try folder.write("a.m2fp.json", sidecar)
+    #expect(throws: FileFailure.self) { try StoredResult(planned) }
+    #expect(try run(options).summary.parsed == 1)
+    #expect(try folder.tree() == tree)
+  }
+
+  /// As PNG has it (ISO 15948, annex D).
+  private func crc32(_ start: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    ~bytes.reduce(~start) { sum, byte in
+      (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in
+        sum & 1 == 1 ? 0xEDB8_8320 ^ sum >> 1 : sum >> 1
+      }
+    }
+  }
+
   /// Whole and true to their digest, too.
   @Test(arguments: numbers) func issue17NumbersInAnEntryTrapNowhere(_ number: String) throws {
     try run(cached())

@@ -53,6 +53,9 @@ public struct PathList: Sendable {
     return nil
   }
 
+  /// Bytes, beyond the names of tens of millions of photos.
+  private static let sizeLimit = 1 << 32
+
   /// Reads a list.
   ///
   /// - Parameters:
@@ -64,9 +67,9 @@ public struct PathList: Sendable {
       let bytes: [UInt8]
       if let path {
         let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-        bytes = try file.closeAfter { try FileReader.readToEnd(file) }
+        bytes = try file.closeAfter { try FileReader.readToEnd(file, limit: Self.sizeLimit) }
       } else {
-        bytes = try FileReader.readToEnd(.standardInput)
+        bytes = try FileReader.readToEnd(.standardInput, limit: Self.sizeLimit)
       }
       self.init(bytes, zeroTerminated: zeroTerminated)
     } catch {

@@ -17,10 +17,12 @@ public func fuzzLists(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
       }
       precondition(!path.bytes.contains(0) && !entry.relativePath.isAbsolute)
       precondition(entry.relativePath.components.allSatisfy { $0.kind == .regular })
-      let written = PathList.bytes(of: Input(path: path, relativePath: entry.relativePath))
+      let written = PathList.bytes(
+        of: Input(path: path, relativePath: entry.relativePath, root: entry.root))
       if written.contains(zeroTerminated ? 0 : UInt8(ascii: "\n")) { continue }
       let again = PathList(written, zeroTerminated: zeroTerminated).entries
-      precondition(again.count == 1 && again[0].path?.components.count == path.components.count)
+      precondition(again.count == 1 && again[0].path == path)
+      precondition(again[0].relativePath == entry.relativePath)
     }
   }
   return 0

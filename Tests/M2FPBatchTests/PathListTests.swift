@@ -50,6 +50,20 @@ struct PathListTests {
     )
   }
 
+  /// A list whose paths lead up again below the mark: with the failures of a run they stay below --out.
+  @Test(arguments: [
+    "photos/./sub/../a.jpg", "x/./photos/./sub/../a.jpg", "/./sub/../a.jpg", "././sub/../a.jpg",
+  ])
+  func issue17AFailureBelowAFolderAndUpAgainComesBackAsItWas(_ line: String) throws {
+    let entry = try #require(PathList(Array(line.utf8), zeroTerminated: false).entries.first)
+    let path = try #require(entry.path)
+    #expect(entry.relativePath == "a.jpg")
+    let written = PathList.bytes(
+      of: Input(path: path, relativePath: entry.relativePath, root: entry.root))
+    let again = PathList(written, zeroTerminated: false).entries
+    #expect(again.map(\.path) == [path] && again.map(\.relativePath) == ["a.jpg"])
+  }
+
   @Test func bytesThatAreNotUTF8ComeBackAsTheyWere() throws {
     let bytes: [UInt8] = Array("photos/".utf8) + [0xFF, 0x2E, 0x6A, 0x70, 0x67]
     let entry = try #require(PathList(bytes, zeroTerminated: false).entries.first)

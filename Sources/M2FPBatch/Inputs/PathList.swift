@@ -115,7 +115,12 @@ public struct PathList: Sendable {
     let (path, relative) = (input.path, input.relativePath)
     if relative.isEmpty { return path.bytes + Array("/.".utf8) }
     guard path.ends(with: relative), path != relative, !relative.isAbsolute else {
-      return path.bytes
+      // Below the mark a list may have led up and down again.
+      guard let root = input.root, path.starts(with: root),
+        case let below = FilePath(root: nil, path.components.dropFirst(root.components.count)),
+        path != below, normalised(below) == relative
+      else { return path.bytes }
+      return root.bytes + Array("/./".utf8) + below.bytes
     }
     let folder = path.bytes.dropLast(relative.bytes.count + 1)
     if folder.isEmpty || folder.elementsEqual(".".utf8) { return path.bytes }

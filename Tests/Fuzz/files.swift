@@ -32,7 +32,7 @@ public func fuzzFiles(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   precondition(
     names(in: root).allSatisfy {
       // One call may fail where a folder is emptied, too.
-      !$0.hasPrefix(".m2fp-") || $0 == ".m2fp-x.tmp" || $0.hasPrefix(".m2fp-export")
+      !$0.hasPrefix(".m2fp-") || $0.count == ".m2fp-x.tmp".count || $0.hasPrefix(".m2fp-export")
     })
   if isGuarded {
     var status = stat()
@@ -60,6 +60,7 @@ private func build(planting: Bool, _ input: inout FuzzInput) {
   put(Array("secret".utf8), at: "world/secret/s")
   chmod(secret.appending("s").string, 0o640)
   put([], at: "world/in/empty")
+  symlink("loop", root.appending("loop").string)
   for _ in 0..<input.take(0...8) {
     add(places[input.take(0...places.count - 1)], planting: planting, &input)
   }
@@ -113,6 +114,7 @@ private func act(_ rule: LinkRule, _ input: inout FuzzInput) {
   case 6: workInFolder(place, rule, &input)
   case 7: try? AtomicFiles.checkWritable(path, following: rule)
   case 8:
+    _ = FileKind(root.appending("loop"))
     _ = NameProbe.isOneName(Array("A".utf8), Array("a".utf8), in: path, following: rule)
     _ = FileKind(path)
   default: try? AtomicFile.write(Data("new".utf8), to: root.appending("b"), following: rule)

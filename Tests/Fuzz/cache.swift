@@ -36,7 +36,8 @@ public func fuzzCache(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     }
     checkStoring(entry, as: key)
     precondition(cache.statistics().entries == 1 && cache.verify() == ResultCache.Statistics())
-    precondition(cache.prune(to: 0).entries == 1)
+    checkOthers(entry)
+    precondition(cache.prune(to: 0).entries == 2)
   }
   _ = path.withPlatformString { unlink($0) }
   return 0
@@ -55,4 +56,33 @@ private func checkStoring(_ entry: ResultCache.Entry, as key: String) {
   var copies: [[UInt8]] = []
   again.forEachOutput { _, bytes, _ in copies.append(Array(bytes)) }
   precondition(copies == outputs && again.sidecar.found == entry.sidecar.found)
+}
+
+/// What is no entry, and what cannot become one.
+private func checkOthers(_ entry: ResultCache.Entry) {
+  func name(_ digit: Character) -> String { String(repeating: digit, count: 64) }
+  func isMiss(_ key: String) -> Bool {
+    if case .miss = cache.fetch(key, for: .standard) { true } else { false }
+  }
+  // A file is in the way of the folder.
+  put([], at: "v1/ee")
+  cache.store(
+    name("e"), sidecar: entry.sidecar, stem: [], access: .standard, warnings: [], outputs: [])
+  precondition(cache.problem != nil && isMiss(name("e")) && isMiss(name("9")))
+  for digit in ["b", "c"] as [Character] {
+    put([1], at: FilePath("v1/\(digit)\(digit)/\(name(digit)).entry"))
+  }
+  let link = cache.folder.appending("v1/dd/\(name("d")).entry")
+  put([], at: "v1/dd/other")
+  symlink("other", link.string)
+  for _ in 0..<2 { _ = cache.fetch(name("d"), for: .standard) }
+  precondition(isMiss(name("d")))
+  cache.pruneStored()
+  if case .damaged = cache.fetch(name("b"), for: .standard) {
+    precondition(cache.verify().entries == 1)
+  } else {
+    preconditionFailure("it is no entry")
+  }
+  put([1], at: FilePath("v1/cc/\(name("c")).entry"))
+  precondition((try? ResultCache(cache.folder.appending("v1/ee/in"), limit: 1)) == nil)
 }

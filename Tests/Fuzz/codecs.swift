@@ -7,6 +7,7 @@ import M2FPImageIO
 public func fuzzCodecs(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let file = Array(UnsafeBufferPointer(start: bytes, count: count))
   let limits = ImageLimits(maxPixels: 1 << 16)
+  precondition(isRefused)
   let header = ImageDecoder.header { Array(file.dropFirst($0).prefix(1024)) }
   do throws(FileFailure) {
     let decoded = try ImageDecoder.decode(file, limits: limits)
@@ -15,6 +16,7 @@ public func fuzzCodecs(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     precondition(header.map { $0.pixels == image.width * image.height } ?? true)
     precondition((1...8).contains(decoded.orientation))
     precondition(!decoded.isDamaged || !decoded.warnings.isEmpty)
+    precondition(ImageFormat.fileExtensions.contains(decoded.format.fileExtension))
     if count % 8 == 0 {
       let again = try ImageDecoder.decode([UInt8](PNGEncoder.rgb(image).data))
       precondition(again.image == image && again.warnings.isEmpty)
@@ -37,6 +39,8 @@ public func fuzzCodecs(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     ] {
       precondition((try? ImageDecoder.labels([UInt8](encoded.data))) == map)
     }
+    precondition(
+      (try? PNGEncoder.labelMap(labels, palette: [RGB(0, 0, 0)])) == nil || isEmpty(labels))
     let mask = try ImageDecoder.labels([UInt8](PNGEncoder.mask(of: 1, in: labels).data))
     precondition(zip(mask.pixels, map.pixels).allSatisfy { ($0 == 1) == ($1 == 1) })
   } catch {
@@ -44,3 +48,17 @@ public func fuzzCodecs(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   }
   return 0
 }
+
+private func isEmpty(_ labels: LabelMap) -> Bool { labels.pixels.allSatisfy { $0 == 0 } }
+
+/// A JPEG cannot be as wide.
+private let isRefused: Bool = {
+  let side = 65_501
+  let image = RGBImage(width: side, height: 1, pixels: [UInt8](repeating: 0, count: 3 * side))
+  do throws(FileFailure) {
+    _ = try JPEGEncoder.rgb(image)
+    return false
+  } catch {
+    return error.code == .imageTooLarge
+  }
+}()

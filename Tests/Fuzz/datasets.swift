@@ -15,6 +15,7 @@ private let layouts: [(maps: [FilePath], lists: [FilePath])] = [
   (["global_parsing/a.png", "instance_parsing/a.png"], ["instance_parsing/a.txt"]),
   (["semantic/a.png", "part/a.png", "human/a.png"], ["part/a.json", "human/a.json"]),
   (["sub/a.png", "a.m2fp/a.png", ".a.png"], []),
+  (["a.m2fp.png"], []),
 ]
 
 /// Whatever the files of a data set hold, there are truths and predictions to compare, or there is a
@@ -25,7 +26,7 @@ private let layouts: [(maps: [FilePath], lists: [FilePath])] = [
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzDatasets(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   guard count > 0 else { return 0 }
-  let layout = Int(bytes[0] & 7) % layouts.count
+  let layout = Int(bytes[0]) % layouts.count
   var rest = UnsafeBufferPointer(start: bytes, count: count).dropFirst()
   let folder = FilePath("\(layout)")
   func place(_ name: FilePath) -> FilePath { folder.appending(name.components) }
@@ -52,6 +53,13 @@ public func fuzzDatasets(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     preconditionFailure("there are maps: \(error)")
   }
   precondition(tree.names.count == 1 && (try? tree.labels(of: "b")) == nil)
+  precondition(!tree.hasPersons || tree.layout != .plain && tree.layout != .lip)
+  precondition(!tree.hasParts || tree.layout != .plain && tree.layout != .lip)
+  // No folder, and one without maps.
+  put([], at: "none/text")
+  for none in ["no folder", "none"] {
+    precondition((try? LabelDataset(scratch.appending(none))) == nil)
+  }
   precondition(tree.match("a") != nil || tree.match("sub/a") != nil)
   do throws(LabelFileError) {
     let truth = try tree.truth(of: tree.names[0])
@@ -66,7 +74,7 @@ public func fuzzDatasets(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
       precondition(!error.description.isEmpty)
     }
   } catch {
-    precondition(!error.reason.isEmpty)
+    precondition(error.description.contains("\(error.path)") && !error.reason.isEmpty)
   }
   return 0
 }

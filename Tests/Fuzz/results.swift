@@ -50,6 +50,13 @@ public func fuzzResults(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     preconditionFailure("it can be written: \(error)")
   }
   checkExports(labels)
+  // As large as they are said to be.
+  for output in sidecar.outputs.prefix(9) where output.size <= 4096 && output.path.length < 200 {
+    guard let kind = file.outputs.kind(of: output.path), kind != .labelMap else { continue }
+    put(
+      [UInt8](repeating: 0, count: output.size),
+      at: ("photos" as FilePath).appending(output.path.components))
+  }
   for classes in [.asTheyAre, .remapped(nil), .remapped(remap)] as [RestoredResult.Classes] {
     checkRendering(classes, labels, photo)
   }
@@ -131,6 +138,7 @@ private func checkRendering(
   selection.overlay = OverlayStyle()
   selection.cutout = .init(classes: [1], perPerson: true)
   let result = restored.result
+  precondition(restored.isEdited == (restored.labels.edited != nil) && selection.needsPhoto)
   if result.labels.width % 2 == 0 {
     selection.overlay?.outlines = true
     selection.overlay?.font = font
@@ -167,14 +175,19 @@ private func checkChanges(
     labels: restored.labels, found: summary, input: old.input.sha256)
   let bare = Sidecar.Options(
     maxSide: 0, precision: nil, quality: nil, masks: [], palette: [], overlay: nil,
-    persons: old.options.persons, cutout: nil, remap: old.options.remap)
+    persons: old.options.persons, cutout: .init(classes: nil, perPerson: true),
+    remap: old.options.remap)
   for request in [old.options, bare] {
     let changes = OutputChanges(
       file.outputs, wanted: wanted, request: request, shown: shown, previous: old,
       remakesAll: false)
     precondition(changes.outputs(sizes: [:]).count == changes.made.count + changes.kept.count)
     let new = Sidecar(
-      version: "fuzz", source: old.input, model: old.model, options: changes.options,
+      version: "fuzz",
+      source: Sidecar.Source(
+        name: old.input.name, size: old.input.size, sha256: old.input.sha256,
+        format: old.input.format, orientation: old.input.orientation, width: old.input.width,
+        height: old.input.height), model: old.model, options: changes.options,
       labels: restored.labels, found: summary, raw: restored.raw,
       outputs: changes.outputs(sizes: [:]))
     guard let text = try? new.encoded(), Sidecar.text(of: new.options).count > 2 else {
@@ -188,6 +201,7 @@ private func checkChanges(
 /// A map that is gone, cut short, or not what its sidecar tells of.
 private func checkClassMap(_ sidecar: Sidecar) {
   let names = file.outputs
+  precondition(Sidecar.read(names.sidecarPath) != nil)
   let record = ClassMap.Record(sidecar, names: names)
   let times = [FileStamp(path: names.mapPath)?.modified, timespec()].compactMap(\.self)
   for time in times { _ = ClassMap.state(names, record, modified: time) }

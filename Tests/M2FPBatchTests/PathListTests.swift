@@ -116,6 +116,23 @@ struct PathListTests {
     #expect(throws: RunFailure.self) { try FailureList("/proc/none/list", zeroTerminated: true) }
   }
 
+  /// A folder, what lies below a file, and a link to nothing, which is a place for a list.
+  @Test func issue17WhatIsNoPlaceForAListIsKnownBeforeTheRun() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("sub/file", [1])
+    try folder.link("to-folder", to: "sub")
+    for name in ["sub", "to-folder", "sub/file/list"] {
+      let failure = #expect(throws: RunFailure.self) {
+        try FailureList(folder.filePath(name), zeroTerminated: false)
+      }
+      #expect(failure?.kind == .outputNotWritable, "\(name)")
+    }
+    try folder.link("list", to: "none")
+    var list = try FailureList(folder.filePath("list"), zeroTerminated: false)
+    list.add(Input(path: "a.jpg", relativePath: "a.jpg"))
+    #expect(try list.write().isEmpty && folder.text("list") == "a.jpg\n")
+  }
+
   /// In a folder where others write, too.
   @Test(.timeLimit(.minutes(1))) func issue17ALinkOfAnotherIsNotWrittenThrough() throws {
     let folder = try TemporaryFolder()

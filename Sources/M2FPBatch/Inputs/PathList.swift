@@ -143,6 +143,10 @@ public struct FailureList {
     rule = LinkRule(below: path.folder, .own)
     self.path = Self.destination(path, rule)
     self.zeroTerminated = zeroTerminated
+    if case .folder = FileKind(self.path) {
+      throw RunFailure(
+        .outputNotWritable, "\(path) is a folder, and the list of failures is a file: name another")
+    }
     if isReplaceable { try AtomicFiles.checkWritable(self.path.folder, for: .failureList) }
   }
 
@@ -158,10 +162,8 @@ public struct FailureList {
   /// Not for `/dev/stdout` and the like, which are written to.
   private var isReplaceable: Bool {
     if rule.refusedLink(in: path) != nil { return true }
-    switch FileKind(path) {
-    case .file, .missing: return true
-    default: return false
-    }
+    if case .other = FileKind(path) { return false }
+    return true
   }
 
   public mutating func add(_ input: Input) {

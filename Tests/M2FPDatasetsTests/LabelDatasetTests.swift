@@ -127,6 +127,16 @@ struct LabelDatasetTests {
     }
   }
 
+  /// A list from Windows is one line an instance, too.
+  @Test func issue17ListsOfInstancesMayEndTheirLinesAsOnWindows() throws {
+    try write([2, 13, 0], to: "Category_ids/a.png")
+    try write([1, 2, 0], to: "Instance_ids/a.png")
+    try write("2 13 1\r\n\r\n1\t2 1\r\n", to: "Instance_ids/a.txt")
+    let truth = try LabelDataset(folder.filePath).truth(of: "a")
+    #expect(truth.parts?.instances.map(\.id) == [2, 1])
+    #expect(truth.parts?.instances.map(\.classIndex) == [13, 2])
+  }
+
   /// A class and an instance that nothing is of count as nothing.
   @Test(arguments: ["-1", "256", "999999999", "-999999999"])
   func issue17InstancesOfNoClassAreNone(_ number: String) throws {
@@ -153,8 +163,8 @@ struct LabelDatasetTests {
     try write([1, 1], to: "human/a.png")
     let part = #"[{"img_name": "a", "category_id": 2, "score": 0.5, "part_id": 7}]"#
     let human = #"[{"img_name": "a", "score": 0.25, "human_id": 1}]"#
-    let labels = IndexMap(width: 2, height: 1, values: [2, 0])
-    let ids = IndexMap(width: 2, height: 1, values: [7, 0])
+    let labels = IndexMap(width: 2, height: 1, pixels: [2, 0])
+    let ids = IndexMap(width: 2, height: 1, pixels: [7, 0])
     let truth = GroundTruth(
       labels: labels, parts: InstanceMap(ids: ids, instances: [.init(id: 7, classIndex: 2)]),
       persons: InstanceMap(ids: ids, instances: [.init(id: 7)]))

@@ -190,7 +190,10 @@ struct ConfigurationTests: CLIFixture {
       ["eval", "--predictions", "in", "--truth", "in", "--classes"], ["parse", "in", "--config"],
     ])
   func issue17FilesThatOptionsNameAreBounded(_ arguments: [String]) async throws {
-    for (name, reason) in [("/dev/zero", "file too large"), ("/", "is a directory")] {
+    for (name, reason) in [
+      ("/dev/zero", "larger than the file system or the process's limit allows"),
+      ("/", "it is a folder"),
+    ] {
       let result = try await run(arguments + [name])
       #expect(result.code == 64, "\(result.error)")
       #expect(result.error.lowercased().contains(reason), "\(result.error)")

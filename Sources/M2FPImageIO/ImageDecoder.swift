@@ -10,6 +10,9 @@ public struct ImageLimits: Sendable, Equatable {
   public init(maxPixels: Int = 100_000_000) {
     self.maxPixels = maxPixels
   }
+
+  /// The most that may be asked for: of photos that have results already the limit is not known.
+  package static let most = ImageLimits(maxPixels: 4_000_000_000)
 }
 
 /// A decoded picture and what is worth knowing of its file.
@@ -127,6 +130,13 @@ public enum ImageDecoder {
     try check(result, codec)
     let (width, height) = (Int(header.width), Int(header.height))
     try check(width, height, limits)
+    // Deflate makes at most 1032 bytes of one, and a pixel has a bit or more.
+    guard width * height / 8 <= bytes.count * 1032 else {
+      throw failure(
+        .truncated,
+        "the PNG is cut short (it says to have \(width) × \(height) pixels); copy or download it again"
+      )
+    }
     var options = m2fp_decode_options(refuse_damaged: 1)
     let values = [UInt16](unsafeUninitializedCapacity: width * height) { buffer, count in
       guard let values = buffer.baseAddress else { return }

@@ -440,7 +440,8 @@ extension Sidecar {
   private var isPossible: Bool {
     let names = [labels?.names, raw?.names].compactMap(\.self)
     let (remap, persons) = (options.remap, options.persons)
-    return names.allSatisfy { (1...256).contains($0.count) }
+    return input.width * input.height <= ImageLimits.most.maxPixels
+      && names.allSatisfy { (1...256).contains($0.count) }
       && [found, raw?.found].compactMap(\.self).allSatisfy {
         $0.isPossible(width: input.width, height: input.height)
       }

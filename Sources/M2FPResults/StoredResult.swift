@@ -58,9 +58,21 @@ extension Sidecar {
   ///
   /// - Throws: ``FileFailure`` of stage `read` where there is none that can be read.
   package static func existing(_ names: OutputNames) throws(FileFailure) -> Sidecar {
-    if let sidecar = read(of: names) { return sidecar }
+    let bytes: [UInt8]
+    do throws(FileFailure) {
+      bytes = try FileReader.read(
+        names.sidecarPath, limit: sizeLimit, following: names.rule
+      ).bytes
+    } catch {
+      throw FileFailure(
+        stage: .read, code: .unreadable,
+        message: "\(names.sidecarPath) cannot be read: \(error.message)",
+        underlying: error.underlying)
+    }
+    if let sidecar = try? JSONDecoder().decode(Sidecar.self, from: Data(bytes)) { return sidecar }
     throw FileFailure(
-      stage: .read, code: .unreadable, message: "\(names.sidecarPath) cannot be read")
+      stage: .read, code: .corrupt,
+      message: "\(names.sidecarPath) is damaged, or of another version of m2fp")
   }
 }
 

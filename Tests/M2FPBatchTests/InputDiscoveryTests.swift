@@ -88,7 +88,6 @@ struct InputDiscoveryTests {
     #expect(inputs == [Input(path: path, relativePath: relative, root: folder.filePath)])
   }
 
-  /// Composed and decomposed, and a mark that joins the slash before it.
   /// Links to photos and folders, in a folder and in a list: of the user, and, where tests run as root,
   /// of another.
   @Test(arguments: LinkPolicy.allCases)
@@ -212,6 +211,7 @@ struct InputDiscoveryTests {
     #expect(search().leftOut == ["b.m2fp/notes.txt": ".txt"])
   }
 
+  /// Composed and decomposed, and a mark that joins the slash before it.
   @Test func issue17NamesThatTextsTakeForOneAreTwo() throws {
     for name in ["e\u{301}.jpg", "\u{E9}.jpg", "\u{301}mark.jpg", "ayah\u{6DD}.jpg"] {
       try folder.write(name, [1])

@@ -46,13 +46,20 @@ struct SidecarTests: BatchFixture {
     "outputs.0.size", "person_limit",
   ]
 
-  /// Less than any, the ends of what an `Int` holds, and beyond them.
-  private static let values = [
-    "-1", "\(Int.max)", "\(Int.min)", "18446744073709551616", "1e300", "-1e300",
-  ]
+  /// Less than any and more than any, of each kind in turn: fuzzing tries them all.
+  private static let cases = numbers.enumerated().map { index, number in
+    (
+      number,
+      [
+        ["-1", "\(Int.min)", "-1e300"][index % 3],
+        ["\(Int.max)", "18446744073709551616", "1e300"][(index + index / 3) % 3],
+      ]
+    )
+  }
 
   /// No number ends the run, and none is believed: what is forged is made anew.
-  @Test(arguments: numbers) func issue17NumbersInASidecarTrapNowhere(_ number: String) throws {
+  @Test(arguments: cases)
+  func issue17NumbersInASidecarTrapNowhere(_ number: String, _ values: [String]) throws {
     let options = try everything()
     try run(options)
     let tree = try folder.tree()
@@ -63,31 +70,65 @@ struct SidecarTests: BatchFixture {
     }
     let planned = OutputPlan.plan(
       [Input(path: folder.filePath("a.png"), relativePath: "a.png")], root: nil, naming: .stem)[0]
-    for value in Self.values {
+    for value in values {
       let forged = try JSONEdit.setting(number, to: value, in: sidecar)
-      // On one line it is decoded whole, and as it was written the header alone is read first.
+      // On one line it is decoded whole; as it was written, the header alone is read first.
       let laidOut =
         (try? JSONSerialization.jsonObject(with: forged)).flatMap {
           try? JSONSerialization.data(
             withJSONObject: $0, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-        } ?? forged
-      for text in [forged, laidOut] {
-        try folder.write("a.m2fp.json", text)
-        // Whether it is one to be exported, or why not.
-        do throws(FileFailure) {
-          _ = try StoredResult(planned)
-        } catch {
-          #expect(error.stage == .read && !error.message.isEmpty)
         }
-        #expect(try run(options, isDryRun: true).summary.failed == 0)
-        #expect(try run(options).summary.failed == 0)
-        #expect(try folder.tree() == tree, "\(number): \(value)")
+      try folder.write("a.m2fp.json", forged)
+      // Whether it is one to be exported, or why not.
+      do throws(FileFailure) {
+        _ = try StoredResult(planned)
+      } catch {
+        #expect(error.stage == .read && !error.message.isEmpty)
+      }
+      #expect(try run(options, isDryRun: true).summary.failed == 0)
+      try folder.write("a.m2fp.json", laidOut ?? forged)
+      #expect(try run(options).summary.failed == 0)
+      #expect(try folder.tree() == tree, "\(number): \(value)")
+    }
+  }
+
+  /// A map that says to have more pixels than there is memory for, and a sidecar that says the same.
+  @Test(arguments: [1_000_000, 2_147_483_647])
+  func issue17AMapOfImpossibleSizeIsNotHeld(_ side: Int) throws {
+    let options = try everything()
+    try run(options)
+    let tree = try folder.tree()
+    let planned = OutputPlan.plan(
+      [Input(path: folder.filePath("a.png"), relativePath: "a.png")], root: nil, naming: .stem)[0]
+    var sidecar = try #require(tree["a.m2fp.json"])
+    for key in ["width", "height"] {
+      sidecar = try JSONEdit.setting("input.\(key)", to: "\(side)", in: sidecar)
+    }
+    var map = [UInt8](try #require(tree["a.m2fp.png"]))
+    for place in [16, 20] {
+      for byte in 0..<4 { map[place + byte] = UInt8(side >> (24 - 8 * byte) & 0xFF) }
+    }
+    let sum = map[12..<29].withUnsafeBytes { crc32(0, $0) }
+    for byte in 0..<4 { map[29 + byte] = UInt8(sum >> (24 - 8 * UInt32(byte)) & 0xFF) }
+    try folder.write("a.m2fp.png", map)
+    try folder.write("a.m2fp.json", sidecar)
+    #expect(throws: FileFailure.self) { try StoredResult(planned) }
+    #expect(try run(options).summary.parsed == 1)
+    #expect(try folder.tree() == tree)
+  }
+
+  /// As PNG has it (ISO 15948, annex D).
+  private func crc32(_ start: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    ~bytes.reduce(~start) { sum, byte in
+      (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in
+        sum & 1 == 1 ? 0xEDB8_8320 ^ sum >> 1 : sum >> 1
       }
     }
   }
 
   /// Whole and true to their digest, too.
-  @Test(arguments: numbers) func issue17NumbersInAnEntryTrapNowhere(_ number: String) throws {
+  @Test(arguments: cases)
+  func issue17NumbersInAnEntryTrapNowhere(_ number: String, _ values: [String]) throws {
     try run(cached())
     let tree = try folder.tree()
     let name = try #require(
@@ -95,7 +136,7 @@ struct SidecarTests: BatchFixture {
     let entry = [UInt8](try #require(cacheFolder.tree()[name]))
     let lines = entry.split(separator: UInt8(ascii: "\n"), maxSplits: 2)
     let outputs = entry[((lines[0].count + lines[1].count + 2 + 4095) & ~4095)...]
-    for value in Self.values {
+    for value in values {
       var rest =
         try JSONEdit.setting("sidecar." + number, to: value, in: Data(lines[1])) + Data("\n".utf8)
       rest += Data(count: (4096 - (lines[0].count + 1 + rest.count) % 4096) % 4096) + outputs

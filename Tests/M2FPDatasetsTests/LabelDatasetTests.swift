@@ -127,6 +127,16 @@ struct LabelDatasetTests {
     }
   }
 
+  /// A list from Windows is one line an instance, too.
+  @Test func issue17ListsOfInstancesMayEndTheirLinesAsOnWindows() throws {
+    try write([2, 13, 0], to: "Category_ids/a.png")
+    try write([1, 2, 0], to: "Instance_ids/a.png")
+    try write("2 13 1\r\n\r\n1\t2 1\r\n", to: "Instance_ids/a.txt")
+    let truth = try LabelDataset(folder.filePath).truth(of: "a")
+    #expect(truth.parts?.instances.map(\.id) == [2, 1])
+    #expect(truth.parts?.instances.map(\.classIndex) == [13, 2])
+  }
+
   /// A class and an instance that nothing is of count as nothing.
   @Test(arguments: ["-1", "256", "999999999", "-999999999"])
   func issue17InstancesOfNoClassAreNone(_ number: String) throws {

@@ -178,7 +178,8 @@ public final class ResultCache: Sendable {
     guard let bytes = try? FileReader.bytes(of: file.file, limit: entrySizeLimit),
       let start = firstLineEnd(bytes),
       let end = headerEnd(bytes), bytes[..<start].elementsEqual(firstLine(of: bytes[start...])),
-      let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[start..<end]))
+      let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[start..<end])),
+      header.sidecar.formatVersion == Sidecar.currentFormatVersion
     else { return nil }
     let outputs = header.sidecar.outputs
     // Never anything but outputs, whoever wrote the entry.

@@ -76,6 +76,7 @@ struct UpToDateCheck: Sendable {
   private let options: Sidecar.Options
   private let force: Bool
   private let overwriteEdited: Bool
+  private let limits: ImageLimits
   /// How recorded options stand to those of the run, by their text: of many sidecars most say the
   /// same.
   private let coverages = Locked<[[UInt8]: OptionCoverage]>([:])
@@ -85,8 +86,12 @@ struct UpToDateCheck: Sendable {
   ///   - options: The run's options.
   ///   - force: Whether nothing is current.
   ///   - overwriteEdited: Whether an edited map is taken for none.
-  init(model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false)
-  {
+  ///   - limits: How large a class map may be that has to be looked at.
+  init(
+    model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false,
+    limits: ImageLimits
+  ) {
+    self.limits = limits
     self.model = model
     self.options = options
     self.force = force
@@ -115,7 +120,7 @@ struct UpToDateCheck: Sendable {
       ClassMap.Record(
         size: header.outputs.first { $0.path == names.map }?.size, digest: header.labelsDigest,
         isEdited: header.isEdited, width: header.inputWidth, height: header.inputHeight),
-      modified: contents.stamp.modified)
+      modified: contents.stamp.modified, limits: limits)
     if map == .edited, !overwriteEdited { return .edited }
     if force { return model == nil && map != .lost ? .render(.forced) : .stale(.forced) }
     if let model, header.model != model { return .stale(.otherModel) }

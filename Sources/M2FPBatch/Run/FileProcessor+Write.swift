@@ -105,7 +105,9 @@ extension FileProcessor {
       ) { (files) throws(FileFailure) in
         try write(encoded, names: names, modified: restored.modified, into: &files)
       }
-      if keepsMap, !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
+      if keepsMap, !restored.stored.isEdited {
+        touch([names.map], of: names, restored.modified)
+      }
       return removed
     }
     return (restored.stored.isEdited ? .edited(sidecar) : .rendered(sidecar), removed)
@@ -116,18 +118,11 @@ extension FileProcessor {
     throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
   }
 
-  /// Remembers that an input with this modification time has been seen to be the same.
-  func touch(_ path: FilePath, _ time: timespec) {
-    _ = path.withPlatformString { path in
-      [time, time].withUnsafeBufferPointer {
-        utimensat(AT_FDCWD, path, $0.baseAddress, AT_SYMLINK_NOFOLLOW)
-      }
-    }
-  }
-
-  func touch(_ names: OutputNames, _ restored: Restored) {
-    if !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
-    touch(names.sidecarPath, restored.modified)
+  /// Remembers in map and sidecar that an input with this modification time has been seen to be the
+  /// same.
+  func touch(_ files: [FilePath], of names: OutputNames, _ time: timespec) {
+    guard let folder = try? OpenFolder(names.folder, following: names.rule) else { return }
+    for name in files.compactMap(\.lastComponent) { folder.touch(name, time) }
   }
 
   /// Takes from results that stay as they are what the photo does not give; from the sidecar last, by
@@ -207,6 +202,7 @@ extension FileProcessor {
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
     try lock(folder, cancellation)
     defer { folder.unlock() }
+    names.restrict(sidecar.outputs, in: folder, to: access)
     if let meanwhile {
       // It promises only what stays whole, in case that the run is killed from here on.
       var interim = AtomicFiles(in: names.folder, following: names.rule, access: access)
@@ -222,7 +218,6 @@ extension FileProcessor {
       names, in: folder, previous: previous, slugs: slugs,
       keeping: Set(sidecar.outputs.map(\.path))
     ).remove()
-    names.restrict(sidecar.outputs, in: folder, to: access)
     try files.commit()
     return removed
   }
@@ -231,7 +226,8 @@ extension FileProcessor {
   private func checkUnedited(_ names: OutputNames, _ previous: Sidecar?) throws(FileFailure) {
     guard !options.overwriteEdited, let previous,
       let written = FileStamp(path: names.sidecarPath)?.modified,
-      ClassMap.state(names, ClassMap.Record(previous, names: names), modified: written)
+      ClassMap.state(
+        names, ClassMap.Record(previous, names: names), modified: written, limits: parsing.limits)
         == .edited
     else { return }
     throw FileFailure(

@@ -20,7 +20,7 @@ struct FileProcessor: Sendable {
   let request: Sidecar.Options
   private let classes: RestoredResult.Classes
   /// How photos are decoded whose pixels a picture shows.
-  private let parsing: ParserOptions
+  let parsing: ParserOptions
 
   init(parser: Parser, options: BatchOptions, model: ModelIdentity) {
     self.parser = parser
@@ -43,7 +43,7 @@ struct FileProcessor: Sendable {
     // Who is a person was decided by the run that found them.
     parsing.persons = .all
     // What was parsed is within the limits that it was parsed with.
-    parsing.limits = ImageLimits(maxPixels: 4_000_000_000)
+    parsing.limits = .most
     self.parsing = parsing
     request = Sidecar.Options(parsing, encoder: encoder)
   }
@@ -148,7 +148,8 @@ struct FileProcessor: Sendable {
   func check(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
     UpToDateCheck(
       model: model, options: request, force: options.force,
-      overwriteEdited: options.overwriteEdited)(files, cancellation: cancellation)
+      overwriteEdited: options.overwriteEdited, limits: parsing.limits)(
+        files, cancellation: cancellation)
   }
 
   // MARK: - Load
@@ -179,7 +180,9 @@ struct FileProcessor: Sendable {
         if let restored = try restore(file, times: &times) {
           if let sidecar = unchanged(restored) {
             restrict(file.outputs, restored)
-            touch(file.outputs, restored)
+            touch(
+              (restored.stored.isEdited ? [] : [file.outputs.map]) + [file.outputs.sidecar],
+              of: file.outputs, restored.modified)
             return done(restored.stored.isEdited ? .edited(sidecar) : .current)
           }
           return .loaded(Loaded(job: job, content: .restored(restored), times: times))
@@ -190,8 +193,7 @@ struct FileProcessor: Sendable {
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
       if job.status == .touched(sha256: digest) {
-        touch(file.outputs.mapPath, contents.stamp.modified)
-        touch(file.outputs.sidecarPath, contents.stamp.modified)
+        touch([file.outputs.map, file.outputs.sidecar], of: file.outputs, contents.stamp.modified)
         return done(.current)
       }
       guard let parser, let model else { throw Self.nothingToRender(.changedInput) }
@@ -254,7 +256,7 @@ struct FileProcessor: Sendable {
   ) throws(FileFailure) -> Restored? {
     let names = file.outputs
     let stored = try times.measure(.read) { () throws(FileFailure) in
-      try RestoredResult(names, in: classes)
+      try RestoredResult(names, in: classes, limits: parsing.limits)
     }
     guard stored.labels.names == encoder.classes else {
       throw FileFailure(

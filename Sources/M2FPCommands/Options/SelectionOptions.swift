@@ -71,7 +71,8 @@ struct SelectionOptions: ParsableArguments {
       throw ValidationError(
         "Name the photos or folders to parse (m2fp parse photos/), or a list with --files-from.")
     }
-    if (include + exclude).contains(where: { $0.allSatisfy { $0 == "/" } }) {
+    let patterns = (include + exclude).map(PathArgument.bytes)
+    if patterns.contains(where: { $0.contains(0) || $0.allSatisfy { $0 == UInt8(ascii: "/") } }) {
       throw ValidationError("--include and --exclude take a pattern such as '*.jpg' or 'raw/*'.")
     }
     if shard != "slurm" { _ = try namedShard() }
@@ -85,7 +86,8 @@ struct SelectionOptions: ParsableArguments {
     selection.recursive = recursive
     selection.links = links
     selection.byName = byName
-    selection.filter = PathFilter(include: include, exclude: exclude)
+    selection.filter = PathFilter(
+      include: include.map(PathArgument.bytes), exclude: exclude.map(PathArgument.bytes))
     selection.list = try filesFrom.map {
       try PathList(contentsOf: $0 == "-" ? nil : $0, zeroTerminated: zeroTerminated)
     }

@@ -210,8 +210,7 @@ final class JSONReporter: Reporter {
     let seconds = Dictionary(
       uniqueKeysWithValues: outcome.seconds.seconds.map { ($0.key.rawValue, $0.value) })
     var line = FileLine(
-      file: outcome.input.path.string, status: "parsed", sidecar: nil, classes: nil, humans: nil,
-      stage: nil, code: nil, message: nil, warnings: outcome.warnings, seconds: seconds)
+      outcome.input.path, status: "parsed", warnings: outcome.warnings, seconds: seconds)
     switch outcome.result {
     case .parsed(let sidecar), .cached(let sidecar), .rendered(let sidecar), .edited(let sidecar):
       line.status =
@@ -246,10 +245,9 @@ final class JSONReporter: Reporter {
   }
 
   func leftOut(_ link: FilePath) {
-    write(
-      FileLine(
-        file: link.string, status: "left-out", sidecar: nil, classes: nil, humans: nil, stage: nil,
-        code: nil, message: Self.leftOutReason, warnings: [], seconds: [:]))
+    var line = FileLine(link, status: "left-out")
+    line.message = Self.leftOutReason
+    write(line)
   }
 
   func finish(_ summary: BatchSummary) {
@@ -275,6 +273,8 @@ final class JSONReporter: Reporter {
 
   private struct FileLine: Encodable {
     let file: String
+    /// The bytes of a path that is not UTF-8, in Base64.
+    let file_bytes: String?
     var status: String
     var sidecar: String?
     var classes: [String]?
@@ -291,6 +291,16 @@ final class JSONReporter: Reporter {
     var removed: [String]?
     let warnings: [String]
     let seconds: [String: Double]
+
+    init(
+      _ path: FilePath, status: String, warnings: [String] = [], seconds: [String: Double] = [:]
+    ) {
+      file = path.string
+      file_bytes = path.utf8Text == nil ? path.bytes.base64Text : nil
+      self.status = status
+      self.warnings = warnings
+      self.seconds = seconds
+    }
   }
 
   private struct SummaryLine: Encodable {

@@ -51,7 +51,9 @@ private func checkFailures(of list: [UInt8]) {
     }
   }
   precondition((try? PathList(contentsOf: "none", zeroTerminated: false)) == nil)
-  // Written to, not replaced; and one whose folder is a file.
+  // Written to, not replaced; and what is no place for one.
   _ = try? FailureList("/dev/null", zeroTerminated: true).write()
-  precondition((try? FailureList(path.appending("failures"), zeroTerminated: true)) == nil)
+  for place in [path.appending("failures"), scratch] {
+    precondition((try? FailureList(place, zeroTerminated: true)) == nil)
+  }
 }

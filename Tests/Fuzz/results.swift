@@ -25,7 +25,8 @@ private let remap = ClassRemap(
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzResults(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let text = Array(UnsafeBufferPointer(start: bytes, count: count).prefix { $0 != 0 })
-  var input = FuzzInput(bytes + text.count, count - text.count)
+  let end = min(text.count + 1, count)
+  var input = FuzzInput(bytes + end, count - end)
   let header = SidecarHeader(text)
   guard let sidecar = try? JSONDecoder().decode(Sidecar.self, from: Data(text)) else { return 0 }
   if let header { precondition(header.outputs.count <= sidecar.outputs.count) }
@@ -149,6 +150,7 @@ private func checkRendering(
   do throws(FileFailure) {
     for output in try encoder.encode(of: result, photo: photo) {
       precondition(OutputNames.isOutput(suffix: pathWithoutStem(output.kind)))
+      precondition(!output.kind.showsPhoto || selection.needsPhoto)
     }
   } catch {
     precondition(error.stage == .encode && !error.message.isEmpty)

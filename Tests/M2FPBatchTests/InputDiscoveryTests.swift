@@ -171,7 +171,7 @@ struct InputDiscoveryTests {
     let byName = search(byName: true)
     #expect(byName.found == ["z.jpg"])
     #expect(byName.leftOut.count == 10 && byName.leftOut["b.jpg_large"] == "without suffix")
-    let filtered = search(filter: PathFilter(include: ["*.txt"]))
+    let filtered = search(filter: PathFilter(include: [Array("*.txt".utf8)]))
     #expect(filtered.found == ["b.txt"] && filtered.leftOut == ["notes.txt": ".txt"])
   }
 

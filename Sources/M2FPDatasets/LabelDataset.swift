@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import SystemPackage
 
 /// A folder of label maps, in one of the layouts that data sets, challenges and m2fp itself use.
@@ -165,10 +166,12 @@ public struct LabelDataset: Sendable {
     return result
   }
 
+  private static let imageSuffixes = ImageFormat.fileExtensions.map { "." + $0 }
+
   private static func withoutImageExtension(_ name: FilePath) -> FilePath {
     let bytes = name.name
     let lower = bytes.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 + 32 : $0 }
-    for suffix in [".jpg", ".jpeg", ".jpe", ".jfif", ".png"]
+    for suffix in imageSuffixes
     where lower.ends(with: suffix) && bytes.count > suffix.utf8.count {
       return name.removingLastComponent().appending(name: bytes.dropLast(suffix.utf8.count))
     }

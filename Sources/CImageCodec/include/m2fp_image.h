@@ -193,7 +193,8 @@ void m2fp_heif_header(const uint8_t *bytes, size_t count, m2fp_image_header *hea
 void m2fp_heif_find_header(const m2fp_source *source, m2fp_image_header *header,
                            m2fp_image_result *result);
 
-/// The primary picture, also of grids; samples of more than 8 bits keep the high ones.
+/// The primary picture, also of grids; samples of more than 8 bits keep the high ones. A hostile file
+/// may code a larger picture than its boxes tell: it fails, but only after the codec has held that.
 void m2fp_heif_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                       const m2fp_decode_options *options, uint8_t *pixels,
                       m2fp_image_result *result);

@@ -23,6 +23,9 @@ from PIL import Image, ImageOps
 SIGNATURES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"RIFF....WEBP": "webp", b"GIF8[79]a": "gif",
               b"BM": "bmp", b"II\\*\0": "tiff", b"MM\0\\*": "tiff", b"II\\+\0": "tiff", b"MM\0\\+": "tiff"}
 TOLERANCE = {"jpeg": 1, "tiff": 1}
+# Where it is Pillow that errs: it reads run-length codes of 4 bits otherwise than the same picture without
+# them (pal4.bmp); the others are damaged on purpose.
+NOT_COMPARED = {"badrle.bmp", "mmap_error.bmp", "pal4rle.bmp", "pal4rletrns.bmp"}
 
 
 class Result(ctypes.Structure):
@@ -113,7 +116,7 @@ def main() -> int:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             data = path.read_bytes()
             kind = next((kind for start, kind in SIGNATURES.items() if re.match(start, data, re.DOTALL)), None)
-            if kind is None:
+            if kind is None or path.name in NOT_COMPARED:
                 continue
             checked += 1
             if (what := difference(kind, data, library)) is not None:

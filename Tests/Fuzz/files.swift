@@ -25,8 +25,10 @@ public func fuzzFiles(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let isGuarded = policy == .none || policy == .own && arePlanted
   let before = openFiles()
   build(planting: arePlanted, &input)
-  failAfter(input.take(0...40))
-  for _ in 0..<input.take(1...5) { act(rule, &input) }
+  for _ in 0..<input.take(1...9) {
+    failAfter(input.take(0...1) * input.take(1...20))
+    act(rule, &input)
+  }
   failAfter(0)
   precondition(openFiles() == before)
   precondition(
@@ -188,7 +190,7 @@ private func stream(_ input: inout FuzzInput) {
     let other = try StreamedFile(root.appending("a"))
     file.restrict(to: FileAccess(path: root.appending("b")) ?? .standard)
     try file.write("one")
-    try other.write(String(repeating: "two", count: input.take(0...1) * 400_000))
+    try other.write(String(repeating: "two", count: input.take(0...15) / 15 * 400_000))
     try file.append(other)
     if input.take(0...3) > 0 { try file.commit() }
   } catch {

@@ -49,7 +49,7 @@ extension LabelDataset {
     var persons: InstanceMap?
     if let path = files.persons {
       let ids = try map(at: path)
-      let present = Set(ids.values).subtracting([0, UInt16(Confusion.ignored)]).sorted()
+      let present = Set(ids.pixels).subtracting([0, UInt16(Confusion.ignored)]).sorted()
       persons = InstanceMap(ids: ids, instances: present.map { InstanceMap.Instance(id: Int($0)) })
     }
     return GroundTruth(labels: try map(at: files.labels), parts: parts, persons: persons)
@@ -113,7 +113,7 @@ extension LabelDataset {
     func partID(_ person: Int, _ label: Int) -> Int { person << 8 | label }
     let parts = IndexMap(
       width: map.width, height: map.height,
-      values: zip(map.values, labels.values).map { person, label in
+      pixels: zip(map.pixels, labels.pixels).map { person, label in
         person > 0 && label > 0 ? UInt16(truncatingIfNeeded: partID(Int(person), Int(label))) : 0
       })
     return Prediction(

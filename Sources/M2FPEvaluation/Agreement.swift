@@ -20,12 +20,12 @@ public struct Agreement: Sendable, Equatable {
           + "the other of \(second.width) × \(second.height)")
     }
     var (equal, inFirst, inSecond) = ([Int: Int](), [Int: Int](), [Int: Int]())
-    for (a, b) in zip(first.values, second.values) {
+    for (a, b) in zip(first.pixels, second.pixels) {
       inFirst[Int(a), default: 0] += 1
       inSecond[Int(b), default: 0] += 1
       if a == b { equal[Int(a), default: 0] += 1 }
     }
-    pixels = first.values.count
+    pixels = first.pixels.count
     equalPixels = equal.values.reduce(0, +)
     let ious = Set(inFirst.keys).union(inSecond.keys).sorted().map { label -> Double? in
       let common = equal[label] ?? 0

@@ -20,7 +20,7 @@ public struct Confusion: Sendable, Equatable {
   public mutating func add(truth: IndexMap, found: IndexMap) throws(EvaluationError) {
     try EvaluationError.check(found, against: truth, "the prediction")
     var new = counts
-    for (t, f) in zip(truth.values, found.values) where t != Self.ignored {
+    for (t, f) in zip(truth.pixels, found.pixels) where t != Self.ignored {
       guard t < classes else {
         throw EvaluationError("the truth has a label \(t), but there are \(classes) classes")
       }

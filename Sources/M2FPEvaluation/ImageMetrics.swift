@@ -104,8 +104,8 @@ private struct Overlaps {
   private(set) var common: [Pair: Int] = [:]
 
   init(_ truth: IndexMap, _ found: IndexMap?) {
-    Runs.each(truth.values.count) { index in
-      Pair(truth: Int(truth.values[index]), found: found.map { Int($0.values[index]) } ?? 0)
+    Runs.each(truth.pixels.count) { index in
+      Pair(truth: Int(truth.pixels[index]), found: found.map { Int($0.pixels[index]) } ?? 0)
     } count: { pair, pixels in
       common[pair, default: 0] += pixels
     }
@@ -139,13 +139,13 @@ private struct PersonOverlaps {
     self.classes = classes
     self.persons = persons.instances.sorted { $0.id < $1.id }
     self.found = found.parsings?.instances ?? []
-    pixels = truth.values.count
+    pixels = truth.pixels.count
     let foundIDs = found.parsings?.ids
     Runs.each(pixels) { index in
       Key(
-        person: Int(persons.ids.values[index]), label: Int(truth.values[index]),
-        foundPerson: foundIDs.map { Int($0.values[index]) } ?? 0,
-        foundLabel: Int(found.labels.values[index]))
+        person: Int(persons.ids.pixels[index]), label: Int(truth.pixels[index]),
+        foundPerson: foundIDs.map { Int($0.pixels[index]) } ?? 0,
+        foundLabel: Int(found.labels.pixels[index]))
     } count: { key, run in
       counts[key, default: 0] += run
     }

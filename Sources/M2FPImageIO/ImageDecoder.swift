@@ -135,7 +135,7 @@ public enum ImageDecoder {
     }
     if result.status == .unsupported { throw notLabels(result.reason) }
     try check(result, format: .png)
-    return IndexMap(width: width, height: height, values: values)
+    return IndexMap(width: width, height: height, pixels: values)
   }
 
   private static func notLabels(_ reason: String) -> FileFailure {

@@ -93,9 +93,9 @@ package enum ClassMap {
 extension LabelMap {
   /// The same values in 8 bits; nil if one does not fit.
   fileprivate init?(_ map: IndexMap) {
-    guard map.values.allSatisfy({ $0 <= 255 }) else { return nil }
+    guard map.pixels.allSatisfy({ $0 <= 255 }) else { return nil }
     self.init(
-      width: map.width, height: map.height, pixels: map.values.map { UInt8(truncatingIfNeeded: $0) }
+      width: map.width, height: map.height, pixels: map.pixels.map { UInt8(truncatingIfNeeded: $0) }
     )
   }
 

@@ -30,7 +30,7 @@ public func fuzzOverlay(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     let width = max(1, text.width * name.count / 8)
     return Stencil(
       width: width, height: text.height,
-      coverage: (0..<width * text.height).map { UInt8($0 % 256) })
+      pixels: (0..<width * text.height).map { UInt8($0 % 256) })
   }
   for image in [blended, outlined, named] {
     precondition(image.width == width && image.height == height)

@@ -161,8 +161,8 @@ struct AttackTests: CLIFixture {
     let result = try await defend(
       "ln -s \(precious) shared/list; ln -s \(precious) shared/m.prom; ln -s \(precious) shared/c.json",
       [
-        "in", "--failed-to", "shared/list", "--metrics", "shared/m.prom", "--export", "coco",
-        "shared/c.json",
+        "in", "--failed-to", "shared/list", "--metrics", "shared/m.prom", "--export",
+        "coco=shared/c.json",
       ])
     #expect(result.code == 3, "\(result.error)")
     #expect(try folder.text("shared/list") == "in/./broken.png\n")

@@ -126,7 +126,7 @@ import Testing
       let name = Self.name(number).dropLast(".png".count) + ".m2fp.png"
       let map = try ImageDecoder.labels([UInt8](folder.read("parsed/" + name)))
       var labels = LabelMap(
-        width: map.width, height: map.height, pixels: map.values.map { UInt8($0) })
+        width: map.width, height: map.height, pixels: map.pixels.map { UInt8($0) })
       for pixel in 0..<labels.width { labels.pixels[pixel] = 1 }
       edited[String(name)] = try PNGEncoder.grey(labels).data
       try folder.write("parsed/" + name, PNGEncoder.grey(labels).data)

@@ -141,7 +141,7 @@ struct ConfigurationTests: CLIFixture {
     ("overlay = true\noverlay-names = true\noverlay-font = \"x\"", ["--no-overlay"], 3),
     ("overlay-opacity = 0.3", [], 3), ("min-person-score = 0.3\nperson-masks = \"hair\"", [], 3),
     ("persons = true\nmax-person-overlap = 0.3", ["--no-persons"], 3),
-    ("min-person-size = 10", ["--export", "labels", "labels"], 3),
+    ("min-person-size = 10", ["--export", "labels=labels"], 3),
   ])
   func noDefaultContradictsWhatIsTyped(_ file: String, _ typed: [String], _ failed: Int)
     async throws
@@ -160,7 +160,7 @@ struct ConfigurationTests: CLIFixture {
       "[parse]\nmodel = \"\(Self.model)\"\noverlay-format = \"png\"\nmin-person-size = \"90%\"",
       to: "c.toml")
     #expect(
-      try await run("parse", "in", "--config", "c.toml", "--overlay", "--export", "coco", "c.json")
+      try await run("parse", "in", "--config", "c.toml", "--overlay", "--export", "coco=c.json")
         .code == 0)
     #expect(folder.exists("in/a.m2fp.overlay.png"))
     #expect(!(try folder.text("c.json")).contains("person_id"))

@@ -111,7 +111,7 @@ struct EvaluationTests: CLIFixture {
     #expect(parsed.code == 0 && folder.exists("x/a.m2fp.persons.png"), "\(parsed.error)")
     // The truth is what was found.
     func labels(_ name: String) throws -> [UInt8] {
-      try ImageDecoder.labels([UInt8](folder.read(name))).values.map { UInt8($0) }
+      try ImageDecoder.labels([UInt8](folder.read(name))).pixels.map { UInt8($0) }
     }
     let classes = try labels("x/a.m2fp.png")
     let persons = try labels("x/a.m2fp.persons.png")

@@ -43,8 +43,8 @@ struct OutputFormatTests: CLIFixture {
     try folder.write("in/c.jpg", "text".utf8)
     #expect(try await parse("in", "--persons").code == 3)
     let result = try await parse(
-      "in", "--persons", "--export", "coco", "out/coco.json", "--export", "labels=out/labels",
-      "--export", "lip", "out/lip", "--export", "yolo", "out/yolo", "--sheet", "out/sheet.html",
+      "in", "--persons", "--export", "coco=out/coco.json", "--export", "labels=out/labels",
+      "--export", "lip=out/lip", "--export", "yolo=out/yolo", "--sheet", "out/sheet.html",
       "--json")
     #expect(result.code == 3 && result.summary?.current == 2)
     let images = try #require(try json("out/coco.json")["images"] as? [[String: Any]])
@@ -63,7 +63,7 @@ struct OutputFormatTests: CLIFixture {
     for name in ["1", "2", "3", "4"] { try addPhoto("in/\(name).png") }
     try folder.write("in/b.png", "text".utf8)
     let arguments = """
-      in --sheet sheet.html --export coco coco.json --failed-to failed.txt --metrics m2fp.prom
+      in --sheet sheet.html --export coco=coco.json --failed-to failed.txt --metrics m2fp.prom
       """
     let limited = try await shell(
       "trap '' XFSZ; ulimit -f 24; exec \"$M2FP\" parse --model \"$MODEL\" \(arguments)")
@@ -91,8 +91,10 @@ struct OutputFormatTests: CLIFixture {
     #expect(cutout.code == 64 && cutout.error.contains("did you mean 'hair'?"))
     let remap = try await parse("in", "--remap", "pascl")
     #expect(remap.code == 64 && remap.error.contains("did you mean 'pascal'?"))
-    #expect(try await parse("in", "--export", "cocoa", "x.json").code == 64)
-    let among = try await parse("in", "--export", "labels", "in/labels")
+    #expect(try await parse("in", "--export", "cocoa=x.json").code == 64)
+    let old = try await parse("in", "--dry-run", "--export", "coco", "c.json")
+    #expect(old.code == 0 && old.error.contains("write --export FORMAT=PATH"), "\(old.error)")
+    let among = try await parse("in", "--export", "labels=in/labels")
     #expect(among.code == 73 && among.error.contains("taken for photos"))
     for sheet in ["in", "in/a.png/sheet.html"] {
       let result = try await parse("in", "--sheet", sheet)

@@ -219,7 +219,7 @@ struct RenderingTests: BatchFixture {
     #expect(sidecar.model == before.model)
     let mask = try ImageDecoder.labels([UInt8](#require(try folder.tree()["a.m2fp/class-7.png"])))
     #expect(
-      mask.values.prefix(400).allSatisfy { $0 == 1 } && mask.values[400...].allSatisfy { $0 == 0 })
+      mask.pixels.prefix(400).allSatisfy { $0 == 1 } && mask.pixels[400...].allSatisfy { $0 == 0 })
     #expect(try StoredResult(planned()).labels.pixels[0] == 7)
   }
 

@@ -10,7 +10,7 @@ struct M2FPCommandTests {
     (["parse", "--export", "coco=x", "in"], ["parse", "--export", "coco=x", "in"]),
     (["parse", "--export", "coco"], ["parse", "--export", "coco"]),
     (["parse", "--", "--export", "coco", "x"], ["parse", "--", "--export", "coco", "x"]),
-  ]) func anExportIsOfTwoWords(typed: [String], understood: [String]) {
+  ]) func anExportMayStillBeOfTwoWords(typed: [String], understood: [String]) {
     #expect(M2FPCommand.joiningPairs(typed) == understood)
   }
 }

@@ -92,7 +92,7 @@ import Testing
       grey, labels: labels, persons: nil, names: ["", "left", "right"], palette: palette
     ) { text in
       asked.append(text)
-      return Stencil(width: 40, height: 12, coverage: [UInt8](repeating: 0, count: 480))
+      return Stencil(width: 40, height: 12, pixels: [UInt8](repeating: 0, count: 480))
     }
     #expect(asked.sorted() == ["left", "right"])
     // The plates, whose ground is dark, hold no pixel of the body and are two.
@@ -117,7 +117,7 @@ import Testing
       grey, labels: labels, persons: persons, names: ["", "a", "b"], palette: palette
     ) { text in
       asked.append(text)
-      return Stencil(width: 20, height: 10, coverage: [UInt8](repeating: 255, count: 200))
+      return Stencil(width: 20, height: 10, pixels: [UInt8](repeating: 255, count: 200))
     }
     #expect(asked.sorted() == ["a 1", "b 2"])
   }
@@ -127,7 +127,7 @@ import Testing
     let map = LabelMap(width: 30, height: 20, pixels: [UInt8](repeating: 1, count: 600))
     let image = Overlay.annotate(
       tiny, labels: map, persons: nil, names: ["", "long"], palette: palette
-    ) { _ in Stencil(width: 40, height: 12, coverage: [UInt8](repeating: 255, count: 480)) }
+    ) { _ in Stencil(width: 40, height: 12, pixels: [UInt8](repeating: 255, count: 480)) }
     #expect(image == tiny)
   }
 }

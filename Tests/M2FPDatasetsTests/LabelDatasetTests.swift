@@ -33,7 +33,7 @@ struct LabelDatasetTests {
     let tree = try LabelDataset(folder.filePath)
     #expect(tree.layout == .cihp && tree.names == ["a"] && tree.hasParts && tree.hasPersons)
     let image = try tree.truth(of: "a")
-    #expect(image.labels.values == [2, 255, 0])
+    #expect(image.labels.pixels == [2, 255, 0])
     #expect(
       image.parts?.instances == [.init(id: 1, classIndex: 2), .init(id: 2, classIndex: 13)])
     #expect(image.persons?.instances == [.init(id: 4)], "255 is nobody")
@@ -78,7 +78,7 @@ struct LabelDatasetTests {
     try write([0, 1], to: "sub/photo.m2fp/hair.png")
     let tree = try LabelDataset(folder.filePath)
     #expect(tree.layout == .m2fp && tree.names == ["sub/photo"])
-    #expect(try tree.labels(of: "sub/photo").values == [2, 0], "indices, not colours")
+    #expect(try tree.labels(of: "sub/photo").pixels == [2, 0], "indices, not colours")
   }
 
   @Test func plainFoldersAndFullNamesMatch() throws {
@@ -96,7 +96,7 @@ struct LabelDatasetTests {
           "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABEAAAAACB2fwVAAAADUlEQVR4nGNg1Pn/HwADigIs5IQANAAAAABJRU5ErkJggg=="
       ))
     try folder.write("a.png", png)
-    #expect(try LabelDataset(folder.filePath).labels(of: "a").values == [300, 65535])
+    #expect(try LabelDataset(folder.filePath).labels(of: "a").pixels == [300, 65535])
   }
 
   @Test func whatIsNoLabelMapIsNamed() throws {

@@ -123,7 +123,7 @@ struct PublishedEvaluatorTests {
       for index in stride(from: 0, to: runs.count, by: 2) {
         values += [UInt16](repeating: runs[index], count: Int(runs[index + 1]))
       }
-      return IndexMap(width: width, height: height, values: values)
+      return IndexMap(width: width, height: height, pixels: values)
     }
 
     var true_: GroundTruth {
@@ -135,7 +135,7 @@ struct PublishedEvaluatorTests {
           instances: truth.part_classes.map { .init(id: $0[0], classIndex: $0[1]) }),
         persons: InstanceMap(
           ids: persons,
-          instances: Set(persons.values).subtracting([0]).sorted().map { .init(id: Int($0)) }))
+          instances: Set(persons.pixels).subtracting([0]).sorted().map { .init(id: Int($0)) }))
     }
 
     var found_: Prediction {

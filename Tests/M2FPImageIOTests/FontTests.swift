@@ -16,27 +16,27 @@ import Testing
     #expect(word.height == letter.height && (40...60).contains(letter.height))
     #expect(abs(word.width - 4 * letter.width) <= 4)
     // A capital H: full coverage in its stems, none between them at the top.
-    #expect(letter.coverage.contains(255))
+    #expect(letter.pixels.contains(255))
     let top = try #require(
       (0..<letter.height).first { y in
-        letter.coverage[y * letter.width..<(y + 1) * letter.width].contains(255)
+        letter.pixels[y * letter.width..<(y + 1) * letter.width].contains(255)
       })
-    let row = letter.coverage[(top + 1) * letter.width..<(top + 2) * letter.width]
+    let row = letter.pixels[(top + 1) * letter.width..<(top + 2) * letter.width]
     #expect(row.split(whereSeparator: { $0 > 0 }).contains { $0.count >= 10 })
     #expect(try font.render("H", size: 40) == letter)
   }
 
   @Test func edgesAreSmooth() throws {
-    let shades = Set(try font.render("O", size: 30).coverage)
+    let shades = Set(try font.render("O", size: 30).pixels)
     #expect(shades.count > 20 && shades.contains(0) && shades.contains(255))
   }
 
   @Test func anyTextGivesAStencil() throws {
     let blank = try font.render("", size: 20)
-    #expect(blank.width >= 1 && blank.coverage.allSatisfy { $0 == 0 })
+    #expect(blank.width >= 1 && blank.pixels.allSatisfy { $0 == 0 })
     for text in [" ", "Äß€", "\u{1F600}", String(repeating: "m", count: 500)] {
       let stencil = try font.render(text, size: 11)
-      #expect(stencil.coverage.count == stencil.width * stencil.height)
+      #expect(stencil.pixels.count == stencil.width * stencil.height)
     }
   }
 

@@ -42,6 +42,23 @@ struct DefaultSources {
     }
   }
 
+  /// Whether there may be any, or a word that undoes what they set: else nobody needs to know the options,
+  /// which takes longer than all else that a start does.
+  ///
+  /// - Parameters:
+  ///   - arguments: Those behind the command's name.
+  ///   - environment: The process's.
+  /// - Returns: False where none is set.
+  static func mayMatter(
+    to arguments: [String],
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> Bool {
+    environment.keys.contains { $0.hasPrefix("M2FP_") }
+      || arguments.contains { $0.hasPrefix("--no-") }
+      || ConfigurationFile.place(for: arguments) != nil
+      || userFile(environment).map(FileManager.default.fileExists) ?? false
+  }
+
   /// The file for every folder.
   private static func userFile(_ environment: [String: String]) -> String? {
     let folder =

@@ -44,18 +44,18 @@ extension HelpTopic {
       .paragraph("What is written once for all photos, wherever the option says:"),
       .list([
         (
-          "--export coco FILE.json",
+          "--export coco=FILE.json",
           "COCO instances: persons and parts as compressed RLE; a part bears its person's id."
         ),
         (
-          "--export lip DIR",
+          "--export lip=DIR",
           "global_parsing, instance_parsing and scores, as the LIP and CIHP challenges take them."
         ),
         (
-          "--export yolo DIR",
+          "--export yolo=DIR",
           "labels/NAME.txt with polygons, copies of the photos, data.yaml; it may be moved."
         ),
-        ("--export labels DIR", "8-bit grey PNGs: pixel value = class."),
+        ("--export labels=DIR", "8-bit grey PNGs: pixel value = class."),
         (
           "--sheet FILE.html",
           "One page to look through that needs nothing else: photos, colour maps, overlays, shares, "

@@ -14,11 +14,11 @@ struct ExportOptions: ParsableArguments {
     name: .customLong("export"), parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
       """
-      Afterwards export all photos, those that were current included. May be repeated. coco \
-      FILE.json: COCO instances, persons and parts; lip DIR: as the LIP and CIHP challenges take it; \
-      yolo DIR: a data set for Ultralytics; labels DIR: plain 8-bit label maps. All but labels tell \
+      Afterwards export all photos, those that were current included. May be repeated. coco=FILE.json: \
+      COCO instances, persons and parts; lip=DIR: as the LIP and CIHP challenges take it; \
+      yolo=DIR: a data set for Ultralytics; labels=DIR: plain 8-bit label maps. All but labels tell \
       persons apart, as --persons does.
-      """, valueName: "format path"))
+      """, valueName: "format=path"))
   var exports: [ExportArgument] = []
 
   @Option(
@@ -51,7 +51,7 @@ struct ExportOptions: ParsableArguments {
   }
 }
 
-/// `coco=FILE.json`; on the command line also as two words.
+/// `coco=FILE.json`.
 struct ExportArgument: ExpressibleByArgument, Equatable {
   let request: ExportRequest
 
@@ -73,9 +73,8 @@ struct ExportArgument: ExpressibleByArgument, Equatable {
 }
 
 extension M2FPCommand {
-  /// Joins `--export coco FILE.json` to `--export coco=FILE.json`: the argument parser knows no
-  /// option of two words.
-  public static func joiningPairs(_ arguments: [String]) -> [String] {
+  /// Joins `--export coco FILE.json`, the form of version 0.1, to `--export coco=FILE.json`.
+  static func joiningPairs(_ arguments: [String]) -> [String] {
     var result: [String] = []
     var rest = arguments[...]
     while let argument = rest.popFirst() {

@@ -9,7 +9,8 @@ extension M2FPCommand {
   /// Some things are settled before the argument parser sees the words: `m2fp help TOPIC`, which it
   /// would take for a command, a misspelt command, which it only calls unexpected, and texts that it
   /// would have to be given whether or not they are asked for.
-  public static func run(_ arguments: [String]) -> Never {
+  public static func run(_ typed: [String]) -> Never {
+    let arguments = joiningPairs(typed)
     do {
       if let text = try text(for: arguments) {
         Console.writeLine("\(own: text)")
@@ -18,7 +19,7 @@ extension M2FPCommand {
       try checkCommand(arguments)
       let defaults = try Defaults(arguments)
       let command = try parsed(arguments, defaults)
-      defaults.announce(as: command, typed: arguments)
+      defaults.announce(as: command, typed: arguments, isOldForm: arguments != typed)
       try execute(command)
     } catch let code as ExitCode {
       leave(code)
@@ -125,6 +126,7 @@ extension M2FPCommand {
       if rest.prefix(while: { $0 != "--" }).contains(where: { ["-h", "--help"].contains($0) }) {
         return
       }
+      guard DefaultSources.mayMatter(to: rest) else { return }
       let options = try OptionCatalog.all.get()
       guard let command = options.command(name) else { return }
       sources = try DefaultSources(for: rest, options: options)
@@ -132,10 +134,11 @@ extension M2FPCommand {
       names = sources.names(for: [command])
     }
 
-    /// Says which file is obeyed, or is not.
+    /// Says which file is obeyed, or is not, and what will no longer be understood.
     ///
     /// What the file itself says of messages does not silence this; what is typed does.
-    func announce(as command: any ParsableCommand, typed: [String]) {
+    func announce(as command: any ParsableCommand, typed: [String], isOldForm: Bool) {
+      guard isOldForm || sources.place != nil || sources.distrust != nil else { return }
       let messages = (command as? ParseCommand)?.messages
       var logger = (messages?.logFormat ?? .text).logger(.info)
       if let messages, let name = typed.first, let options = try? OptionCatalog.all.get(),
@@ -146,6 +149,10 @@ extension M2FPCommand {
             && typed.prefix { $0 != "--" }.contains { option.isNamed(by: $0) }
         }
         if isTyped { logger.logLevel = messages.logger.logLevel }
+      }
+      if isOldForm {
+        logger.warning(
+          "'--export FORMAT PATH' goes with the next version: write --export FORMAT=PATH")
       }
       if let place = sources.place { logger.notice("defaults are those of \(place.path)") }
       announceDistrust(logger)

@@ -53,27 +53,9 @@ struct Canvas {
   mutating func stamp(_ stencil: Stencil, x left: Int, y top: Int, _ colour: RGB) {
     for y in max(0, -top)..<max(0, min(stencil.height, image.height - top)) {
       for x in max(0, -left)..<max(0, min(stencil.width, image.width - left)) {
-        let coverage = stencil.coverage[y * stencil.width + x]
+        let coverage = stencil.pixels[y * stencil.width + x]
         if coverage > 0 { mix(left + x, top + y, colour, Float(coverage) / 255) }
       }
     }
-  }
-}
-
-/// How much of each pixel a shape, such as a line of text, covers.
-public struct Stencil: Sendable, Equatable {
-  public let width: Int
-  public let height: Int
-  /// `height × width` values, 0 to 255, rows top to bottom.
-  public let coverage: [UInt8]
-
-  /// Wraps a stencil that is already made.
-  ///
-  /// - Precondition: `coverage.count == width * height`.
-  public init(width: Int, height: Int, coverage: [UInt8]) {
-    precondition(width > 0 && height > 0 && coverage.count == width * height)
-    self.width = width
-    self.height = height
-    self.coverage = coverage
   }
 }

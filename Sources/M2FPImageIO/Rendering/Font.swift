@@ -46,7 +46,7 @@ public struct Font: Sendable, Equatable {
       let (width, height) = (Int(line.width), Int(line.height))
       return Stencil(
         width: width, height: height,
-        coverage: Array(UnsafeBufferPointer(start: coverage, count: width * height)))
+        pixels: Array(UnsafeBufferPointer(start: coverage, count: width * height)))
     }
     guard let stencil else {
       throw FileFailure(

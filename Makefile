@@ -127,6 +127,14 @@ pictures: build
 	  ../.build/pictures/two-portraits.m2fp.overlay.jpg \
 	  ../.build/pictures/two-portraits.m2fp.persons.png -resize x300 +smush 6 -quality 90 \
 	  pictures/persons.jpg
+	mkdir -p .build/pictures/hard && cp Examples/photographer.png .build/pictures/hard
+	convert Examples/eileen-collins.png -evaluate multiply 0.2 -seed 1 -attenuate 0.15 \
+	  +noise Gaussian .build/pictures/hard/dark.png
+	convert Examples/grace-hopper.jpg -rotate 90 .build/pictures/hard/lying.png
+	$(M2FP) parse .build/pictures/hard --out .build/pictures --force --overlay --overlay-names
+	cd .build/pictures && convert -background white \
+	  $(foreach photo,photographer dark lying,hard/$(photo).png $(photo).m2fp.overlay.jpg) \
+	  -colorspace sRGB -type TrueColor -resize x240 +smush 6 -quality 90 $(CURDIR)/Examples/pictures/hard.jpg
 
 # The README's terminal.
 recording: build

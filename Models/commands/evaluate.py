@@ -311,6 +311,16 @@ def report_labelled(figures: dict) -> list[str]:
          "{:.3f} ({:.3f}–{:.3f})".format(part["iou"], *part["interval"]))
         for name, part in found["skin_iou_by_tone"].items()
     ]  # fmt: skip
+    gap = found["skin_gap"]
+    lines.append(
+        ("skin, darkest less lightest third",
+         "{:+.3f} ({:+.3f} to {:+.3f})".format(gap["iou"], *gap["interval"]))
+    )  # fmt: skip
+    lines += [
+        (f"skin that is {name}, {part['photos']} photos",
+         "{:.3f} ({:.3f}–{:.3f})".format(part["iou"], *part["interval"]))
+        for name, part in found["skin_iou_by_group"].items()
+    ]  # fmt: skip
     lines += each(found["person_iou_by_light"], "persons, light:")
     blocks = [table(lines, (f"{found['photos']} street photos", "IoU"))]
     found = figures["everyday"]

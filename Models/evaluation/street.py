@@ -36,6 +36,11 @@ PAIRS = {
 # A pair is judged where it covers this share of the photo, and is one-sided where the lesser side
 # has less than that share of it.
 PAIR_AREA, LESSER_SIDE = 0.002, 0.05
+# From which individual typology angle on skin is called what (Del Bino and Bernerd 2013).
+TONES = {
+    "very light": 55.0, "light": 41.0, "intermediate": 28.0, "tan": 10.0, "brown": -30.0,
+    "dark": -180.0,
+}  # fmt: skip
 
 
 def set_of_class() -> np.ndarray:
@@ -163,6 +168,31 @@ def thirds(values: list[float]) -> list[np.ndarray]:
     return np.array_split(known[np.argsort(values[known], kind="stable")], 3)
 
 
+def by_tone(photos: list[Figures]) -> dict[str, list[Figures]]:
+    """The photos whose skin has each of `TONES`; those without skin are left out."""
+    result: dict[str, list[Figures]] = {name: [] for name in TONES}
+    for photo in photos:
+        name = next((name for name, least in TONES.items() if photo.tone >= least), None)
+        if name is not None:
+            result[name].append(photo)
+    return result
+
+
+def skin_iou(photos: list[Figures]) -> float:
+    return float(set_iou(photos)[SETS.index("Skin")])
+
+
+def tone_gap(darkest: list[Figures], lightest: list[Figures]) -> dict:
+    """By how much skin is found better on some photos than on others, and the interval of that."""
+    photos = [(True, photo) for photo in darkest] + [(False, photo) for photo in lightest]
+
+    def gap(drawn: list[tuple[bool, Figures]]) -> float:
+        parts = [[photo for dark, photo in drawn if dark == wanted] for wanted in (True, False)]
+        return skin_iou(parts[0]) - skin_iou(parts[1]) if all(parts) else float("nan")
+
+    return {"iou": gap(photos), "interval": interval(photos, gap)}
+
+
 def evaluate(parser, data: Path) -> dict:
     """All figures on the validation photos below ``data``; ``parser`` as in ``commands.evaluate``."""
     source = StreetPhotos(data, "validation")
@@ -177,8 +207,7 @@ def evaluate(parser, data: Path) -> dict:
         "person_iou": lambda p: pooled(p, "person"),
         "garment_iou": lambda p: pooled(p, "garment"),
     }
-    skin = SETS.index("Skin")
-    by_tone = [[photos[i] for i in part] for part in thirds([p.tone for p in photos])]
+    tone_thirds = [[photos[i] for i in part] for part in thirds([p.tone for p in photos])]
     by_light = [[photos[i] for i in part] for part in thirds([p.light for p in photos])]
     counts = sum(photo.sets for photo in photos)
     held, labelled = sum(photo.held for photo in photos)
@@ -196,11 +225,21 @@ def evaluate(parser, data: Path) -> dict:
         "skin_iou_by_tone": {
             name: {
                 "angle": [min(p.tone for p in part), max(p.tone for p in part)],
-                "iou": float(set_iou(part)[skin]),
-                "interval": interval(part, lambda p: float(set_iou(p)[skin])),
+                "iou": skin_iou(part),
+                "interval": interval(part, skin_iou),
                 "person_iou": pooled(part, "person"),
             }
-            for name, part in zip(("darkest", "middle", "lightest"), by_tone)
+            for name, part in zip(("darkest", "middle", "lightest"), tone_thirds)
+            if part
+        },
+        "skin_gap": tone_gap(tone_thirds[0], tone_thirds[2]),
+        "skin_iou_by_group": {
+            name: {
+                "photos": len(part),
+                "iou": skin_iou(part),
+                "interval": interval(part, skin_iou),
+            }
+            for name, part in by_tone(photos).items()
             if part
         },
         "person_iou_by_light": {

@@ -92,6 +92,30 @@ class StreetTests(PhotosTests):
         self.assertGreater(angles[2], 28)
         self.assertTrue(np.isnan(street.tone(GREY, np.zeros((160, 120), bool))))
 
+    def tones(self, angles, labels=None):
+        figures = street.measure(GREY, self.truth("0002"), perfect() if labels is None else labels)
+        return [figures._replace(tone=angle) for angle in angles]
+
+    def test_tones_have_the_names_of_their_angles(self):
+        photos = self.tones([60, 55, 41, 27.9, -30, -31, -89, float("nan")])
+        counts = {name: len(part) for name, part in street.by_tone(photos).items()}
+        self.assertEqual(
+            counts,
+            {"very light": 2, "light": 1, "intermediate": 0, "tan": 1, "brown": 1, "dark": 2},
+        )
+
+    def test_a_gap_is_what_one_part_lacks(self):
+        confusion = np.zeros((len(street.SETS),) * 2, np.int64)
+        skin = street.SETS.index("Skin")
+        confusion[skin, skin] = 90
+        full = self.tones([0])[0]._replace(sets=confusion)
+        confusion = confusion.copy()
+        confusion[skin, 0] = 30  # of 120 pixels of skin, 90 are found
+        gap = street.tone_gap([full._replace(sets=confusion)] * 3, [full] * 3)
+        self.assertAlmostEqual(gap["iou"], -0.25)
+        self.assertAlmostEqual(gap["interval"][0], -0.25)
+        self.assertAlmostEqual(gap["interval"][1], -0.25)
+
     def test_thirds_leave_out_what_is_not_known(self):
         parts = street.thirds([3.0, float("nan"), 1.0, 2.0])
         self.assertEqual([part.tolist() for part in parts], [[2], [3], [0]])

@@ -2,6 +2,8 @@
 
 import tempfile
 import unittest
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from unittest import mock
 
@@ -34,6 +36,31 @@ class AverageTests(unittest.TestCase):
             with mock.patch("sys.argv", argv):
                 average.main()
             self.assertEqual(torch.load(folder / "c.pth")["model"]["w"].tolist(), [2.0, 2.0])
+
+    def test_a_shift_changes_the_chance_of_its_class_alone(self):
+        from m2fp.config import CONFIGS
+        from m2fp.model import M2FP
+
+        state = M2FP(CONFIGS["m2fp-tiny"]).state_dict()
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            torch.save({"model": state}, folder / "a.pth")
+            out = folder / "b.pth"
+            argv = ["average", f"{folder}/a.pth", "--out", str(out), "--shift", "Dress=2", "Hat=-1"]
+            with mock.patch("sys.argv", argv):
+                average.main()
+            found = torch.load(out)["model"]
+        differing = [key for key in state if not torch.equal(state[key], found[key])]
+        self.assertEqual(differing, [average.CLASS_BIAS])
+        moved = found[average.CLASS_BIAS] - state[average.CLASS_BIAS]
+        wanted = torch.zeros_like(moved)
+        wanted[6], wanted[1] = 2, -1
+        torch.testing.assert_close(moved, wanted)
+
+    def test_a_shift_of_what_is_no_class_is_a_usage_error(self):
+        argv = ["average", "a.pth", "--out", "b.pth", "--shift", "Robe=2"]
+        with mock.patch("sys.argv", argv), self.assertRaises(SystemExit), redirect_stderr(StringIO()):
+            average.main()
 
 
 if __name__ == "__main__":

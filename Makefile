@@ -14,6 +14,8 @@ TORCH_LIBRARY := libM2FPTorch.so
 # slower.
 PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libfreetype-dev \
   fonts-dejavu-core
+# Of these only the headers are needed to build; m2fp opens the libraries where photos ask for them.
+PACKAGES += libgif-dev libheif-dev libjxl-dev libtiff-dev libwebp-dev
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
 # promtool, for the metrics; unshare, for full and read-only disks; what reads the manual.
@@ -35,7 +37,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -154,7 +156,7 @@ parity: setup-test build
 eval-parity: setup-test
 	$(PYTHON) Models upstream_cases --upstream $(or $(UPSTREAM),$(error UPSTREAM=FOLDER names a checkout of soeaver/M2FP))
 
-# The decoder against Pillow, pixel by pixel, on every JPEG and PNG of Pillow's own test set (which
+# The decoders against Pillow, pixel by pixel, on every file that both read of Pillow's own test set (which
 # its source package holds), of ours and of PILLOW_FOLDERS.
 PILLOW := 12.3.0
 PILLOW_CHECK := .build/pillow-check-$(PILLOW)
@@ -173,6 +175,21 @@ $(PILLOW_CHECK)/images:
 	tar --extract --file $(PILLOW_CHECK)/pillow-$(PILLOW).tar.gz --directory $(PILLOW_CHECK) \
 	  pillow-$(PILLOW)/Tests/images
 	mv $(PILLOW_CHECK)/pillow-$(PILLOW)/Tests/images $@
+
+# Exports, read by the programs that they are made for: Ultralytics, and COCO's own reader.
+ULTRALYTICS := 8.4.190
+EXPORTS_CHECK := .build/exports-check-$(ULTRALYTICS)
+exports-check: build $(EXPORTS_CHECK)
+	$(EXPORTS_CHECK)/bin/python Models exports_check --m2fp $(M2FP) Examples/*.jpg Examples/*.png
+
+# With Debian's torch, OpenCV and NumPy, which go together: PyPI's torch brings gigabytes.
+$(EXPORTS_CHECK):
+	$(call install,$(PARITY_PACKAGES) python3-opencv python3-torch)
+	$(PYTHON) -m venv --clear --system-site-packages $@.new
+	$@.new/bin/pip install --quiet --requirement Tests/requirements.txt 'numpy<1.25' 'matplotlib<3.9' \
+	  polars psutil pyyaml requests
+	$@.new/bin/pip install --quiet --no-deps ultralytics==$(ULTRALYTICS)
+	rm -rf $@ && mv $@.new $@
 
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))

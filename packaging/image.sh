@@ -18,7 +18,8 @@ root=$scratch/bundle/rootfs
 debootstrap --variant=minbase bookworm "$root" "$mirror" >"$scratch/log" || { cat "$scratch/log"; exit 1; }
 cp "$deb" "$root/m2fp.deb"
 in_root() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
-in_root apt-get install --yes -qq --no-install-recommends /m2fp.deb fonts-dejavu-core >/dev/null
+in_root apt-get install --yes -qq --no-install-recommends /m2fp.deb fonts-dejavu-core \
+  libgif7 libheif1 libjxl0.7 libtiff6 libwebpdemux2 >/dev/null
 in_root apt-get clean
 # As Debian's slim images.
 rm -rf "$root"/m2fp.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/man/* "$root"/usr/share/locale/* \

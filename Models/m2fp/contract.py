@@ -65,6 +65,8 @@ def make_contract(
             "semantic_score_threshold": config.semantic_score_threshold,
             "mask_threshold": config.mask_threshold,
         }
+        if config.person_queries:
+            postprocess["max_persons"] = config.person_queries
         if config.refine is not None:
             postprocess["refine"] = config.refine._asdict()
     else:

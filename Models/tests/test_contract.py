@@ -54,6 +54,10 @@ class Contract(unittest.TestCase):
             made = make_contract(CONFIGS[name], "cihp", "seed:1", "MIT", "1.13.1")
             self.assertNotIn("refine", made["postprocess"])
 
+    def test_a_network_with_queries_for_persons_says_how_many(self):
+        made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "MIT", "1.13.1")
+        self.assertEqual(made["postprocess"]["max_persons"], 24)
+
     def test_our_own_weights_say_what_they_were_trained_on(self):
         made = make_contract(CONFIGS["m2fp-tiny"], "cihp", "seed:1", "Apache-2.0", "1.13.1")
         for source in ("Clothing Co-Parsing", "COCO", "rendered"):

@@ -22,9 +22,44 @@ enum { STRIP_ROWS = 16 };
 /// The placement for a stored size and an EXIF orientation (1 to 8).
 placement m2fp_placement(const m2fp_image_header *header, uint8_t *pixels);
 
-/// Writes `rows` (at most STRIP_ROWS) tightly packed RGB rows, the first of them stored row `y`.
-void m2fp_place(const placement *place, const uint8_t *strip, int32_t width, int32_t y,
-                int32_t rows);
+/// Writes a rectangle of RGB rows, `stride` bytes apart, of which the first pixel is the stored (x, y).
+void m2fp_place(const placement *place, const uint8_t *rgb, size_t stride, int32_t x, int32_t y,
+                int32_t width, int32_t rows);
+
+/// A sample over white, in the fixed-point arithmetic of Pillow's `alpha_composite`.
+static inline uint8_t over_white(int sample, int alpha) {
+  int sum = ((sample * alpha + 255 * (255 - alpha)) << 7) + (128 << 7);
+  return (uint8_t)((((sum >> 8) + sum) >> 8) >> 7);
+}
+
+/// Turns `count` RGBA pixels into RGB ones over white, in place.
+void m2fp_over_white(uint8_t *pixels, size_t count);
+
+/// Turns `count` RGBA pixels whose colours are multiplied by their alpha into ordinary ones, in place,
+/// as Pillow: `255 * colour / alpha`.
+void m2fp_divide_by_alpha(uint8_t *pixels, size_t count);
+
+/// `a * b / 255`, rounded: exact for products of two bytes.
+static inline int multiply_divide_255(int a, int b) {
+  int product = a * b + 128;
+  return (product + (product >> 8)) >> 8;
+}
+
+/// Turns `count` pixels of CMYK into RGB, as Pillow: R = (255 - K) - C * (255 - K) / 255. `inverted`:
+/// 255 is no ink, as Adobe writes JPEGs. `rgb` may be `cmyk`.
+void m2fp_cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb, size_t count, int inverted);
+
+/// Says that shades of 16-bit grey are lost.
+void m2fp_warn_of_clipped_grey(m2fp_image_result *result);
+
+/// A whole file in memory.
+typedef struct memory {
+  const uint8_t *bytes;
+  size_t count;
+} memory;
+
+/// A file in memory as one that is read in parts. It must live as long as what is returned.
+m2fp_source m2fp_memory_source(memory *file);
 
 /// What an orientation is where there was no memory to find it.
 enum { M2FP_NO_MEMORY = -1 };
@@ -45,6 +80,9 @@ void m2fp_result_reset(m2fp_image_result *result);
 /// Sets status and message; the first failure stays.
 void m2fp_result_fail(m2fp_image_result *result, enum m2fp_image_status status, const char *format,
                       ...) __attribute__((format(printf, 3, 4)));
+
+/// Refuses a size of which the pixels and their bytes might not be counted. Returns 0 if it does.
+int m2fp_check_size(int64_t width, int64_t height, m2fp_image_result *result);
 
 /// Counts a warning and keeps the first.
 void m2fp_result_warn(m2fp_image_result *result, const char *message);

@@ -334,23 +334,6 @@ void m2fp_jpeg_header(const uint8_t *bytes, size_t count, m2fp_image_header *hea
   jpeg_destroy_decompress(&info);
 }
 
-/// `a * b / 255`, rounded: exact for products of two bytes.
-static inline int multiply_divide_255(int a, int b) {
-  int product = a * b + 128;
-  return (product + (product >> 8)) >> 8;
-}
-
-/// Inverted CMYK to RGB, as Pillow's: R = (255 - K) - C * (255 - K) / 255 with the plain C and K.
-static void cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb, int32_t width) {
-  for (int32_t x = 0; x < width; x++, cmyk += 4, rgb += 3) {
-    int white = cmyk[3];
-    for (int channel = 0; channel < 3; channel++) {
-      int value = white - multiply_divide_255(255 - cmyk[channel], white);
-      rgb[channel] = (uint8_t)(value < 0 ? 0 : value);
-    }
-  }
-}
-
 static void jpeg_read_pixels(j_decompress_ptr info, jpeg_errors *errors, const uint8_t *bytes,
                              size_t count, const m2fp_image_header *header, uint8_t *pixels) {
   struct jpeg_progress_mgr progress = {.progress_monitor = jpeg_limit_scans};
@@ -385,10 +368,10 @@ static void jpeg_read_pixels(j_decompress_ptr info, jpeg_errors *errors, const u
       JDIMENSION most = cmyk ? 1 : (JDIMENSION)(rows - row);
       int32_t read = (int32_t)jpeg_read_scanlines(info, wanted, most);
       if (read == 0) jpeg_cut_short(errors);
-      if (cmyk) cmyk_to_rgb(cmyk_row, targets[row], width);
+      if (cmyk) m2fp_cmyk_to_rgb(cmyk_row, targets[row], (size_t)width, 1);
       row += read;
     }
-    if (!direct) m2fp_place(&place, strip, width, y, rows);
+    if (!direct) m2fp_place(&place, strip, (size_t)width * 3, 0, y, width, rows);
   }
   // Reads on to the end marker.
   if (!jpeg_finish_decompress(info)) {

@@ -502,12 +502,6 @@ static void png_warned(png_structp png, png_const_charp message) {
   m2fp_result_warn(reading->result, message);
 }
 
-/// A sample over white, in the fixed-point arithmetic of Pillow's `alpha_composite`.
-static inline uint8_t over_white(int sample, int alpha) {
-  int sum = ((sample * alpha + 255 * (255 - alpha)) << 7) + (128 << 7);
-  return (uint8_t)((((sum >> 8) + sum) >> 8) >> 7);
-}
-
 /// How a row as libpng gives it becomes RGB.
 typedef struct row_form {
   /// Bytes a pixel.
@@ -681,13 +675,9 @@ static void png_decode_rows(png_reading *reading, uint8_t *pixels) {
       if (!png_next_row(reading, raw)) return;
       clips |= row_to_rgb(&form, raw, rgb, width);
     }
-    if (!direct) m2fp_place(&place, reading->strip, width, y, rows);
+    if (!direct) m2fp_place(&place, reading->strip, (size_t)width * 3, 0, y, width, rows);
   }
-  if (png_ends_well(reading) && clips) {
-    m2fp_result_warn(reading->result,
-                     "16-bit grey above 255 is read as white, as Pillow reads it: save the picture "
-                     "with 8 bits to keep its shades");
-  }
+  if (png_ends_well(reading) && clips) m2fp_warn_of_clipped_grey(reading->result);
 }
 
 /// As `png_start_rows`, for rows of values of `*size` bytes.

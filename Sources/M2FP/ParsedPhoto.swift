@@ -28,6 +28,7 @@ public struct DecodedPhoto: Sendable {
 /// A photo with what was found in it.
 public struct ParsedPhoto: Sendable {
   public let source: DecodedPhoto.Source
+  /// Oddities of the file, and what people should know of the result.
   public let warnings: [String]
   /// Labels, parts, humans and persons, at the photo's own size.
   public let result: ParsingResult

@@ -80,7 +80,7 @@ public final class Parser: Sendable {
 
   /// Decodes a photo and brings it to the network's size. Any thread.
   ///
-  /// - Parameter bytes: A whole JPEG or PNG file.
+  /// - Parameter bytes: A whole file, of a format in ``ImageFormat``.
   /// - Returns: What ``ParserWorker/infer(_:)`` takes.
   /// - Throws: ``FileFailure`` of stage `decode`.
   public func decode(_ bytes: [UInt8]) throws(FileFailure) -> DecodedPhoto {

@@ -22,7 +22,7 @@ public final class ParserWorker {
 
   /// Parses a photo: ``Parser/decode(_:)-1`` and ``infer(_:)``.
   ///
-  /// - Parameter bytes: A whole JPEG or PNG file.
+  /// - Parameter bytes: A whole file, of a format in ``ImageFormat``.
   /// - Returns: What was found, at the photo's own size.
   /// - Throws: ``FileFailure`` of stage `decode` or `infer`.
   public func parse(_ bytes: [UInt8]) throws(FileFailure) -> ParsedPhoto {
@@ -56,7 +56,8 @@ public final class ParserWorker {
     times.add(seconds, to: .merge)
     let remapped = parser.options.remap.map { result.remapped(by: $0) }
     return ParsedPhoto(
-      source: decoded.source, warnings: decoded.warnings, result: remapped ?? result,
+      source: decoded.source, warnings: decoded.warnings + result.warnings,
+      result: remapped ?? result,
       unmapped: remapped == nil ? nil : result, photo: decoded.original, times: times,
       encoder: parser.encoder)
   }

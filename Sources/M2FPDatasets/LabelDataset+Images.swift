@@ -109,7 +109,10 @@ extension LabelDataset {
     guard map.width == labels.width, map.height == labels.height else {
       throw LabelFileError(path: path, reason: "is not of the size of \(files.labels)")
     }
-    // Neither exceeds 255: both are maps of 8 bits.
+    for (map, file) in [(map, path), (labels, files.labels)]
+    where map.pixels.contains(where: { $0 > 255 }) {
+      throw LabelFileError(path: file, reason: "is not a map of 8 bits, as m2fp writes them")
+    }
     func partID(_ person: Int, _ label: Int) -> Int { person << 8 | label }
     let parts = IndexMap(
       width: map.width, height: map.height,
@@ -176,12 +179,16 @@ extension LabelDataset {
   private func numbers(
     at path: FilePath, columns: PartialRangeFrom<Int>
   ) throws(LabelFileError) -> [[Double]] {
-    let text = String(decoding: try contents(of: path), as: UTF8.self)
     var rows: [[Double]] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    where !line.allSatisfy(\.isWhitespace) {
-      let words = line.split { $0.isWhitespace }
-      let numbers = words.compactMap { Double($0) }
+    // By bytes: a carriage return before a line feed is one character with it.
+    let lines = try contents(of: path).split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() {
+      let words = line.split {
+        [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r")].contains($0)
+      }
+      if words.isEmpty { continue }
+      let numbers = words.compactMap { Double(String(decoding: $0, as: UTF8.self)) }
       guard numbers.count == words.count, columns ~= numbers.count,
         numbers.allSatisfy({ $0.isFinite && abs($0) < 1e9 })
       else {

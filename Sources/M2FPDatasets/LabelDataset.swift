@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import SystemPackage
 
 /// A folder of label maps, in one of the layouts that data sets, challenges and m2fp itself use.
@@ -56,7 +57,7 @@ public struct LabelDataset: Sendable {
     guard Self.isFolder(folder) else {
       throw RunFailure(.noInput, "\(folder): no such folder")
     }
-    (layout, self.folder, files) = Self.recognised(folder)
+    (layout, self.folder, files) = try Self.recognised(folder)
     if files.isEmpty {
       throw RunFailure(
         .noInput,
@@ -76,14 +77,16 @@ public struct LabelDataset: Sendable {
     return names.first { Self.withoutImageExtension($0) == stem }
   }
 
-  private static func recognised(_ folder: FilePath) -> (Layout, FilePath, [FilePath: Files]) {
+  private static func recognised(
+    _ folder: FilePath
+  ) throws(RunFailure) -> (Layout, FilePath, [FilePath: Files]) {
     let folders = [
       folder, folder.appending("Validation"), folder.appending("TrainVal_parsing_annotations"),
     ]
     for root in folders where isFolder(root.appending("Category_ids")) {
       return (
         .cihp, root,
-        flat(root, "Category_ids") { name, files in
+        try flat(root, "Category_ids") { name, files in
           files.parts = existing(root, "Instance_ids", name, ".png")
           files.partList = existing(root, "Instance_ids", name, ".txt")
           files.persons = existing(root, "Human_ids", name, ".png")
@@ -91,12 +94,12 @@ public struct LabelDataset: Sendable {
       )
     }
     for root in folders where isFolder(root.appending("val_segmentations")) {
-      return (.lip, root, flat(root, "val_segmentations") { _, _ in })
+      return (.lip, root, try flat(root, "val_segmentations") { _, _ in })
     }
     if isFolder(folder.appending("global_parsing")) {
       return (
         .challenge, folder,
-        flat(folder, "global_parsing") { name, files in
+        try flat(folder, "global_parsing") { name, files in
           files.parts = existing(folder, "instance_parsing", name, ".png")
           files.partList = existing(folder, "instance_parsing", name, ".txt")
         }
@@ -105,7 +108,7 @@ public struct LabelDataset: Sendable {
     if isFolder(folder.appending("semantic")) {
       return (
         .published, folder,
-        flat(folder, "semantic") { name, files in
+        try flat(folder, "semantic") { name, files in
           files.parts = existing(folder, "part", name, ".png")
           files.partList = existing(folder, "part", name, ".json")
           files.persons = existing(folder, "human", name, ".png")
@@ -113,20 +116,21 @@ public struct LabelDataset: Sendable {
         }
       )
     }
-    let own = nested(folder, suffix: ".m2fp.png") { name, files in
+    let own = try nested(folder, suffix: ".m2fp.png") { name, files in
       files.persons = existing(folder, "", name, ".m2fp.persons.png")
       files.personList = existing(folder, "", name, ".m2fp.json")
     }
     if !own.isEmpty { return (.m2fp, folder, own) }
-    return (.plain, folder, nested(folder, suffix: ".png") { _, _ in })
+    return (.plain, folder, try nested(folder, suffix: ".png") { _, _ in })
   }
 
   private static func flat(
     _ root: FilePath, _ folder: FilePath, _ complete: (_ name: FilePath, inout Files) -> Void
-  ) -> [FilePath: Files] {
+  ) throws(RunFailure) -> [FilePath: Files] {
     var result: [FilePath: Files] = [:]
     let path = root.appending(folder.components)
-    for file in (try? OpenFolder(path))?.names() ?? [] {
+    let names = try listing(path) { () throws(Errno) in try OpenFolder(path).allNames() }
+    for file in names {
       let bytes = file.bytes
       guard bytes.ends(with: ".png"), bytes.first != UInt8(ascii: ".") else { continue }
       let name = FilePath().appending(name: bytes.dropLast(4))
@@ -140,19 +144,21 @@ public struct LabelDataset: Sendable {
   /// Masks lie in photo.m2fp/; what is hidden is not meant.
   private static func nested(
     _ root: FilePath, suffix: String, _ complete: (_ name: FilePath, inout Files) -> Void
-  ) -> [FilePath: Files] {
+  ) throws(RunFailure) -> [FilePath: Files] {
     var result: [FilePath: Files] = [:]
-    func walk(_ folder: OpenFolder, _ relative: FilePath) {
-      for entry in folder.names() {
+    func walk(_ folder: OpenFolder, _ relative: FilePath) throws(RunFailure) {
+      let names = try listing(folder.path) { () throws(Errno) in try folder.allNames() }
+      for entry in names {
         let bytes = entry.bytes
         if bytes.first == UInt8(ascii: ".") { continue }
         let below = relative.appending(name: bytes)
         guard let status = folder.status(of: entry) else { continue }
         if status.st_mode & S_IFMT == S_IFDIR {
-          if !bytes.ends(with: ".m2fp"), let next = try? folder.folder(named: entry, making: false)
-          {
-            walk(next, below)
+          if bytes.ends(with: ".m2fp") { continue }
+          let next = try listing(folder.path.appending(entry)) { () throws(Errno) in
+            try folder.folder(named: entry, making: false)
           }
+          try walk(next, below)
         } else if bytes.ends(with: suffix), bytes.count > suffix.utf8.count {
           let name = relative.appending(name: bytes.dropLast(suffix.utf8.count))
           var files = Files(labels: root.appending(below.components))
@@ -161,14 +167,28 @@ public struct LabelDataset: Sendable {
         }
       }
     }
-    if let folder = try? OpenFolder(root) { walk(folder, "") }
+    try walk(listing(root) { () throws(Errno) in try OpenFolder(root) }, "")
     return result
+  }
+
+  private static let imageSuffixes = ImageFormat.fileExtensions.map { "." + $0 }
+
+  /// What is left out of a comparison would make its figures wrong without a word.
+  private static func listing<Value>(
+    _ folder: FilePath, _ body: () throws(Errno) -> Value
+  ) throws(RunFailure) -> Value {
+    do throws(Errno) {
+      return try body()
+    } catch {
+      throw RunFailure(
+        .noInput, "\(folder): the folder cannot be listed: \(error.reason)", underlying: error)
+    }
   }
 
   private static func withoutImageExtension(_ name: FilePath) -> FilePath {
     let bytes = name.name
     let lower = bytes.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 + 32 : $0 }
-    for suffix in [".jpg", ".jpeg", ".jpe", ".jfif", ".png"]
+    for suffix in imageSuffixes
     where lower.ends(with: suffix) && bytes.count > suffix.utf8.count {
       return name.removingLastComponent().appending(name: bytes.dropLast(suffix.utf8.count))
     }

@@ -201,11 +201,11 @@ public struct Exporter: Sendable {
       let part = files[start..<min(start + chunk, files.count)]
       for (file, record) in zip(part, records(of: Array(part), failures, format)) {
         switch record {
-        case .whole(let record):
-          try writer.add(record)
+        case .whole(let record, let access):
+          try writer.add(record, for: access)
           summary.photos += 1
         case .failed(let failure, let record):
-          if let record { try writer.add(record) }
+          if let record { try writer.add(record, for: .standard) }
           summary.leftOut += 1
           if failures[file.input.path] == nil {
             summary.failures.append(.init(path: file.input.path, failure: failure))
@@ -218,7 +218,8 @@ public struct Exporter: Sendable {
   }
 
   private enum Made<Record: Sendable>: Sendable {
-    case whole(Record)
+    /// With who may read the photo.
+    case whole(Record, FileAccess)
     case failed(FileFailure, Record?)
   }
 
@@ -236,7 +237,8 @@ public struct Exporter: Sendable {
         let record: Made<Format.Record>
         do throws(FileFailure) {
           if let failure = failures[file.input.path] { throw failure }
-          record = .whole(try format.record(of: StoredResult(file)))
+          let photo = try StoredResult(file)
+          record = .whole(try format.record(of: photo), photo.access)
         } catch {
           record = .failed(error, format.record(of: FailedPhoto(file: file, failure: error)))
         }

@@ -84,7 +84,13 @@ package final class AtomicFolder {
         + "folder, or remove it")
   }
 
-  package func add(_ record: Record) throws(FileFailure) {
+  /// Writes the files of one photo.
+  ///
+  /// - Parameters:
+  ///   - record: The files.
+  ///   - access: Who may read the photo, and so them.
+  /// - Throws: ``FileFailure`` of stage `write`.
+  package func add(_ record: Record, for access: FileAccess = .standard) throws(FileFailure) {
     for (name, content) in record.files {
       let target = folder.path.appending(name.components)
       do throws(Errno) {
@@ -92,8 +98,9 @@ package final class AtomicFolder {
         let folder = try folder.folder(at: name.removingLastComponent(), making: true)
         switch content {
         case .bytes(let bytes):
-          let file = try folder.create(last, mode: 0o666)
+          let file = try folder.create(last, mode: access.mode)
           defer { try? file.close() }
+          access.confine(file)
           do {
             try file.writeAll(bytes)
           } catch {

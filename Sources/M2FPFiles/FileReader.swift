@@ -74,7 +74,7 @@ package enum FileReader {
   ///
   /// - Throws: `Errno`; `fileTooLarge` where more comes than `limit` bytes.
   package static func readToEnd(
-    _ file: FileDescriptor, limit: Int = .max
+    _ file: FileDescriptor, limit: Int
   ) throws(Errno) -> [UInt8] {
     var bytes: [UInt8] = []
     var block = [UInt8](repeating: 0, count: 1 << 16)

@@ -119,6 +119,24 @@ package final class OpenFolder: Sendable {
       })
   }
 
+  /// Gives a file this modification time, a link not followed.
+  package func touch(_ name: FilePath.Component, _ time: timespec) {
+    _ = name.withPlatformString { name in
+      [time, time].withUnsafeBufferPointer {
+        utimensat(descriptor.rawValue, name, $0.baseAddress, AT_SYMLINK_NOFOLLOW)
+      }
+    }
+  }
+
+  /// Takes from a file or folder what `access` does not give, links not followed.
+  package func restrict(_ name: FilePath.Component, to access: FileAccess) {
+    guard let status = status(of: name), FileAccess(like: status).exceeds(access),
+      let file = try? open(name, .readOnly)
+    else { return }
+    access.restrict(file)
+    try? file.close()
+  }
+
   /// Gives `name` a new name, in this folder or another, in place of what bears that.
   ///
   /// - Throws: `Errno`.
@@ -173,10 +191,29 @@ package final class OpenFolder: Sendable {
 
   /// The names in it, "." and ".." left out, in no order; those that could be listed.
   package func names() -> [FilePath.Component] {
-    guard let stream = stream() else { return [] }
-    defer { closedir(stream) }
     var names: [FilePath.Component] = []
-    while let entry = readdir(stream) {
+    try? list(into: &names)
+    return names
+  }
+
+  /// All names in it, "." and ".." left out, in no order.
+  ///
+  /// - Throws: `Errno` where not all could be listed.
+  package func allNames() throws(Errno) -> [FilePath.Component] {
+    var names: [FilePath.Component] = []
+    try list(into: &names)
+    return names
+  }
+
+  private func list(into names: inout [FilePath.Component]) throws(Errno) {
+    guard let stream = stream() else { throw Errno(rawValue: errno) }
+    defer { closedir(stream) }
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        if errno != 0 { throw Errno(rawValue: errno) }
+        return
+      }
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) {
           FilePath.Component(platformString: $0)
@@ -184,7 +221,6 @@ package final class OpenFolder: Sendable {
       }
       if let name, name.kind == .regular { names.append(name) }
     }
-    return names
   }
 
   /// What lists the names, to be closed by whoever asked for it; nil where `errno` says why.

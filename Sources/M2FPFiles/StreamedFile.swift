@@ -35,6 +35,9 @@ package final class StreamedFile {
     try? descriptor.close()
   }
 
+  /// Takes from the file what those of whom it tells do not give; before it is told of them.
+  package func restrict(to access: FileAccess) { access.restrict(descriptor, keepingGroup: true) }
+
   package func write(_ text: String) throws(FileFailure) {
     buffer.append(contentsOf: text.utf8)
     if buffer.count >= Self.bufferSize { try flush() }

@@ -10,6 +10,9 @@ public struct ImageLimits: Sendable, Equatable {
   public init(maxPixels: Int = 100_000_000) {
     self.maxPixels = maxPixels
   }
+
+  /// The most that may be asked for: of photos that have results already the limit is not known.
+  package static let most = ImageLimits(maxPixels: 4_000_000_000)
 }
 
 /// A decoded picture and what is worth knowing of its file.
@@ -42,7 +45,8 @@ public struct ImageHeader: Sendable, Equatable {
   public var workingBytes: Int
 }
 
-/// Decodes JPEG and PNG to upright RGB, the same pixels that Pillow gives.
+/// Decodes photos of the formats in ``ImageFormat`` to upright RGB, the same pixels that Pillow or the
+/// format's own tool gives.
 public enum ImageDecoder {
   /// Decodes a file that lies in memory.
   ///
@@ -57,15 +61,14 @@ public enum ImageDecoder {
     _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits(),
     refuseDamaged: Bool = false
   ) throws(FileFailure) -> DecodedImage {
-    let format = try sniff(bytes)
-    let codec = ImageCodec.of(format)
+    let codec = try sniff(bytes)
     let data = bytes.bindMemory(to: UInt8.self)
     guard let start = data.baseAddress else { throw empty }
 
     var result = m2fp_image_result()
     var header = m2fp_image_header()
     codec.readHeader(start, data.count, &header, &result)
-    try check(result, format: format)
+    try check(result, codec)
 
     let (width, height) = (Int(header.width), Int(header.height))
     try check(width, height, limits)
@@ -75,14 +78,14 @@ public enum ImageDecoder {
       codec.decode(start, data.count, &header, &options, pixels, &result)
       count = result.status == .ok ? width * height * 3 : 0
     }
-    try check(result, format: format)
+    try check(result, codec)
 
     let orientation = Int(header.orientation)
     let swapsSides = orientation >= 5
     let image = RGBImage(
       width: swapsSides ? height : width, height: swapsSides ? width : height, pixels: pixels)
     return DecodedImage(
-      image: image, format: format, orientation: orientation, warnings: result.warnings,
+      image: image, format: ImageFormat(codec), orientation: orientation, warnings: result.warnings,
       isDamaged: result.is_damaged != 0)
   }
 
@@ -117,16 +120,23 @@ public enum ImageDecoder {
   public static func labels(
     _ bytes: [UInt8], limits: ImageLimits = ImageLimits()
   ) throws(FileFailure) -> IndexMap {
-    let format = bytes.withUnsafeBytes { bytes in
+    let codec = try bytes.withUnsafeBytes { bytes in
       Result { () throws(FileFailure) in try sniff(bytes) }
-    }
-    guard try format.get() == .png else { throw notLabels("this is a JPEG") }
+    }.get()
+    guard codec.name == ImageCodec.png.name else { throw notLabels("this is a \(codec.name)") }
     var result = m2fp_image_result()
     var header = m2fp_image_header()
     m2fp_png_header(bytes, bytes.count, &header, &result)
-    try check(result, format: .png)
+    try check(result, codec)
     let (width, height) = (Int(header.width), Int(header.height))
     try check(width, height, limits)
+    // Deflate makes at most 1032 bytes of one, and a pixel has a bit or more.
+    guard width * height / 8 <= bytes.count * 1032 else {
+      throw failure(
+        .truncated,
+        "the PNG is cut short (it says to have \(width) × \(height) pixels); copy or download it again"
+      )
+    }
     var options = m2fp_decode_options(refuse_damaged: 1)
     let values = [UInt16](unsafeUninitializedCapacity: width * height) { buffer, count in
       guard let values = buffer.baseAddress else { return }
@@ -134,7 +144,7 @@ public enum ImageDecoder {
       count = result.status == .ok ? width * height : 0
     }
     if result.status == .unsupported { throw notLabels(result.reason) }
-    try check(result, format: .png)
+    try check(result, codec)
     return IndexMap(width: width, height: height, pixels: values)
   }
 
@@ -156,38 +166,46 @@ public enum ImageDecoder {
     }
   }
 
-  /// Reads of a file only what tells its size: for a JPEG as far as its first scan, skipping what lies
-  /// before its frame header; for a PNG the beginning.
+  /// Reads of a file only what tells its size: the beginning; for a JPEG as far as its first scan,
+  /// skipping what lies before its frame header.
   ///
   /// - Parameter read: Gives the bytes of the file from an offset on, at least 1024 or up to its end.
   /// - Returns: Nil if the file does not tell: it ends too early, or begins no picture.
   public static func header(reading read: (_ offset: Int) -> [UInt8]) -> ImageHeader? {
     let beginning = read(0)
-    guard case .supported(let format) = beginning.withUnsafeBytes({ FileSignature($0) }) else {
-      return nil
-    }
-    return ImageCodec.of(format).findHeader(beginning, read)
+    return beginning.withUnsafeBytes { ImageCodec.of($0) }?.findHeader(beginning, read)
+  }
+
+  /// How many bytes of a file ``isPhoto(_:)`` asks for.
+  public static let signatureSize = 32
+
+  /// Whether a file begins like one of a format that is read.
+  ///
+  /// - Parameter beginning: The first ``signatureSize`` bytes, or all there are.
+  /// - Returns: Whether it does.
+  public static func isPhoto(_ beginning: UnsafeRawBufferPointer) -> Bool {
+    if case .supported = FileSignature(beginning) { true } else { false }
   }
 
   private static var empty: FileFailure { failure(.empty, "the file is empty") }
 
-  private static func sniff(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> ImageFormat {
+  private static func sniff(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) -> ImageCodec {
     guard !bytes.isEmpty else { throw empty }
     switch FileSignature(bytes) {
-    case .supported(let format):
-      return format
+    case .supported(let codec):
+      return codec
     case .known(let what, let remedy):
       throw failure(.unknownFormat, "this is \(what); \(remedy)")
     case .unknown:
       throw failure(
-        .unknownFormat, "neither a JPEG nor a PNG, nor anything else known; give it a photo")
+        .unknownFormat, "no photo of a known format, nor anything else known; give it a photo")
     }
   }
 
   private static func check(
-    _ result: m2fp_image_result, format: ImageFormat
+    _ result: m2fp_image_result, _ codec: ImageCodec
   ) throws(FileFailure) {
-    let name = format.rawValue
+    let name = codec.name
     switch result.status {
     case .ok:
       return
@@ -206,6 +224,11 @@ public enum ImageDecoder {
       throw failure(.imageTooLarge, "the \(name) is too large (\(result.reason)); scale it down")
     case .outOfMemory:
       throw failure(.outOfMemory, "not enough memory to decode the \(name)")
+    case .libraryMissing:
+      throw failure(
+        .libraryMissing,
+        "the \(name) cannot be read: the library \(result.reason) is not installed",
+        .missingLibrary(result.reason))
     }
   }
 

@@ -26,7 +26,7 @@ public final class EncodedImage: @unchecked Sendable {
       throw FileFailure(
         stage: .encode, code: .imageTooLarge,
         message: "the image is too large for this output (\(result.reason)); scale it down")
-    case .truncated, .corrupt, .unsupported:
+    case .truncated, .corrupt, .unsupported, .libraryMissing:
       throw FileFailure(
         stage: .encode, code: .unsupported,
         message: "the result cannot be encoded (\(result.reason))")

@@ -1,93 +1,40 @@
-/// The kind of an image file, by its first bytes; names and extensions are never asked.
-public enum ImageFormat: String, Sendable, Codable, CaseIterable {
-  case jpeg = "JPEG"
-  case png = "PNG"
+/// A format that photos are read in, by its name (``ImageCodec``).
+public struct ImageFormat: RawRepresentable, Sendable, Hashable, Codable, CaseIterable {
+  /// As people call it: `JPEG`.
+  public let rawValue: String
 
-  /// What files of this kind are named, without the dot.
-  public var fileExtension: String { ImageCodec.of(self).suffixes[0] }
+  /// - Returns: Nil for what cannot be read.
+  public init?(rawValue: String) {
+    guard ImageCodec.all.contains(where: { $0.name == rawValue }) else { return nil }
+    self.rawValue = rawValue
+  }
 
-  /// How names of images that can be read end, in lower case, without the dot.
+  init(_ codec: ImageCodec) {
+    rawValue = codec.name
+  }
+
+  public static let jpeg = ImageFormat(ImageCodec.jpeg)
+  public static let png = ImageFormat(ImageCodec.png)
+
+  public static let allCases = ImageCodec.all.map { ImageFormat($0) }
+
+  var codec: ImageCodec {
+    // There is no other way to make one.
+    ImageCodec.all.first { $0.name == rawValue } ?? ImageCodec.jpeg
+  }
+
+  /// What files of this format are named, without the dot.
+  public var fileExtension: String { codec.suffixes[0] }
+
+  /// How names of photos end, in lower case, without the dot.
   public static let fileExtensions = Set(ImageCodec.all.flatMap(\.suffixes))
-}
 
-/// What the first bytes of a file give away.
-enum FileSignature: Equatable {
-  case supported(ImageFormat)
-  /// Something we can name but not read, with its article ("a WebP image"), and what to do about it.
-  case known(String, remedy: String = "convert it to JPEG or PNG")
-  case unknown
+  /// The formats' names for a sentence: "JPEG, PNG and WebP".
+  public static let list: String = {
+    let names = allCases.map(\.rawValue)
+    return names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+  }()
 
-  init(_ bytes: UnsafeRawBufferPointer) {
-    func has(_ text: String, at offset: Int = 0) -> Bool {
-      let wanted = Array(text.utf8)
-      return bytes.count >= offset + wanted.count
-        && bytes[offset..<(offset + wanted.count)].elementsEqual(wanted)
-    }
-    func has(_ wanted: [UInt8]) -> Bool { bytes.starts(with: wanted) }
-
-    if let codec = ImageCodec.all.first(where: { has($0.signature) }) {
-      self = .supported(codec.format)
-    } else if has("GIF87a") || has("GIF89a") {
-      self = .known("a GIF image")
-    } else if has("RIFF"), has("WEBP", at: 8) {
-      self = .known("a WebP image")
-    } else if has([0x49, 0x49, 0x2A, 0]) || has([0x4D, 0x4D, 0, 0x2A])
-      || has([0x49, 0x49, 0x2B, 0]) || has([0x4D, 0x4D, 0, 0x2B])
-    {
-      self = .known("a TIFF or camera raw image")
-    } else if has("FUJIFILMCCD-RAW") || has("IIRO") || has("IIRS") || has("MMOR") || has("IIU\0") {
-      self = .known("a camera raw image")
-    } else if has("ftyp", at: 4) {
-      self = .known(Self.isoMedia(brand: bytes))
-    } else if has("BM"), bytes.count > 14, bytes[6..<10].allSatisfy({ $0 == 0 }) {
-      self = .known("a BMP image")
-    } else if has("%PDF-") {
-      self = .known("a PDF document")
-    } else if has([0xFF, 0x4F, 0xFF, 0x51]) || has("jP  ", at: 4) {
-      self = .known("a JPEG 2000 image")
-    } else if has([0xFF, 0x0A]) || has("JXL ", at: 4) {
-      self = .known("a JPEG XL image")
-    } else if has("8BPS") {
-      self = .known("a Photoshop document")
-    } else if has("PK\u{3}\u{4}") {
-      self = .known("a ZIP archive", remedy: "unpack it")
-    } else if has([0x1F, 0x8B]) {
-      self = .known("a gzip archive", remedy: "unpack it")
-    } else {
-      self = Self.text(bytes)
-    }
-  }
-
-  /// The boxes that begin with `ftyp` share a structure; the brand tells them apart.
-  private static func isoMedia(brand bytes: UnsafeRawBufferPointer) -> String {
-    guard bytes.count >= 12 else { return "an ISO media file" }
-    switch String(decoding: bytes[8..<12], as: UTF8.self) {
-    case "heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1": return "a HEIC image"
-    case "avif", "avis": return "an AVIF image"
-    case "crx ": return "a Canon CR3 camera raw image"
-    default: return "a video or other ISO media file"
-    }
-  }
-
-  private static func text(_ bytes: UnsafeRawBufferPointer) -> FileSignature {
-    let head = bytes.prefix(512)
-    let isText = head.allSatisfy { $0 >= 0x20 && $0 != 0x7F || (0x09...0x0D).contains($0) }
-    guard isText, !head.isEmpty else { return .unknown }
-    let text = String(decoding: head.drop { $0 <= 0x20 }, as: UTF8.self)
-    if text.hasPrefix("version https://git-lfs.github.com/spec/") {
-      return .known("a Git LFS pointer, not an image", remedy: "run `git lfs pull`")
-    }
-    let start = text.lowercased()
-    if start.contains("<svg") { return .known("an SVG drawing") }
-    if start.contains("<html") || start.contains("<!doctype html") {
-      return .known("a web page, not an image", remedy: "download the image itself")
-    }
-    // What the signatures of JPEG, PNG, WebP and GIF become in base64.
-    if start.hasPrefix("data:image/")
-      || ["/9j/", "iVBORw0KGgo", "UklGR", "R0lGOD"].contains(where: { text.hasPrefix($0) })
-    {
-      return .known("an image written as base64 text", remedy: "decode it with `base64 -d`")
-    }
-    return .known("text, not an image", remedy: "give it a photo")
-  }
+  /// The file name of the system's library that the format is read by, where it cannot be opened here.
+  public var missingLibrary: String? { codec.missingLibrary }
 }

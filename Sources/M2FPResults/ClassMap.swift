@@ -52,9 +52,10 @@ package enum ClassMap {
   ///   - names: The outputs that it is one of.
   ///   - record: What its sidecar says.
   ///   - modified: The sidecar's modification time, which the map was given, too.
+  ///   - limits: How large the map may be.
   /// - Returns: What it is.
   package static func state(
-    _ names: OutputNames, _ record: Record, modified: timespec
+    _ names: OutputNames, _ record: Record, modified: timespec, limits: ImageLimits = .most
   ) -> State {
     let path = names.mapPath
     guard let stamp = FileStamp(path: path), stamp.size > 0 else { return .lost }
@@ -64,7 +65,7 @@ package enum ClassMap {
     if !record.isEdited, isSameSize, stamp.modified == modified { return .untouched }
     do throws(FileFailure) {
       let labels = try read(
-        path, following: names.rule, width: record.width, height: record.height)
+        path, following: names.rule, width: record.width, height: record.height, limits: limits)
       return labels.digest == record.digest ? .touched : .edited
     } catch {
       return [.empty, .truncated, .corrupt, .unknownFormat].contains(error.code) ? .lost : .edited
@@ -75,12 +76,11 @@ package enum ClassMap {
   ///
   /// - Throws: ``FileFailure`` of stage `read` or `decode` where it is none of that size.
   package static func read(
-    _ path: FilePath, following rule: LinkRule = .all, width: Int, height: Int
+    _ path: FilePath, following rule: LinkRule = .all, width: Int, height: Int,
+    limits: ImageLimits = .most
   ) throws(FileFailure) -> LabelMap {
     let bytes = try FileReader.read(path, limit: Sidecar.sizeLimit, following: rule).bytes
-    let (pixels, overflows) = width.multipliedReportingOverflow(by: height)
-    let map = try ImageDecoder.labels(
-      bytes, limits: ImageLimits(maxPixels: overflows ? .max : max(pixels, 1)))
+    let map = try ImageDecoder.labels(bytes, limits: limits)
     guard map.width == width, map.height == height, let labels = LabelMap(map) else {
       throw FileFailure(
         stage: .read, code: .unsupported,

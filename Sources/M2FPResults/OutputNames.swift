@@ -47,7 +47,7 @@ public struct OutputNames: Sendable, Equatable {
   public var personsPath: FilePath { folder.appending(persons.components) }
 
   /// The photo under translucent colours.
-  public func overlay(_ format: ImageFormat) -> FilePath {
+  public func overlay(_ format: PictureFormat) -> FilePath {
     path(".m2fp.overlay." + format.fileExtension)
   }
 
@@ -83,7 +83,7 @@ public struct OutputNames: Sendable, Equatable {
     if path == map { return .labelMap }
     if path == persons { return .personMap }
     if path == cutout { return .cutout }
-    if let format = ImageFormat.allCases.first(where: { path == overlay($0) }) {
+    if let format = PictureFormat.allCases.first(where: { path == overlay($0) }) {
       return .overlay(format)
     }
     guard path.extension == "png", let slug = path.stem else { return nil }
@@ -105,6 +105,24 @@ public struct OutputNames: Sendable, Equatable {
       name == "person-\(id)\(suffix)"
     else { return nil }
     return id
+  }
+
+  /// Takes from outputs that are there, and from their folders, what the photo does not give: it may
+  /// have been made private since.
+  ///
+  /// - Parameters:
+  ///   - outputs: What a sidecar lists, which may have been forged.
+  ///   - folder: ``folder``.
+  ///   - access: Who may read and write the photo.
+  package func restrict(_ outputs: [Sidecar.Output], in folder: OpenFolder, to access: FileAccess) {
+    let paths = outputs.map(\.path).filter { kind(of: $0) != nil }
+    let folders = Set(paths.map { $0.removingLastComponent() }).union([masks])
+    for path in paths + folders where !path.isEmpty {
+      guard let name = path.lastComponent,
+        let parent = try? folder.folder(at: path.removingLastComponent(), making: false)
+      else { continue }
+      parent.restrict(name, to: access)
+    }
   }
 
   package static let masksSuffix = ".m2fp"
@@ -133,7 +151,7 @@ public struct OutputNames: Sendable, Equatable {
 
   private static let fileSuffixes =
     [".png", ".json", ".persons.png", ".cutout.png"].map { masksSuffix + $0 }
-    + ImageFormat.allCases.map { masksSuffix + ".overlay." + $0.fileExtension }
+    + PictureFormat.allCases.map { masksSuffix + ".overlay." + $0.fileExtension }
 
   /// Whether a path leads to an output: it bears an output's name and a sidecar, or a colour map, lies
   /// beside it; or it lies in a folder of which that is so.

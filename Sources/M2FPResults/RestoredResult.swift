@@ -27,16 +27,19 @@ package struct RestoredResult: Sendable {
   /// - Parameters:
   ///   - names: The photo's outputs.
   ///   - classes: The classes that are asked for.
+  ///   - limits: How large the class map may be.
   /// - Throws: ``FileFailure`` of stage `read`: the files are not those of one result, or of version
   ///   2; with code ``FileFailure/Code/edited``, the map was corrected in other classes.
-  package init(_ names: OutputNames, in classes: Classes) throws(FileFailure) {
+  package init(
+    _ names: OutputNames, in classes: Classes, limits: ImageLimits = .most
+  ) throws(FileFailure) {
     let sidecar = try Sidecar.existing(names)
     guard let known = sidecar.labels, sidecar.persons != nil else {
       throw Self.failure("\(names.sidecarPath) does not hold all that outputs need")
     }
     let (width, height) = (sidecar.input.width, sidecar.input.height)
     let map = try ClassMap.read(
-      names.mapPath, following: names.rule, width: width, height: height)
+      names.mapPath, following: names.rule, width: width, height: height, limits: limits)
     let digest = map.digest
     let isEdited = digest != known.sha256
     let recorded = sidecar.options.remap

@@ -104,7 +104,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
     }
 
     public struct Overlay: Sendable, Equatable, Codable {
-      public let format: ImageFormat
+      public let format: PictureFormat
       public let opacity: Float
       public let outlines: Bool
       public let names: Bool
@@ -115,8 +115,8 @@ public struct Sidecar: Sendable, Equatable, Codable {
       public let persons: Bool?
 
       package init(
-        format: ImageFormat, opacity: Float, outlines: Bool, names: Bool, palette: [String]? = nil,
-        persons: Bool? = nil
+        format: PictureFormat, opacity: Float, outlines: Bool, names: Bool,
+        palette: [String]? = nil, persons: Bool? = nil
       ) {
         self.format = format
         self.opacity = opacity
@@ -286,12 +286,15 @@ public struct Sidecar: Sendable, Equatable, Codable {
   public let humans: [Instance]
   /// None in version 2 unless persons were asked for.
   public let persons: [Person]?
+  /// The most persons that can be told apart, where so many were found; none elsewhere.
+  public let personLimit: Int?
   public private(set) var outputs: [Output]
 
   /// Sorted by name, as they are written: all that ``SidecarHeader`` reads comes before the parts.
   enum CodingKeys: String, CodingKey {
     case formatVersion = "format_version"
     case m2fp, input, model, options, labels, raw, classes, parts, humans, persons, outputs
+    case personLimit = "person_limit"
   }
 
   /// Describes a result.
@@ -320,6 +323,7 @@ public struct Sidecar: Sendable, Equatable, Codable {
     parts = found.parts
     humans = found.humans
     persons = found.persons
+    personLimit = found.personLimit
     self.outputs = outputs
   }
 
@@ -357,12 +361,14 @@ public struct Sidecar: Sendable, Equatable, Codable {
     parts = other.parts
     humans = other.humans
     persons = other.persons
+    personLimit = other.personLimit
     self.outputs = outputs
   }
 
   /// What was found, as the outputs show it.
   package var found: ResultSummary {
-    ResultSummary(classes: classes, parts: parts, humans: humans, persons: persons)
+    ResultSummary(
+      classes: classes, parts: parts, humans: humans, persons: persons, personLimit: personLimit)
   }
 
   /// The file's text.
@@ -423,6 +429,7 @@ extension Sidecar {
     parts = try values.decode([Instance].self, forKey: .parts)
     humans = try values.decode([Instance].self, forKey: .humans)
     persons = try values.decodeIfPresent([Person].self, forKey: .persons)
+    personLimit = try values.decodeIfPresent(Int.self, forKey: .personLimit)
     outputs = try values.decode([Output].self, forKey: .outputs)
     guard isPossible else {
       throw DecodingError.dataCorrupted(
@@ -433,7 +440,8 @@ extension Sidecar {
   private var isPossible: Bool {
     let names = [labels?.names, raw?.names].compactMap(\.self)
     let (remap, persons) = (options.remap, options.persons)
-    return names.allSatisfy { (1...256).contains($0.count) }
+    return input.width * input.height <= ImageLimits.most.maxPixels
+      && names.allSatisfy { (1...256).contains($0.count) }
       && [found, raw?.found].compactMap(\.self).allSatisfy {
         $0.isPossible(width: input.width, height: input.height)
       }

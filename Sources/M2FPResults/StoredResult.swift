@@ -12,6 +12,8 @@ package struct StoredResult {
   package let labels: LabelMap
   /// The person of each pixel; all 0 where persons were not told apart.
   package let persons: LabelMap
+  /// Who may read the photo; where that is gone, the class map.
+  package let access: FileAccess
 
   /// Reads what a run has written.
   ///
@@ -22,6 +24,8 @@ package struct StoredResult {
     let (width, height) = (sidecar.input.width, sidecar.input.height)
     self.file = file
     self.sidecar = sidecar
+    access =
+      FileAccess(path: file.input.path) ?? FileAccess(path: names.mapPath) ?? .standard
     labels = try ClassMap.read(
       names.mapPath, following: names.rule, width: width, height: height)
     if let known = sidecar.labels, known.shown != labels.digest {
@@ -54,9 +58,21 @@ extension Sidecar {
   ///
   /// - Throws: ``FileFailure`` of stage `read` where there is none that can be read.
   package static func existing(_ names: OutputNames) throws(FileFailure) -> Sidecar {
-    if let sidecar = read(of: names) { return sidecar }
+    let bytes: [UInt8]
+    do throws(FileFailure) {
+      bytes = try FileReader.read(
+        names.sidecarPath, limit: sizeLimit, following: names.rule
+      ).bytes
+    } catch {
+      throw FileFailure(
+        stage: .read, code: .unreadable,
+        message: "\(names.sidecarPath) cannot be read: \(error.message)",
+        underlying: error.underlying)
+    }
+    if let sidecar = try? JSONDecoder().decode(Sidecar.self, from: Data(bytes)) { return sidecar }
     throw FileFailure(
-      stage: .read, code: .unreadable, message: "\(names.sidecarPath) cannot be read")
+      stage: .read, code: .corrupt,
+      message: "\(names.sidecarPath) is damaged, or of another version of m2fp")
   }
 }
 

@@ -55,28 +55,3 @@ private func checkPostprocess(_ contract: ModelContract) {
     }
   }
 }
-
-@_silgen_name("LLVMFuzzerMutate")
-private func mutateBytes(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ capacity: Int) -> Int
-
-/// Changed bytes seldom make another number that is still one: every second time a number is
-/// replaced by one that arithmetic may stumble over.
-@_cdecl("LLVMFuzzerCustomMutator")
-public func mutateContract(
-  _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ capacity: Int, _ seed: UInt32
-) -> Int {
-  let text = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
-  let numbers = text.ranges(of: /-?[0-9][0-9.eE+-]*/)
-  guard seed % 2 == 0, !numbers.isEmpty else { return mutateBytes(bytes, count, capacity) }
-  let stumblingBlocks = [
-    "0", "-1", "1", "3", "255", "256", "65536", "2147483647", "4294967296", "9223372036854775807",
-    "-9223372036854775808", "1e300", "-1e300", "1e-40", "0.5",
-  ]
-  let choice = Int(seed / 2)
-  let changed = text.replacingCharacters(
-    in: numbers[choice % numbers.count],
-    with: stumblingBlocks[choice / numbers.count % stumblingBlocks.count])
-  guard changed.utf8.count <= capacity else { return mutateBytes(bytes, count, capacity) }
-  UnsafeMutableBufferPointer(start: bytes, count: capacity).update(fromContentsOf: changed.utf8)
-  return changed.utf8.count
-}

@@ -1,5 +1,5 @@
 /// Numbers taken from a fuzzer's bytes; when these are used up, numbers that follow from them.
-struct Input {
+struct FuzzInput {
   private var bytes: UnsafeBufferPointer<UInt8>.SubSequence
   private var state: UInt32 = 0
 

@@ -3,7 +3,7 @@ import M2FPCore
 /// Whatever the classes and persons, what is drawn over a photo stays within it.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOverlay(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
-  var input = Input(bytes, count)
+  var input = FuzzInput(bytes, count)
   let (width, height) = (input.take(1...120), input.take(1...90))
   let classes = input.take(1...8)
   let palette = (0..<UInt8(classes)).map { RGB($0 * 30, 255 - $0 * 30, $0) }

@@ -4,7 +4,7 @@ import M2FPCore
 /// class, and threads do not matter.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
-  var input = Input(bytes, count)
+  var input = FuzzInput(bytes, count)
   let isParsing = input.take(0...1) == 1
   var contract = isParsing ? parsing : semantic
   let (contentWidth, contentHeight) = (input.take(1...20), input.take(1...20))
@@ -66,7 +66,7 @@ private func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract
 }
 
 /// One whose masks are refined in some way.
-private func refining(_ input: inout Input) -> ModelContract {
+private func refining(_ input: inout FuzzInput) -> ModelContract {
   contract(
     .instances(
       .init(

@@ -181,11 +181,13 @@ struct CLIRun: Sendable {
 struct ReportLine: Decodable {
   struct Summary: Decodable {
     let parsed, cached, rendered, edited, current, planned, failed, leftOut, remaining, removed: Int
+    let leftOutByKind: [String: Int]
     let peakMemory: Int
 
     enum CodingKeys: String, CodingKey {
       case parsed, cached, rendered, edited, current, planned, failed, remaining, removed
       case leftOut = "left_out"
+      case leftOutByKind = "left_out_by_kind"
       case peakMemory = "peak_memory"
     }
   }

@@ -181,6 +181,41 @@ struct ConfigurationTests: CLIFixture {
     #expect(result.code == 64 && result.error.contains(message), "\(result.error)")
   }
 
+  /// What never ends, and what is no file.
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: [
+      ["classes", "--model", Self.model, "--palette"],
+      ["parse", "in", "--model", Self.model, "--remap"],
+      ["eval", "--predictions", "in", "--truth", "in", "--classes"], ["parse", "in", "--config"],
+    ])
+  func issue17FilesThatOptionsNameAreBounded(_ arguments: [String]) async throws {
+    for (name, reason) in [
+      ("/dev/zero", "larger than the file system or the process's limit allows"),
+      ("/", "it is a folder"),
+    ] {
+      let result = try await run(arguments + [name])
+      #expect(result.code == 64, "\(result.error)")
+      #expect(result.error.lowercased().contains(reason), "\(result.error)")
+      #expect(result.error.contains("\(name): cannot be read: "), "\(result.error)")
+    }
+  }
+
+  /// A palette, a table and a set of classes whose names are not UTF-8.
+  @Test func issue17FilesThatOptionsNameAreFoundByTheirBytes() async throws {
+    let result = try await shell(
+      """
+      name=$(printf 'p\\351')
+      seq 20 | sed 's/.*/#0000ff/' >"$name"
+      "$M2FP" classes --model "$MODEL" --palette "$name" >/dev/null
+      printf 'Background\\nHair\\n' >"$name"
+      mkdir truth
+      "$M2FP" eval --predictions truth --truth truth --classes "$name" 2>&1 || test $? = 66
+      """)
+    #expect(result.code == 0, "\(result.error)")
+    #expect(result.output.contains("no label map found"), "\(result.output)")
+  }
+
   @Test func aFolderInPlaceOfACommandIsUnderstood() async throws {
     #expect(mkdir(folder.path("photos"), 0o700) == 0)
     #expect(try await run("photos").error.contains("m2fp parse photos"))

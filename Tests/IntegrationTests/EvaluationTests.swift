@@ -36,6 +36,24 @@ struct EvaluationTests: CLIFixture {
     #expect(table.output.contains("pixel accuracy 75.00"))
   }
 
+  /// Figures over a part of the images would be wrong without a word.
+  @Test(arguments: ["found", "found/sub", "truth/Category_ids"])
+  func issue17AFolderThatCannotBeListedIsSaid(_ closed: String) async throws {
+    try write([0, 2], width: 2, to: "truth/Category_ids/a.png")
+    try write([0, 2], width: 2, to: "found/a.png")
+    try write([0, 2], width: 2, to: "found/sub/b.png")
+    #expect(chmod(folder.path(closed), 0) == 0 && chmod(folder.path, 0o755) == 0)
+    defer { chmod(folder.path(closed), 0o700) }
+    // Who runs it may not be let into the checkout.
+    try FileManager.default.copyItem(atPath: Self.binary, toPath: folder.path("m2fp"))
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    for command in ["eval --predictions found --truth truth", "compare found truth"] {
+      let result = try await shell("./m2fp \(command)", by: geteuid() == 0 ? nobody : [])
+      #expect(result.code == 66, "\(result.error)")
+      #expect(result.error.contains("\(closed): the folder cannot be listed: permission denied"))
+    }
+  }
+
   @Test func evalMeasuresPartsOfChallengeFolders() async throws {
     for folder in ["truth/Category_ids", "found/global_parsing"] {
       try write([2, 2, 13, 13], width: 2, to: "\(folder)/a.png")

@@ -57,7 +57,7 @@ struct HelpTests: CLIFixture {
   }
 
   @Test(arguments: [
-    (["parse", "in", "--output", "x"], "did you mean '--out'?", "Usage: m2fp parse"),
+    (["parse", "in", "--outdir", "x"], "did you mean '--out'?", "Usage: m2fp parse"),
     (["eval", "--predictons", "x"], "did you mean '--predictions'?", "Usage: m2fp eval"),
     (["pase"], "did you mean 'm2fp parse'?", "See 'm2fp --help'"),
   ]) func aMistakeShowsTheUsageOfTheCommand(

@@ -34,6 +34,26 @@ struct ParseTests: CLIFixture {
     #expect(result.summary?.parsed == 2 && result.summary?.failed == 0)
   }
 
+  @Test func issue19WhatIsNoPhotoIsToldByKind() async throws {
+    try addPhoto("in/a.png")
+    try addPhoto("in/IMG_1")
+    for name in ["clip.mp4", "b.psd", "c.psd", "notes"] { try folder.write("in/" + name, [1]) }
+    let first = try await run("parse", "in", "--model", Self.model)
+    #expect(first.code == 0 && first.error.contains("2 parsed"), "\(first.error)")
+    #expect(first.error.contains("\n4 left out: 2 .psd, 1 video, 1 without suffix\n"))
+    #expect(folder.exists("in/IMG_1.m2fp.png"))
+    // What the first run wrote is no news to the second.
+    let second = try await run("parse", "in", "--model", Self.model, "--json", "--by-name")
+    #expect(second.summary?.current == 1 && second.summary?.leftOut == 5)
+    #expect(second.summary?.leftOutByKind == [".psd": 2, "video": 1, "without suffix": 2])
+    let none = try await run("parse", "in", "--include", "*.mp4", "--model", Self.model)
+    #expect(none.code == 66 && none.error.contains("1 left out: 1 video"), "\(none.error)")
+    let log = try await run(
+      "parse", "in", "--model", Self.model, "--log-format", "json", "--log-level", "debug")
+    #expect(log.error.contains("in/clip.mp4: left out (video)"), "\(log.error)")
+    #expect(log.error.contains("2 .psd, 1 video, 1 without suffix"))
+  }
+
   @Test func parsedAgainAllIsCurrent() async throws {
     try addPhoto("a.png")
     #expect(try await run("parse", ".", "--model", Self.model).code == 0)
@@ -192,6 +212,66 @@ struct ParseTests: CLIFixture {
     ).finish()
     #expect(result.code == 73)
     #expect(folder.exists("a.m2fp.json"))
+  }
+
+  /// Two names that a text takes for one, one that begins with a mark, one whose last letter joins the
+  /// dot behind it, and a list that leads up: each has a result of its own, and none leaves `--out`.
+  @Test func issue17NamesAreBytesFromTheListToTheComparison() async throws {
+    try addPhoto("a.png")
+    let made = try await shell(
+      #"""
+      mkdir in
+      for name in 'Jos\303\251' 'Jose\314\201' '\314\201e' 'ayah\333\235' 'Caf\303\251/a' 'Cafe\314\201/a'; do
+        path=in/$(printf "$name").png
+        mkdir -p "${path%/*}"
+        cp a.png "$path"
+      done
+      cp a.png "$(printf '\302\264e.png')"
+      cd in
+      { find . -name '*.png'; printf '../\302\264e.png\n'; } >../list
+      """#)
+    #expect(made.code == 0, "\(made.error)")
+    let parsed = try await shell(
+      #"cd in; "$M2FP" parse --model "$MODEL" --files-from ../list --out ../out --masks none"#)
+    #expect(parsed.code == 0 && parsed.error.contains("7 parsed"), "\(parsed.error)")
+    // By bytes here, too: a letter makes one character with the dot behind it, a mark with the slash before.
+    let suffix = Array(".m2fp.json".utf8)
+    let results = folder.files().filter { Array($0.utf8.suffix(suffix.count)) == suffix }
+    #expect(
+      results.count == 7 && results.allSatisfy { $0.utf8.starts(with: "out/".utf8) }, "\(results)")
+    let compared = try await run("compare", "out", "out", "--worst", "0", "--json").object
+    #expect(compared["images"] as? Int == 7 && (compared["failures"] as? [Any])?.isEmpty == true)
+  }
+
+  /// Named by the shell and found by `find`, as the README has it.
+  @Test func issue17WhatARunHasWrittenIsNoPhotoOfTheNext() async throws {
+    try addPhoto("in/a.png")
+    try addPhoto("in/sub/b.png", width: 90)
+    let recipes = [
+      #""$M2FP" parse --model "$MODEL" --persons --overlay --cutout hair *"#,
+      #"find . -name '*.png' | "$M2FP" parse --model "$MODEL" --persons --overlay --cutout hair --files-from -"#,
+    ]
+    for recipe in recipes + recipes {
+      _ = try await shell("cd in; \(recipe)")
+      let sidecars = folder.files().filter { $0.hasSuffix(".m2fp.json") }
+      #expect(sidecars == ["in/a.m2fp.json", "in/sub/b.m2fp.json"], "\(recipe)")
+    }
+  }
+
+  /// Of names that become one text, a program is told the bytes.
+  @Test func issue17LinesTellTheBytesOfNamesThatAreNotUTF8() async throws {
+    try addPhoto("in/a.png")
+    #expect(
+      try await shell("for x in 350 351; do cp in/a.png in/a$(printf \"\\\\$x\").png; done").code
+        == 0)
+    let result = try await parse("in", "--json", "--masks", "none")
+    #expect(result.code == 0, "\(result.error)")
+    let names = result.output.split(separator: "\n").dropLast().compactMap { line in
+      let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      return (object?["file_bytes"] as? String).flatMap { Data(base64Encoded: $0) }
+    }
+    let bytes = { (last: UInt8) in Data("in/a".utf8) + [last] + Data(".png".utf8) }
+    #expect(Set(names) == [bytes(0o350), bytes(0o351)] && names.count == 2)
   }
 
   @Test func theSingleHumanContractIsServed() async throws {

@@ -21,7 +21,10 @@ struct SoakTests: CLIFixture {
         "decode", "unknown-format",
         { try Data("no photo".utf8).write(to: URL(fileURLWithPath: $0)) }
       ),
-      ("decode", "unknown-format", { try Data("GIF89a".utf8).write(to: URL(fileURLWithPath: $0)) }),
+      (
+        "decode", "unknown-format",
+        { try Data("%PDF-1.7".utf8).write(to: URL(fileURLWithPath: $0)) }
+      ),
       ("decode", "truncated", { try copy("truncated-at-50-percent.jpg", $0) }),
       ("decode", "truncated", { try copy("truncated-at-50-percent.png", $0) }),
       ("decode", "truncated", { try copy("cut-in-a-chunk-after-the-pixels.png", $0) }),

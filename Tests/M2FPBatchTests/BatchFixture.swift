@@ -31,7 +31,9 @@ protocol BatchFixture: Sendable {
 }
 
 extension BatchFixture {
-  var contract: ModelContract {
+  var contract: ModelContract { contract() }
+
+  func contract(maxPersons: Int? = nil) -> ModelContract {
     ModelContract(
       model: "fake", classes: (0..<20).map { "Class-\($0)" },
       palette: (0..<20).map { RGB(UInt8($0), 0, 0) },
@@ -40,7 +42,8 @@ extension BatchFixture {
         std: [255, 255, 255]),
       postprocess: .instances(
         .init(
-          topK: 10, partScoreThreshold: 0.1, humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5,
+          topK: 10, maxPersons: maxPersons, partScoreThreshold: 0.1, humanScoreThreshold: 0.1,
+          semanticScoreThreshold: 0.5,
           maskThreshold: 0.5)),
       licence: "none", commercialUse: true, sourceSHA256: "", torchVersion: "")
   }
@@ -65,11 +68,12 @@ extension BatchFixture {
   @discardableResult
   func run(
     _ options: RunOptions? = nil, model: String = "0",
-    cancellation: Cancellation = Cancellation(), isDryRun: Bool = false,
+    cancellation: Cancellation = Cancellation(), isDryRun: Bool = false, maxPersons: Int? = nil,
     session: @escaping SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     let options = options ?? self.options()
-    let parser = Parser(contract: contract, options: options.parsing) { _ throws(RunFailure) in
+    let parser = Parser(contract: contract(maxPersons: maxPersons), options: options.parsing) {
+      _ throws(RunFailure) in
       try session()
     }
     let batch = Batch(

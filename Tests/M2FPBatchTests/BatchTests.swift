@@ -59,6 +59,56 @@ struct BatchTests: BatchFixture {
     #expect(mode("a.m2fp") == (photo | 0o700 | (photo & 0o040) >> 2 | (photo & 0o004) >> 2) & ~mask)
   }
 
+  /// What a run keeps loses what the photo has lost: outputs that are current, that stay while others
+  /// are rendered, an edited map, and the folder of the masks.
+  @Test(arguments: ["current", "rendered", "edited", "parsed"])
+  func issue17WhatIsKeptIsAsPrivateAsThePhoto(_ fate: String) throws {
+    try addImage("a.png")
+    #expect(chmod(folder.path("a.png"), 0o644) == 0)
+    var options = options()
+    options.parsing.outputs.personMasks = [13]
+    try run(options)
+    let before = folder.files().filter { $0 != "a.png" }
+    let folders = ["a.m2fp", "a.m2fp/person-1"]
+    #expect(before.count == 4)
+    #expect((before + folders).allSatisfy { mode($0) & 0o044 != 0 })
+    #expect(chmod(folder.path("a.png"), 0o600) == 0)
+    var model = "0"
+    switch fate {
+    case "rendered": options.parsing.outputs.cutout = .init(classes: nil, perPerson: false)
+    case "edited":
+      var map = try ClassMap.read(folder.filePath("a.m2fp.png"), width: 40, height: 30)
+      map.pixels[0] = 7
+      try folder.write("a.m2fp.png", PNGEncoder.grey(map).data)
+    case "parsed":
+      // What is not asked for stays, as it shows the same.
+      options.parsing.outputs.personMasks = []
+      model = "1"
+    default: break
+    }
+    #expect(try run(options, model: model, isDryRun: true).summary.failed == 0)
+    #expect(mode("a.m2fp.json") & 0o044 != 0, "a dry run changes nothing")
+    let summary = try run(options, model: model).summary
+    let counts = [summary.current, summary.rendered, summary.edited, summary.parsed]
+    #expect(counts == ["current", "rendered", "edited", "parsed"].map { $0 == fate ? 1 : 0 })
+    for name in folder.files() { #expect(mode(name) == 0o600, "\(name)") }
+    for name in folders { #expect(mode(name) == 0o700, "\(name)") }
+    #expect(before.allSatisfy(folder.exists))
+    #expect(try run(options, model: model).summary.current == 1 || fate == "edited")
+  }
+
+  /// A file that has another name may be another user's.
+  @Test func issue17AFileOfTwoNamesKeepsItsMode() throws {
+    try addImage("a.png")
+    #expect(chmod(folder.path("a.png"), 0o644) == 0)
+    try run()
+    #expect(link(folder.path("a.m2fp.png"), folder.path("other")) == 0)
+    let open = mode("other")
+    #expect(chmod(folder.path("a.png"), 0o600) == 0)
+    #expect(try run().summary.current == 1)
+    #expect(mode("other") == open && mode("a.m2fp.json") == 0o600)
+  }
+
   /// The group of a photo means nothing where its outputs get another group.
   @Test func issue17AnotherGroupIsNotLetIn() throws {
     guard geteuid() == 0 else { return }
@@ -231,6 +281,44 @@ struct BatchTests: BatchFixture {
     }
     #expect(failure.stage == .infer && failure.code == .inference)
     #expect(try folder.tree().keys.sorted() == ["a.png"])
+  }
+
+  /// By the model's limit, by as many queries as there are (all but the face's), and by the best pairs,
+  /// of which one is the face's; told by every run that makes something of the result.
+  @Test(arguments: [(4, 4, 4), (5, 4, nil), (nil, 4, nil), (nil, 10, 9)] as [(Int?, Int, Int?)])
+  func issue17AsManyPersonsAsTheModelCanTellApartAreToldOf(
+    _ most: Int?, _ there: Int, _ limit: Int?
+  ) throws {
+    let cacheFolder = try TemporaryFolder()
+    let warnings =
+      limit.map { ["as many persons as the model can tell apart (\($0)): there may be more"] } ?? []
+    func outcome(_ change: (inout RunOptions) -> Void = { _ in }) throws -> Outcome {
+      var options = options()
+      options.cache = try ResultCache(cacheFolder.filePath, limit: .max)
+      change(&options)
+      let (_, outcomes) = try run(options, maxPersons: most) { () throws(RunFailure) in
+        FakeSession(humans: there)
+      }
+      return try #require(outcomes.last)
+    }
+    try addImage("a.png", width: 128, height: 64)
+    let parsed = try outcome()
+    #expect(parsed.warnings == warnings)
+    let sidecar = try #require(Sidecar.read(folder.filePath("a.m2fp.json")))
+    #expect(sidecar.personLimit == limit && sidecar.humans.count == min(there, 9))
+    let rendered = try outcome { $0.parsing.outputs.personMap = true }
+    guard case .rendered(let sidecar) = rendered.result else {
+      Issue.record("not rendered")
+      return
+    }
+    #expect(rendered.warnings == warnings && sidecar.personLimit == limit)
+    try folder.write("b.png", folder.read("a.png"))
+    let cached = try outcome()
+    guard case .cached = cached.result else {
+      Issue.record("not out of the cache")
+      return
+    }
+    #expect(cached.warnings == warnings)
   }
 
   @Test func aSessionThatCannotBeMadeEndsTheRun() throws {

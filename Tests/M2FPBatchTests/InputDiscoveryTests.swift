@@ -88,7 +88,6 @@ struct InputDiscoveryTests {
     #expect(inputs == [Input(path: path, relativePath: relative, root: folder.filePath)])
   }
 
-  /// Composed and decomposed, and a mark that joins the slash before it.
   /// Links to photos and folders, in a folder and in a list: of the user, and, where tests run as root,
   /// of another.
   @Test(arguments: LinkPolicy.allCases)
@@ -111,17 +110,18 @@ struct InputDiscoveryTests {
     let own = ["own-folder/c.jpg", "own.jpg"]
     let planted = isRoot ? ["planted-folder/c.jpg", "planted.jpg"] : []
     let plantedLinks = isRoot ? ["planted-folder", "planted.jpg"] : []
+    let plantedNotes = isRoot ? ["notes.txt"] : []
     let (taken, left) =
       switch policy {
-      case .own: (["a.jpg"] + own, plantedLinks)
+      case .own: (["a.jpg"] + own, plantedNotes + plantedLinks)
       case .follow: (["a.jpg"] + own + planted, [])
-      case .none: (["a.jpg"], ["own-folder", "own.jpg"] + plantedLinks)
+      case .none: (["a.jpg"], plantedNotes + ["own-folder", "own.jpg"] + plantedLinks)
       }
     var leftOut: [FilePath] = []
     func found(_ listed: [PathList.Entry] = [], under paths: [FilePath] = []) -> [String] {
       leftOut = []
       return InputDiscovery.inputs(under: paths, listed: listed, recursive: true, links: policy) {
-        leftOut.append($0)
+        if $0.kind == .link { leftOut.append($0.path) }
       }.map(\.relativePath.string)
     }
     #expect(found(under: [folder.filePath]) == taken)
@@ -139,6 +139,79 @@ struct InputDiscoveryTests {
     #expect(found(under: named).count == named.count && leftOut.isEmpty)
   }
 
+  private static let photo: [UInt8] = [0xFF, 0xD8, 0xFF, 0xE0]
+
+  /// What is found, and what is left out, by the kinds' names.
+  private func search(
+    recursive: Bool = true, filter: PathFilter = PathFilter(), byName: Bool = false
+  ) -> (found: [String], leftOut: [String: String]) {
+    var leftOut: [String: String] = [:]
+    let inputs = InputDiscovery.inputs(
+      under: [folder.filePath], recursive: recursive, filter: filter, byName: byName
+    ) {
+      leftOut[String($0.path.string.dropFirst(folder.path.count + 1))] = $0.kind.name
+    }
+    return (inputs.map(\.relativePath.string), leftOut)
+  }
+
+  @Test func issue19PhotosAreFoundByWhatIsInThem() throws {
+    for name in ["a", "b.txt", "b.jpg_large", "sub/IMG_1", "sub.d/x", "z.jpg"] {
+      try folder.write(name, Self.photo)
+    }
+    for name in ["notes.txt", "c", "sub/c.psd"] { try folder.write(name, [1]) }
+    try folder.write("empty", [])
+    try folder.link("link", to: "a")
+    // What is named like a photo comes first in its folder.
+    #expect(
+      search().found == ["sub/IMG_1", "sub.d/x", "z.jpg", "a", "b.jpg_large", "b.txt", "link"])
+    #expect(
+      search().leftOut == [
+        "notes.txt": ".txt", "c": "without suffix", "sub/c.psd": ".psd", "empty": "without suffix",
+      ])
+    let byName = search(byName: true)
+    #expect(byName.found == ["z.jpg"])
+    #expect(byName.leftOut.count == 10 && byName.leftOut["b.jpg_large"] == "without suffix")
+    let filtered = search(filter: PathFilter(include: [Array("*.txt".utf8)]))
+    #expect(filtered.found == ["b.txt"] && filtered.leftOut == ["notes.txt": ".txt"])
+  }
+
+  @Test func issue19WhatNamesRuleOutIsNotLookedInto() throws {
+    for (name, _) in Self.ruledOut { try folder.write(name, Self.photo) }
+    try folder.write("photo.jpg", Self.photo)
+    #expect(mkfifo(folder.path + "/fifo", 0o600) == 0)
+    try folder.link("dangling", to: "nowhere")
+    let (found, leftOut) = search()
+    #expect(found == ["photo.jpg"])
+    #expect(leftOut == Self.ruledOut.merging(["fifo": "special", "dangling": "special"]) { $1 })
+  }
+
+  private static let ruledOut = [
+    "clip.MOV": "video", "raw.NEF": "camera raw", "raw.dng": "camera raw",
+    "photo.jpg~": "unfinished", "photo.jpg_original": "unfinished",
+    "photo.jpg.crdownload": "unfinished", "Thumbs.db": "system",
+  ]
+
+  @Test func issue19SystemFoldersAreLeftOutUnlessNamed() throws {
+    let folders = ["@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle"]
+    for name in folders { try folder.write("a/\(name)/photo.jpg", Self.photo) }
+    try folder.write(".Trash-1000/photo.jpg", Self.photo)
+    let (found, leftOut) = search()
+    #expect(found.isEmpty)
+    #expect(leftOut == Dictionary(uniqueKeysWithValues: folders.map { ("a/\($0)", "system") }))
+    let named = InputDiscovery.inputs(under: [folder.filePath("a/@eaDir")], recursive: true)
+    #expect(named.map(\.relativePath) == ["photo.jpg"])
+  }
+
+  /// Sidecars, maps and masks are no news; those of a folder that only looks like one of masks are.
+  @Test func issue19OwnOutputsAreNotCountedAsLeftOut() throws {
+    for name in ["a.m2fp.json", "a.m2fp.png", "a.m2fp/hair.png", ".hidden", "b.m2fp/notes.txt"] {
+      try folder.write(name, [1])
+    }
+    #expect(search().found.isEmpty)
+    #expect(search().leftOut == ["b.m2fp/notes.txt": ".txt"])
+  }
+
+  /// Composed and decomposed, and a mark that joins the slash before it.
   @Test func issue17NamesThatTextsTakeForOneAreTwo() throws {
     for name in ["e\u{301}.jpg", "\u{E9}.jpg", "\u{301}mark.jpg", "ayah\u{6DD}.jpg"] {
       try folder.write(name, [1])

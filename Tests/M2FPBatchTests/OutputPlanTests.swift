@@ -22,6 +22,15 @@ struct OutputPlanTests {
     #expect(outputs.mask("hair") == "b.c.m2fp/hair.png")
   }
 
+  /// An ending that is no photo's tells a file from its neighbours.
+  @Test func issue19OnlyAPhotosEndingIsTakenOff() {
+    let planned = plan(
+      [("photo.jpg", "photo.jpg"), ("photo.jpg.2", "photo.jpg.2"), ("v1.2", "v1.2")])
+    #expect(
+      planned.map(\.outputs.map) == ["photo.m2fp.png", "photo.jpg.2.m2fp.png", "v1.2.m2fp.png"])
+    #expect(planned.allSatisfy { $0.input.failure == nil })
+  }
+
   @Test func outputsLieInTheSameTreeUnderARoot() {
     #expect(plan([("in/a/b.jpg", "a/b.jpg")], root: "o/")[0].outputs.mapPath == "o/a/b.m2fp.png")
     #expect(plan([("in/b.jpg", "b.jpg")], root: "o")[0].outputs.mapPath == "o/b.m2fp.png")

@@ -8,8 +8,12 @@ import Testing
 struct PathFilterTests {
   private let paths: [FilePath] = ["a.jpg", "b.png", "raw/c.jpg", "raw/old/d.jpg", "new/raw.jpg"]
 
-  private func taken(include: [String] = [], exclude: [String] = []) -> [FilePath] {
-    let filter = PathFilter(include: include, exclude: exclude)
+  private func taken(
+    include: [String] = [], exclude: [String] = [], of paths: [FilePath]? = nil
+  ) -> [FilePath] {
+    let paths = paths ?? self.paths
+    let filter = PathFilter(
+      include: include.map { Array($0.utf8) }, exclude: exclude.map { Array($0.utf8) })
     return paths.filter { filter.takes($0) }
   }
 
@@ -24,6 +28,16 @@ struct PathFilterTests {
     #expect(taken(include: ["raw/*.jpg"]) == ["raw/c.jpg", "raw/old/d.jpg"])
     #expect(taken(include: ["/raw"]) == ["raw/c.jpg", "raw/old/d.jpg"])
     #expect(taken(exclude: ["*/old/"]) == ["a.jpg", "b.png", "raw/c.jpg", "new/raw.jpg"])
+  }
+
+  /// A slash before a mark that combines with it.
+  @Test func issue17PatternsAreBytes() throws {
+    let path: FilePath = "raw/\u{301}e.jpg"
+    #expect(taken(include: ["raw/\u{301}*"], of: [path]) == [path])
+    #expect(taken(exclude: ["/\u{301}*"], of: [path]) == [path])
+    let latin1 = try #require(FilePath(bytes: Array("caf".utf8) + [0xE9]))
+    #expect(PathFilter(include: [[0x2A, 0xE9]]).takes(latin1))
+    #expect(!PathFilter(include: [Array("*é".utf8)]).takes(latin1))
   }
 
   @Test func excludeOutweighsInclude() {

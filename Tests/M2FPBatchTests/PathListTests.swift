@@ -50,6 +50,20 @@ struct PathListTests {
     )
   }
 
+  /// A list whose paths lead up again below the mark: with the failures of a run they stay below --out.
+  @Test(arguments: [
+    "photos/./sub/../a.jpg", "x/./photos/./sub/../a.jpg", "/./sub/../a.jpg", "././sub/../a.jpg",
+  ])
+  func issue17AFailureBelowAFolderAndUpAgainComesBackAsItWas(_ line: String) throws {
+    let entry = try #require(PathList(Array(line.utf8), zeroTerminated: false).entries.first)
+    let path = try #require(entry.path)
+    #expect(entry.relativePath == "a.jpg")
+    let written = PathList.bytes(
+      of: Input(path: path, relativePath: entry.relativePath, root: entry.root))
+    let again = PathList(written, zeroTerminated: false).entries
+    #expect(again.map(\.path) == [path] && again.map(\.relativePath) == ["a.jpg"])
+  }
+
   @Test func bytesThatAreNotUTF8ComeBackAsTheyWere() throws {
     let bytes: [UInt8] = Array("photos/".utf8) + [0xFF, 0x2E, 0x6A, 0x70, 0x67]
     let entry = try #require(PathList(bytes, zeroTerminated: false).entries.first)
@@ -100,6 +114,23 @@ struct PathListTests {
 
   @Test func aListThatCannotBeWrittenIsKnownBeforeTheRun() {
     #expect(throws: RunFailure.self) { try FailureList("/proc/none/list", zeroTerminated: true) }
+  }
+
+  /// A folder, what lies below a file, and a link to nothing, which is a place for a list.
+  @Test func issue17WhatIsNoPlaceForAListIsKnownBeforeTheRun() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("sub/file", [1])
+    try folder.link("to-folder", to: "sub")
+    for name in ["sub", "to-folder", "sub/file/list"] {
+      let failure = #expect(throws: RunFailure.self) {
+        try FailureList(folder.filePath(name), zeroTerminated: false)
+      }
+      #expect(failure?.kind == .outputNotWritable, "\(name)")
+    }
+    try folder.link("list", to: "none")
+    var list = try FailureList(folder.filePath("list"), zeroTerminated: false)
+    list.add(Input(path: "a.jpg", relativePath: "a.jpg"))
+    #expect(try list.write().isEmpty && folder.text("list") == "a.jpg\n")
   }
 
   /// In a folder where others write, too.

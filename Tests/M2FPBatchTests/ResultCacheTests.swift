@@ -214,6 +214,20 @@ struct ResultCacheTests: BatchFixture {
     #expect(status.st_mode & 0o777 == 0o600)
   }
 
+  /// Of two photos of the same bytes one is private: what was kept of the other is, too.
+  @Test func issue17AnEntryIsAsPrivateAsThePhotoThatUsesIt() throws {
+    try addImage("a.png")
+    #expect(chmod(folder.path("a.png"), 0o644) == 0)
+    try run(cached())
+    try copy("a.png", to: "b.png")
+    #expect(chmod(folder.path("b.png"), 0o600) == 0)
+    #expect(try run(cached(), session: Self.noSession).summary.cached == 1)
+    var status = stat()
+    for path in [cacheFolder.path(try #require(try entries.first)), folder.path("b.m2fp.png")] {
+      #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600, "\(path)")
+    }
+  }
+
   @Test func whatWasLongestUnusedGoesFirst() throws {
     for index in 0..<4 {
       try addImage("\(index).png", width: 40 + index)

@@ -48,12 +48,12 @@ struct SelectionTests {
 
   @Test func patternsApplyToFoldersAndLists() throws {
     var selection = Selection(paths: [folder.filePath("in")])
-    selection.filter = PathFilter(include: ["*.jpg"], exclude: ["sub"])
+    selection.filter = PathFilter(include: [Array("*.jpg".utf8)], exclude: [Array("sub".utf8)])
     #expect(try selection.plan(out: nil, naming: .stem).map(\.input.relativePath) == ["a.jpg"])
     var listed = self.selection(list: "IN/./sub/c.png\nIN/./sub/b.jpg")
-    listed.filter = PathFilter(include: ["*.jpg"])
+    listed.filter = PathFilter(include: [Array("*.jpg".utf8)])
     #expect(try listed.plan(out: nil, naming: .stem).map(\.input.relativePath) == ["sub/b.jpg"])
-    selection.filter = PathFilter(include: ["*.gif"])
+    selection.filter = PathFilter(include: [Array("*.gif".utf8)])
     let failure = #expect(throws: RunFailure.self) { try selection.plan(out: nil, naming: .stem) }
     #expect(failure?.kind == .noInput && failure?.detail == .nothingSelected)
   }

@@ -29,7 +29,7 @@ struct ExampleTests {
       // Without what is the shell's: variables in front, redirections behind.
       let words = example.command.split(separator: " ").map(String.init)
       let start = try #require(words.firstIndex(of: "m2fp"), "\(example.command)")
-      let arguments = words[(start + 1)...].filter { !$0.hasPrefix(">") }
+      let arguments = words[(start + 1)...].filter { !$0.hasPrefix(">") && !$0.hasPrefix("<") }
       if arguments.contains("--help") { continue }
       #expect(throws: Never.self, "\(example.command)") {
         _ = try M2FPCommand.parseAsRoot(M2FPCommand.joiningPairs(arguments))

@@ -14,6 +14,11 @@ struct RemediesTests {
       FileFailure(stage: .decode, code: .imageTooLarge, message: "x", detail: .overLimit),
       "--max-pixels"
     ),
+    (
+      FileFailure(
+        stage: .decode, code: .libraryMissing, message: "x",
+        detail: .missingLibrary("libjxl.so.0.7")), "install libjxl0.7"
+    ),
     (FileFailure(stage: .infer, code: .outOfMemory, message: "x"), "--max-side"),
     (FileFailure(stage: .encode, code: .outOfMemory, message: "x"), "fewer --jobs"),
     (FileFailure(stage: .infer, code: .timeout, message: "x"), "--timeout"),

@@ -44,6 +44,29 @@ import Testing
     #expect(try names(fixture.folder.path("labels")) == [".m2fp-export", "classes.txt", "sub"])
   }
 
+  /// What is told of several photos is told to those alone who may read all of them.
+  @Test(arguments: ExportRequest.Kind.allCases)
+  func issue17ExportsAreAsPrivateAsTheirPhotos(_ kind: ExportRequest.Kind) throws {
+    let mask = umask(0o022)
+    umask(mask)
+    let fixture = try ExportFixture(count: 2)
+    #expect(chmod(fixture.folder.path("photos/a0.png"), 0o600) == 0)
+    try fixture.export(kind, "export")
+    func mode(_ path: String) -> mode_t {
+      var status = stat()
+      return stat(fixture.folder.path(path), &status) == 0 ? status.st_mode & 0o777 : 0
+    }
+    guard ExportRequest(kind, path: "export").isFolder else {
+      #expect(mode("export") == 0o600)
+      return
+    }
+    let files = fixture.folder.files("export")
+    let (first, second) = (files.filter { $0.contains("a0") }, files.filter { $0.contains("b1") })
+    #expect(!first.isEmpty && first.count == second.count)
+    for file in first { #expect(mode("export/" + file) == 0o600, "\(file)") }
+    for file in second { #expect(mode("export/" + file) == 0o666 & ~mask, "\(file)") }
+  }
+
   @Test func anEarlierExportIsReplacedWhole() throws {
     let fixture = try ExportFixture(count: 2)
     try fixture.export(.labels, "labels")

@@ -1,20 +1,22 @@
 import M2FPCore
 
 /// A network that is not there: it finds a face in the top half of every image and a human in all
-/// of it.
+/// of it, or several side by side.
 package struct FakeSession: NetworkSession {
   /// What it throws in place of an answer.
   package var failure: FileFailure?
   /// The logit of the human everywhere.
   package var humanLogit: Float
+  package var humans: Int
   package var onRun: @Sendable () -> Void
 
   package init(
-    failure: FileFailure? = nil, humanLogit: Float = 8,
+    failure: FileFailure? = nil, humanLogit: Float = 8, humans: Int = 1,
     onRun: @escaping @Sendable () -> Void = {}
   ) {
     self.failure = failure
     self.humanLogit = humanLogit
+    self.humans = humans
     self.onRun = onRun
   }
 
@@ -29,18 +31,23 @@ package struct FakeSession: NetworkSession {
     precondition(input.allSatisfy { !$0.isNaN }, "the input is filled whole")
     if let failure { throw failure }
     let (maskWidth, maskHeight) = (width / 4, height / 4)
-    var classLogits = [Float](repeating: -10, count: 2 * 22)
+    let queries = 1 + humans
+    var classLogits = [Float](repeating: -10, count: queries * 22)
     classLogits[13] = 10
-    classLogits[22 + 20] = 10
+    for query in 1..<queries { classLogits[query * 22 + 20] = 10 }
     let area = maskWidth * maskHeight
     let face = (0..<area).map { Float($0 < area / 2 ? 8 : -8) }
-    let masks = face + [Float](repeating: humanLogit, count: area)
+    let masks =
+      face
+      + (0..<humans).flatMap { human in
+        (0..<area).map { $0 % maskWidth * humans / maskWidth == human ? humanLogit : -8 }
+      }
     return try classLogits.withUnsafeBufferPointer { (classLogits) throws(FileFailure) in
       try masks.withUnsafeBufferPointer { (masks) throws(FileFailure) in
         try body(
           NetworkOutput(tensors: [
-            .init(shape: [1, 2, 22], values: classLogits),
-            .init(shape: [1, 2, maskHeight, maskWidth], values: masks),
+            .init(shape: [1, queries, 22], values: classLogits),
+            .init(shape: [1, queries, maskHeight, maskWidth], values: masks),
           ]))
       }
     }

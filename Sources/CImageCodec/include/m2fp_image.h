@@ -1,8 +1,9 @@
-/// JPEG and PNG, memory to memory, in plain C.
+/// Formats of pictures, memory to memory, in plain C.
 ///
-/// libjpeg and libpng stay behind this header: every `setjmp` is contained in the function that
-/// needs it, nothing is printed, and errors are values. All functions are thread-safe: they share
-/// no state.
+/// The formats' libraries stay behind this header: every `setjmp` is contained in the function that
+/// needs it, nothing is printed (but by libjxl and dav1d, of damaged files), and errors are values. All functions are thread-safe: they share
+/// nothing but the libraries that they open. libjpeg and libpng are linked, as every run writes with
+/// them; the others are opened by the first file that needs them.
 ///
 /// A decode is two calls. `m2fp_*_header` reads the size without decoding, so that the caller
 /// checks its limits before anything is allocated; `m2fp_*_decode` fills a buffer that the caller
@@ -31,6 +32,8 @@ enum __attribute__((enum_extensibility(closed), swift_name("ImageCodecStatus")))
   /// More pixels a side than the format's library can hold.
   M2FP_IMAGE_TOO_LARGE M2FP_CASE("tooLarge"),
   M2FP_IMAGE_OUT_OF_MEMORY M2FP_CASE("outOfMemory"),
+  /// The format's library cannot be opened; the message is its name.
+  M2FP_IMAGE_LIBRARY_MISSING M2FP_CASE("libraryMissing"),
 };
 
 /// How a call ended, and what the library had to say. The caller owns it; there is nothing to free.
@@ -66,6 +69,15 @@ typedef struct m2fp_decode_options {
   /// (`is_damaged`).
   int32_t refuse_damaged;
 } m2fp_decode_options;
+
+/// A file that is read in parts.
+typedef struct m2fp_source {
+  void *context;
+  /// Copies up to `count` bytes from `offset` on; returns how many there were.
+  size_t (*read)(void *context, int64_t offset, uint8_t *buffer, size_t count);
+  /// Bytes of the file, or -1 where that is not known.
+  int64_t size;
+} m2fp_source;
 
 /// Encoded bytes. Starts as all zeros; an encoder fills it; `m2fp_buffer_free` ends it.
 typedef struct m2fp_buffer {
@@ -152,6 +164,80 @@ void m2fp_png_header(const uint8_t *bytes, size_t count, m2fp_image_header *head
 /// pixels (the Adler-32 speaks for them) or of a later chunk, and a missing IEND chunk. Bytes after
 /// IEND are ignored. When the call fails, `pixels` holds nothing of use.
 void m2fp_png_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                     const m2fp_decode_options *options, uint8_t *pixels,
+                     m2fp_image_result *result);
+
+// The decoders that follow are all called in the same way.
+//
+// `m2fp_*_header` reads the size, and the orientation as far as the bytes tell it: on success `header`
+// is set, otherwise it is left alone. `m2fp_*_decode` takes what that gave for the same bytes, and
+// `pixels` of exactly `header->width * header->height * 3` bytes, which hold nothing of use when it
+// fails. Transparent pictures are composited over white as PNGs are. A cut or damaged file is a
+// failure, but for a GIF whose last byte it is that is missing. No colour profile is applied.
+
+/// WebP; the beginning of a file gives its size. The orientation is that of EXIF or XMP.
+void m2fp_webp_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
+                      m2fp_image_result *result);
+
+/// Lossy, lossless, with alpha; of an animation the first frame.
+void m2fp_webp_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                      const m2fp_decode_options *options, uint8_t *pixels,
+                      m2fp_image_result *result);
+
+/// HEIF: HEIC and AVIF. What its boxes say of turns and cuts is counted in the size; the orientation
+/// is always 1, as EXIF repeats them.
+void m2fp_heif_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
+                      m2fp_image_result *result);
+
+/// As `m2fp_heif_header`, of a file that is read in parts.
+void m2fp_heif_find_header(const m2fp_source *source, m2fp_image_header *header,
+                           m2fp_image_result *result);
+
+/// The primary picture, also of grids; samples of more than 8 bits keep the high ones. A hostile file
+/// may code a larger picture than its boxes tell: it fails, but only after the codec has held that.
+void m2fp_heif_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                      const m2fp_decode_options *options, uint8_t *pixels,
+                      m2fp_image_result *result);
+
+/// TIFF. The orientation is that of the first directory, or else of XMP.
+void m2fp_tiff_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
+                      m2fp_image_result *result);
+
+/// As `m2fp_tiff_header`, of a file that is read in parts.
+void m2fp_tiff_find_header(const m2fp_source *source, m2fp_image_header *header,
+                           m2fp_image_result *result);
+
+/// The first page: strips or tiles, planes together or apart; 1 to 16 bits; grey, palette, RGB, CMYK,
+/// YCbCr. Samples of 16 bits keep their high byte, but grey is clipped at 255 (with a warning where
+/// that loses shades), as Pillow has it. The previews in cameras' raw files are refused.
+void m2fp_tiff_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                      const m2fp_decode_options *options, uint8_t *pixels,
+                      m2fp_image_result *result);
+
+/// JPEG XL; the beginning of a file gives its size. The orientation is applied by the library.
+void m2fp_jxl_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
+                     m2fp_image_result *result);
+
+/// Of an animation the first frame; CMYK is unsupported.
+void m2fp_jxl_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                     const m2fp_decode_options *options, uint8_t *pixels,
+                     m2fp_image_result *result);
+
+/// GIF; the beginning of a file gives its size.
+void m2fp_gif_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
+                     m2fp_image_result *result);
+
+/// The first picture, on its screen. Damage: an end that is missing after the last pixels.
+void m2fp_gif_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
+                     const m2fp_decode_options *options, uint8_t *pixels,
+                     m2fp_image_result *result);
+
+/// BMP; the beginning of a file gives its size.
+void m2fp_bmp_header(const uint8_t *bytes, size_t count, m2fp_image_header *header,
+                     m2fp_image_result *result);
+
+/// Palettes of 1 to 8 bits, plain or run-length encoded; 16, 24 and 32 bits.
+void m2fp_bmp_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                      const m2fp_decode_options *options, uint8_t *pixels,
                      m2fp_image_result *result);
 

@@ -129,7 +129,12 @@ public final class ResultCache: Sendable {
   // MARK: - One entry
 
   /// Reads and verifies an entry.
-  func fetch(_ key: String) -> Fetched {
+  ///
+  /// - Parameters:
+  ///   - key: What it was made from.
+  ///   - access: Who may read the input; nobody else may read the entry from now on.
+  /// - Returns: The entry, if there is one that is whole.
+  func fetch(_ key: String, for access: FileAccess) -> Fetched {
     let path = path(key)
     guard let name = path.lastComponent, let bucket = try? OpenFolder(path.folder, following: rule)
     else { return .miss }
@@ -137,6 +142,7 @@ public final class ResultCache: Sendable {
     case .success(let entry):
       // Used now.
       _ = futimens(entry.file.raw, nil)
+      access.restrict(entry.file.file)
       return .hit(entry)
     case .failure(.damaged):
       bucket.remove(name)
@@ -159,7 +165,8 @@ public final class ResultCache: Sendable {
     do throws(Errno) {
       file = Descriptor(try bucket.open(name, .readOnly))
     } catch {
-      return .failure(error == .noSuchFileOrDirectory ? .absent : .damaged)
+      return .failure(
+        [.noSuchFileOrDirectory, .permissionDenied].contains(error) ? .absent : .damaged)
     }
     guard let entry = read(file) else { return .failure(.damaged) }
     let (input, model) = (entry.sidecar.input.sha256, entry.sidecar.model)
@@ -171,7 +178,8 @@ public final class ResultCache: Sendable {
     guard let bytes = try? FileReader.bytes(of: file.file, limit: entrySizeLimit),
       let start = firstLineEnd(bytes),
       let end = headerEnd(bytes), bytes[..<start].elementsEqual(firstLine(of: bytes[start...])),
-      let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[start..<end]))
+      let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[start..<end])),
+      header.sidecar.formatVersion == Sidecar.currentFormatVersion
     else { return nil }
     let outputs = header.sidecar.outputs
     // Never anything but outputs, whoever wrote the entry.

@@ -10,8 +10,11 @@ public struct InputDiscovery {
   private let recursive: Bool
   private let filter: PathFilter
   private let links: LinkPolicy
-  private let onLeftOut: (FilePath) -> Void
+  private let byName: Bool
+  private let onLeftOut: (LeftOut) -> Void
   private var found: [Input] = []
+  /// Those of ``found``, by index, that are photos only if what is in them says so.
+  private var doubtful: [Int] = []
   /// The front of the paths that are looked at which was named.
   private var root: FilePath?
   /// Folders that were walked, so that a loop of symbolic links ends.
@@ -19,7 +22,8 @@ public struct InputDiscovery {
 
   /// Lists the inputs under `paths`, folders sorted by name.
   ///
-  /// Hidden files and folders and m2fp's own outputs are left out.
+  /// A file in a folder is taken if it is named like a photo, or else begins like one; in each folder
+  /// the latter come last. Hidden files and folders and m2fp's own outputs are left out without a word.
   ///
   /// - Parameters:
   ///   - paths: Files and folders.
@@ -29,17 +33,20 @@ public struct InputDiscovery {
   ///   - filter: Which of the files are taken.
   ///   - links: Which symbolic links are followed, of those that were not named: found in folders, or
   ///     listed.
-  ///   - onLeftOut: Called with each of them that is not.
+  ///   - byName: Whether names alone decide what is a photo: no file is looked into.
+  ///   - onLeftOut: Called with each thing in a folder that is not parsed, and each link that is not
+  ///     followed.
   /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
   static func inputs(
     under paths: [FilePath], listed: [PathList.Entry] = [], recursive: Bool,
-    filter: PathFilter = PathFilter(), links: LinkPolicy = .own,
-    onLeftOut: (FilePath) -> Void = { _ in }
+    filter: PathFilter = PathFilter(), links: LinkPolicy = .own, byName: Bool = false,
+    onLeftOut: (LeftOut) -> Void = { _ in }
   ) -> [Input] {
     withoutActuallyEscaping(onLeftOut) { onLeftOut in
       var discovery = InputDiscovery(
-        recursive: recursive, filter: filter, links: links, onLeftOut: onLeftOut)
+        recursive: recursive, filter: filter, links: links, byName: byName, onLeftOut: onLeftOut)
       discovery.add(paths, listed)
+      discovery.lookIntoDoubtful()
       return discovery.found
     }
   }
@@ -54,7 +61,7 @@ public struct InputDiscovery {
         if OutputNames.isOutput(path) || OutputNames.isOutputName(path.name) { continue }
         root = entry.root ?? path.folder
         if let link = LinkRule(below: root, links).refusedLink(in: path) {
-          onLeftOut(link)
+          leaveOut(link, .link)
           continue
         }
         add(path, relative: entry.relativePath, doubt: entry.doubt)
@@ -67,11 +74,13 @@ public struct InputDiscovery {
   }
 
   private init(
-    recursive: Bool, filter: PathFilter, links: LinkPolicy, onLeftOut: @escaping (FilePath) -> Void
+    recursive: Bool, filter: PathFilter, links: LinkPolicy, byName: Bool,
+    onLeftOut: @escaping (LeftOut) -> Void
   ) {
     self.recursive = recursive
     self.filter = filter
     self.links = links
+    self.byName = byName
     self.onLeftOut = onLeftOut
   }
 
@@ -133,26 +142,77 @@ public struct InputDiscovery {
       }
       // Hidden ones, and what masks and maps are called.
       if name.first == UInt8(ascii: ".") || OutputNames.isOutputName(name) { continue }
-      // Nothing else can be an image, and of 200,000 files many may be something else.
-      if isRegular && !isImageName(name) { continue }
       entries.append((name, isRegular))
     }
+    // After the photos that are named so, which have the first claim to the names of outputs.
+    var others: [FilePath] = []
     for entry in entries.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
       let path = folder.appending(name: entry.name)
       let below = relative.appending(name: entry.name)
       // The listing says what most files are: no need to ask for each of 200,000.
-      if entry.isRegular {
-        if filter.takes(below) { take(path, below) }
+      let isImage = isImageName(entry.name)
+      if !entry.isRegular {
+        if let file = consider(
+          path, below, isImage: isImage, isRefused: isRefused(entry.name, in: opened))
+        {
+          others.append(file)
+        }
+      } else if !isImage {
+        others.append(below)
+      } else if filter.takes(below) {
+        take(path, below)
+      }
+    }
+    for below in others where filter.takes(below) {
+      let path = folder.appending(name: below.name)
+      let kind = LeftOut.Kind(fileName: below.name)
+      if byName || !kind.mayHoldPhoto {
+        leaveOut(path, kind)
       } else {
-        consider(
-          path, below, isImage: isImageName(entry.name),
-          isRefused: isRefused(entry.name, in: opened))
+        doubtful.append(found.count)
+        take(path, below)
       }
     }
   }
 
   private mutating func take(_ path: FilePath, _ relative: FilePath) {
     found.append(Input(path: path, relativePath: relative, root: root))
+  }
+
+  private func leaveOut(_ path: FilePath, _ kind: LeftOut.Kind) {
+    onLeftOut(LeftOut(path: path, kind: kind))
+  }
+
+  /// Takes out again what is no photo.
+  private mutating func lookIntoDoubtful() {
+    if doubtful.isEmpty { return }
+    let files = doubtful.map { found[$0] }
+    let links = links
+    var arePhotos = [Bool](repeating: false, count: files.count)
+    arePhotos.withUnsafeMutableBufferPointer { arePhotos in
+      // Each is written by one thread.
+      nonisolated(unsafe) let arePhotos = arePhotos
+      DiskThreads.perform(files.count) { arePhotos[$0] = Self.beginsLikePhoto(files[$0], links) }
+    }
+    var others: Set<Int> = []
+    for (index, isPhoto) in zip(doubtful, arePhotos) where !isPhoto {
+      others.insert(index)
+      leaveOut(found[index].path, LeftOut.Kind(fileName: found[index].path.name))
+    }
+    found = found.indices.filter { !others.contains($0) }.map { found[$0] }
+  }
+
+  /// What cannot be opened counts as none.
+  private static func beginsLikePhoto(_ file: Input, _ links: LinkPolicy) -> Bool {
+    let rule = LinkRule(below: file.root, links)
+    guard let opened = try? rule.open(file.path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
+      return false
+    }
+    defer { try? opened.close() }
+    return withUnsafeTemporaryAllocation(byteCount: ImageDecoder.signatureSize, alignment: 1) {
+      let count = read(opened.rawValue, $0.baseAddress, $0.count)
+      return ImageDecoder.isPhoto(UnsafeRawBufferPointer(rebasing: $0[..<max(0, count)]))
+    }
   }
 
   /// Whether this is a link that is not followed.
@@ -162,18 +222,37 @@ public struct InputDiscovery {
     return status.st_mode & S_IFMT == S_IFLNK && !links.follows(status)
   }
 
+  /// Takes what lies in a folder, or walks it.
+  ///
+  /// - Returns: The relative path of a file whose name says nothing, as it came.
   private mutating func consider(
     _ path: FilePath, _ relative: FilePath, isImage: Bool, isRefused: Bool
-  ) {
+  ) -> FilePath? {
     let kind = FileKind(path)
     if case .folder(let identity) = kind, !isImage {
-      guard recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) else { return }
-      if isRefused { return onLeftOut(path) }
-      walk(path, relative: relative, identity)
-      return
+      guard recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) else { return nil }
+      if isRefused {
+        leaveOut(path, .link)
+      } else if LeftOut.Kind.isSystemFolder(relative.name) {
+        leaveOut(path, .system)
+      } else {
+        walk(path, relative: relative, identity)
+      }
+      return nil
     }
-    guard isImage, filter.takes(relative) else { return }
-    if isRefused { return onLeftOut(path) }
+    guard filter.takes(relative) else { return nil }
+    if isRefused {
+      leaveOut(path, .link)
+      return nil
+    }
+    guard isImage else {
+      switch kind {
+      case .file: return relative
+      case .danglingLink, .other: leaveOut(path, .special)
+      case .folder, .unknown, .missing: break
+      }
+      return nil
+    }
     switch kind {
     case .folder:
       fail(
@@ -191,12 +270,11 @@ public struct InputDiscovery {
       // Gone since the folder was listed.
       fail(path, relative, .unreadable, "vanished while the folder was listed")
     }
+    return nil
   }
 
   private func isImageName(_ name: [UInt8]) -> Bool {
-    guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }
-    let ending = String(decoding: name[(dot + 1)...], as: Unicode.ASCII.self)
-    return ImageFormat.fileExtensions.contains(ending.lowercased())
+    OutputPlan.stem(name).count < name.count
   }
 
   private mutating func fail(

@@ -53,6 +53,9 @@ public struct PathList: Sendable {
     return nil
   }
 
+  /// Bytes, beyond the names of tens of millions of photos.
+  private static let sizeLimit = 1 << 32
+
   /// Reads a list.
   ///
   /// - Parameters:
@@ -64,9 +67,9 @@ public struct PathList: Sendable {
       let bytes: [UInt8]
       if let path {
         let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-        bytes = try file.closeAfter { try FileReader.readToEnd(file) }
+        bytes = try file.closeAfter { try FileReader.readToEnd(file, limit: Self.sizeLimit) }
       } else {
-        bytes = try FileReader.readToEnd(.standardInput)
+        bytes = try FileReader.readToEnd(.standardInput, limit: Self.sizeLimit)
       }
       self.init(bytes, zeroTerminated: zeroTerminated)
     } catch {
@@ -115,7 +118,12 @@ public struct PathList: Sendable {
     let (path, relative) = (input.path, input.relativePath)
     if relative.isEmpty { return path.bytes + Array("/.".utf8) }
     guard path.ends(with: relative), path != relative, !relative.isAbsolute else {
-      return path.bytes
+      // Below the mark a list may have led up and down again.
+      guard let root = input.root, path.starts(with: root),
+        case let below = FilePath(root: nil, path.components.dropFirst(root.components.count)),
+        path != below, normalised(below) == relative
+      else { return path.bytes }
+      return root.bytes + Array("/./".utf8) + below.bytes
     }
     let folder = path.bytes.dropLast(relative.bytes.count + 1)
     if folder.isEmpty || folder.elementsEqual(".".utf8) { return path.bytes }
@@ -138,6 +146,10 @@ public struct FailureList {
     rule = LinkRule(below: path.folder, .own)
     self.path = Self.destination(path, rule)
     self.zeroTerminated = zeroTerminated
+    if case .folder = FileKind(self.path) {
+      throw RunFailure(
+        .outputNotWritable, "\(path) is a folder, and the list of failures is a file: name another")
+    }
     if isReplaceable { try AtomicFiles.checkWritable(self.path.folder, for: .failureList) }
   }
 
@@ -153,10 +165,8 @@ public struct FailureList {
   /// Not for `/dev/stdout` and the like, which are written to.
   private var isReplaceable: Bool {
     if rule.refusedLink(in: path) != nil { return true }
-    switch FileKind(path) {
-    case .file, .missing: return true
-    default: return false
-    }
+    if case .other = FileKind(path) { return false }
+    return true
   }
 
   public mutating func add(_ input: Input) {

@@ -60,7 +60,13 @@ public struct ResultDiscovery {
   }
 
   private mutating func walk(_ folder: OpenFolder, relative: FilePath, root: FilePath) {
-    let names = folder.names().filter { $0.bytes.first != UInt8(ascii: ".") }
+    let names: [FilePath.Component]
+    do throws(Errno) {
+      names = try folder.allNames().filter { $0.bytes.first != UInt8(ascii: ".") }
+    } catch {
+      fail(folder.path, .unreadable, "the folder cannot be listed: \(error.reason)")
+      return
+    }
     for name in names.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
       let bytes = name.bytes
       if bytes.ends(with: Self.sidecarSuffix), bytes.count > Self.sidecarSuffix.utf8.count {
@@ -68,19 +74,28 @@ public struct ResultDiscovery {
           OutputNames(
             folder: folder.path, stem: bytes.dropLast(Self.sidecarSuffix.utf8.count),
             rule: LinkRule(below: root, .own)), relative: relative, root: root)
-      } else if let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFDIR,
-        let below = try? folder.folder(named: name, making: false)
-      {
-        walk(below, relative: relative.appending(name), root: root)
+      } else if let status = folder.status(of: name), status.st_mode & S_IFMT == S_IFDIR {
+        do throws(Errno) {
+          let below = try folder.folder(named: name, making: false)
+          walk(below, relative: relative.appending(name), root: root)
+        } catch {
+          let path = folder.path.appending(name)
+          fail(path, .unreadable, "the folder cannot be listed: \(error.reason)")
+        }
       }
     }
   }
 
   private mutating func add(_ names: OutputNames, relative: FilePath, root: FilePath) {
-    guard let name = Sidecar.read(of: names)?.input.name, name.components.count == 1,
-      let last = name.lastComponent, last.kind == .regular
-    else {
-      fail(names.sidecarPath, .unreadable, "the sidecar cannot be read")
+    let name: FilePath
+    do throws(FileFailure) {
+      name = try Sidecar.existing(names).input.name
+    } catch {
+      fail(names.sidecarPath, error.code, error.message)
+      return
+    }
+    guard name.components.count == 1, let last = name.lastComponent, last.kind == .regular else {
+      fail(names.sidecarPath, .corrupt, "the sidecar is of no photo")
       return
     }
     let folder = photos.map { $0.appending(relative.components) } ?? names.folder

@@ -1,5 +1,6 @@
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import SystemPackage
 
@@ -14,6 +15,8 @@ public struct Selection: Sendable {
   public var filter = PathFilter()
   /// Which symbolic links are followed, of those that ``paths`` does not name.
   public var links = LinkPolicy.own
+  /// Whether names alone decide which files in folders are photos.
+  public var byName = false
   /// What part of the files is done; nil for all.
   public var shard: Shard?
 
@@ -31,18 +34,20 @@ public struct Selection: Sendable {
   ///   - naming: How outputs are named.
   ///   - probing: Whether a file may be made for a moment where the outputs go, to ask the file
   ///     system which names it takes for one.
-  ///   - onLeftOut: Called with each symbolic link that is not followed.
+  ///   - onLeftOut: Called with each thing in a folder that is not parsed, and each link that is not
+  ///     followed.
   /// - Returns: The files; none if the list is empty, or nothing is in the shard.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` when the paths hold no photo.
   public func plan(
-    out: FilePath?, naming: Naming, probing: Bool = true, onLeftOut: (FilePath) -> Void = { _ in }
+    out: FilePath?, naming: Naming, probing: Bool = true, onLeftOut: (LeftOut) -> Void = { _ in }
   ) throws(RunFailure) -> [PlannedFile] {
-    var leftOut = 0
+    var leftOut = LeftOutCounts()
     let inputs = InputDiscovery.inputs(
-      under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter, links: links
-    ) { link in
-      leftOut += 1
-      onLeftOut(link)
+      under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter, links: links,
+      byName: byName
+    ) { thing in
+      leftOut.add(thing.kind)
+      onLeftOut(thing)
     }
     // A list that is empty, or names what has gone meanwhile, was still read as it should be.
     if list == nil || !paths.isEmpty, inputs.allSatisfy({ $0.failure?.code == .missing }) {
@@ -51,8 +56,8 @@ public struct Selection: Sendable {
         .noInput,
         inputs.isEmpty
           ? "no photo \(filter == PathFilter() ? "" : "that the patterns select ")"
-            + "found in \(places): m2fp reads .jpg, .jpeg and .png files"
-            + (leftOut > 0 ? "; \(leftOut) symbolic links were left out" : "")
+            + "found in \(places): m2fp reads \(ImageFormat.list)"
+            + (leftOut.total > 0 ? "; \(leftOut.total) left out: \(leftOut.text())" : "")
           : "\(places): no such file or folder",
         detail: inputs.isEmpty && filter != PathFilter() ? .nothingSelected : nil)
     }

@@ -70,9 +70,11 @@ public enum OutputPlan {
     return planned
   }
 
-  /// The name without what follows its last dot, unless that is its first byte.
-  private static func stem(_ name: [UInt8]) -> [UInt8] {
+  /// The name without its ending, if that is a photo's: of what is named otherwise the whole tells it
+  /// from its neighbours (`photo.jpg`, `photo.jpg.2`).
+  static func stem(_ name: [UInt8]) -> [UInt8] {
     guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > 0 else { return name }
-    return Array(name[..<dot])
+    let ending = String(decoding: name[(dot + 1)...], as: Unicode.ASCII.self)
+    return ImageFormat.fileExtensions.contains(ending.lowercased()) ? Array(name[..<dot]) : name
   }
 }

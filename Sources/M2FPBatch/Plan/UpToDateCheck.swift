@@ -3,7 +3,6 @@ import M2FPCore
 import M2FPFiles
 import M2FPImageIO
 import M2FPResults
-import Synchronization
 import SystemPackage
 
 /// Why outputs are made although some may be there.
@@ -18,6 +17,8 @@ public enum RebuildReason: Sendable, Equatable {
   /// The class map shows other labels than the outputs: a person has edited it, or taken that back.
   case changedMap
   case unreadableSidecar
+  /// Somebody may read the outputs who may not read the input.
+  case tooOpen
   case forced
 
   /// A stable name, for programs and people.
@@ -31,6 +32,7 @@ public enum RebuildReason: Sendable, Equatable {
     case .outputMissing: "output missing"
     case .changedMap: "changed map"
     case .unreadableSidecar: "unreadable sidecar"
+    case .tooOpen: "more open than the photo"
     case .forced: "forced"
     }
   }
@@ -74,6 +76,7 @@ struct UpToDateCheck: Sendable {
   private let options: Sidecar.Options
   private let force: Bool
   private let overwriteEdited: Bool
+  private let limits: ImageLimits
   /// How recorded options stand to those of the run, by their text: of many sidecars most say the
   /// same.
   private let coverages = Locked<[[UInt8]: OptionCoverage]>([:])
@@ -83,8 +86,12 @@ struct UpToDateCheck: Sendable {
   ///   - options: The run's options.
   ///   - force: Whether nothing is current.
   ///   - overwriteEdited: Whether an edited map is taken for none.
-  init(model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false)
-  {
+  ///   - limits: How large a class map may be that has to be looked at.
+  init(
+    model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false,
+    limits: ImageLimits
+  ) {
+    self.limits = limits
     self.model = model
     self.options = options
     self.force = force
@@ -113,7 +120,7 @@ struct UpToDateCheck: Sendable {
       ClassMap.Record(
         size: header.outputs.first { $0.path == names.map }?.size, digest: header.labelsDigest,
         isEdited: header.isEdited, width: header.inputWidth, height: header.inputHeight),
-      modified: contents.stamp.modified)
+      modified: contents.stamp.modified, limits: limits)
     if map == .edited, !overwriteEdited { return .edited }
     if force { return model == nil && map != .lost ? .render(.forced) : .stale(.forced) }
     if let model, header.model != model { return .stale(.otherModel) }
@@ -139,6 +146,9 @@ struct UpToDateCheck: Sendable {
     {
       return isWhole ? .render(.outputMissing) : .stale(.outputMissing)
     }
+    if let access = FileAccess(path: file.input.path), contents.access.exceeds(access) {
+      return isWhole ? .render(.tooOpen) : .stale(.tooOpen)
+    }
     return input.map { $0.modified == contents.stamp.modified } ?? true && map == .untouched
       ? .current : .touched(sha256: header.inputDigest)
   }
@@ -156,10 +166,6 @@ struct UpToDateCheck: Sendable {
     }
   }
 
-  /// How many threads examine: more than there are CPUs, since where nothing is in memory yet almost
-  /// all of their time is the disk's, which is quickest when much is asked of it at once.
-  private static let threads = 16
-
   /// Examines many files.
   ///
   /// - Parameters:
@@ -167,27 +173,13 @@ struct UpToDateCheck: Sendable {
   ///   - cancellation: Ends the examination; what is left then counts as new.
   /// - Returns: The files in their order.
   func callAsFunction(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
-    let slice = 64
     var statuses = [UpToDateStatus](repeating: .stale(.new), count: files.count)
     statuses.withUnsafeMutableBufferPointer { statuses in
-      // Each slice is written by one thread.
+      // Each is written by one thread.
       nonisolated(unsafe) let statuses = statuses
-      let next = Atomic(0)
-      @Sendable func examine() {
-        while case let start = next.wrappingAdd(slice, ordering: .relaxed).oldValue,
-          start < files.count, !cancellation.isCancelled
-        {
-          for file in start..<min(files.count, start + slice) {
-            statuses[file] = self(files[file])
-          }
-        }
+      DiskThreads.perform(files.count, cancellation: cancellation) { file in
+        statuses[file] = self(files[file])
       }
-      let crew = (0..<min(Self.threads, (files.count + slice - 1) / slice)).compactMap { _ in
-        try? WorkerThread(examine)
-      }
-      // Where no thread can be started it takes longer.
-      if crew.isEmpty { examine() }
-      for thread in crew { thread.join() }
     }
     return CheckedFiles(zip(files, statuses).map { FileJob($0, status: $1) })
   }

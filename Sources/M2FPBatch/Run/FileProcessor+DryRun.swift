@@ -92,7 +92,7 @@ extension FileProcessor {
   private func stale(
     _ names: OutputNames, keeping kept: Set<FilePath>, previous: Sidecar?
   ) -> [FilePath] {
-    guard let folder = try? OpenFolder(names.folder) else { return [] }
+    guard let folder = try? OpenFolder(names.folder, following: names.rule) else { return [] }
     // The map is replaced, never stale.
     return StaleOutputs(
       names, in: folder, previous: previous, slugs: slugs, keeping: kept

@@ -24,9 +24,9 @@ extension FileProcessor {
         case .restored(let restored):
           try write(restored, file: job.file, times: &times, cancellation)
         }
-      return job.outcome(result, times, warnings: parsed.loaded.notes, removed: removed)
+      return job.outcome(result, times, warnings: parsed.notes, removed: removed)
     } catch {
-      return job.outcome(.failed(error), times, warnings: parsed.loaded.notes)
+      return job.outcome(.failed(error), times, warnings: parsed.notes)
     }
   }
 
@@ -105,7 +105,9 @@ extension FileProcessor {
       ) { (files) throws(FileFailure) in
         try write(encoded, names: names, modified: restored.modified, into: &files)
       }
-      if keepsMap, !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
+      if keepsMap, !restored.stored.isEdited {
+        touch([names.map], of: names, restored.modified)
+      }
       return removed
     }
     return (restored.stored.isEdited ? .edited(sidecar) : .rendered(sidecar), removed)
@@ -116,18 +118,21 @@ extension FileProcessor {
     throw FileFailure(stage: .write, code: .inference, message: "a score is not a number")
   }
 
-  /// Remembers that an input with this modification time has been seen to be the same.
-  func touch(_ path: FilePath, _ time: timespec) {
-    _ = path.withPlatformString { path in
-      [time, time].withUnsafeBufferPointer {
-        utimensat(AT_FDCWD, path, $0.baseAddress, AT_SYMLINK_NOFOLLOW)
-      }
-    }
+  /// Remembers in map and sidecar that an input with this modification time has been seen to be the
+  /// same.
+  func touch(_ files: [FilePath], of names: OutputNames, _ time: timespec) {
+    guard let folder = try? OpenFolder(names.folder, following: names.rule) else { return }
+    for name in files.compactMap(\.lastComponent) { folder.touch(name, time) }
   }
 
-  func touch(_ names: OutputNames, _ restored: Restored) {
-    if !restored.stored.isEdited { touch(names.mapPath, restored.modified) }
-    touch(names.sidecarPath, restored.modified)
+  /// Takes from results that stay as they are what the photo does not give; from the sidecar last, by
+  /// which it is seen that this is to be done.
+  func restrict(_ names: OutputNames, _ restored: Restored) {
+    guard let folder = try? OpenFolder(names.folder, following: names.rule),
+      let sidecar = names.sidecar.lastComponent
+    else { return }
+    names.restrict(restored.stored.sidecar.outputs, in: folder, to: restored.access)
+    folder.restrict(sidecar, to: restored.access)
   }
 
   private func write(
@@ -197,6 +202,7 @@ extension FileProcessor {
     // Of two runs that share no lock and come to the same file, one comes wholly after the other.
     try lock(folder, cancellation)
     defer { folder.unlock() }
+    names.restrict(sidecar.outputs, in: folder, to: access)
     if let meanwhile {
       // It promises only what stays whole, in case that the run is killed from here on.
       var interim = AtomicFiles(in: names.folder, following: names.rule, access: access)
@@ -220,7 +226,8 @@ extension FileProcessor {
   private func checkUnedited(_ names: OutputNames, _ previous: Sidecar?) throws(FileFailure) {
     guard !options.overwriteEdited, let previous,
       let written = FileStamp(path: names.sidecarPath)?.modified,
-      ClassMap.state(names, ClassMap.Record(previous, names: names), modified: written)
+      ClassMap.state(
+        names, ClassMap.Record(previous, names: names), modified: written, limits: parsing.limits)
         == .edited
     else { return }
     throw FileFailure(

@@ -20,7 +20,7 @@ struct FileProcessor: Sendable {
   let request: Sidecar.Options
   private let classes: RestoredResult.Classes
   /// How photos are decoded whose pixels a picture shows.
-  private let parsing: ParserOptions
+  let parsing: ParserOptions
 
   init(parser: Parser, options: BatchOptions, model: ModelIdentity) {
     self.parser = parser
@@ -43,7 +43,7 @@ struct FileProcessor: Sendable {
     // Who is a person was decided by the run that found them.
     parsing.persons = .all
     // What was parsed is within the limits that it was parsed with.
-    parsing.limits = ImageLimits(maxPixels: 4_000_000_000)
+    parsing.limits = .most
     self.parsing = parsing
     request = Sidecar.Options(parsing, encoder: encoder)
   }
@@ -60,10 +60,10 @@ struct FileProcessor: Sendable {
       case restored(Restored)
     }
 
-    /// All that there is to say about the file.
+    /// All that there is to say about the file so far.
     var notes: [String] {
       switch content {
-      case .photo(let photo): photo.decoded.warnings + (photo.cacheKey?.damage ?? [])
+      case .photo(let photo): photo.decoded.warnings + photo.damage
       case .restored(let restored): restored.warnings
       }
     }
@@ -82,6 +82,9 @@ struct FileProcessor: Sendable {
     let decoded: DecodedPhoto
     /// Where the result goes in the cache, if there is one.
     let cacheKey: CacheKey?
+
+    /// What there is to say about the cache.
+    var damage: [String] { cacheKey?.damage ?? [] }
   }
 
   /// A key of the cache, held until the result is there.
@@ -124,6 +127,14 @@ struct FileProcessor: Sendable {
       case parsed(ParsedPhoto, Photo)
       case restored(Restored)
     }
+
+    /// All that there is to say about the file.
+    var notes: [String] {
+      switch content {
+      case .parsed(let found, let photo): found.warnings + photo.damage
+      case .restored(let restored): restored.warnings
+      }
+    }
   }
 
   enum LoadResult: Sendable {
@@ -137,7 +148,8 @@ struct FileProcessor: Sendable {
   func check(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
     UpToDateCheck(
       model: model, options: request, force: options.force,
-      overwriteEdited: options.overwriteEdited)(files, cancellation: cancellation)
+      overwriteEdited: options.overwriteEdited, limits: parsing.limits)(
+        files, cancellation: cancellation)
   }
 
   // MARK: - Load
@@ -167,7 +179,10 @@ struct FileProcessor: Sendable {
       if job.status == .edited || !job.status.mayNeedNetwork {
         if let restored = try restore(file, times: &times) {
           if let sidecar = unchanged(restored) {
-            touch(file.outputs, restored)
+            restrict(file.outputs, restored)
+            touch(
+              (restored.stored.isEdited ? [] : [file.outputs.map]) + [file.outputs.sidecar],
+              of: file.outputs, restored.modified)
             return done(restored.stored.isEdited ? .edited(sidecar) : .current)
           }
           return .loaded(Loaded(job: job, content: .restored(restored), times: times))
@@ -178,8 +193,7 @@ struct FileProcessor: Sendable {
       }
       let digest = contents.bytes.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
       if job.status == .touched(sha256: digest) {
-        touch(file.outputs.mapPath, contents.stamp.modified)
-        touch(file.outputs.sidecarPath, contents.stamp.modified)
+        touch([file.outputs.map, file.outputs.sidecar], of: file.outputs, contents.stamp.modified)
         return done(.current)
       }
       guard let parser, let model else { throw Self.nothingToRender(.changedInput) }
@@ -187,7 +201,7 @@ struct FileProcessor: Sendable {
       if let cache = options.cache {
         let key = ResultCache.key(input: digest, model: model, options: request)
         var damage: [String] = []
-        switch options.force ? .miss : cache.fetch(key) {
+        switch options.force ? .miss : cache.fetch(key, for: contents.access) {
         case .hit(let entry):
           warnings = entry.warnings
           let (sidecar, removed) = try times.measure(.write) { () throws(FileFailure) in
@@ -242,7 +256,7 @@ struct FileProcessor: Sendable {
   ) throws(FileFailure) -> Restored? {
     let names = file.outputs
     let stored = try times.measure(.read) { () throws(FileFailure) in
-      try RestoredResult(names, in: classes)
+      try RestoredResult(names, in: classes, limits: parsing.limits)
     }
     guard stored.labels.names == encoder.classes else {
       throw FileFailure(
@@ -292,7 +306,8 @@ struct FileProcessor: Sendable {
       (photo, warnings) = (decoded.image, decoded.warnings)
     }
     return Restored(
-      stored: stored, found: found, changes: changes, photo: photo, warnings: warnings,
+      stored: stored, found: found, changes: changes, photo: photo,
+      warnings: warnings + stored.result.warnings,
       modified: input?.modified ?? written,
       access: contents?.access ?? FileAccess(path: file.input.path)
         ?? FileAccess(path: names.mapPath) ?? .standard)

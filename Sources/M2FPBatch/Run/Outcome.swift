@@ -60,8 +60,8 @@ public struct BatchSummary: Sendable, Equatable {
   /// Inputs that a run would parse or render.
   public var planned = 0
   public var failed = 0
-  /// Symbolic links that were not followed, and so are none of the inputs.
-  public var leftOut = 0
+  /// What lay in the folders and is none of the inputs.
+  public var leftOut = LeftOutCounts()
   /// Inputs that were left when the run was cancelled.
   public var remaining = 0
   /// Outputs that no longer showed the result, and are gone.

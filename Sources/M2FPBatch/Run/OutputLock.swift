@@ -112,15 +112,15 @@ public final class OutputLock {
         }
         throw failure(code, path)
       }
-      if setLock(scope.isShared ? F_RDLCK : F_WRLCK, range, descriptor) == 0 {
-        // Between opening and locking, the last holder may have removed the file.
-        if isStillThere(path, descriptor) { return OutputLock(path: path, descriptor: descriptor) }
-        close(descriptor)
-        continue
-      }
+      let isLocked = setLock(scope.isShared ? F_RDLCK : F_WRLCK, range, descriptor) == 0
       let code = errno
+      // Between opening and locking, the last holder may have removed the file: or somebody who does so
+      // again and again.
+      if isLocked, isStillThere(path, descriptor) {
+        return OutputLock(path: path, descriptor: descriptor)
+      }
       close(descriptor)
-      guard code == EAGAIN || code == EACCES else { throw failure(code, path) }
+      guard isLocked || code == EAGAIN || code == EACCES else { throw failure(code, path) }
       attempts += 1
       // A run that ends holds the whole lock for a moment, also against other shards.
       if mode == .fail && attempts == 10 {

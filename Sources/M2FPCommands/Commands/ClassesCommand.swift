@@ -68,11 +68,13 @@ enum PaletteOption {
     if let builtIn = Palette.builtIn[option] {
       colours = builtIn.colours
     } else {
-      guard let text = try? String(contentsOfFile: option, encoding: .utf8) else {
+      let bytes = try OptionFile.read(option, option: "--palette") {
         let hint = SpellingSuggestion.nearest(to: option, in: Palette.builtIn.keys.sorted())
-        throw ValidationError(
-          "--palette \(option): not 'cihp' or 'voc', and no text file of that name can be read"
-            + (hint.map { "; did you mean '\($0)'?" } ?? "."))
+        return "not 'cihp' or 'voc', and there is no file of that name"
+          + (hint.map { "; did you mean '\($0)'?" } ?? ".")
+      }
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw ValidationError("--palette \(option): it is no text.")
       }
       do {
         colours = try Palette(parsing: text).colours

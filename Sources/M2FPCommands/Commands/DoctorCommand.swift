@@ -4,6 +4,7 @@ import M2FP
 import M2FPBatch
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPInference
 import M2FPResults
 import SystemPackage
@@ -30,6 +31,7 @@ struct DoctorCommand: ExplainedCommand {
       } catch {
         problems.append("\(error.text)")
       }
+      describeFormats()
       let plan = describeProcessors()
       checkModels(plan, &problems)
       if problems.isEmpty {
@@ -68,6 +70,16 @@ struct DoctorCommand: ExplainedCommand {
         problems.append("this CPU has no AVX2: expect several times the usual time an image")
       }
     #endif
+  }
+
+  /// What is missing is no problem where there are no such photos.
+  private func describeFormats() {
+    Console.writeLine("formats    \(ImageFormat.list)")
+    for format in ImageFormat.allCases {
+      guard let library = format.missingLibrary else { continue }
+      let package = Remedies.debianPackage(of: library)
+      Console.writeLine("           no \(format.rawValue) without \(library): install \(package)")
+    }
   }
 
   private func describeProcessors() -> ThreadPlan {

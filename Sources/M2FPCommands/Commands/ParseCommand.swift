@@ -20,6 +20,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     Example("m2fp parse photos/ --persons", "each person by itself"),
     Example("m2fp parse photos/ --sheet all.html", "one page of all results"),
     Example("m2fp parse photos/ -n", "what would be done, and why"),
+    Example("m2fp parse - --output overlay <a.jpg >b.jpg", "one photo, no files"),
   ]
 
   static let explanation = """
@@ -43,6 +44,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   @OptionGroup(title: "Selection")
   var selection: SelectionOptions
+
+  @OptionGroup(title: "Selection")
+  var filter: FilterOptions
 
   @OptionGroup
   var trust: ModelTrustOptions
@@ -123,14 +127,16 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     if !(1...4095).contains(maxFileSize) {
       throw ValidationError("--max-file-size is 1 to 4095 MiB.")
     }
+    try validateFilter()
     try OptionConflicts.check(
-      pictures.given.union(personOutputs.given).union(personOptions.given).union(cacheOptions.given)
+      pictures.given.union(isFilter ? OptionConflicts.metByFilter : []).union(personOutputs.given)
+        .union(personOptions.given).union(cacheOptions.given)
         .union(faults.given)
         .union(exports.needPersons ? ["persons"] : []))
   }
 
   func run() throws {
-    try messages.telling(ofDryRun: usual.dryRun, parse)
+    try messages.telling(ofDryRun: usual.dryRun, isFilter ? parseStandardInput : parse)
   }
 
   private func parse(_ logger: Logger, _ metrics: RunMetrics?) throws {
@@ -149,9 +155,15 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       logger.notice("waiting for the run that holds \(path)")
     }
     defer { locks.removeAll() }
-    var leftOut: [FilePath] = []
+    var leftOut = LeftOutCounts()
+    var links: [FilePath] = []
     let files = try selected.plan(out: usual.out, naming: naming, probing: !usual.dryRun) {
-      leftOut.append($0)
+      leftOut.add($0.kind)
+      if $0.kind == .link {
+        links.append($0.path)
+      } else {
+        logger.debug("\($0.path): left out (\($0.kind.name))")
+      }
     }
     try Exporter.check(
       exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
@@ -177,7 +189,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
           links: selected.links, explain: \.text), files: files, logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
-    for link in leftOut { reporters.leftOut(link) }
+    for link in links { reporters.leftOut(link) }
     var summary =
       usual.dryRun
       ? batch.dryRun(checked, cancellation: cancellation, report: reporters.add)
@@ -191,13 +203,13 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
             try? parser.load()
           }
         }, report: reporters.add)
-    summary.leftOut = leftOut.count
+    summary.leftOut = leftOut
     try reporters.finish(
       summary, signal: signals.received, cacheProblem: options.cache?.problem)
   }
 
   /// How each photo is parsed, and what is made of the result.
-  private func parserOptions(_ contract: ModelContract) throws -> ParserOptions {
+  func parserOptions(_ contract: ModelContract) throws -> ParserOptions {
     var options = ParserOptions()
     let remap = try labelSet.table(modelClasses: contract.classes)
     let classes = remap?.classes ?? contract.classes

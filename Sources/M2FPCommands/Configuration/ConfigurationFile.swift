@@ -62,9 +62,6 @@ struct ConfigurationFile {
     "cache", "export", "failed-to", "links", "metrics", "out", "plot", "sheet", "trust-model",
   ]
 
-  /// Bytes, far beyond any such file.
-  private static let sizeLimit = 1 << 20
-
   /// Reads a file.
   ///
   /// - Throws: `ValidationError` if it cannot be read, or sets what is no option; ``Distrust`` for one
@@ -80,12 +77,10 @@ struct ConfigurationFile {
   }
 
   private static func named(_ path: String) throws -> [UInt8] {
-    do {
-      let file = try FileDescriptor.open(
-        FilePath(bytes: PathArgument.bytes(of: path)) ?? "", .readOnly, options: .closeOnExec)
-      return try file.closeAfter { try FileReader.readToEnd(file, limit: sizeLimit) }
+    do throws(Errno) {
+      return try OptionFile.read(path)
     } catch {
-      throw ValidationError("\(path): cannot be read: \(Errno(error).reason).")
+      throw ValidationError("\(path): cannot be read: \(error.reason).")
     }
   }
 
@@ -104,7 +99,7 @@ struct ConfigurationFile {
         if let objection = Trust.objection(to: file) {
           throw Distrust(path: standardName, reason: objection)
         }
-        return try FileReader.bytes(of: file, limit: sizeLimit)
+        return try FileReader.bytes(of: file, limit: OptionFile.sizeLimit)
       }
     } catch Errno.tooManySymbolicLinkLevels {
       throw Distrust(path: standardName, reason: "it is a symbolic link")
@@ -123,7 +118,7 @@ struct ConfigurationFile {
       if let objection = Trust.objection(to: file.file) {
         throw Distrust(path: path, reason: objection)
       }
-      return try FileReader.bytes(of: file.file, limit: sizeLimit)
+      return try FileReader.bytes(of: file.file, limit: OptionFile.sizeLimit)
     } catch let error as Errno {
       throw Distrust(path: path, reason: error.reason)
     } catch let error as FileFailure {
@@ -212,7 +207,8 @@ struct ConfigurationFile {
       }
     }
     let counting = OptionConflicts.counting(
-      defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }))
+      defaults, beside: Array(typed), naming: Set(named.filter { !typed.contains("--no-" + $0) }),
+      isFilter: command.readsStandardInput(typed))
     return command.options.flatMap { counting[$0.name] ?? [] } + arguments
   }
 

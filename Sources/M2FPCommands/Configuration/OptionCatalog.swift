@@ -38,6 +38,13 @@ struct OptionCatalog {
     var takesDefaults: Bool { spellings.contains("--config") }
 
     func option(_ name: String) -> Option? { options.first { $0.name == name } }
+
+    /// Whether one of the words is a -, and not the value of an option (`--files-from -`).
+    func readsStandardInput(_ words: some Collection<String>) -> Bool {
+      zip([""] + words, words).contains { before, word in
+        word == "-" && !options.contains { !$0.isFlag && $0.spellings.contains(before) }
+      }
+    }
   }
 
   let commands: [Command]

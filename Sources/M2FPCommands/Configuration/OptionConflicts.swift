@@ -30,6 +30,15 @@ enum OptionConflicts {
 
   private static let persons = ["persons", "cutout-persons"]
 
+  /// What `parse -` has for those that need it: it makes one output, of which they say how it looks.
+  static let metByFilter: Set<String> = ["overlay", "persons"]
+
+  /// What says which files are written, and so is nothing for `parse -`.
+  private static let notOfFilter: Set<String> = [
+    "cutout-persons", "export", "failed-to", "json", "masks", "out", "overlay", "person-masks",
+    "sheet",
+  ]
+
   /// Whether an option lacks what it needs among others.
   private static func isIdle(_ option: String, among others: some Collection<String>) -> Bool {
     needs[option].map { !$0.contains(where: others.contains) } ?? false
@@ -57,13 +66,17 @@ enum OptionConflicts {
   ///     words that set it.
   ///   - typed: The words of the command line.
   ///   - names: The names of the options that they set.
+  ///   - isFilter: Whether the photo is on standard input.
   /// - Returns: Those of `defaults` that go with it.
   static func counting(
-    _ defaults: [String: [String]], beside typed: [String], naming names: Set<String>
+    _ defaults: [String: [String]], beside typed: [String], naming names: Set<String>,
+    isFilter: Bool = false
   ) -> [String: [String]] {
     let displaced = alternatives.map(\.options).filter { !$0.isDisjoint(with: names) }.joined()
-    var kept = defaults.filter { !displaced.contains($0.key) }
-    var there = names
+    var kept = defaults.filter {
+      !displaced.contains($0.key) && !(isFilter && notOfFilter.contains($0.key))
+    }
+    var there = isFilter ? names.union(metByFilter) : names
     // Exports may tell persons apart by themselves.
     let exports = (typed + (kept["export"] ?? [])).map { $0.trimmingPrefix("--export=") }
     if exports.contains(where: {

@@ -80,6 +80,9 @@ extension HelpTopic {
           + "wait for a run that leaves none for the next. A folder appears whole in place of an "
           + "earlier export, and of nothing else."),
       .paragraph(
+        "'m2fp parse -' writes none of these: of the photo on standard input, what --output says goes to "
+          + "standard output."),
+      .paragraph(
         "With --naming full the names begin with the whole file name (photo.jpg.m2fp.png), so that "
           + "a.jpg and a.png can lie side by side."),
       .paragraph(

@@ -16,18 +16,16 @@ enum ClassSetOption {
   /// - Throws: `ValidationError` for a file that cannot be read or holds no class names.
   static func names(_ option: String) throws -> [String] {
     if let classSet = ClassSet.builtIn[option] { return classSet.names }
-    guard
-      let data = LabelSetOptions.builtIn[option].map({ Data($0) })
-        ?? FileManager.default.contents(atPath: option)
-    else {
-      let hint = SpellingSuggestion.nearest(to: option, in: builtIn)
-      throw ValidationError(
-        "--classes \(option): none of \(builtIn.joined(separator: ", ")), and no file of that name "
-          + "can be read" + (hint.map { "; did you mean '\($0)'?" } ?? "."))
-    }
+    let bytes =
+      try LabelSetOptions.builtIn[option]
+      ?? OptionFile.read(option, option: "--classes") {
+        let hint = SpellingSuggestion.nearest(to: option, in: builtIn)
+        return "none of \(builtIn.joined(separator: ", ")), and there is no file of that name"
+          + (hint.map { "; did you mean '\($0)'?" } ?? ".")
+      }
     let names =
-      (try? JSONDecoder().decode(RemapFile.self, from: data))?.classes
-      ?? String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
+      (try? JSONDecoder().decode(RemapFile.self, from: Data(bytes)))?.classes
+      ?? String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
       .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     guard (2...255).contains(names.count) else {
       throw ValidationError("--classes \(option): \(names.count) names, but 2 to 255 can be had.")

@@ -38,14 +38,13 @@ struct LabelSetOptions: ParsableArguments {
     let json: Data
     if let builtIn = Self.builtIn[remap] {
       json = Data(builtIn)
-    } else if let data = FileManager.default.contents(atPath: remap) {
-      json = remap.hasSuffix(".toml") ? try Self.json(toml: data, path: remap) : data
     } else {
-      let hint = SpellingSuggestion.nearest(to: remap, in: Self.builtIn.keys.sorted())
-      throw ValidationError(
-        "--remap \(remap): "
-          + (hint.map { "did you mean '\($0)'?" }
-            ?? "not 'atr' or 'pascal', and no file of that name can be read."))
+      let bytes = try OptionFile.read(remap, option: "--remap") {
+        SpellingSuggestion.nearest(to: remap, in: Self.builtIn.keys.sorted())
+          .map { "did you mean '\($0)'?" }
+          ?? "not 'atr' or 'pascal', and there is no file of that name."
+      }
+      json = remap.hasSuffix(".toml") ? try Self.json(toml: Data(bytes), path: remap) : Data(bytes)
     }
     do throws(ClassRemapError) {
       return try ClassRemap(json: json, modelClasses: modelClasses)

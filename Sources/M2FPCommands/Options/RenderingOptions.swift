@@ -94,7 +94,13 @@ struct RenderingOptions: ParsableArguments {
   ///
   /// - Throws: `ValidationError` where there is no font to write names in.
   func overlayStyle() throws -> OverlayStyle? {
-    guard overlay else { return nil }
+    overlay ? try style() : nil
+  }
+
+  /// How an overlay looks.
+  ///
+  /// - Throws: `ValidationError` where there is no font to write names in.
+  func style() throws -> OverlayStyle {
     var style = OverlayStyle()
     style.format = overlayFormat?.format ?? .jpeg
     style.opacity = overlayOpacity ?? 0.5
@@ -136,7 +142,7 @@ struct RenderingOptions: ParsableArguments {
 enum OverlayFormat: String, ExpressibleByArgument, CaseIterable {
   case jpg, png
 
-  var format: ImageFormat {
+  var format: PictureFormat {
     switch self {
     case .jpg: .jpeg
     case .png: .png

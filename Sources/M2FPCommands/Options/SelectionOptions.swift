@@ -8,11 +8,20 @@ import SystemPackage
 
 /// Which photos to parse.
 struct SelectionOptions: ParsableArguments {
-  @Argument(help: "Photos (JPEG, PNG), and folders to search for them.", completion: .file())
+  @Argument(
+    help: "Photos, and folders to search for them; - for a photo on standard input.",
+    completion: .file())
   var paths: [FilePath] = []
 
   @Flag(inversion: .prefixedNo, help: "Search folders within folders.")
   var recursive = true
+
+  @Flag(
+    help: """
+      Take the files in folders that are named like photos, without a look into the others: faster \
+      where there are many.
+      """)
+  var byName = false
 
   @Option(
     help: ArgumentHelp(
@@ -62,7 +71,8 @@ struct SelectionOptions: ParsableArguments {
       throw ValidationError(
         "Name the photos or folders to parse (m2fp parse photos/), or a list with --files-from.")
     }
-    if (include + exclude).contains(where: { $0.allSatisfy { $0 == "/" } }) {
+    let patterns = (include + exclude).map(PathArgument.bytes)
+    if patterns.contains(where: { $0.contains(0) || $0.allSatisfy { $0 == UInt8(ascii: "/") } }) {
       throw ValidationError("--include and --exclude take a pattern such as '*.jpg' or 'raw/*'.")
     }
     if shard != "slurm" { _ = try namedShard() }
@@ -75,7 +85,9 @@ struct SelectionOptions: ParsableArguments {
     var selection = Selection(paths: paths)
     selection.recursive = recursive
     selection.links = links
-    selection.filter = PathFilter(include: include, exclude: exclude)
+    selection.byName = byName
+    selection.filter = PathFilter(
+      include: include.map(PathArgument.bytes), exclude: exclude.map(PathArgument.bytes))
     selection.list = try filesFrom.map {
       try PathList(contentsOf: $0 == "-" ? nil : $0, zeroTerminated: zeroTerminated)
     }

@@ -60,7 +60,8 @@ final class LogReporter: Reporter {
         "rendered": "\(summary.rendered)", "edited": "\(summary.edited)",
         "removed": "\(summary.removed)",
         "current": "\(summary.current)", "planned": "\(summary.planned)",
-        "failed": "\(summary.failed)", "left_out": "\(summary.leftOut)",
+        "failed": "\(summary.failed)", "left_out": "\(summary.leftOut.total)",
+        "left_out_by_kind": "\(summary.leftOut.text())",
         "remaining": "\(summary.remaining)",
         "seconds": "\(summary.wallSeconds)", "peak_memory": "\(summary.peakMemory)",
       ])

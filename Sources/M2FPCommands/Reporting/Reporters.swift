@@ -109,7 +109,6 @@ final class ProgressReporter: Reporter {
     if summary.edited > 0 { counts.append("\(summary.edited) edited by hand, left so") }
     if summary.current > 0 { counts.append("\(summary.current) already current") }
     if summary.failed > 0 { counts.append("\(summary.failed) failed") }
-    if summary.leftOut > 0 { counts.append("\(summary.leftOut) links left out") }
     if summary.remaining > 0 { counts.append("\(summary.remaining) left for the next run") }
     if summary.removed > 0 { counts.append("\(summary.removed) outdated outputs removed") }
     let rate = summary.wallSeconds > 0 ? Double(summary.parsed) / summary.wallSeconds : 0
@@ -120,6 +119,9 @@ final class ProgressReporter: Reporter {
       peak memory \(ByteCount(summary.peakMemory)))
 
       """)
+    if summary.leftOut.total > 0 {
+      Console.writeError("\(summary.leftOut.total) left out: \(summary.leftOut.text())\n")
+    }
   }
 
   /// "would render a.jpg: other options (overlay); writes a.m2fp.overlay.jpg; replaces …".
@@ -208,8 +210,7 @@ final class JSONReporter: Reporter {
     let seconds = Dictionary(
       uniqueKeysWithValues: outcome.seconds.seconds.map { ($0.key.rawValue, $0.value) })
     var line = FileLine(
-      file: outcome.input.path.string, status: "parsed", sidecar: nil, classes: nil, humans: nil,
-      stage: nil, code: nil, message: nil, warnings: outcome.warnings, seconds: seconds)
+      outcome.input.path, status: "parsed", warnings: outcome.warnings, seconds: seconds)
     switch outcome.result {
     case .parsed(let sidecar), .cached(let sidecar), .rendered(let sidecar), .edited(let sidecar):
       line.status =
@@ -244,10 +245,9 @@ final class JSONReporter: Reporter {
   }
 
   func leftOut(_ link: FilePath) {
-    write(
-      FileLine(
-        file: link.string, status: "left-out", sidecar: nil, classes: nil, humans: nil, stage: nil,
-        code: nil, message: Self.leftOutReason, warnings: [], seconds: [:]))
+    var line = FileLine(link, status: "left-out")
+    line.message = Self.leftOutReason
+    write(line)
   }
 
   func finish(_ summary: BatchSummary) {
@@ -256,8 +256,11 @@ final class JSONReporter: Reporter {
         summary: .init(
           parsed: summary.parsed, cached: summary.cached, rendered: summary.rendered,
           edited: summary.edited, current: summary.current, planned: summary.planned,
-          failed: summary.failed, leftOut: summary.leftOut, remaining: summary.remaining,
-          removed: summary.removed, seconds: summary.wallSeconds, peakMemory: summary.peakMemory)))
+          failed: summary.failed, leftOut: summary.leftOut.total,
+          leftOutByKind: Dictionary(
+            uniqueKeysWithValues: summary.leftOut.counts.map { ($0.key.name, $0.value) }),
+          remaining: summary.remaining, removed: summary.removed, seconds: summary.wallSeconds,
+          peakMemory: summary.peakMemory)))
   }
 
   private func write(_ line: some Encodable) {
@@ -270,6 +273,8 @@ final class JSONReporter: Reporter {
 
   private struct FileLine: Encodable {
     let file: String
+    /// The bytes of a path that is not UTF-8, in Base64.
+    let file_bytes: String?
     var status: String
     var sidecar: String?
     var classes: [String]?
@@ -286,6 +291,16 @@ final class JSONReporter: Reporter {
     var removed: [String]?
     let warnings: [String]
     let seconds: [String: Double]
+
+    init(
+      _ path: FilePath, status: String, warnings: [String] = [], seconds: [String: Double] = [:]
+    ) {
+      file = path.string
+      file_bytes = path.utf8Text == nil ? path.bytes.base64Text : nil
+      self.status = status
+      self.warnings = warnings
+      self.seconds = seconds
+    }
   }
 
   private struct SummaryLine: Encodable {
@@ -298,6 +313,7 @@ final class JSONReporter: Reporter {
       let planned: Int
       let failed: Int
       let leftOut: Int
+      let leftOutByKind: [String: Int]
       let remaining: Int
       let removed: Int
       let seconds: Double
@@ -306,6 +322,7 @@ final class JSONReporter: Reporter {
       enum CodingKeys: String, CodingKey {
         case parsed, cached, rendered, edited, current, planned, failed, remaining, removed, seconds
         case leftOut = "left_out"
+        case leftOutByKind = "left_out_by_kind"
         case peakMemory = "peak_memory"
       }
     }

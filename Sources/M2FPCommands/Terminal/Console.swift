@@ -18,9 +18,14 @@ enum Console {
 
   /// Writes a line for programs, which have rules of their own for what is escaped.
   static func writeLine(machineReadable text: String) {
+    write(Data((text + "\n").utf8))
+  }
+
+  /// Writes a file on standard output.
+  static func write(_ file: Data) {
     // What came behind a gap would be taken for the whole.
     guard outputError.withLock({ $0 == nil }) else { return }
-    if let code = write(text + "\n", to: STDOUT_FILENO) {
+    if let code = write(file, to: STDOUT_FILENO) {
       outputError.withLock { $0 = $0 ?? code }
     }
   }
@@ -30,12 +35,12 @@ enum Console {
   }
 
   static func writeError(machineReadable text: String) {
-    _ = write(text, to: STDERR_FILENO)
+    _ = write(Data(text.utf8), to: STDERR_FILENO)
   }
 
   /// Returns the error, if any.
-  private static func write(_ text: String, to descriptor: Int32) -> Int32? {
-    var rest = Array(text.utf8)[...]
+  private static func write(_ file: Data, to descriptor: Int32) -> Int32? {
+    var rest = file[...]
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
       if written < 0 && errno == EINTR { continue }

@@ -11,6 +11,8 @@ enum Remedies {
       "raise it with --max-file-size"
     case (.imageTooLarge, .overLimit):
       "raise it with --max-pixels, or scale the image down"
+    case (.libraryMissing, .missingLibrary(let library)):
+      "install \(debianPackage(of: library))"
     case (.outOfMemory, _):
       failure.stage == .infer ? "use fewer --jobs or a smaller --max-side" : "use fewer --jobs"
     case (.timeout, _):
@@ -34,6 +36,11 @@ enum Remedies {
     default:
       nil
     }
+  }
+
+  /// The package that Debian brings a library in, named after it: libtiff6 for `libtiff.so.6`.
+  static func debianPackage(of library: String) -> String {
+    library.replacing(".so.", with: "", maxReplacements: 1)
   }
 
   /// What to do where the system refuses to read or to write; `option` says where else to write.

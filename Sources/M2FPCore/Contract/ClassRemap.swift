@@ -117,7 +117,7 @@ extension ParsingResult {
       persons: persons.map { persons in
         Persons(map: persons.map, list: persons.list.map { $0.remapped(by: remap.table) })
       },
-      classPixelCounts: counts, classScores: scores)
+      classPixelCounts: counts, classScores: scores, personLimit: personLimit)
   }
 }
 

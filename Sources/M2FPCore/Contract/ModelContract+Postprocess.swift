@@ -13,6 +13,8 @@ extension ModelContract {
   public struct InstanceRules: Sendable, Equatable {
     /// How many of the best (query, class) pairs are looked at.
     public var topK: Int
+    /// The most humans that the network can propose; nil where any query may be one.
+    public var maxPersons: Int?
     /// A part instance scores at least this.
     public var partScoreThreshold: Float
     /// A human instance scores more than this.
@@ -25,10 +27,11 @@ extension ModelContract {
     public var refine: MaskRefinement?
 
     public init(
-      topK: Int, partScoreThreshold: Float, humanScoreThreshold: Float,
+      topK: Int, maxPersons: Int? = nil, partScoreThreshold: Float, humanScoreThreshold: Float,
       semanticScoreThreshold: Float, maskThreshold: Float, refine: MaskRefinement? = nil
     ) {
       self.topK = topK
+      self.maxPersons = maxPersons
       self.partScoreThreshold = partScoreThreshold
       self.humanScoreThreshold = humanScoreThreshold
       self.semanticScoreThreshold = semanticScoreThreshold
@@ -105,6 +108,7 @@ extension ModelContract.InstanceRules {
   /// What cannot be true, or nil.
   fileprivate var inconsistency: String? {
     if !(1...10_000).contains(topK) { return "the best \(topK) pairs" }
+    if let maxPersons, !(1...10_000).contains(maxPersons) { return "at most \(maxPersons) persons" }
     let thresholds = [
       partScoreThreshold, humanScoreThreshold, semanticScoreThreshold, maskThreshold,
     ]
@@ -182,6 +186,7 @@ extension ModelContract.Postprocess: Codable {
 extension ModelContract.InstanceRules: Codable {
   private enum CodingKeys: String, CodingKey {
     case topK = "top_k"
+    case maxPersons = "max_persons"
     case partScoreThreshold = "part_score_threshold"
     case humanScoreThreshold = "human_score_threshold"
     case semanticScoreThreshold = "semantic_score_threshold"

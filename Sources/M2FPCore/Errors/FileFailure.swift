@@ -23,9 +23,11 @@ public struct FileFailure: Error, Sendable, Equatable {
     case fileTooLarge = "file-too-large"
     /// More pixels than the caller, or a codec, allows.
     case imageTooLarge = "image-too-large"
-    /// The magic bytes are neither JPEG's nor PNG's.
+    /// The first bytes are those of no format that is read.
     case unknownFormat = "unknown-format"
-    /// A JPEG or PNG in a variant that is not supported.
+    /// The library that reads the format is not installed.
+    case libraryMissing = "library-missing"
+    /// A variant of its format that is not supported.
     case unsupported
     /// Cut short.
     case truncated
@@ -58,6 +60,8 @@ public struct FileFailure: Error, Sendable, Equatable {
     case folderNamedAsImage
     /// An entry of a list holds a zero byte.
     case zeroByte
+    /// The library of the system, by its file name, that would have read the file.
+    case missingLibrary(String)
     /// No run has left a result that outputs could be made of.
     case notParsed
   }

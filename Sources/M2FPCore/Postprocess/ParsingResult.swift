@@ -58,10 +58,13 @@ public struct ParsingResult: Sendable, Equatable {
   /// a background that no instance claims). Single-human: the mean, over the pixels of the class,
   /// of the logistic function of the class's summed mask probability, as ModelScope reports it.
   public let classScores: [Float?]
+  /// The most persons that can be told apart, where so many were found and there may be more; nil
+  /// elsewhere.
+  public let personLimit: Int?
 
   public init(
     labels: LabelMap, parts: [Instance], humans: [Instance], persons: Persons?,
-    classPixelCounts: [Int], classScores: [Float?]
+    classPixelCounts: [Int], classScores: [Float?], personLimit: Int? = nil
   ) {
     self.labels = labels
     self.parts = parts
@@ -69,5 +72,13 @@ public struct ParsingResult: Sendable, Equatable {
     self.persons = persons
     self.classPixelCounts = classPixelCounts
     self.classScores = classScores
+    self.personLimit = personLimit
+  }
+
+  /// What people should know of the result.
+  package var warnings: [String] {
+    personLimit.map {
+      ["as many persons as the model can tell apart (\($0)): there may be more"]
+    } ?? []
   }
 }

@@ -82,8 +82,10 @@ public struct Persons: Sendable, Equatable {
   /// The person each pixel belongs to: `k` for `list[k - 1]`, 0 for none. Where humans overlap, the
   /// one with the best score.
   public let map: LabelMap
-  /// By descending score; at most 255.
+  /// By descending score; at most ``most``.
   public let list: [Person]
+  /// What a pixel of the map can tell apart.
+  package static let most = 255
 
   public init(map: LabelMap, list: [Person]) {
     self.map = map
@@ -126,7 +128,7 @@ extension Persons {
         }
       }
       // The best first, each under those before it: what is seen of it is known at once.
-      for human in humans where human.score >= rules.minScore && kept.count < 255 {
+      for human in humans where human.score >= rules.minScore && kept.count < most {
         let id = UInt8(kept.count + 1)
         let seenPixels = Atomic<Int>(0)
         forEachRow(of: human) { row, range, offset in

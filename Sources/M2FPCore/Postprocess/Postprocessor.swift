@@ -86,6 +86,10 @@ public final class Postprocessor {
     let classes = contract.classes.count
     var found = propose(masks, probabilities, queries: queries, passes: passes, rules: rules)
     let parts = MaskRefiner.parts(found.parts, least: rules.semanticScoreThreshold)
+    let mostHumans = min(rules.maxPersons ?? queries, queries / passes)
+    let isFull = (0..<passes).contains { pass in
+      found.humans.count { $0.query / (queries / passes) == pass } >= mostHumans
+    }
     var humanMasks = masks
     if passes > 1 {
       found.parts = fusedParts.fuse(found.parts, masks, team: team).instances
@@ -113,17 +117,21 @@ public final class Postprocessor {
     }
     let labels = merge(merged, partMasks, rules: rules, passes: passes)
     let counts = team.countLabels(labels, classes: classes)
+    let assembled = persons.map {
+      Persons.assemble(
+        humans: found.humans, merged: merged, labels: labels, classes: classes,
+        masks: humanMasks, partMasks: partMasks, maskThreshold: rules.maskThreshold, rules: $0,
+        team: team)
+    }
+    let isMapFull = assembled?.list.count == Persons.most
     return ParsingResult(
-      labels: labels, parts: found.parts, humans: found.humans,
-      persons: persons.map {
-        Persons.assemble(
-          humans: found.humans, merged: merged, labels: labels, classes: classes,
-          masks: humanMasks, partMasks: partMasks, maskThreshold: rules.maskThreshold, rules: $0,
-          team: team)
-      }, classPixelCounts: counts,
+      labels: labels, parts: found.parts, humans: found.humans, persons: assembled,
+      classPixelCounts: counts,
       classScores: (0..<classes).map { classIndex in
         counts[classIndex] == 0 ? nil : merged.first { $0.classIndex == classIndex }?.score
-      })
+      },
+      personLimit: isMapFull
+        ? Persons.most : isFull ? mostHumans : found.leavesHumansOut ? found.humans.count : nil)
   }
 
   /// What queries propose, each list by descending score.
@@ -132,6 +140,8 @@ public final class Postprocessor {
     var humans: [Instance] = []
     /// What enters the map of classes.
     var merged: [Instance] = []
+    /// Whether there are humans among the pairs that are not looked at.
+    var leavesHumansOut = false
   }
 
   /// Finds the instances that count, and scores them.
@@ -164,9 +174,11 @@ public final class Postprocessor {
     }
     pairs.sort { $0.score != $1.score ? $0.score > $1.score : $0.index < $1.index }
     var taken = [Int](repeating: 0, count: passes)
+    var beyond: [(index: Int, score: Float)] = []
     pairs = pairs.filter { pair in
       let pass = pair.index / (queries / passes * classes)
       taken[pass] += 1
+      if taken[pass] > rules.topK { beyond.append(pair) }
       return taken[pass] <= rules.topK
     }
 
@@ -188,6 +200,10 @@ public final class Postprocessor {
     let statistics = Dictionary(
       uniqueKeysWithValues: zip(wanted, MaskStatistics.of(wanted, masks, team: team)))
     var found = Proposals()
+    found.leavesHumansOut = beyond.contains { pair in
+      let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
+      return classIndex == human && isHuman(classIndex, pair.score * bound(query))
+    }
     for pair in promising {
       let (query, classIndex) = pair.index.quotientAndRemainder(dividingBy: classes)
       guard let mask = statistics[query] else { continue }

@@ -21,7 +21,8 @@ extension ParsingResult {
         $0.corrected(by: corrected, classes: classes, leastPixels: leastPixels)
       },
       classPixelCounts: counts,
-      classScores: zip(counts, classScores).map { count, score in count == 0 ? nil : score })
+      classScores: zip(counts, classScores).map { count, score in count == 0 ? nil : score },
+      personLimit: personLimit)
   }
 }
 
@@ -43,7 +44,7 @@ extension Persons {
       let id: Int
       if let best, borders[best] > 0 {
         id = best
-      } else if region.count >= leastPixels, count < 255 {
+      } else if region.count >= leastPixels, count < Persons.most {
         count += 1
         id = count
       } else {

@@ -30,7 +30,7 @@ extension ParsingResult {
     guard summary.parts.allSatisfy({ scores.indices.contains($0.index) }) else { return nil }
     var persons: Persons?
     if let found = summary.persons {
-      guard found.count <= 255 else { return nil }
+      guard found.count <= Persons.most else { return nil }
       var list: [Person] = []
       var masks: [(compressed: String, value: UInt8)] = []
       for (index, person) in found.enumerated() {
@@ -57,6 +57,7 @@ extension ParsingResult {
     }
     self.init(
       labels: labels, parts: summary.parts.map(instance), humans: summary.humans.map(instance),
-      persons: persons, classPixelCounts: Array(counts[..<classes]), classScores: scores)
+      persons: persons, classPixelCounts: Array(counts[..<classes]), classScores: scores,
+      personLimit: summary.personLimit)
   }
 }

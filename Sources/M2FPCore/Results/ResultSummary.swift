@@ -62,14 +62,23 @@ public struct ResultSummary: Sendable, Equatable, Codable {
   public let humans: [Instance]
   /// None unless persons were asked for.
   public let persons: [Person]?
+  /// The most persons that can be told apart, where so many were found; none elsewhere.
+  public let personLimit: Int?
+
+  enum CodingKeys: String, CodingKey {
+    case classes, parts, humans, persons
+    case personLimit = "person_limit"
+  }
 
   package init(
-    classes: [ClassShare], parts: [Instance], humans: [Instance], persons: [Person]?
+    classes: [ClassShare], parts: [Instance], humans: [Instance], persons: [Person]?,
+    personLimit: Int?
   ) {
     self.classes = classes
     self.parts = parts
     self.humans = humans
     self.persons = persons
+    self.personLimit = personLimit
   }
 
   /// Sums up a result.
@@ -94,6 +103,7 @@ public struct ResultSummary: Sendable, Equatable, Codable {
     }
     parts = result.parts.map { found($0, classes[$0.classIndex]) }
     humans = result.humans.map { found($0, "Human") }
+    personLimit = result.personLimit
     let maps = result.persons.map { persons in
       masks ? RunLength.masks(of: persons.map, count: persons.list.count) : []
     }

@@ -33,7 +33,9 @@ extension ResultSummary {
         && (0...(width - box[2])).contains(box[0]) && (0...(height - box[3])).contains(box[1])
     }
     func isClass(_ index: Int) -> Bool { (0...255).contains(index) }
-    return classes.allSatisfy { isClass($0.index) && pixels.contains($0.pixels) }
+    // As many as a contract may have.
+    return (1...10_000).contains(personLimit ?? 1)
+      && classes.allSatisfy { isClass($0.index) && pixels.contains($0.pixels) }
       && (parts + humans).allSatisfy {
         // A human's class is beyond those of the labels.
         (0...256).contains($0.index) && pixels.contains($0.pixels) && $0.box.map(lies) ?? true

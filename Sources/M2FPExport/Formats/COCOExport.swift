@@ -106,7 +106,8 @@ struct COCOExport: ExportFormat {
           + "\"images\":[")
     }
 
-    func add(_ record: Record) throws(FileFailure) {
+    func add(_ record: Record, for access: FileAccess) throws(FileFailure) {
+      for file in [images, annotations] { file.restrict(to: access) }
       imageCount += 1
       try images.write(
         (imageCount > 1 ? ",\n" : "\n") + "{\"id\":\(imageCount)," + record.image.dropFirst())

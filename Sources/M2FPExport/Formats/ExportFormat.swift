@@ -32,8 +32,11 @@ extension ExportFormat {
 protocol ExportWriter<Record> {
   associatedtype Record
 
+  /// - Parameters:
+  ///   - record: Of one photo.
+  ///   - access: Who may read the photo.
   /// - Throws: ``FileFailure`` of stage `write`.
-  func add(_ record: Record) throws(FileFailure)
+  func add(_ record: Record, for access: FileAccess) throws(FileFailure)
 
   /// Gives the export its name.
   ///

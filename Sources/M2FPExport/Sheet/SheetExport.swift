@@ -82,7 +82,10 @@ struct SheetExport: ExportFormat {
       try file.write(format.head)
     }
 
-    func add(_ record: String) throws(FileFailure) { try file.write(record) }
+    func add(_ record: String, for access: FileAccess) throws(FileFailure) {
+      file.restrict(to: access)
+      try file.write(record)
+    }
 
     func finish() throws(FileFailure) {
       try file.write("</main>\n<script>\(SheetExport.script)</script>\n</body>\n</html>\n")

@@ -11,7 +11,7 @@ public enum OutputKind: Sendable, Hashable {
   /// The 1-bit PNG of one class within one person, counted from 1.
   case personMask(String, person: Int)
   /// The photo under translucent colours.
-  case overlay(ImageFormat)
+  case overlay(PictureFormat)
   /// The photo where it shows some classes, transparent elsewhere: a PNG.
   case cutout
   /// The photo where it shows one person, counted from 1.

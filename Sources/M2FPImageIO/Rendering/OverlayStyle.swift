@@ -2,7 +2,7 @@ import M2FPCore
 
 /// How the photo under class colours looks, and as what it is written.
 public struct OverlayStyle: Sendable, Equatable {
-  public var format = ImageFormat.jpeg
+  public var format = PictureFormat.jpeg
   /// The colours' share, 0 to 1.
   public var opacity: Float = 0.5
   /// Whether the edges of classes and persons are drawn.

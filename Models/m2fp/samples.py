@@ -1,12 +1,13 @@
 """What a picture for training shows, as far as it is known.
 
 A pixel's label is a *kind*: a set of classes that may be right there. A render knows one class at
-every pixel; a photo labelled "skin" knows that it is one of six. One loss serves all
-(`criterion`), and what nothing is known of is the set of every class.
+most pixels; a photo labelled "skin" knows that it is one of six. One loss serves all (`criterion`),
+and what nothing is known of is the set of every class.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -117,8 +118,22 @@ def no_opinion(shape: tuple[int, int]) -> np.ndarray:
 
 
 def from_scene(scene: Scene) -> Sample:
-    """A render: everything is known."""
-    return Sample(scene.rgb, scene.labels, scene.persons, no_opinion(scene.labels.shape))
+    """A render: everything is known, but which of two names some garments have."""
+    kinds = _render_kinds()[scene.labels]
+    return Sample(scene.rgb, kinds, scene.persons, no_opinion(scene.labels.shape))
+
+
+@functools.cache
+def _render_kinds() -> np.ndarray:
+    """(20,) uint8: the kind of each of a render's labels.
+
+    Rendered coats look like shirts, rendered dresses like tops with skirts: which of the two it is
+    photos teach.
+    """
+    result = np.arange(len(CLASSES), dtype=np.uint8)
+    for pair in ((classes.UPPER_CLOTHES, classes.COAT), (classes.DRESS, classes.SKIRT)):
+        result[list(pair)] = kind(pair)
+    return result
 
 
 def without_people(rgb: np.ndarray) -> Sample:

@@ -11,7 +11,7 @@ from m2fp.training_data import (
     IGNORED_CENTRE, Batches, Mixture, Renders, centre_map, choose_points, divide, make_targets,
 )
 from synthetic import shards
-from synthetic.classes import LEFT_ARM, RIGHT_ARM, Scene
+from synthetic.classes import COAT, DRESS, LEFT_ARM, RIGHT_ARM, SKIRT, UPPER_CLOTHES, Scene
 
 HAIR, FACE = 2, 13
 
@@ -31,6 +31,15 @@ class KindTests(unittest.TestCase):
         classes = samples.kind_classes()
         for label in range(20):
             self.assertEqual(np.flatnonzero(classes[label]).tolist(), [label])
+
+    def test_photos_decide_what_a_render_s_coat_is_called(self):
+        scene = two_heads()
+        scene.labels[0, :4] = UPPER_CLOTHES, COAT, DRESS, SKIRT
+        allowed = samples.kind_classes()[from_scene(scene).kinds[0, :5]]
+        top, lower = [UPPER_CLOTHES, COAT], [DRESS, SKIRT]
+        self.assertEqual(
+            [np.flatnonzero(row).tolist() for row in allowed], [top, top, lower, lower, [0]]
+        )
 
     def test_sets_are_mirrored_with_their_sides(self):
         left = kind((FACE, LEFT_ARM), 7.0)

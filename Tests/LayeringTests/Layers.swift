@@ -7,7 +7,8 @@ enum Layers {
     [
       "CBuildInfo": [], "CFileCalls": [], "CFont": [], "CImageCodec": [], "CLibCrypto": [],
       "CLibFreeType": [],
-      "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [], "CTorchInterface": [],
+      "CLibHiredis": [], "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [],
+      "CTorchInterface": [],
       "CTorchLoader": [],
     ],
     ["M2FPCore": ["SystemPackage"]],
@@ -26,7 +27,8 @@ enum Layers {
   static let owners = [
     "CBuildInfo": "M2FPCommands", "CFileCalls": "M2FPFiles", "CFont": "M2FPImageIO",
     "CImageCodec": "M2FPImageIO",
-    "CLibCrypto": "M2FPFiles", "CLibZip": "M2FPInference", "CPostprocess": "M2FPCore",
+    "CLibCrypto": "M2FPFiles", "CLibHiredis": "M2FPBatch", "CLibZip": "M2FPInference",
+    "CPostprocess": "M2FPCore",
     "CTorchLoader": "M2FPInference", "CTorchInterface": "M2FPInference",
   ]
 

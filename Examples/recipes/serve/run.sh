@@ -8,6 +8,8 @@ m2fp=${M2FP:?M2FP names the binary}
 scratch=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$scratch"' EXIT
 photo=../../grace-hopper.jpg
+# How many go through HAProxy, at most 40.
+photos=${PHOTOS:-40}
 
 ready() { # URL
   for _ in $(seq 600); do
@@ -35,7 +37,7 @@ ready http://127.0.0.1:18473
 HAPROXY_BIND=127.0.0.1:18470 M2FP_A=127.0.0.1:18472 M2FP_B=127.0.0.1:18473 \
   haproxy -f haproxy.cfg >"$scratch/haproxy.log" 2>&1 &
 ready http://127.0.0.1:18470
-seq 40 | xargs -P 4 -I{} curl --silent --output "$scratch/{}.png" --write-out '%{http_code}\n' \
+seq "$photos" | xargs -P 4 -I{} curl --silent --output "$scratch/{}.png" --write-out '%{http_code}\n' \
   --data-binary "@$scratch/{}.jpg" http://127.0.0.1:18470/v1/parse >"$scratch/statuses" &
 load=$!
 sleep 2
@@ -46,8 +48,8 @@ sleep 1
 kill -TERM "$b" && wait "$b"
 wait "$load" || true
 sort "$scratch/statuses" | uniq -c
-test "$(grep -c '^200$' "$scratch/statuses")" = 40
-cmp "$scratch/1.png" "$scratch/40.png"
+test "$(grep -c '^200$' "$scratch/statuses")" = "$photos"
+cmp "$scratch/1.png" "$scratch/$photos.png"
 
 echo "Celery and Redis: a worker is killed with a photo in hand"
 redis-server --port 18479 --bind 127.0.0.1 --save '' --dir "$scratch" >"$scratch/redis.log" &

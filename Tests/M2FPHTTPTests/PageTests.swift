@@ -1,5 +1,7 @@
 import Foundation
+import M2FPCore
 import M2FPImageIO
+import M2FPServe
 import TestSupport
 import Testing
 
@@ -31,11 +33,11 @@ struct PageTests {
             clientX: at(\(x), box.left + view.x), clientY: at(\(y), box.top + view.y) }));
           return under.textContent;
           """) as? String)
-      let label = Int(map.values[y * map.width + x])
+      let label = Int(map.pixels[y * map.width + x])
       #expect(text.hasPrefix("Class-\(label), person 1"), "\(x), \(y): \(text)")
     }
     let values = try await browser.run("return [...shown.map.values]") as? [Int]
-    #expect(values == map.values.map(Int.init))
+    #expect(values == map.pixels.map(Int.init))
 
     // Keys alone.
     let pixels =
@@ -98,7 +100,8 @@ private final class Browser: Sendable {
   private let session: String
 
   init() async throws {
-    driver = try ChildProcess("chromedriver", ["--port=0"])
+    let driver = try ChildProcess("chromedriver", ["--port=0"])
+    self.driver = driver
     try await driver.wait { driver.output.contains("successfully on port ") }
     let text = driver.output.components(separatedBy: "successfully on port ")[1]
     port = try #require(Int(text.prefix { $0.isNumber }))

@@ -1,5 +1,4 @@
 import Foundation
-import M2FPBatch
 import M2FPCore
 import M2FPResults
 import M2FPServe
@@ -8,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import M2FP
+@testable import M2FPBatch
 @testable import M2FPHTTP
 
 /// What is sent over HTTP is, byte for byte, what a run over the same photos writes.

@@ -150,6 +150,6 @@ enum Multipart {
       body += file.bytes
       body += Data("\r\n".utf8)
     }
-    return body + Data("--\(boundary)--\r\n".utf8)
+    return body + Data("--\(boundary)--".utf8) + Data("\r\n".utf8)
   }
 }

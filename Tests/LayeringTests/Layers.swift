@@ -22,7 +22,8 @@ enum Layers {
     ["M2FPServe": ["SystemPackage"]],
     [
       "M2FPHTTP": [
-        "HTTPTypes", "Hummingbird", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage",
+        "HTTPTypes", "HummingbirdCore", "Logging", "NIOCore", "NIOHTTPTypes", "NIOPosix",
+        "SystemPackage",
       ]
     ],
     ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage"]],

@@ -16,13 +16,13 @@ import SystemPackage
 /// needs no HTTP library.
 struct ServeCommand: ConfigurableCommand, ExplainedCommand {
   static let examples = [
-    Example("m2fp serve", "for this machine: http://127.0.0.1:8472"),
-    Example("curl --data-binary @photo.jpg localhost:8472/v1/parse -o map.png", "a photo's map"),
-    Example("m2fp serve --listen 0.0.0.0:8472 --token-file tokens", "for who has a token"),
+    Example("m2fp serve", "for this machine alone"),
+    Example("m2fp serve --listen 0.0.0.0:80 --token-file tokens", "for who has one"),
     Example("m2fp serve --listen unix:/run/m2fp.sock", "for a proxy"),
   ]
 
   static let explanation = """
+    curl --data-binary @photo.jpg localhost:8472/v1/parse --output map.png
     POST /v1/parse takes a photo, as the body or in a form, and answers with the bytes that 'm2fp parse' \
     writes: ?output=map, json, overlay, cutout, persons, mask:hair, zip or multipart. POST /v1/jobs \
     takes one and answers at once. GET / is a page for people, /openapi.json says the rest. Options of \
@@ -54,13 +54,13 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A further name that clients know this server by, such as a proxy's; * for any. May be repeated.",
+      "A further name that clients know this server by, such as a proxy's; * for any. May be repeated. Default: none.",
       valueName: "name"))
   var host: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "A site whose pages may ask, such as https://example.org. May be repeated.",
+      "A site whose pages may ask, such as https://example.org. May be repeated. Default: none.",
       valueName: "origin"))
   var allowOrigin: [String] = []
 
@@ -71,7 +71,8 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
   var noMetrics = false
 
   @Option(
-    help: ArgumentHelp("Serve /metrics and health there, too.", valueName: "address"))
+    help: ArgumentHelp("Serve /metrics and health there, too. Default: none.", valueName: "address")
+  )
   var metricsListen: ListenAddress?
 
   @Option(

@@ -113,14 +113,13 @@ public enum ImageDecoder {
   ///
   /// - Throws: ``FileFailure`` of stage `decode`, as ``decode(_:limits:refuseDamaged:)-1`` throws it.
   package static func check(_ bytes: [UInt8], limits: ImageLimits) throws(FileFailure) {
-    let format = bytes.withUnsafeBytes { bytes in
+    let codec = try bytes.withUnsafeBytes { bytes in
       Result { () throws(FileFailure) in try sniff(bytes) }
-    }
+    }.get()
     var result = m2fp_image_result()
     var header = m2fp_image_header()
-    let codec = ImageCodec.of(try format.get())
     codec.readHeader(bytes, bytes.count, &header, &result)
-    try check(result, format: codec.format)
+    try check(result, codec)
     try check(Int(header.width), Int(header.height), limits)
   }
 

@@ -52,7 +52,7 @@ struct PhotoOptions: Sendable {
       case "overlay-outlines": style.outlines = try Self.truth(value, name)
       case "overlay-opacity": style.opacity = Float(try Self.number(value, name, 0...1))
       case "overlay-format":
-        guard let format = ["jpg": ImageFormat.jpeg, "png": .png][value] else {
+        guard let format = ["jpg": PictureFormat.jpeg, "png": .png][value] else {
           throw Problem(400, "bad-request", "overlay-format is jpg or png.")
         }
         style.format = format

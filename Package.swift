@@ -72,7 +72,16 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPBatch",
-      dependencies: ["M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system],
+      dependencies: [
+        "CLibHiredis", "M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
+      ],
+      swiftSettings: swiftSettings),
+    // Photos of many clients at once, in turn: queue, limits, jobs. No sockets.
+    .target(
+      name: "M2FPServe",
+      dependencies: [
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
+      ],
       swiftSettings: swiftSettings),
     .target(
       name: "M2FPExport",
@@ -129,6 +138,7 @@ let package = Package(
     .systemLibrary(
       name: "CLibFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CLibZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CLibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
@@ -172,6 +182,13 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "M2FPServeTests",
+      dependencies: [
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "M2FPServe",
+        "TestSupport", system,
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "M2FPExportTests",
       dependencies: [
         "M2FPBatch", "M2FPCore", "M2FPExport", "M2FPFiles", "M2FPImageIO", "M2FPResults",
@@ -197,7 +214,56 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// `make tsan` builds the batch layer alone: torch's threads are not ours to judge.
+// The server and its HTTP stack: some twenty packages, which the batch tool and those that embed the
+// library neither fetch nor build.
+if Context.environment["M2FP_SERVE"] == "1" {
+  package.dependencies += [
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    // What it is made of and shows.
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+  ]
+  let http: [Target.Dependency] = [
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+  ]
+  let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+  package.products.append(.executable(name: "m2fp-serve", targets: ["m2fp-serve"]))
+  package.targets += [
+    .executableTarget(
+      name: "m2fp-serve",
+      dependencies: [
+        "M2FP", "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPHTTP", "M2FPResults", "M2FPServe",
+        log, system,
+      ],
+      swiftSettings: swiftSettings,
+      linkerSettings: linkerSettings
+        + [.unsafeFlags(["-Xlinker", "-rpath=$ORIGIN/../lib/m2fp"])]),
+    .target(
+      name: "M2FPHTTP",
+      dependencies: [
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", "M2FPServe",
+        log, system,
+      ] + http,
+      resources: ["OpenAPI/openapi.json"].map { .embedInCode($0) }
+        + ["html", "js", "css", "svg"].map { .embedInCode("Page/page.\($0)") },
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "M2FPHTTPTests",
+      dependencies: [
+        "M2FP", "M2FPBatch", "M2FPCore", "M2FPFiles", "M2FPHTTP", "M2FPImageIO", "M2FPResults",
+        "M2FPServe", "TestSupport", log, system,
+      ],
+      swiftSettings: swiftSettings),
+  ]
+}
+
+// `make tsan` builds the layers with threads alone: torch's are not ours to judge.
 if Context.environment["M2FP_BATCH_ONLY"] != nil {
   func needed(by name: String) -> Set<String> {
     let target = package.targets.first { $0.name == name }
@@ -205,11 +271,16 @@ if Context.environment["M2FP_BATCH_ONLY"] != nil {
       if case .byNameItem(let name, _) = dependency { names.formUnion(needed(by: name)) }
     }
   }
-  let kept = needed(by: "M2FPBatchTests")
+  let kept = ["M2FPBatchTests", "M2FPServeTests", "M2FPHTTPTests"].reduce(into: Set<String>()) {
+    $0.formUnion(needed(by: $1))
+  }
   package.products = []
+  package.targets.removeAll { !kept.contains($0.name) }
+  let packages = package.targets.flatMap(\.dependencies).compactMap { dependency in
+    if case .productItem(_, let package, _, _) = dependency { package } else { nil }
+  }
   package.dependencies.removeAll { dependency in
     guard case .sourceControl(_, let location, _) = dependency.kind else { return true }
-    return !location.hasSuffix("swift-system")
+    return !packages.contains { location.hasSuffix("/" + $0) }
   }
-  package.targets.removeAll { !kept.contains($0.name) }
 }

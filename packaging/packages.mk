@@ -41,6 +41,7 @@ deb: stage
 	packaging/bundle.sh $(DEBIAN)/installed torch
 	for unit in service timer; do \
 	  sed 's#/usr/local/bin#/usr/bin#; 1,/^$$/{/^#/d}' Examples/recipes/m2fp.$$unit >$(DEBIAN)/m2fp.$$unit; done
+	cp packaging/m2fp-serve.service $(DEBIAN)/m2fp.m2fp-serve.service
 	packaging/changelog.sh $(VERSION) $(SOURCE_DATE) <CHANGELOG.md >$(DEBIAN)/changelog
 	cd .build/deb/m2fp-$(VERSION) && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
 	mkdir -p dist && mv .build/deb/*.deb dist

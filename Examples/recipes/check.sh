@@ -20,6 +20,34 @@ sed "s#/usr/local/bin/m2fp#$m2fp#" m2fp.service >"$scratch/m2fp.service"
 cp m2fp.timer "$scratch"
 systemd-analyze verify "$scratch/m2fp.service" "$scratch/m2fp.timer"
 
+echo "systemd, the server: systemd-analyze verify, and its exposure of at most 2 of 10"
+sed "s#/usr/bin/m2fp#$m2fp#" ../../packaging/m2fp-serve.service >"$scratch/m2fp-serve.service"
+systemd-analyze verify "$scratch/m2fp-serve.service"
+systemd-analyze security --offline=yes --threshold=20 "$scratch/m2fp-serve.service" | tail -1
+
+echo "HAProxy: haproxy -c"
+HAPROXY_BIND=127.0.0.1:8000 M2FP_A=127.0.0.1:8472 M2FP_B=127.0.0.1:8473 haproxy -c -f serve/haproxy.cfg
+
+echo "compose: schema"
+check-jsonschema --builtin-schema vendor.compose-spec serve/compose.yml
+
+echo "Kubernetes: schemas (no cluster is at hand)"
+kubernetes-validate --strict --quiet serve/kubernetes.yaml
+
+echo "Prometheus: promtool, the rules and the dashboard's queries"
+promtool check rules serve/prometheus-rules.yml
+promtool test rules serve/prometheus-rules.test.yml
+python3 - serve/grafana-dashboard.json >"$scratch/dashboard.yml" <<'END'
+import json, sys
+queries = [t["expr"] for p in json.load(open(sys.argv[1]))["panels"] for t in p["targets"]]
+rules = [
+    {"record": f"dashboard:{n}", "expr": q.replace("$__rate_interval", "5m").replace("$instance", "a")}
+    for n, q in enumerate(queries)
+]
+print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+END
+promtool check rules "$scratch/dashboard.yml"
+
 echo "GitHub Actions: actionlint, schema"
 mkdir -p "$scratch/.github/workflows" "$scratch/.github/actions"
 cp github-actions.yml ../../.github/workflows/*.yml "$scratch/.github/workflows"

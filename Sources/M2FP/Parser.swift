@@ -78,6 +78,16 @@ public final class Parser: Sendable {
     encoder = ResultEncoder(outputs, classes: classes)
   }
 
+  /// A parser for the same network that does something else with it: other sizes, limits, persons or
+  /// pictures. Workers of the one serve the other (``ParserWorker/infer(_:for:)``).
+  ///
+  /// - Precondition: The precision is the same, for which the weights are packed.
+  package func with(_ options: ParserOptions) -> Parser {
+    precondition(options.precision == self.options.precision)
+    return Parser(
+      contract: contract, options: options, loadNetwork: loadNetwork, makeSession: makeSession)
+  }
+
   /// Decodes a photo and brings it to the network's size. Any thread.
   ///
   /// - Parameter bytes: A whole file, of a format in ``ImageFormat``.

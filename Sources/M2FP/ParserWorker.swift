@@ -34,6 +34,13 @@ public final class ParserWorker {
   /// - Throws: ``FileFailure`` of stage `infer`: also where the network does not return what its
   ///   contract promises, or no numbers.
   public func infer(_ decoded: DecodedPhoto) throws(FileFailure) -> ParsedPhoto {
+    try infer(decoded, for: parser)
+  }
+
+  /// Does the same for another parser of the same network, which has decoded the photo.
+  package func infer(
+    _ decoded: DecodedPhoto, for parser: Parser
+  ) throws(FileFailure) -> ParsedPhoto {
     var times = decoded.times
     let start = DispatchTime.now().uptimeNanoseconds
     var merging = StageTimes()
@@ -45,9 +52,12 @@ public final class ParserWorker {
     let result = try run(decoded, isMirrored: parser.options.quality == .best) {
       (output) throws(FileFailure) in
       try merging.measure(.merge) { () throws(FileFailure) in
-        guard parser.options.quality == .best else { return try merge(output, of: decoded) }
+        guard parser.options.quality == .best else {
+          return try merge(output, of: decoded, for: parser)
+        }
         return try passes.withBoth(mirrored: output, geometry: decoded.geometry) {
-          (output) throws(FileFailure) in try merge(output, of: decoded, passes: 2)
+          (output) throws(FileFailure) in
+          try merge(output, of: decoded, for: parser, passes: 2)
         }
       }
     }
@@ -83,14 +93,14 @@ public final class ParserWorker {
   /// Turns what the network returned for a photo, in one run or in two, into the result in the
   /// model's own classes, at the photo's size.
   package func merge(
-    _ output: NetworkOutput, of decoded: DecodedPhoto, passes: Int = 1
+    _ output: NetworkOutput, of decoded: DecodedPhoto, for parser: Parser? = nil, passes: Int = 1
   ) throws(FileFailure) -> ParsingResult {
     // A network that lost its numbers finds nobody, which is no result.
     guard output.isFinite else {
       throw FileFailure(
         stage: .infer, code: .inference, message: "the network returned values that are no numbers")
     }
-    let options = parser.options
+    let options = (parser ?? self.parser).options
     return try postprocessor.run(
       output, passes: passes, geometry: decoded.geometry,
       picture: options.quality == .fast ? nil : decoded.content, persons: options.persons)

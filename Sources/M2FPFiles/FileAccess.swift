@@ -11,6 +11,9 @@ package struct FileAccess: Sendable, Equatable {
   /// As a new file has them.
   package static let standard = FileAccess(mode: 0o666, group: nil)
 
+  /// For the process's own user alone.
+  package static let owner = FileAccess(mode: 0o600, group: nil)
+
   private init(mode: mode_t, group: gid_t?) {
     self.mode = mode
     self.group = group

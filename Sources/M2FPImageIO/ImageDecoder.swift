@@ -109,6 +109,20 @@ public enum ImageDecoder {
     return try result.get()
   }
 
+  /// Looks at a file's beginning only: whether it is a picture, and how large.
+  ///
+  /// - Throws: ``FileFailure`` of stage `decode`, as ``decode(_:limits:refuseDamaged:)-1`` throws it.
+  package static func check(_ bytes: [UInt8], limits: ImageLimits) throws(FileFailure) {
+    let codec = try bytes.withUnsafeBytes { bytes in
+      Result { () throws(FileFailure) in try sniff(bytes) }
+    }.get()
+    var result = m2fp_image_result()
+    var header = m2fp_image_header()
+    codec.readHeader(bytes, bytes.count, &header, &result)
+    try check(result, codec)
+    try check(Int(header.width), Int(header.height), limits)
+  }
+
   /// Decodes a label map: an indexed or grey PNG whose pixel values are meant as numbers.
   ///
   /// - Parameters:

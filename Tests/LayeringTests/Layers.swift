@@ -7,7 +7,8 @@ enum Layers {
     [
       "CBuildInfo": [], "CFileCalls": [], "CFont": [], "CImageCodec": [], "CLibCrypto": [],
       "CLibFreeType": [],
-      "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [], "CTorchInterface": [],
+      "CLibHiredis": [], "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [],
+      "CTorchInterface": [],
       "CTorchLoader": [],
     ],
     ["M2FPCore": ["SystemPackage"]],
@@ -18,15 +19,23 @@ enum Layers {
       "M2FPBatch": ["SystemPackage"], "M2FPDatasets": ["SystemPackage"],
       "M2FPExport": ["SystemPackage"],
     ],
+    ["M2FPServe": ["SystemPackage"]],
+    [
+      "M2FPHTTP": [
+        "HTTPTypes", "HummingbirdCore", "Logging", "NIOCore", "NIOHTTPTypes", "NIOPosix",
+        "SystemPackage",
+      ]
+    ],
     ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage"]],
-    ["m2fp": [], "m2fp-bench": ["SystemPackage"]],
+    ["m2fp": [], "m2fp-bench": ["SystemPackage"], "m2fp-serve": ["Logging", "SystemPackage"]],
   ]
 
   /// Who may import a library of C: the others go through its owner.
   static let owners = [
     "CBuildInfo": "M2FPCommands", "CFileCalls": "M2FPFiles", "CFont": "M2FPImageIO",
     "CImageCodec": "M2FPImageIO",
-    "CLibCrypto": "M2FPFiles", "CLibZip": "M2FPInference", "CPostprocess": "M2FPCore",
+    "CLibCrypto": "M2FPFiles", "CLibHiredis": "M2FPBatch", "CLibZip": "M2FPInference",
+    "CPostprocess": "M2FPCore",
     "CTorchLoader": "M2FPInference", "CTorchInterface": "M2FPInference",
   ]
 
@@ -36,7 +45,7 @@ enum Layers {
   ]
 
   /// The targets that may speak of the command line.
-  static let commandLine: Set<String> = ["M2FPCommands", "m2fp", "m2fp-bench"]
+  static let commandLine: Set<String> = ["M2FPCommands", "m2fp", "m2fp-bench", "m2fp-serve"]
 
   static func floor(of target: String) -> Int? { floors.firstIndex { $0[target] != nil } }
 

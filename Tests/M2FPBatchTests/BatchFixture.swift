@@ -31,22 +31,7 @@ protocol BatchFixture: Sendable {
 }
 
 extension BatchFixture {
-  var contract: ModelContract { contract() }
-
-  func contract(maxPersons: Int? = nil) -> ModelContract {
-    ModelContract(
-      model: "fake", classes: (0..<20).map { "Class-\($0)" },
-      palette: (0..<20).map { RGB(UInt8($0), 0, 0) },
-      preprocess: .init(
-        geometry: .multi(shortSide: 64, maxSide: 128), divisor: 32, mean: [0, 0, 0],
-        std: [255, 255, 255]),
-      postprocess: .instances(
-        .init(
-          topK: 10, maxPersons: maxPersons, partScoreThreshold: 0.1, humanScoreThreshold: 0.1,
-          semanticScoreThreshold: 0.5,
-          maskThreshold: 0.5)),
-      licence: "none", commercialUse: true, sourceSHA256: "", torchVersion: "")
-  }
+  var contract: ModelContract { FakeSession.contract() }
 
   func addImage(_ name: String, width: Int = 40, height: Int = 30) throws {
     let image = Photo.pattern(width: width, height: height, factor: name.utf8.count)
@@ -72,7 +57,9 @@ extension BatchFixture {
     session: @escaping SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     let options = options ?? self.options()
-    let parser = Parser(contract: contract(maxPersons: maxPersons), options: options.parsing) {
+    let parser = Parser(
+      contract: FakeSession.contract(maxPersons: maxPersons), options: options.parsing
+    ) {
       _ throws(RunFailure) in
       try session()
     }

@@ -51,7 +51,7 @@ struct RunMetricsTests {
     var histogram = Histogram()
     for time in [0.0005, 0.001, 0.02, 100] { histogram.add(time) }
     var text = PrometheusText(labels: [])
-    text.histograms("x_seconds", "Help.", by: "stage", [("read", histogram)])
+    text.histograms("x_seconds", "Help.", [([("stage", "read")], histogram)])
     #expect(text.text.contains("# TYPE x_seconds histogram\n"))
     #expect(text.text.contains("x_seconds_bucket{stage=\"read\",le=\"0.001\"} 2\n"))
     #expect(text.text.contains("x_seconds_bucket{stage=\"read\",le=\"60\"} 3\n"))

@@ -20,6 +20,21 @@ package struct FakeSession: NetworkSession {
     self.onRun = onRun
   }
 
+  /// What such a network promises.
+  package static func contract(maxPersons: Int? = nil) -> ModelContract {
+    ModelContract(
+      model: "fake", classes: (0..<20).map { "Class-\($0)" },
+      palette: (0..<20).map { RGB(UInt8($0), 0, 0) },
+      preprocess: .init(
+        geometry: .multi(shortSide: 64, maxSide: 128), divisor: 32, mean: [0, 0, 0],
+        std: [255, 255, 255]),
+      postprocess: .instances(
+        .init(
+          topK: 10, maxPersons: maxPersons, partScoreThreshold: 0.1, humanScoreThreshold: 0.1,
+          semanticScoreThreshold: 0.5, maskThreshold: 0.5)),
+      licence: "none", commercialUse: true, sourceSHA256: "", torchVersion: "")
+  }
+
   package func run<Result>(
     width: Int, height: Int,
     fill: (UnsafeMutableBufferPointer<Float>) -> Void,

@@ -2,32 +2,50 @@ import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults
-import Synchronization
 import SystemPackage
+
+/// Where the entries of a cache are.
+protocol CacheStorage: Sendable {
+  func read(_ key: String) -> StoredEntry
+  /// Says that an entry that was read is in use.
+  func noteUse(_ key: String, _ file: Descriptor?)
+  func remove(_ key: String)
+  /// - Throws: ``FileFailure`` of stage `write`.
+  func write(_ bytes: [UInt8], _ key: String, access: FileAccess) throws(FileFailure)
+  /// Comes down to the storage's own limit, if this process has stored anything since it last did.
+  func pruneStored()
+}
+
+/// What lies under a key.
+enum StoredEntry {
+  /// Its bytes, and the file that they are in, if they are in one.
+  case found([UInt8], Descriptor?)
+  case absent
+  /// Something is there that cannot be read.
+  case unreadable
+  /// Nobody can tell.
+  case unreachable(FileFailure)
+}
 
 /// Results by what they were made from: the bytes of the input, the model and the options.
 ///
-/// One file an entry, `v1/KK/KEY.entry`, so that an entry comes by one rename and goes by one
-/// unlink, and any number of processes may share the folder. It starts with the SHA-256 of all that
-/// follows, by which damage is found. The outputs lie at multiples of 4 KiB, which lets file systems
-/// that can do so share their blocks with the copies. An entry's modification time is that of its
-/// last use.
-///
-/// Whoever may write in the folder decides what results are; nobody else is let in, and nothing but
-/// names of outputs is taken from it.
+/// An entry starts with the SHA-256 of all that follows, by which damage is found. The outputs lie at
+/// multiples of 4 KiB, which lets file systems that can do so share their blocks with the copies.
+/// Nothing but names of outputs is taken from one.
 public final class ResultCache: Sendable {
   /// Outputs out of the cache, whole and verified.
-  struct Entry {
+  package struct Entry {
     /// As for an input whose name and stem are empty.
-    let sidecar: Sidecar
+    package let sidecar: Sidecar
     /// What the decoder had to say about the input.
-    let warnings: [String]
+    package let warnings: [String]
     fileprivate let bytes: [UInt8]
-    fileprivate let file: Descriptor
+    fileprivate let file: Descriptor?
 
     /// Lends out the bytes of each output, and where they lie in a file, in the sidecar's order.
-    func forEachOutput<Failure: Error>(
-      _ body: (Sidecar.Output, UnsafeRawBufferPointer, AtomicFiles.Original) throws(Failure) -> Void
+    package func forEachOutput<Failure: Error>(
+      _ body: (Sidecar.Output, UnsafeRawBufferPointer, AtomicFiles.Original?) throws(Failure) ->
+        Void
     ) throws(Failure) {
       var end = headerEnd(bytes) ?? 0
       for output in sidecar.outputs {
@@ -37,7 +55,7 @@ public final class ResultCache: Sendable {
           Result { () throws(Failure) in
             try body(
               output, UnsafeRawBufferPointer(rebasing: bytes[start..<end]),
-              AtomicFiles.Original(descriptor: file.raw, offset: start))
+              file.map { AtomicFiles.Original(descriptor: $0.raw, offset: start) })
           }
         }
         try result.get()
@@ -45,7 +63,7 @@ public final class ResultCache: Sendable {
     }
   }
 
-  enum Fetched {
+  package enum Fetched {
     case hit(Entry)
     case miss
     /// There was an entry, but it was damaged, and is gone.
@@ -63,54 +81,25 @@ public final class ResultCache: Sendable {
     let warnings: [String]
   }
 
-  public let folder: FilePath
-  /// No link below ``folder`` is followed.
-  private let rule: LinkRule
-  private let limit: Int
-  private let unpruned = Atomic<Int>(0)
+  private let storage: any CacheStorage
   private let firstProblem = Locked<FileFailure?>(nil)
 
-  /// Opens a cache, or makes one.
+  init(_ storage: any CacheStorage) {
+    self.storage = storage
+  }
+
+  /// Opens a cache in a folder, or makes one.
   ///
   /// - Parameters:
   ///   - folder: Made if need be, for its user alone.
   ///   - limit: Bytes on disk; what was longest unused goes first.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``.
-  public init(_ folder: FilePath, limit: Int) throws(RunFailure) {
-    self.folder = folder
-    self.limit = limit
-    rule = LinkRule(below: folder, .none)
-    do throws(FileFailure) {
-      try AtomicFiles.makeFolder(folder, mode: 0o700)
-      // By this, tools for backups leave it out (https://bford.info/cachedir).
-      if FileStamp(path: folder.appending("CACHEDIR.TAG")) == nil {
-        var files = AtomicFiles(in: folder, following: rule)
-        try files.write(
-          Data("Signature: 8a477f597d28d172789f06886806bc55\n".utf8), to: "CACHEDIR.TAG")
-        try files.commit()
-      }
-    } catch {
-      throw .notWritable(.cache, error, prefix: "the cache cannot be used: ")
-    }
-    try AtomicFiles.checkWritable(entriesFolder, for: .cache, following: rule)
+  public convenience init(_ folder: FilePath, limit: Int) throws(RunFailure) {
+    self.init(try CacheFolder(folder, limit: limit))
   }
 
-  /// What first went wrong while results were stored, which fails no file; nil if nothing did.
+  /// What first went wrong with the cache, which fails no file; nil if nothing did.
   public var problem: FileFailure? { firstProblem.withLock { $0 } }
-
-  private var entriesFolder: FilePath { folder.appending("v1") }
-
-  /// The folders that entries lie in, each with its path.
-  private func buckets() -> [(path: FilePath, folder: OpenFolder)] {
-    guard let folder = try? OpenFolder(entriesFolder, following: rule) else { return [] }
-    return folder.names().filter { $0.bytes.count == 2 }.compactMap { name in
-      (try? folder.folder(named: name, making: false)).map { ($0.path, $0) }
-    }
-  }
-
-  private func path(_ key: String) -> FilePath {
-    entriesFolder.appending("\(key.prefix(2))/\(key).entry")
-  }
 
   /// The key of a result.
   ///
@@ -119,7 +108,7 @@ public final class ResultCache: Sendable {
   ///   - model: The network.
   ///   - options: What the outputs are made with.
   /// - Returns: 64 hexadecimal digits.
-  static func key(input: String, model: ModelIdentity, options: Sidecar.Options) -> String {
+  package static func key(input: String, model: ModelIdentity, options: Sidecar.Options) -> String {
     let text =
       "m2fp \(Sidecar.currentFormatVersion)\n\(input)\n\(model.sha256)\n".utf8
       + Sidecar.text(of: options)
@@ -134,49 +123,37 @@ public final class ResultCache: Sendable {
   ///   - key: What it was made from.
   ///   - access: Who may read the input; nobody else may read the entry from now on.
   /// - Returns: The entry, if there is one that is whole.
-  func fetch(_ key: String, for access: FileAccess) -> Fetched {
-    let path = path(key)
-    guard let name = path.lastComponent, let bucket = try? OpenFolder(path.folder, following: rule)
-    else { return .miss }
-    switch Self.read(name, in: bucket) {
-    case .success(let entry):
-      // Used now.
-      _ = futimens(entry.file.raw, nil)
-      access.restrict(entry.file.file)
-      return .hit(entry)
-    case .failure(.damaged):
-      bucket.remove(name)
-      return .damaged
-    case .failure(.absent):
+  package func fetch(_ key: String, for access: FileAccess) -> Fetched {
+    switch storage.read(key) {
+    case .found(let bytes, let file):
+      if let entry = Self.entry(bytes, file, key: key) {
+        storage.noteUse(key, file)
+        if let file { access.restrict(file.file) }
+        return .hit(entry)
+      }
+    case .unreadable: break
+    case .absent: return .miss
+    case .unreachable(let failure):
+      note(failure)
       return .miss
     }
+    storage.remove(key)
+    return .damaged
   }
 
-  private enum Unusable: Error {
-    case absent, damaged
-  }
+  private func note(_ failure: FileFailure) { firstProblem.withLock { $0 = $0 ?? failure } }
 
-  /// Reads what bears the name of an entry, and is that entry: in another's place it would give
-  /// wrong results for ever.
-  private static func read(
-    _ name: FilePath.Component, in bucket: OpenFolder
-  ) -> Result<Entry, Unusable> {
-    let file: Descriptor
-    do throws(Errno) {
-      file = Descriptor(try bucket.open(name, .readOnly))
-    } catch {
-      return .failure(
-        [.noSuchFileOrDirectory, .permissionDenied].contains(error) ? .absent : .damaged)
-    }
-    guard let entry = read(file) else { return .failure(.damaged) }
+  /// What bears the key of an entry, and is that entry: in another's place it would give wrong results
+  /// for ever.
+  private static func entry(_ bytes: [UInt8], _ file: Descriptor?, key: String) -> Entry? {
+    guard let entry = entry(bytes, file) else { return nil }
     let (input, model) = (entry.sidecar.input.sha256, entry.sidecar.model)
-    let key = key(input: input, model: model, options: entry.sidecar.options)
-    return name.bytes.elementsEqual("\(key).entry".utf8) ? .success(entry) : .failure(.damaged)
+    let own = Self.key(input: input, model: model, options: entry.sidecar.options)
+    return own == key ? entry : nil
   }
 
-  private static func read(_ file: Descriptor) -> Entry? {
-    guard let bytes = try? FileReader.bytes(of: file.file, limit: entrySizeLimit),
-      let start = firstLineEnd(bytes),
+  private static func entry(_ bytes: [UInt8], _ file: Descriptor?) -> Entry? {
+    guard let start = firstLineEnd(bytes),
       let end = headerEnd(bytes), bytes[..<start].elementsEqual(firstLine(of: bytes[start...])),
       let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[start..<end])),
       header.sidecar.formatVersion == Sidecar.currentFormatVersion
@@ -201,7 +178,7 @@ public final class ResultCache: Sendable {
   ///   - access: Who may read the outputs, and so the entry.
   ///   - warnings: What the decoder had to say about the input.
   ///   - outputs: The bytes of each output, in the sidecar's order.
-  func store(
+  package func store(
     _ key: String, sidecar: Sidecar, stem: [UInt8], access: FileAccess, warnings: [String],
     outputs: [(UnsafeMutableRawBufferPointer) -> Void]
   ) {
@@ -221,99 +198,46 @@ public final class ResultCache: Sendable {
       }
     }
     bytes += [UInt8](repeating: 0, count: aligned(bytes.count) - bytes.count)
-    if bytes.count > entrySizeLimit { return }
+    if bytes.count > Self.entrySizeLimit { return }
     bytes.replaceSubrange(..<firstLineLength, with: firstLine(of: bytes[firstLineLength...]))
     do throws(FileFailure) {
-      // Not synced: what a crash of the machine damages is found by its digest.
-      var files = AtomicFiles(in: path(key).folder, following: rule, access: access)
-      try files.write(Data(bytes), to: path(key).fileName)
-      try files.commit(syncing: false)
+      try storage.write(bytes, key, access: access)
     } catch {
-      firstProblem.withLock { $0 = $0 ?? error }
-      return
+      note(error)
     }
-    let stored = unpruned.wrappingAdd(bytes.count, ordering: .relaxed).newValue
-    if stored > limit / 20 { pruneStored() }
   }
 
   /// Brings the cache down to its limit if this process has stored anything since it last did.
-  public func pruneStored() {
-    if unpruned.exchange(0, ordering: .relaxed) > 0 { _ = prune(to: limit) }
-  }
+  public func pruneStored() { storage.pruneStored() }
 
-  // MARK: - All entries
-
-  private struct CacheFile {
-    let bucket: OpenFolder
-    let name: FilePath.Component
-    let bytes: Int
-    let used: timespec
-  }
-
-  private func entries() -> [CacheFile] {
-    buckets().flatMap { bucket in
-      bucket.folder.names().filter { $0.bytes.ends(with: ".entry") }.compactMap { name in
-        bucket.folder.status(of: name).map {
-          CacheFile(
-            bucket: bucket.folder, name: name, bytes: Int($0.st_blocks) * 512, used: $0.st_mtim)
-        }
-      }
-    }
-  }
+  // MARK: - All entries, where they lie in a folder
 
   /// What the cache holds.
-  public func statistics() -> Statistics {
-    entries().reduce(into: Statistics()) {
-      $0.entries += 1
-      $0.bytes += $1.bytes
-    }
-  }
+  public func statistics() -> Statistics { folder?.statistics() ?? Statistics() }
 
   /// Drops entries, the longest unused first, until those left take no more than `limit` bytes.
   ///
   /// - Returns: What was dropped; nothing where another process is at it.
-  public func prune(to limit: Int) -> Statistics {
-    var dropped = Statistics()
-    guard let folder = try? OpenFolder(entriesFolder, following: rule),
-      folder.lock(while: { false })
-    else { return dropped }
-    defer { folder.unlock() }
-    for bucket in buckets() { AtomicFiles.removeLeftovers(in: bucket.path, following: rule) }
-    let found = entries().sorted {
-      ($0.used.tv_sec, $0.used.tv_nsec) < ($1.used.tv_sec, $1.used.tv_nsec)
-    }
-    var bytes = found.reduce(0) { $0 + $1.bytes }
-    for entry in found {
-      if bytes <= limit { break }
-      guard entry.bucket.remove(entry.name) else { continue }
-      bytes -= entry.bytes
-      dropped.entries += 1
-      dropped.bytes += entry.bytes
-    }
-    return dropped
-  }
+  public func prune(to limit: Int) -> Statistics { folder?.prune(to: limit) ?? Statistics() }
 
   /// Reads every entry, and drops those that are damaged.
   ///
   /// - Returns: What was dropped.
   public func verify() -> Statistics {
-    var dropped = Statistics()
-    for entry in entries() {
-      guard case .failure(.damaged) = Self.read(entry.name, in: entry.bucket),
-        entry.bucket.remove(entry.name)
-      else { continue }
-      dropped.entries += 1
-      dropped.bytes += entry.bytes
-    }
-    return dropped
+    folder?.verify { bytes, name in
+      Self.entry(bytes, nil, key: name.stem) != nil
+    } ?? Statistics()
   }
+
+  private var folder: CacheFolder? { storage as? CacheFolder }
+
+  /// Bytes, beyond any result that is worth keeping: as much is read at a time.
+  static let entrySizeLimit = 1 << 30
 }
 
 // MARK: - The form of an entry
 
 private let magic = "m2fp-result "
-/// Bytes, beyond any result that is worth keeping: as much is read at a time.
-private let entrySizeLimit = 1 << 30
 private let firstLineLength = magic.utf8.count + 64 + 1
 
 private func aligned(_ offset: Int) -> Int { (offset + 4095) & ~4095 }

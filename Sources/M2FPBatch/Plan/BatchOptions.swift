@@ -37,7 +37,7 @@ extension Sidecar.Options {
   /// - Parameters:
   ///   - options: How photos are parsed.
   ///   - encoder: What is made of the results.
-  init(_ options: ParserOptions, encoder: ResultEncoder) {
+  package init(_ options: ParserOptions, encoder: ResultEncoder) {
     let outputs = encoder.selection
     func slugs(_ indices: Set<Int>) -> [String] {
       indices.sorted().map { ClassNames.slug(encoder.classes[$0]) }

@@ -8,13 +8,13 @@ import SystemPackage
 /// A thread that can be waited for, with a stack for libtorch and OpenMP.
 ///
 /// Foundation's `Thread` cannot be joined: it is not over when its block is.
-final class WorkerThread {
+package final class WorkerThread {
   private var handle: pthread_t = 0
 
   /// Starts `body` on a new thread.
   ///
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` where the system starts no more.
-  init(_ body: @escaping @Sendable () -> Void) throws(RunFailure) {
+  package init(_ body: @escaping @Sendable () -> Void) throws(RunFailure) {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
@@ -39,7 +39,7 @@ final class WorkerThread {
   /// the process where they cannot.
   ///
   /// - Throws: As ``init(_:)``.
-  static func check(_ count: Int) throws(RunFailure) {
+  package static func check(_ count: Int) throws(RunFailure) {
     let go = DispatchSemaphore(value: 0)
     var threads: [WorkerThread] = []
     defer {
@@ -50,12 +50,12 @@ final class WorkerThread {
   }
 
   /// Waits until the thread is over, its thread-local destructors included. Once only.
-  func join() {
+  package func join() {
     pthread_join(handle, nil)
   }
 
   /// Lets the thread run on unwaited for. Instead of ``join()``.
-  func detach() {
+  package func detach() {
     pthread_detach(handle)
   }
 

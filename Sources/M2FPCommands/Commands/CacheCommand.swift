@@ -26,10 +26,19 @@ struct CacheCommand: ExplainedCommand {
     @Option(help: ArgumentHelp("The cache's folder. Default: $M2FP_CACHE.", valueName: "dir"))
     var cache: FilePath?
 
-    func open() throws -> ResultCache {
-      guard let folder = cache ?? CacheOptions.inEnvironment else {
-        throw ValidationError("Name the cache: --cache DIR, or set M2FP_CACHE.")
+    /// Where the cache is.
+    func path() throws -> FilePath {
+      if let cache { return cache }
+      switch CacheOptions.inEnvironment {
+      case .folder(let folder): return folder
+      case .redis:
+        throw ValidationError("A Redis server looks after its own: redis-cli shows what it holds.")
+      case nil: throw ValidationError("Name the cache: --cache DIR, or set M2FP_CACHE.")
       }
+    }
+
+    func open() throws -> ResultCache {
+      let folder = try path()
       guard case .folder = FileKind(folder.appending("v1")) else {
         throw ValidationError("There is no cache in '\(folder)'; parse --cache makes one.")
       }
@@ -48,18 +57,18 @@ struct CacheCommand: ExplainedCommand {
 
     func run() throws {
       try Console.exiting {
-        let cache = try folder.open()
-        let statistics = cache.statistics()
+        let path = try folder.path()
+        let statistics = try folder.open().statistics()
         if json {
           let encoder = JSONEncoder()
           encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
           let row = Row(
-            folder: cache.folder.string, entries: statistics.entries, bytes: statistics.bytes)
+            folder: path.string, entries: statistics.entries, bytes: statistics.bytes)
           Console.writeLine(
             machineReadable: String(decoding: try encoder.encode(row), as: UTF8.self))
           return
         }
-        Console.writeLine("\(cache.folder): \(statistics.text)")
+        Console.writeLine("\(path): \(statistics.text)")
       }
     }
 

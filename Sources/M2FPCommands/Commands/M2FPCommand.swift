@@ -21,8 +21,8 @@ public struct M2FPCommand: ParsableCommand, ExplainedCommand {
     version: "m2fp \(Version.described)",
     subcommands: [
       ParseCommand.self, RenderCommand.self, EvalCommand.self, CompareCommand.self,
-      ModelsCommand.self,
-      ClassesCommand.self, CacheCommand.self, ConfigCommand.self, DoctorCommand.self,
+      ServeCommand.self, HealthCommand.self, ModelsCommand.self, ClassesCommand.self,
+      CacheCommand.self, ConfigCommand.self, DoctorCommand.self,
     ])
 
   public init() {}

@@ -59,7 +59,8 @@ struct ConfigurationFile {
   /// What only a command line sets, or a file that it names: where to write, and what to trust. A
   /// file that is found may have come with the photos.
   static let notFromFoundFile: Set<String> = [
-    "cache", "export", "failed-to", "links", "metrics", "out", "plot", "sheet", "trust-model",
+    "allow-origin", "cache", "export", "failed-to", "host", "links", "listen", "metrics",
+    "metrics-listen", "open", "out", "plot", "sheet", "token-file", "trust-model",
   ]
 
   /// Reads a file.

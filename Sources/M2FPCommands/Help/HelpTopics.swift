@@ -219,7 +219,10 @@ extension HelpTopic {
           "M2FP_MODELS",
           "Folders that are looked through for models first, separated by colons."
         ),
-        ("M2FP_CACHE", "The folder of the cache, as --cache names it; empty for none."),
+        (
+          "M2FP_CACHE",
+          "The folder or Redis server of the cache, as --cache names it; empty for none."
+        ),
         ("NO_COLOR", "Set to anything: no colours, unless --color always asks for them."),
         ("TERM", "dumb: neither colours nor a progress bar that is drawn anew."),
         (

@@ -11,16 +11,23 @@ struct CacheOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Keep results in this folder, by the photo's bytes, model and options: a further copy of a \
-      photo is not parsed. Default: $M2FP_CACHE, or no cache.
-      """, valueName: "dir"))
-  var cache: FilePath?
+      Keep results in this folder, or on the Redis server redis://[[user:]password@]host[:port][/db], \
+      by the photo's bytes, model and options: a further copy of a photo is not parsed. Default: \
+      $M2FP_CACHE, or no cache.
+      """, valueName: "dir|url"))
+  var cache: CachePlace?
 
   @Option(
     help: ArgumentHelp(
       "How large the cache may grow: 500M, 10G; what was longest unused goes first.",
       valueName: "size"))
   var cacheLimit = ByteCount.defaultCacheLimit
+
+  @Option(
+    help: ArgumentHelp(
+      "On a Redis server, how long a result is kept that nobody uses: 12h, 7d. Default: as long as "
+        + "the server likes.", valueName: "time"))
+  var cacheTtl: TimeSpan?
 
   @Flag(help: "Use no cache, whatever $M2FP_CACHE says.")
   var noCache = false
@@ -37,14 +44,49 @@ struct CacheOptions: ParsableArguments {
   }
 
   /// What `$M2FP_CACHE` says.
-  static var inEnvironment: FilePath? {
-    getenv("M2FP_CACHE").map { FilePath(platformString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+  static var inEnvironment: CachePlace? {
+    getenv("M2FP_CACHE").flatMap {
+      CachePlace(bytes: Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))))
+    }
   }
 
   /// Opens the cache, if there is one.
   func open() throws -> ResultCache? {
-    guard !noCache, let folder = cache ?? Self.inEnvironment else { return nil }
-    return try ResultCache(folder, limit: cacheLimit.bytes)
+    guard !noCache, let place = cache ?? Self.inEnvironment else { return nil }
+    switch place {
+    case .folder(let folder): return try ResultCache(folder, limit: cacheLimit.bytes)
+    case .redis(let url):
+      guard let server = RedisAddress(url) else {
+        throw ValidationError(
+          url.utf8.starts(with: "rediss:".utf8)
+            ? "--cache rediss://… is not offered: Debian 12's hiredis knows no TLS. Use redis:// through "
+              + "a tunnel, such as stunnel or ssh -L."
+            : "--cache redis://… is redis://[[user:]password@]host[:port][/database].")
+      }
+      return ResultCache(server, timeToLive: cacheTtl?.duration)
+    }
+  }
+}
+
+/// Where a cache is.
+enum CachePlace: ExpressibleByArgument {
+  case folder(FilePath)
+  /// A URL of Redis's, which may be none that can be used.
+  case redis(String)
+
+  init?(argument: String) { self.init(bytes: PathArgument.bytes(of: argument)) }
+
+  /// - Returns: Nil for no path.
+  init?(bytes: [UInt8]) {
+    if ["redis:", "rediss:"].contains(where: {
+      bytes.starts(with: Array($0.utf8) + Array("//".utf8))
+    }) {
+      self = .redis(String(decoding: bytes, as: UTF8.self))
+    } else if let path = FilePath(argument: PathArgument.text(of: bytes)) {
+      self = .folder(path)
+    } else {
+      return nil
+    }
   }
 }
 

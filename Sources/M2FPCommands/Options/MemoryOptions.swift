@@ -81,6 +81,34 @@ struct MemoryOptions: ParsableArguments {
       """)
   }
 
+  /// Checks that workers fit, with the largest photos that come one by one and memory for others.
+  ///
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` with the figure.
+  func check(
+    jobs: Int, threads: Int, archive: ModelArchive, parsing: ParserOptions, photoBytes: Int,
+    besides bytes: Int
+  ) throws(RunFailure) {
+    let usable = MemoryBudget.current().usable(
+      threads: ThreadPlan.threads(jobs: jobs, threads: threads), ceiling: memoryLimit?.bytes)
+    let estimate = MemoryEstimate(
+      archiveSize: archive.size,
+      networkPixels: archive.contract.preprocess.largestInput(maxSide: parsing.maxSide),
+      refines: parsing.quality != .fast
+        && archive.contract.postprocess.instanceRules?.refine != nil,
+      mirrors: parsing.quality == .best,
+      photo: LargestPhoto(pixels: parsing.limits.maxPixels, fileSize: photoBytes),
+      keepsPhotos: false)
+    let need = estimate.total(jobs: jobs) + bytes
+    guard need > usable.bytes else { return }
+    throw RunFailure(
+      .temporary,
+      """
+      \(jobs) worker\(jobs == 1 ? "" : "s") and the photos that wait need about \(ByteCount(need)) of \
+      memory, and the limit is \(ByteCount(usable.bytes))\(Self.what(usable.limit)): use fewer --jobs, \
+      less --queue-bytes or --max-pixels, or raise --memory-limit.
+      """)
+  }
+
   private static func what(_ limit: MemoryBudget.Limit) -> String {
     switch limit {
     case .addressSpace: " of the address space that the process may have, less what libraries map"

@@ -107,7 +107,7 @@ final class RunMetrics: Reporter {
       Double(ProcessMemory.peak()))
     text.histograms(
       "m2fp_last_run_stage_seconds", "Wall-clock time that images of the last run spent.",
-      by: "stage", Stage.allCases.map { ($0.rawValue, seconds[$0] ?? Histogram()) })
+      Stage.allCases.map { ([("stage", $0.rawValue)], seconds[$0] ?? Histogram()) })
     return text.text
   }
 

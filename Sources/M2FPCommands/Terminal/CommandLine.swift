@@ -34,6 +34,18 @@ extension M2FPCommand {
     leave(.success)
   }
 
+  /// The same in a program that can serve.
+  ///
+  /// - Parameters:
+  ///   - arguments: The words of the command line, without the program's name.
+  ///   - serve: Serves until it is told to end, and returns the exit code.
+  package static func run(
+    _ arguments: [String], serving serve: @escaping @Sendable (ServeSettings) throws -> Int32
+  ) -> Never {
+    ServeCommand.use(serve)
+    run(arguments)
+  }
+
   /// The text that a command line asks for instead of a command; nil if it asks for none.
   private static func text(for arguments: [String]) throws -> String? {
     if let topic = try HelpTopic(arguments) { return topic.text }

@@ -1,0 +1,47 @@
+import Logging
+import M2FP
+import M2FPBatch
+import M2FPImageIO
+import M2FPResults
+import SystemPackage
+
+/// What `m2fp serve` was asked for, as the program that serves needs it.
+package struct ServeSettings {
+  package enum Address: Sendable, Equatable {
+    case host(String, port: Int)
+    case unix(FilePath)
+  }
+
+  package let listeners: [Address]
+  package let metricsListener: Address?
+  package let tokenFile: FilePath?
+  /// Names that the server goes by; nil for any.
+  package let hosts: Set<String>?
+  package let origins: Set<String>
+  package let hasPage: Bool
+  package let hasMetrics: Bool
+  /// What names are written in on overlays.
+  package let font: Font?
+  /// Opens the model, also anew where it has been replaced. On the main thread.
+  package let open: () throws -> (Parser, ModelIdentity)
+  package let cache: ResultCache?
+  package let threads: ThreadPlan
+  package let queue: Int
+  package let queueBytes: Int
+  package let perClient: Int
+  package let photoBytes: Int
+  package let connections: Int
+  package let resultBytes: Int
+  // Seconds.
+  package let deadline: Double
+  package let timeout: Double
+  package let resultTTL: Double
+  package let headTimeout: Double
+  package let bodyTimeout: Double
+  package let writeTimeout: Double
+  package let keepAlive: Double
+  package let drainDelay: Double
+  package let drainTimeout: Double
+  package let logger: Logger
+  package let version: String
+}

@@ -1,0 +1,47 @@
+import Foundation
+import HTTPTypes
+import M2FPCore
+import NIOCore
+
+/// What a request is answered with.
+struct Reply: Sendable {
+  var status: HTTPResponse.Status
+  var fields = HTTPFields()
+  var body: [ByteBuffer] = []
+  /// Whether the connection ends with it.
+  var closes = false
+
+  init(_ status: HTTPResponse.Status) {
+    self.status = status
+  }
+
+  init(_ status: HTTPResponse.Status = .ok, _ type: String, _ body: some Sequence<UInt8>) {
+    self.status = status
+    fields[.contentType] = type
+    self.body = [ByteBuffer(bytes: body)]
+  }
+
+  /// An answer in JSON, keys sorted.
+  init(_ status: HTTPResponse.Status = .ok, json value: some Encodable) {
+    self.init(status, "application/json", Self.json(value))
+  }
+
+  static func json(_ value: some Encodable) -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // What is encoded here holds no number that JSON has not.
+    return ((try? encoder.encode(value)) ?? Data("{}".utf8)) + Data("\n".utf8)
+  }
+
+  var length: Int { body.reduce(0) { $0 + $1.readableBytes } }
+}
+
+extension HTTPFields {
+  /// Sets a field of any name.
+  mutating func set(_ name: String, _ value: String) {
+    guard let name = HTTPField.Name(name) else { return }
+    self[name] = value
+  }
+
+  func value(_ name: String) -> String? { HTTPField.Name(name).flatMap { self[$0] } }
+}

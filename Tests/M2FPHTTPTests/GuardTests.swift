@@ -1,0 +1,86 @@
+import Foundation
+import HTTPTypes
+import M2FPCore
+import TestSupport
+import Testing
+
+@testable import M2FPHTTP
+
+struct GuardTests {
+  @Test(arguments: [
+    "localhost:80", "127.0.0.1", "[::1]:8472", "192.168.1.2:8472", "Photos.Example",
+  ])
+  func ownNamesAreKnown(_ host: String) throws {
+    var guardian = Guard()
+    guardian.hosts = ["photos.example"]
+    try guardian.check(host: host)
+  }
+
+  /// A stranger's page can make its own name point to this machine; its requests bear that name.
+  @Test func aStrangersNameIsRefused() {
+    #expect(throws: Problem.self) { try Guard().check(host: "evil.example:8472") }
+    #expect(throws: Problem.self) { try Guard().check(host: nil) }
+    var open = Guard()
+    open.hosts = nil
+    #expect(throws: Never.self) { try open.check(host: "evil.example") }
+  }
+
+  @Test func pagesOfOtherSitesMayNotAsk() throws {
+    func fields(_ pairs: [(String, String)]) -> HTTPFields {
+      var fields = HTTPFields()
+      for (name, value) in pairs { fields.set(name, value) }
+      return fields
+    }
+    var guardian = Guard()
+    #expect(try guardian.check(origin: fields([]), host: "localhost:1") == nil)
+    #expect(
+      try guardian.check(origin: fields([("Origin", "http://localhost:1")]), host: "localhost:1")
+        == nil)
+    for pairs in [
+      [("Origin", "http://evil.example")], [("Origin", "null")],
+      [("Origin", "http://localhost:2")], [("Sec-Fetch-Site", "cross-site")],
+    ] {
+      #expect(throws: Problem.self) {
+        try guardian.check(origin: fields(pairs), host: "localhost:1")
+      }
+    }
+    guardian.origins = ["https://friend.example"]
+    #expect(
+      try guardian.check(
+        origin: fields([("Origin", "https://friend.example"), ("Sec-Fetch-Site", "cross-site")]),
+        host: "localhost:1") == "https://friend.example")
+  }
+
+  private static let token = "0123456789abcdef0123456789abcdef"
+
+  private func list(_ text: String) throws(RunFailure) -> TokenList {
+    try TokenList(text) { RunFailure(.usage, $0) }
+  }
+
+  @Test func tokensAreKnown() throws {
+    let tokens = try list("# who\nann \(Self.token)\r\n\nbob\t\(Self.token)x\n")
+    #expect(tokens.owner(of: Self.token) == "ann" && tokens.owner(of: Self.token + "x") == "bob")
+    #expect(tokens.owner(of: "") == nil && tokens.owner(of: Self.token + "y") == nil)
+  }
+
+  /// The test vector "abc" of FIPS 180-4.
+  @Test func tokensCanBeGivenAsDigests() throws {
+    let tokens = try list(
+      "ann sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(tokens.owner(of: "abc") == "ann" && tokens.owner(of: "abd") == nil)
+  }
+
+  @Test(arguments: ["", "ann", "ann short", "ann sha256:00", "ann a b"])
+  func whatIsNoListOfTokensIsRefused(_ text: String) {
+    #expect(throws: RunFailure.self) { try list(text) }
+  }
+
+  @Test func aFileThatOthersReadIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("tokens", "ann \(Self.token)\n".utf8)
+    chmod(path, 0o644)
+    #expect(throws: RunFailure.self) { try TokenList(folder.filePath("tokens")) }
+    chmod(path, 0o640)
+    #expect(throws: Never.self) { try TokenList(folder.filePath("tokens")) }
+  }
+}

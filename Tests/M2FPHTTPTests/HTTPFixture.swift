@@ -61,7 +61,8 @@ final class HTTPFixture: Sendable {
     options.persons = .all
     options.outputs.personMap = false
     options.limits = ImageLimits(maxPixels: 1_000_000)
-    let parser = Parser(contract: FakeSession.contract(), options: options) { _ throws(RunFailure) in
+    let parser = Parser(contract: FakeSession.contract(), options: options) {
+      _ throws(RunFailure) in
       FakeSession(onRun: { gate.pass() })
     }
     service = Service(

@@ -14,7 +14,8 @@ struct PhotoOptionsTests {
     options.persons = .all
     options.outputs.personMap = false
     options.outputs.masks = [1, 2]
-    let parser = Parser(contract: FakeSession.contract(), options: options) { _ throws(RunFailure) in
+    let parser = Parser(contract: FakeSession.contract(), options: options) {
+      _ throws(RunFailure) in
       FakeSession()
     }
     return ServedModel(

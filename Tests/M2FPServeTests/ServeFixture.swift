@@ -94,7 +94,8 @@ final class ServeFixture: Sendable {
     options.outputs.masks = Set(1..<20)
     options.persons = .all
     options.outputs.personMap = false
-    let parser = Parser(contract: FakeSession.contract(), options: options) { _ throws(RunFailure) in
+    let parser = Parser(contract: FakeSession.contract(), options: options) {
+      _ throws(RunFailure) in
       FakeSession(onRun: { gate.pass() })
     }
     return ServedModel(

@@ -22,9 +22,10 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
   ]
 
   static let explanation = """
-      curl --data-binary @photo.jpg localhost:8472/v1/parse --output map.png
     POST /v1/parse takes a photo, as the body or in a form, and answers with the bytes that 'm2fp parse' \
-    writes: ?output=map, json, overlay, cutout, persons, mask:hair, zip or multipart. POST /v1/jobs \
+    writes: ?output=map, json, overlay, cutout, persons, mask:hair, zip or multipart.
+      curl --data-binary @photo.jpg localhost:8472/v1/parse --output map.png
+    POST /v1/jobs \
     takes one and answers at once. GET / is a page for people, /openapi.json says the rest. Options of \
     parse can be given for each photo: ?masks=hair&persons=true.
     SIGTERM ends it when all photos in hand are answered; SIGHUP reads tokens and model anew.

@@ -69,7 +69,7 @@ struct HTTPServerTests {
     let fixture = try await HTTPFixture()
     let photo = try HTTPFixture.photo()
     let cases: [(body: Data, status: Int, code: String)] = [
-      (Data(), 422, "empty"), (Data("GIF89a".utf8), 415, "unknown-format"),
+      (Data(), 422, "empty"), (Data("GIF89a".utf8), 422, "truncated"),
       (Data("hello".utf8), 415, "unknown-format"), (photo.prefix(60), 422, "truncated"),
       (
         try PNGEncoder.rgb(

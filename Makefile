@@ -44,7 +44,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build serve demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve serve-check demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -111,6 +111,12 @@ tsan: setup
 reflink: build
 	$(call install,btrfs-progs e2fsprogs mount xfsprogs)
 	M2FP=$(CURDIR)/$(M2FP) Tests/reflink.sh
+
+# The server's page in a browser.
+serve-check: export M2FP_SERVE := 1
+serve-check: setup-test
+	$(call install,chromium chromium-driver)
+	SERVE_CHECK=1 swift test --filter PageTests
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests

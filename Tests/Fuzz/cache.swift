@@ -25,12 +25,12 @@ public func fuzzCache(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
       input: sidecar.input.sha256, model: sidecar.model, options: sidecar.options)
   }
   let entry = Array("m2fp-result \(SHA256.hexadecimal(of: rest))\n".utf8) + rest
-  let path = cache.folder.appending("v1/\(key.prefix(2))/\(key).entry")
+  let path = scratch.appending("v1/\(key.prefix(2))/\(key).entry")
   put(entry, at: FilePath("v1/\(key.prefix(2))/\(key).entry"))
   if case .hit(let entry) = cache.fetch(key, for: .standard) {
     var sum = 0
     entry.forEachOutput { output, bytes, original in
-      precondition(bytes.count == output.size && original.offset % 4096 == 0)
+      precondition(bytes.count == output.size && original.map { $0.offset % 4096 } == 0)
       precondition(OutputNames.isOutput(suffix: output.path))
       sum &+= bytes.reduce(0) { $0 &+ Int($1) }
     }
@@ -72,7 +72,7 @@ private func checkOthers(_ entry: ResultCache.Entry) {
   for digit in ["b", "c"] as [Character] {
     put([1], at: FilePath("v1/\(digit)\(digit)/\(name(digit)).entry"))
   }
-  let link = cache.folder.appending("v1/dd/\(name("d")).entry")
+  let link = scratch.appending("v1/dd/\(name("d")).entry")
   put([], at: "v1/dd/other")
   symlink("other", link.string)
   for _ in 0..<2 { _ = cache.fetch(name("d"), for: .standard) }
@@ -84,5 +84,5 @@ private func checkOthers(_ entry: ResultCache.Entry) {
     preconditionFailure("it is no entry")
   }
   put([1], at: FilePath("v1/cc/\(name("c")).entry"))
-  precondition((try? ResultCache(cache.folder.appending("v1/ee/in"), limit: 1)) == nil)
+  precondition((try? ResultCache(scratch.appending("v1/ee/in"), limit: 1)) == nil)
 }

@@ -175,6 +175,16 @@ struct InputDiscoveryTests {
     #expect(filtered.found == ["b.txt"] && filtered.leftOut == ["notes.txt": ".txt"])
   }
 
+  /// The run that was stopped says how many are left.
+  @Test func issue19LookingEndsWithTheRunAndCallsNothingUnseenNoPhoto() throws {
+    for index in 0..<200 { try folder.write("\(index).dat", [1]) }
+    let cancellation = Cancellation()
+    cancellation.cancel(.interrupted)
+    let inputs = InputDiscovery.inputs(
+      under: [folder.filePath], recursive: true, cancellation: cancellation)
+    #expect(inputs.count == 200)
+  }
+
   @Test func issue19WhatNamesRuleOutIsNotLookedInto() throws {
     for (name, _) in Self.ruledOut { try folder.write(name, Self.photo) }
     try folder.write("photo.jpg", Self.photo)

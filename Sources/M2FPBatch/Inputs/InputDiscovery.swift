@@ -34,19 +34,20 @@ public struct InputDiscovery {
   ///   - links: Which symbolic links are followed, of those that were not named: found in folders, or
   ///     listed.
   ///   - byName: Whether names alone decide what is a photo: no file is looked into.
+  ///   - cancellation: Ends looking into files; those that are left then count as photos.
   ///   - onLeftOut: Called with each thing in a folder that is not parsed, and each link that is not
   ///     followed.
   /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
   static func inputs(
     under paths: [FilePath], listed: [PathList.Entry] = [], recursive: Bool,
     filter: PathFilter = PathFilter(), links: LinkPolicy = .own, byName: Bool = false,
-    onLeftOut: (LeftOut) -> Void = { _ in }
+    cancellation: Cancellation? = nil, onLeftOut: (LeftOut) -> Void = { _ in }
   ) -> [Input] {
     withoutActuallyEscaping(onLeftOut) { onLeftOut in
       var discovery = InputDiscovery(
         recursive: recursive, filter: filter, links: links, byName: byName, onLeftOut: onLeftOut)
       discovery.add(paths, listed)
-      discovery.lookIntoDoubtful()
+      discovery.lookIntoDoubtful(cancellation)
       return discovery.found
     }
   }
@@ -147,20 +148,20 @@ public struct InputDiscovery {
     // After the photos that are named so, which have the first claim to the names of outputs.
     var others: [FilePath] = []
     for entry in entries.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
-      let path = folder.appending(name: entry.name)
       let below = relative.appending(name: entry.name)
       // The listing says what most files are: no need to ask for each of 200,000.
       let isImage = isImageName(entry.name)
       if !entry.isRegular {
         if let file = consider(
-          path, below, isImage: isImage, isRefused: isRefused(entry.name, in: opened))
+          folder.appending(name: entry.name), below, isImage: isImage,
+          isRefused: isRefused(entry.name, in: opened))
         {
           others.append(file)
         }
       } else if !isImage {
         others.append(below)
       } else if filter.takes(below) {
-        take(path, below)
+        take(folder.appending(name: entry.name), below)
       }
     }
     for below in others where filter.takes(below) {
@@ -184,15 +185,17 @@ public struct InputDiscovery {
   }
 
   /// Takes out again what is no photo.
-  private mutating func lookIntoDoubtful() {
+  private mutating func lookIntoDoubtful(_ cancellation: Cancellation?) {
     if doubtful.isEmpty { return }
     let files = doubtful.map { found[$0] }
     let links = links
-    var arePhotos = [Bool](repeating: false, count: files.count)
+    var arePhotos = [Bool](repeating: true, count: files.count)
     arePhotos.withUnsafeMutableBufferPointer { arePhotos in
       // Each is written by one thread.
       nonisolated(unsafe) let arePhotos = arePhotos
-      DiskThreads.perform(files.count) { arePhotos[$0] = Self.beginsLikePhoto(files[$0], links) }
+      DiskThreads.perform(files.count, cancellation: cancellation) {
+        arePhotos[$0] = Self.beginsLikePhoto(files[$0], links)
+      }
     }
     var others: Set<Int> = []
     for (index, isPhoto) in zip(doubtful, arePhotos) where !isPhoto {

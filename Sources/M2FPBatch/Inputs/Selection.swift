@@ -34,17 +34,19 @@ public struct Selection: Sendable {
   ///   - naming: How outputs are named.
   ///   - probing: Whether a file may be made for a moment where the outputs go, to ask the file
   ///     system which names it takes for one.
+  ///   - cancellation: Ends looking into files; those that are left then count as photos.
   ///   - onLeftOut: Called with each thing in a folder that is not parsed, and each link that is not
   ///     followed.
   /// - Returns: The files; none if the list is empty, or nothing is in the shard.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/noInput`` when the paths hold no photo.
   public func plan(
-    out: FilePath?, naming: Naming, probing: Bool = true, onLeftOut: (LeftOut) -> Void = { _ in }
+    out: FilePath?, naming: Naming, probing: Bool = true, cancellation: Cancellation? = nil,
+    onLeftOut: (LeftOut) -> Void = { _ in }
   ) throws(RunFailure) -> [PlannedFile] {
     var leftOut = LeftOutCounts()
     let inputs = InputDiscovery.inputs(
       under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter, links: links,
-      byName: byName
+      byName: byName, cancellation: cancellation
     ) { thing in
       leftOut.add(thing.kind)
       onLeftOut(thing)

@@ -27,12 +27,9 @@ struct ClassesCommand: ConfigurableCommand, ExplainedCommand {
   func run() throws {
     try Console.exiting {
       let contract = try ModelLocator.standard.open(ModelReference(model)).contract
-      let remap = try labelSet.table(modelClasses: contract.classes)
-      let classes = remap?.classes ?? contract.classes
-      let colours = try PaletteOption.colours(
-        labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
-      for (index, name) in classes.enumerated() {
-        let colour = colours[index]
+      let labels = try labelSet.resolve(for: contract)
+      for (index, name) in labels.classes.enumerated() {
+        let colour = labels.palette[index]
         let swatch: TerminalText =
           Console.outputTakesColour
           ? "\u{1B}[48;2;\(colour.red);\(colour.green);\(colour.blue)m  \u{1B}[0m " : ""

@@ -126,8 +126,3 @@ struct HealthCommand: ExplainedCommand {
     }
   }
 }
-
-extension Errno {
-  /// What the last call of the system failed for.
-  fileprivate static var last: Errno { Errno(rawValue: errno) }
-}

@@ -157,7 +157,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     defer { locks.removeAll() }
     var leftOut = LeftOutCounts()
     var links: [FilePath] = []
-    let files = try selected.plan(out: usual.out, naming: naming, probing: !usual.dryRun) {
+    let files = try selected.plan(
+      out: usual.out, naming: naming, probing: !usual.dryRun, cancellation: cancellation
+    ) {
       leftOut.add($0.kind)
       if $0.kind == .link {
         links.append($0.path)
@@ -211,19 +213,17 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   /// How each photo is parsed, and what is made of the result.
   func parserOptions(_ contract: ModelContract) throws -> ParserOptions {
     var options = ParserOptions()
-    let remap = try labelSet.table(modelClasses: contract.classes)
-    let classes = remap?.classes ?? contract.classes
+    let labels = try labelSet.resolve(for: contract)
     options.maxSide = maxSide
     options.precision = arithmetic.precision
     options.quality = quality
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
     options.refusesDamaged = strictImages
     options.persons = personOptions.rules(contract: contract)
-    options.remap = remap
+    options.remap = labels.remap
     options.outputs = try pictures.selection(
-      masks: usual.masks, persons: personOutputs, exports: exports, classes: classes,
-      palette: PaletteOption.colours(
-        labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette))
+      masks: usual.masks, persons: personOutputs, exports: exports, classes: labels.classes,
+      palette: labels.palette)
     return options
   }
 

@@ -105,20 +105,20 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
     let files = try ResultDiscovery.files(under: paths, photos: photos)
     try Exporter.check(exports.requests, files: files, inputs: paths, probing: !dryRun)
     let first = try Self.first(files)
-    let remap = try labelSet.table(modelClasses: first.modelClasses)
-    let classes = remap?.classes ?? first.classes
-    let colours = try PaletteOption.colours(
-      labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? first.palette)
+    let labels = try labelSet.resolve(
+      modelClasses: first.modelClasses, classes: first.classes, palette: first.palette)
 
     let outputs = try pictures.selection(
-      masks: masks, persons: personOutputs, exports: exports, classes: classes, palette: colours)
+      masks: masks, persons: personOutputs, exports: exports, classes: labels.classes,
+      palette: labels.palette)
     var options = BatchOptions()
     // What was parsed is within the limits that it was parsed with.
     options.maxFileSize = 4095 << 20
     options.force = force
     options.version = Version.current
     let batch = Batch(
-      rendering: ResultEncoder(outputs, classes: classes), remap: remap, options: options)
+      rendering: ResultEncoder(outputs, classes: labels.classes), remap: labels.remap,
+      options: options)
     let checked = batch.check(files, cancellation: cancellation)
 
     var reporters = RunReporters(
@@ -127,7 +127,7 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
     if !dryRun {
       reporters.list += exports.reporters(
         Exporter.Context(
-          classes: classes, palette: colours, model: first.model,
+          classes: labels.classes, palette: labels.palette, model: first.model,
           generator: "m2fp \(Version.current)", explain: \.text), files: files, logger: logger)
     }
     let threads = ThreadPlan(

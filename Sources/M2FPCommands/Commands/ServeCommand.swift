@@ -301,18 +301,16 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(model)))
     let contract = archive.contract
     var options = ParserOptions()
-    let remap = try labelSet.table(modelClasses: contract.classes)
-    let classes = remap?.classes ?? contract.classes
+    let labels = try labelSet.resolve(for: contract)
     options.maxSide = maxSide
     options.precision = arithmetic.precision
     options.quality = quality
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
     options.persons = persons.rules(contract: contract)
-    options.remap = remap
-    options.outputs.masks = try ClassList.indices(masks, option: "--masks", classes: classes)
+    options.remap = labels.remap
+    options.outputs.masks = try ClassList.indices(masks, option: "--masks", classes: labels.classes)
     options.outputs.personMap = false
-    options.outputs.palette = try PaletteOption.colours(
-      labelSet.palette, classes: classes.count, otherwise: remap?.palette ?? contract.palette)
+    options.outputs.palette = labels.palette
     try memory.check(
       jobs: plan.jobs, threads: plan.threads, archive: archive, parsing: options,
       photoBytes: maxFileSize << 20, besides: queueBytes.bytes)

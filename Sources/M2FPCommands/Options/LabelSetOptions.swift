@@ -30,10 +30,42 @@ struct LabelSetOptions: ParsableArguments {
     }
   }
 
+  /// The classes that results are put into.
+  struct LabelSet {
+    /// How the model's classes become these; nil where they stay as they are.
+    let remap: ClassRemap?
+    let classes: [String]
+    let palette: [RGB]
+  }
+
+  /// The classes that results are put into, and their colours.
+  ///
+  /// - Parameters:
+  ///   - modelClasses: The network's.
+  ///   - classes: Those of the results where nothing is turned.
+  ///   - palette: Their colours where nothing else is asked for.
+  /// - Returns: What the options mean.
+  /// - Throws: `ValidationError` for a table or a palette that cannot be read, or does not fit.
+  func resolve(
+    modelClasses: [String], classes: [String], palette: [RGB]
+  ) throws -> LabelSet {
+    let remap = try table(modelClasses: modelClasses)
+    let classes = remap?.classes ?? classes
+    return LabelSet(
+      remap: remap, classes: classes,
+      palette: try PaletteOption.colours(
+        self.palette, classes: classes.count, otherwise: remap?.palette ?? palette))
+  }
+
+  func resolve(for contract: ModelContract) throws -> LabelSet {
+    try resolve(
+      modelClasses: contract.classes, classes: contract.classes, palette: contract.palette)
+  }
+
   /// The table that `--remap` means; nil for none.
   ///
   /// - Throws: `ValidationError` for one that cannot be read, or does not fit the model.
-  func table(modelClasses: [String]) throws -> ClassRemap? {
+  private func table(modelClasses: [String]) throws -> ClassRemap? {
     guard let remap else { return nil }
     let json: Data
     if let builtIn = Self.builtIn[remap] {

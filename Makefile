@@ -44,7 +44,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build serve serve-check demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve serve-check demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check portability-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -106,6 +106,12 @@ tsan: setup
 	env --unset M2FP_SERVE M2FP_BATCH_ONLY=1 TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
 	  swift test --configuration release -Xswiftc -enable-testing --sanitize=thread \
 	  --scratch-path .build-tsan $(TSAN_TESTS)
+
+# Our C and C++ on aarch64, and on an x86-64 from before AVX, by qemu-user.
+portability-check: setup
+	$(call install,qemu-user-static)
+	$(MAKE) --no-print-directory -f Tests/Portability/Makefile
+	for machine in x86_64 nehalem aarch64; do Tests/Portability/run.sh $$machine || exit 1; done
 
 # Shared blocks of cached results, on file systems that have them; as root.
 reflink: build

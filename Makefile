@@ -236,11 +236,11 @@ $(COMMIT_HEADER): FORCE
 
 FORCE:
 
-# What is installed, as it lies under a prefix.
+# What is installed, as it lies under a prefix. m2fp-serve under the name of m2fp is all of m2fp: so there is one
+# program of 70 MB, and not a second of 60.
 STAGE := .build/stage
 stage: serve manual completions
 	rm -rf $(STAGE)
-	# Which is all of m2fp under that name: there is one program of 70 MB, and not a second of 60.
 	install -D -s $(M2FP)-serve $(STAGE)/bin/m2fp
 	ln -s m2fp $(STAGE)/bin/m2fp-serve
 	install -D -s -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) $(STAGE)/lib/m2fp/$(TORCH_LIBRARY)

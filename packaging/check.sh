@@ -3,14 +3,14 @@
 #
 #   check.sh DIST [deb|tarball|image ...]
 #
-# As root. `make release-check` builds the packages first. BARE=FILE.tar keeps the bare Debian for the next
-# time.
+# As root. `make release-check` builds the packages first.
 set -euo pipefail
 dist=$(realpath "${1:?usage: check.sh DIST [deb|tarball|image ...]}")
 shift
 cd "$(dirname "$0")/.."
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 scratch=$(mktemp -d)
+# The same Debian for all of them.
+export BARE=${BARE:-$scratch/bare.tar}
 # --one-file-system: what is still mounted stays.
 trap 'umount -q "$scratch"/*/proc || true; rm -rf --one-file-system "$scratch"' EXIT
 
@@ -20,17 +20,8 @@ size_of() { du --summarize --block-size 1M --one-file-system "$1" | cut --fields
 
 # A bare Debian 12 in scratch/$1, with the examples and a user.
 bare() {
-  local bare=${BARE:-$scratch/bare.tar}
   root=$scratch/$1
-  if [ ! -e "$bare" ]; then
-    debootstrap --variant=minbase bookworm "$scratch/first" "$mirror" >"$scratch/log" ||
-      { cat "$scratch/log"; exit 1; }
-    rm -rf "$scratch/first"/var/cache/apt/archives/*.deb
-    tar --create --file "$bare" --directory "$scratch/first" .
-    rm -rf "$scratch/first"
-  fi
-  mkdir "$root"
-  tar --extract --file "$bare" --directory "$root"
+  packaging/bare.sh "$root"
   prepare
 }
 

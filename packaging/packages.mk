@@ -59,6 +59,7 @@ checksums:
 # All three, out of a clone of what is committed, and run where there is nothing but what they ask for. The clone
 # keeps what it has built for the next time.
 CLONE := .build/release-check
+release-check: export BARE := $(CURDIR)/.build/bare.tar
 release-check:
 	$(call install,$(CHECK_PACKAGES))
 	test -d $(CLONE) || git clone --quiet . $(CLONE)

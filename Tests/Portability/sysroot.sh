@@ -7,13 +7,13 @@ set -euo pipefail
 target=$(realpath --canonicalize-missing "${1:?usage: sysroot.sh FOLDER}")
 folder=$target.new
 apt=$target.apt
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
 
 rm -rf "$folder" "$apt"
 mkdir -p "$apt"/{lists,cache/archives}/partial "$folder"/usr/{bin,lib,sbin}
 ln -s usr/bin usr/lib usr/sbin "$folder"
 : >"$apt/status"
-echo "deb [arch=arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm main" \
+echo "deb [arch=arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror/debian bookworm main" \
   >"$apt/sources.list"
 cat >"$apt/apt.conf" <<END
 APT::Architecture "arm64";
@@ -34,8 +34,8 @@ torch=$(apt-cache depends libtorch1.13 | sed -n 's/^ *|\?Depends: \([a-z].*\)/\1
   grep -Ev '^lib(av|opencv|sw)|^lib(blas|lapack)3$')
 # shellcheck disable=SC2086 # a word for each package
 apt-get -qq --yes --download-only install libc6-dev libstdc++-12-dev $torch libopenblas0-openmp \
-  ocl-icd-libopencl1 libfreetype-dev libgif-dev libheif-dev libjpeg-dev libjxl-dev libpng-dev libtiff-dev \
-  libwebp-dev >/dev/null
+  ocl-icd-libopencl1 libfreetype-dev libgflags-dev libgif-dev libgoogle-glog-dev libheif-dev libjpeg-dev \
+  libjxl-dev libpng-dev libprotobuf-dev libtiff-dev libwebp-dev >/dev/null
 (cd "$apt/cache/archives" && apt-get -qq download libtorch1.13 libtorch-dev)
 for package in "$apt"/cache/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$package" | tar --extract --keep-directory-symlink --directory "$folder"

@@ -263,6 +263,7 @@ completions: build
 	mkdir -p .build/completions
 	for shell in bash zsh fish; do \
 	  $(M2FP) --generate-completion-script $$shell >.build/completions/$$shell || exit 1; done
+	sed -i '1{/^#!/d}' .build/completions/bash
 
 # The manual is made of the texts of --help and `m2fp help TOPIC`.
 manual: build

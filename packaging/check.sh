@@ -89,7 +89,12 @@ manual() {
 # `m2fp pa<TAB>` and `m2fp help exi<TAB>` in three shells, found without anything being set up.
 completions() {
   local shell typed completed
-  as_user zsh -f -c "$(cat packaging/completions.zsh)" >"$scratch/completions"
+  # shellcheck disable=SC2016 # by bash
+  as_user bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader m2fp
+    try() { COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+      _m2fp m2fp "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; echo "bash: $*: ${COMPREPLY[*]}"; }
+    try m2fp pa; try m2fp help exi' >"$scratch/completions"
+  as_user zsh -f -c "$(cat packaging/complete.zsh)" >>"$scratch/completions"
   # shellcheck disable=SC2016 # by fish
   as_user fish -c 'for typed in "m2fp pa" "m2fp help exi"; echo "fish: $typed:" (complete -C $typed); end' \
     >>"$scratch/completions"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs each package of DIST where there is nothing but what it asks for, in chroots of a bare Debian 12:
 #
-#   check.sh DIST [deb|tarball|image ...]
+#   check.sh DIST [deb|tarball|action|image ...]
 #
 # As root. `make release-check` builds the packages first.
 set -euo pipefail
-dist=$(realpath "${1:?usage: check.sh DIST [deb|tarball|image ...]}")
+dist=$(realpath "${1:?usage: check.sh DIST [deb|tarball|action|image ...]}")
 shift
 cd "$(dirname "$0")/.."
 scratch=$(mktemp -d)
@@ -190,6 +190,28 @@ tarball() {
   tree /srv/home/.local
 }
 
+# The steps of the GitHub Action, which take the tarball from DIST.
+action() {
+  say "GitHub Action"
+  local step
+  mkdir "$scratch/action" "$scratch/action/photos"
+  cp Examples/grace-hopper.jpg "$scratch/action/photos"
+  echo 'no photo' >"$scratch/action/photos/broken.jpg"
+  python3 - "$scratch/action" <<'END'
+import sys, yaml
+for number, step in enumerate(yaml.safe_load(open("Examples/recipes/action/action.yml"))["runs"]["steps"]):
+    open(f"{sys.argv[1]}/{number}.sh", "w").write(step["run"])
+END
+  for step in 0 1; do
+    (cd "$scratch/action" && env RUNNER_TEMP="$scratch/action" GITHUB_OUTPUT="$scratch/action/output" \
+      M2FP_RELEASE="file://$dist" PHOTOS=photos OUT=parsed OPTIONS='--masks none' bash -eo pipefail "$step.sh") \
+      >"$scratch/output" || test $? = 3 || fail "step $step: $(cat "$scratch/output")"
+    cat "$scratch/output"
+  done
+  grep -q '^::error file=.*broken.jpg' "$scratch/output" || fail "no annotation"
+  test -s "$scratch/action/parsed/grace-hopper.m2fp.png"
+}
+
 image() {
   say "container image"
   mkdir "$scratch/layout"
@@ -204,5 +226,5 @@ image() {
   services "$root/usr/lib/systemd/system"
 }
 
-for package in "${@:-deb tarball image}"; do for one in $package; do time "$one"; done; done
+for package in "${@:-deb tarball action image}"; do for one in $package; do time "$one"; done; done
 say "all packages work"

@@ -4,11 +4,12 @@
 #   curl -fsSL RELEASE/install.sh | sh    RELEASE: where the release lies
 #   sh install.sh                         beside the tarball
 #
-# into ~/.local, or another folder: … sh -s -- /opt/m2fp, sh install.sh /opt/m2fp. Needs tar and xz; no root, no
-# other packages. To remove it: PREFIX/lib/m2fp/uninstall.
+# into ~/.local, or another folder: … sh -s -- /opt/m2fp, sh install.sh /opt/m2fp. $M2FP_RELEASE is where the
+# tarball lies, if not where it was released. Needs tar and xz; no root, no other packages. To remove it:
+# PREFIX/lib/m2fp/uninstall.
 set -eu
 prefix=${1:-$HOME/.local}
-release='@RELEASE@'
+release=${M2FP_RELEASE:-@RELEASE@}
 tarball=m2fp-@VERSION@-linux-x86_64.tar.xz
 fail() { echo "install.sh: $*" >&2; exit 1; }
 
@@ -26,7 +27,7 @@ if [ -f "$(dirname "$0")/$tarball" ]; then
 elif [ -n "$release" ]; then
   curl -fSL --output "$scratch/$tarball" "$release/$tarball"
 else
-  fail "this one was built for no release: it takes $tarball from its own folder, where it is not"
+  fail "$tarball is not in this folder, and M2FP_RELEASE is not set to where it is"
 fi
 (cd "$scratch" && echo "@SHA256@  $tarball" | sha256sum --check --quiet -)
 tar -xJf "$scratch/$tarball" -C "$scratch" --no-same-owner

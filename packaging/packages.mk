@@ -4,12 +4,11 @@
 PACKAGING_PACKAGES := debhelper fakeroot patchelf xz-utils
 IMAGE_PACKAGES := debootstrap umoci
 # What the check of the packages itself needs.
-CHECK_PACKAGES := curl debootstrap lintian man-db mandoc umoci
+CHECK_PACKAGES := curl debootstrap jq lintian man-db mandoc python3-yaml umoci
 
 TREE := m2fp-$(VERSION)-linux-x86_64
 DEB := dist/m2fp_$(VERSION)_amd64.deb
-# Where the release will lie, for the installer: the release workflow says it. Without it the installer takes
-# the tarball from its own folder alone.
+# Where the release will lie, for the installer: the release workflow says it.
 RELEASE_URL ?=
 
 .PHONY: version tarball deb image release-check checksums

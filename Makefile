@@ -194,7 +194,7 @@ eval-parity: setup-test
 PILLOW := 12.3.0
 PILLOW_CHECK := .build/pillow-check-$(PILLOW)
 pillow-check: setup $(PILLOW_CHECK)/images
-	clang -shared -fPIC -O2 -Werror -Wno-nullability-completeness -ISources/CImageCodec/include \
+	clang -shared -fPIC -O2 -Werror -Wno-nullability-completeness -DM2FP_SHARED -ISources/CImageCodec/include \
 	  Sources/CImageCodec/*.c -ljpeg -lpng -lz -o $(PILLOW_CHECK)/codec.so
 	$(PILLOW_CHECK)/python/bin/python Tests/Fixtures/images/pillow_check.py $(PILLOW_CHECK)/codec.so \
 	  $(PILLOW_CHECK)/images Tests/Fixtures/images $(PILLOW_FOLDERS)

@@ -10,6 +10,10 @@ let swiftSettings: [SwiftSetting] = [
 // Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
 // for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
 //
+// Headers hide what they declare (#pragma GCC visibility): a release exports all else, for the sake of
+// Swift's libraries that are linked into it, and flags such as -fvisibility are refused in packages that
+// others depend on.
+//
 // glibc checks the sizes that the compiler knows, which it does where it optimises: C in release builds,
 // the C++ of the network always.
 let cSettings: [CSetting] = [

@@ -82,8 +82,10 @@ struct ServiceTests {
     let fixture = try await ServeFixture()
     _ = try await fixture.queue(0)
     let first = try await fixture.queue(1)
+    let bytes = fixture.service.snapshot.bytes
     let second = try fixture.send(1, client: "b")
-    try await eventually { second.flight != nil }
+    // It waits for the first's photo: its own bytes are let go.
+    try await eventually { fixture.service.snapshot.bytes == bytes }
     fixture.service.cancel(first)
     #expect(fixture.service.snapshot.waiting == 1)
     fixture.gate.open()

@@ -37,6 +37,10 @@ int renameat(int old_folder, const char *old, int folder, const char *path) {
   return fails() ? -1 : (int)syscall(SYS_renameat2, old_folder, old, folder, path, 0);
 }
 
+int fchown(int file, uid_t user, gid_t group) {
+  return fails() ? -1 : (int)syscall(SYS_fchown, file, user, group);
+}
+
 ssize_t write(int file, const void *bytes, size_t count) {
   return fails() ? -1 : syscall(SYS_write, file, bytes, count);
 }

@@ -94,7 +94,7 @@ public struct Batch: Sendable {
     for job in files.all where job.status == .current { take(job.outcome(.current)) }
     if files.due.isEmpty { return tally.summary(cancellation) }
     do throws(RunFailure) {
-      try WorkerThread.check(threads.mostThreads)
+      try threads.check()
     } catch {
       cancellation.cancel(.failure(error))
       return tally.summary(cancellation)

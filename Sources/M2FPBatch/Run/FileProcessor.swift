@@ -146,9 +146,12 @@ struct FileProcessor: Sendable {
 
   /// Tells which files have outputs that are current.
   func check(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
-    UpToDateCheck(
+    let usable = MemoryBudget.current().usable(
+      threads: DiskThreads.most, ceiling: options.memoryLimit)
+    return UpToDateCheck(
       model: model, options: request, force: options.force,
-      overwriteEdited: options.overwriteEdited, limits: parsing.limits)(
+      overwriteEdited: options.overwriteEdited, limits: parsing.limits,
+      memory: WeightedSemaphore(capacity: usable.bytes - ProcessMemory.resident()))(
         files, cancellation: cancellation)
   }
 

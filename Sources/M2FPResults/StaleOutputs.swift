@@ -37,7 +37,7 @@ package struct StaleOutputs {
     }
     var paths = slugs.map { names.mask($0) }
     paths += [names.persons, names.cutout]
-    paths += PictureFormat.allCases.map { names.overlay($0) }
+    paths += PictureFormat.allCases.flatMap { [names.overlay($0), names.obscured($0)] }
     let entries = (try? folder.folder(at: names.masks, making: false))?.names() ?? []
     let persons = Set(
       entries.compactMap {

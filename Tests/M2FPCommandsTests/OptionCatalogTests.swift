@@ -34,7 +34,8 @@ struct OptionCatalogTests {
     }
     #expect(
       Set(silent) == [
-        "parse files-from", "parse out", "parse cutout", "parse export", "parse sheet",
+        "parse files-from", "parse out", "parse blur", "parse pixelate", "render blur",
+        "render pixelate", "parse cutout", "parse export", "parse sheet",
         "parse failed-to", "render cutout", "render export", "render sheet", "eval predictions",
         "eval truth", "eval plot",
       ])

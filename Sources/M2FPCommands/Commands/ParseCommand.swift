@@ -18,6 +18,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     Example("m2fp parse photos/ -o parsed/ --overlay", "apart from them, and to look at"),
     Example("m2fp parse photos/ --masks hair,face", "only these masks"),
     Example("m2fp parse photos/ --persons", "each person by itself"),
+    Example("m2fp parse photos/ --blur face,hair", "heads made unrecognisable"),
     Example("m2fp parse photos/ --sheet all.html", "one page of all results"),
     Example("m2fp parse photos/ -n", "what would be done, and why"),
     Example("m2fp parse - --output overlay <a.jpg >b.jpg", "one photo, no files"),
@@ -28,7 +29,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       photo.m2fp.png    indexed PNG: pixel value = class, palette = colours
       photo.m2fp/*.png  a 1-bit mask for each class: hair.png, left-arm.png, ...
       photo.m2fp.json   what was found, with which model and options
-      photo.m2fp.persons.png, .overlay.jpg, .cutout.png   with these options
+      photo.m2fp.persons.png, .overlay.jpg, .cutout.png, .obscured.jpg   with these options
     A photo whose outputs are current is skipped; one that lacks only outputs is rendered from \
     what was found before. Inputs, and colour maps that you have corrected, are never modified.
     """
@@ -67,6 +68,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   @OptionGroup
   var arithmetic: PrecisionOption
+
+  @OptionGroup(title: "Masks")
+  var maskOptions: MaskOptions
 
   @OptionGroup(title: "Persons")
   var personOutputs: PersonOutputOptions
@@ -130,7 +134,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     try validateFilter()
     try OptionConflicts.check(
       pictures.given.union(isFilter ? OptionConflicts.metByFilter : []).union(personOutputs.given)
-        .union(personOptions.given).union(cacheOptions.given)
+        .union(maskOptions.given).union(personOptions.given).union(cacheOptions.given)
         .union(faults.given)
         .union(exports.needPersons ? ["persons"] : []))
   }
@@ -222,7 +226,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.persons = personOptions.rules(contract: contract)
     options.remap = labels.remap
     options.outputs = try pictures.selection(
-      masks: usual.masks, persons: personOutputs, exports: exports, classes: labels.classes,
+      masks: usual.masks, maskOptions.operations, persons: personOutputs, exports: exports,
+      classes: labels.classes,
       palette: labels.palette)
     return options
   }

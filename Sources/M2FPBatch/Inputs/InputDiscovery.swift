@@ -52,6 +52,40 @@ public struct InputDiscovery {
     }
   }
 
+  /// Lists what has come into a folder: a file, or the files in a folder, by the rules of files in folders.
+  ///
+  /// - Parameters:
+  ///   - path: What has come; what has gone again is passed over.
+  ///   - relative: The same below `root`; empty for that.
+  ///   - root: The folder that was named.
+  ///   - selection: What of it is taken.
+  ///   - onLeftOut: Called with each thing that is not parsed.
+  /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
+  static func inputs(
+    at path: FilePath, relative: FilePath, root: FilePath, _ selection: Selection,
+    onLeftOut: @escaping (LeftOut) -> Void
+  ) -> [Input] {
+    var discovery = InputDiscovery(
+      recursive: selection.recursive, filter: selection.filter, links: selection.links,
+      byName: selection.byName, onLeftOut: onLeftOut)
+    discovery.root = root
+    switch FileKind(path) {
+    case .missing: return []
+    case .folder where relative.isEmpty: discovery.add(path, relative: "")
+    default:
+      guard
+        let folder = try? OpenFolder(
+          path.folder, following: LinkRule(below: root, selection.links))
+      else { return [] }
+      let other = discovery.consider(
+        path, relative, isImage: discovery.isImageName(path.name),
+        isRefused: discovery.isRefused(path.name, in: folder))
+      if let other { discovery.takeOthers([other], in: path.folder) }
+    }
+    discovery.lookIntoDoubtful(nil)
+    return discovery.found
+  }
+
   private mutating func add(_ paths: [FilePath], _ listed: [PathList.Entry]) {
     for path in paths where !OutputNames.isOutput(path) {
       root = nil
@@ -164,6 +198,11 @@ public struct InputDiscovery {
         take(folder.appending(name: entry.name), below)
       }
     }
+    takeOthers(others, in: folder)
+  }
+
+  /// Takes files of a folder whose names say nothing, until they are looked into.
+  private mutating func takeOthers(_ others: [FilePath], in folder: FilePath) {
     for below in others where filter.takes(below) {
       let path = folder.appending(name: below.name)
       let kind = LeftOut.Kind(fileName: below.name)

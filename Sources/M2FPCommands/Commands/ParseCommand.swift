@@ -140,7 +140,15 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   func run() throws {
-    try messages.telling(ofDryRun: usual.dryRun, isFilter ? parseStandardInput : parse)
+    try messages.telling(ofDryRun: usual.dryRun) { logger, metrics in
+      if isFilter {
+        try parseStandardInput(logger, metrics)
+      } else if isStream {
+        try parseStream(isWatch: false, logger, metrics)
+      } else {
+        try parse(logger, metrics)
+      }
+    }
   }
 
   private func parse(_ logger: Logger, _ metrics: RunMetrics?) throws {
@@ -179,7 +187,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       parser: parser, options: options,
       model: ModelIdentity(name: archive.contract.model, sha256: try archive.digest()))
     let checked = batch.check(files, cancellation: cancellation)
-    let workers = try workers(for: checked, archive, parser.options, options, logger)
+    let workers = try workers(
+      files: checked.dueCount, forNetwork: checked.forNetwork, archive, parser.options, options,
+      logger)
+    logger.debug("\(checked.count) files, \(checked.dueCount) of them due")
 
     var reporters = RunReporters(
       list: messages.reporters(total: files.count, logger: logger), logger: logger)
@@ -233,7 +244,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   /// What is done with each file.
-  private func batchOptions(links: LinkPolicy) throws -> BatchOptions {
+  func batchOptions(links: LinkPolicy) throws -> BatchOptions {
     var options = BatchOptions()
     options.cache = usual.dryRun ? nil : try cacheOptions.open()
     options.force = usual.force
@@ -248,20 +259,24 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   /// As many workers as the CPUs, the files and the memory allow, and the threads of each.
-  private func workers(
-    for checked: CheckedFiles, _ archive: ModelArchive, _ parsing: ParserOptions,
+  ///
+  /// - Parameters:
+  ///   - files: How many there may be.
+  ///   - forNetwork: Those that may need the network; nil where nobody knows what will come.
+  func workers(
+    files: Int, forNetwork: [PlannedFile]?, _ archive: ModelArchive, _ parsing: ParserOptions,
     _ options: BatchOptions, _ logger: Logger
   ) throws -> ThreadPlan {
     let budget = CPUBudget.current()
     func plan(_ jobs: Int?) -> ThreadPlan {
-      ThreadPlan(jobs: jobs, threads: threads, files: checked.dueCount, budget: budget)
+      ThreadPlan(jobs: jobs, threads: threads, files: files, budget: budget)
     }
     var workers = plan(usual.jobs)
     // What is only rendered needs no network's memory.
-    if !checked.forNetwork.isEmpty {
+    if forNetwork?.isEmpty != true {
       let fitting = try memory.fittingJobs(
         workers.jobs, threads: workers.threads, isFixed: usual.jobs != nil, archive: archive,
-        parsing: parsing, files: checked.forNetwork, options)
+        parsing: parsing, files: forNetwork, options)
       if fitting < workers.jobs {
         logger.info("\(fitting) of \(workers.jobs) workers fit into memory")
         workers = plan(fitting)
@@ -274,11 +289,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         other: less of either is faster
         """)
     }
-    logger.debug(
-      """
-      \(checked.count) files, \(checked.dueCount) of them due; \(workers.jobs) jobs of \
-      \(workers.threads) threads
-      """)
+    logger.debug("\(workers.jobs) jobs of \(workers.threads) threads")
     return workers
   }
 }

@@ -33,7 +33,7 @@ struct MemoryOptions: ParsableArguments {
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` with the figure.
   func fittingJobs(
     _ wanted: Int, threads: Int, isFixed: Bool, archive: ModelArchive, parsing: ParserOptions,
-    files: [PlannedFile], _ options: BatchOptions
+    files: [PlannedFile]?, _ options: BatchOptions
   ) throws(RunFailure) -> Int {
     let budget = MemoryBudget.current()
     func usable(jobs: Int) -> (bytes: Int, limit: MemoryBudget.Limit) {
@@ -52,7 +52,8 @@ struct MemoryOptions: ParsableArguments {
     let allowed = LargestPhoto(
       pixels: parsing.limits.maxPixels, fileSize: options.maxFileSize)
     if estimate(allowed).total(jobs: wanted) <= usable(jobs: wanted).bytes { return wanted }
-    let need = estimate(.among(files, allowed: allowed, links: options.links))
+    let need = estimate(
+      files.map { .among($0, allowed: allowed, links: options.links) } ?? allowed)
     let fitting = (1...wanted).reversed().first {
       need.total(jobs: $0) <= usable(jobs: $0).bytes
     }

@@ -92,7 +92,7 @@ struct WatchTests: BatchFixture {
       try half.close()
       try await wait { parsed.count == 6 }
       // What changes is parsed again.
-      try folder.write("in/copied.png", bytes)
+      try folder.write("in/copied.png", folder.read("in/new/folder/deep.png"))
       try await wait { parsed.count == 7 }
     }
     #expect(

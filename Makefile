@@ -44,7 +44,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build serve serve-check demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve serve-bench serve-check serve-soak demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -112,10 +112,24 @@ reflink: build
 	$(call install,btrfs-progs e2fsprogs mount xfsprogs)
 	M2FP=$(CURDIR)/$(M2FP) Tests/reflink.sh
 
-# The server's page in a browser.
+# The server beside those of others, all round a model that sleeps.
+serve-bench: export M2FP_SERVE := 1
+serve-bench: setup-test
+	$(SWIFT_BUILD) --product m2fp-bench
+	$(PYTHON) Models serve_bench
+
+# Many photos of all kinds of clients through a server with the default model: SOAK_REQUESTS of them.
+SOAK_REQUESTS ?= 2000
+serve-soak: serve
+	M2FP=$(abspath $(M2FP)) Tests/serve-soak.sh $(SOAK_REQUESTS)
+
+# The server before tools of others: its page in a browser, its specification, slow clients.
 serve-check: export M2FP_SERVE := 1
-serve-check: setup-test
-	$(call install,chromium chromium-driver)
+serve-check: setup-test serve
+	$(call install,chromium chromium-driver curl prometheus slowhttptest)
+	python3 -m venv .build/serve-check
+	.build/serve-check/bin/pip install --quiet schemathesis==4.32.5
+	M2FP=$(abspath $(M2FP)) Tests/serve-check.sh
 	SERVE_CHECK=1 swift test --filter PageTests
 
 lint:

@@ -233,6 +233,10 @@ if Context.environment["M2FP_SERVE"] == "1" {
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
   ]
   let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+  if let bench = package.targets.first(where: { $0.name == "m2fp-bench" }) {
+    bench.dependencies += ["M2FPHTTP", "M2FPResults", "M2FPServe", log]
+    bench.swiftSettings = swiftSettings + [.define("M2FP_SERVE")]
+  }
   package.products.append(.executable(name: "m2fp-serve", targets: ["m2fp-serve"]))
   package.targets += [
     .executableTarget(

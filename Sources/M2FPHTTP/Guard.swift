@@ -13,6 +13,8 @@ package struct Guard: Sendable {
   package var origins: Set<String> = []
   /// Nobody without one of them may ask; nil for anybody.
   package var tokens: TokenList?
+  /// Proxies whose word is taken on whom they ask for.
+  package var proxies: [Proxy] = []
 
   package init() {}
 
@@ -58,6 +60,44 @@ package struct Guard: Sendable {
       let owner = tokens.owner(of: String(words[1]))
     else { throw Problem(401, "unauthorized", "This needs a token.") }
     return owner
+  }
+}
+
+/// Proxy that tells in `X-Forwarded-For` whom it asks for.
+package enum Proxy: Sendable, Equatable {
+  /// What comes over sockets in a folder.
+  case socket
+  case network(IPNetwork)
+}
+
+extension Guard {
+  /// The address of who asks, as far as it is known: that of the other side of the connection, or, where
+  /// that is a trusted proxy's, the last one in `X-Forwarded-For` that is not. What stands before that
+  /// anybody can have written.
+  ///
+  /// - Parameters:
+  ///   - remote: The other side; nil for a socket in a folder.
+  ///   - fields: The request's.
+  /// - Returns: nil for somebody on this machine.
+  func client(_ remote: String?, _ fields: HTTPFields) -> IPAddress? {
+    var client = remote.flatMap { IPAddress($0) }
+    guard !proxies.isEmpty, let name = HTTPField.Name("X-Forwarded-For") else { return client }
+    var named = fields[values: name].flatMap { $0.split(separator: ",") }
+    while isProxy(client), let last = named.popLast(),
+      let address = IPAddress(last.trimmingCharacters(in: .whitespaces))
+    {
+      client = address
+    }
+    return client
+  }
+
+  private func isProxy(_ address: IPAddress?) -> Bool {
+    proxies.contains {
+      switch $0 {
+      case .socket: address == nil
+      case .network(let network): address.map(network.contains) ?? false
+      }
+    }
   }
 }
 

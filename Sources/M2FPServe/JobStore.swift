@@ -1,6 +1,6 @@
 /// The jobs that can be asked for by their ids: those at work, and for a while those that are done.
 struct JobStore {
-  private let limits: ServiceLimits
+  var limits: ServiceLimits
   private var jobs: [String: Job] = [:]
   /// Bytes of the results of finished ones.
   private(set) var bytes = 0

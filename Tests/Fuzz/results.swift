@@ -236,7 +236,7 @@ private func checkRemoval(_ sidecar: Sidecar) {
   }
   let stale = StaleOutputs(
     file.outputs, in: folder, previous: sidecar, slugs: ["hat"], keeping: [file.outputs.map])
-  precondition(stale.existing() == stale.remove())
+  precondition(stale.existing == stale.remove())
   file.outputs.restrict(sidecar.outputs, in: folder, to: .standard)
   for other in others {
     precondition(FileManager.default.fileExists(atPath: scratch.appending(other.components).string))

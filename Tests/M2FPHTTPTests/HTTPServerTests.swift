@@ -277,6 +277,54 @@ struct HTTPServerTests {
     await fixture.stop()
   }
 
+  @Test func memoryThatIsFullSaysWhen() async throws {
+    let photos = try (0..<2).map { try HTTPFixture.photo($0) }
+    let room = photos[0].count + photos[1].count - 1
+    let fixture = try await HTTPFixture(limits: {
+      $0.queueBytes = room
+      $0.photoBytes = room
+    })
+    fixture.gate.set(open: false)
+    #expect(try await fixture.post("/v1/jobs", photos[0]).status == 202)
+    let refused = try await fixture.post("/v1/jobs", photos[1])
+    #expect(refused.status == 503 && refused.code == "overloaded")
+    #expect(try await fixture.get("/metrics").text.contains(#"{reason="bytes"} 1"#))
+    await fixture.stop()
+  }
+
+  /// Who comes when all connections are taken waits until one of them ends.
+  @Test func connectionsAreLimited() async throws {
+    let fixture = try await HTTPFixture(options: { $0.connections = 2 })
+    try await onOwnThread { [port = fixture.port] in
+      let held = try (0..<2).map { _ in
+        let connection = try Connection(port: port)
+        #expect(try connection.request("GET", "/livez").status == 200)
+        return connection
+      }
+      let late = try Connection(port: port, patience: 1)
+      #expect(throws: NoAnswer.self) { try late.request("GET", "/livez") }
+      #expect(try held[0].request("GET", "/livez").status == 200)
+      held[1].close()
+      #expect(try Connection(port: port).request("GET", "/livez").status == 200)
+    }
+    await fixture.stop()
+  }
+
+  @Test func clientsOfATrustedProxyHaveSharesOfTheirOwn() async throws {
+    var guardian = Guard()
+    guardian.proxies = [.network(try #require(IPNetwork("127.0.0.0/8")))]
+    let fixture = try await HTTPFixture(guardian: guardian, limits: { $0.perClient = 1 })
+    fixture.gate.set(open: false)
+    for (number, (client, status)) in [("1.1.1.1", 202), ("1.1.1.1", 429), ("2.2.2.2", 202)]
+      .enumerated()
+    {
+      let answer = try await fixture.post(
+        "/v1/jobs", HTTPFixture.photo(number), ["X-Forwarded-For": client])
+      #expect(answer.status == status)
+    }
+    await fixture.stop()
+  }
+
   @Test func aClientHasItsShare() async throws {
     let fixture = try await HTTPFixture(limits: { $0.perClient = 1 })
     fixture.gate.set(open: false)

@@ -36,6 +36,24 @@ struct ServiceTests {
     #expect(fixture.photos(.failed) == 1 && fixture.seen == 0)
   }
 
+  @Test func limitsCanBeChangedWhileItServes() async throws {
+    let fixture = try await ServeFixture()
+    var limits = fixture.service.limits
+    let jobs = limits.jobs
+    let held = try await fixture.queue(0)
+    (limits.photoBytes, limits.perClient, limits.jobs) = (1, 1, jobs + 1)
+    fixture.service.hold(to: limits)
+    #expect(throws: Rejection.tooLarge(limit: 1)) {
+      try fixture.service.admit(client: "b", size: 2, deadline: nil)
+    }
+    #expect(throws: Rejection.self) {
+      try fixture.service.admit(client: "a", size: 1, deadline: nil)
+    }
+    #expect(fixture.service.limits.jobs == jobs, "its workers stay as they are")
+    fixture.gate.open()
+    #expect(await fixture.service.outcome(of: held).name == "miss")
+  }
+
   @Test func thePhotosOfOneClientDoNotDelayAnothers() async throws {
     let fixture = try await ServeFixture()
     var jobs = [try await fixture.queue(0)]

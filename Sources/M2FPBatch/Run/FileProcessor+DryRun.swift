@@ -97,6 +97,6 @@ extension FileProcessor {
     // The map is replaced, never stale.
     return StaleOutputs(
       names, in: folder, previous: previous, slugs: slugs, keeping: kept
-    ).existing().sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+    ).existing.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
   }
 }

@@ -96,7 +96,7 @@ public struct InputDiscovery {
         if OutputNames.isOutput(path) || OutputNames.isOutputName(path.name) { continue }
         root = entry.root ?? path.folder
         if let link = LinkRule(below: root, links).refusedLink(in: path) {
-          leaveOut(link, .link)
+          leaveOut(link, entry.relativePath, .link)
           continue
         }
         add(path, relative: entry.relativePath, doubt: entry.doubt)
@@ -207,7 +207,7 @@ public struct InputDiscovery {
       let path = folder.appending(name: below.name)
       let kind = LeftOut.Kind(fileName: below.name)
       if byName || !kind.mayHoldPhoto {
-        leaveOut(path, kind)
+        leaveOut(path, below, kind)
       } else {
         doubtful.append(found.count)
         take(path, below)
@@ -219,8 +219,8 @@ public struct InputDiscovery {
     found.append(Input(path: path, relativePath: relative, root: root))
   }
 
-  private func leaveOut(_ path: FilePath, _ kind: LeftOut.Kind) {
-    onLeftOut(LeftOut(path: path, kind: kind))
+  private func leaveOut(_ path: FilePath, _ relative: FilePath, _ kind: LeftOut.Kind) {
+    onLeftOut(LeftOut(path: path, relativePath: relative, kind: kind))
   }
 
   /// Takes out again what is no photo.
@@ -239,7 +239,8 @@ public struct InputDiscovery {
     var others: Set<Int> = []
     for (index, isPhoto) in zip(doubtful, arePhotos) where !isPhoto {
       others.insert(index)
-      leaveOut(found[index].path, LeftOut.Kind(fileName: found[index].path.name))
+      let file = found[index]
+      leaveOut(file.path, file.relativePath, LeftOut.Kind(fileName: file.path.name))
     }
     found = found.indices.filter { !others.contains($0) }.map { found[$0] }
   }
@@ -274,9 +275,9 @@ public struct InputDiscovery {
     if case .folder(let identity) = kind, !isImage {
       guard recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) else { return nil }
       if isRefused {
-        leaveOut(path, .link)
+        leaveOut(path, relative, .link)
       } else if LeftOut.Kind.isSystemFolder(relative.name) {
-        leaveOut(path, .system)
+        leaveOut(path, relative, .system)
       } else {
         walk(path, relative: relative, identity)
       }
@@ -284,13 +285,13 @@ public struct InputDiscovery {
     }
     guard filter.takes(relative) else { return nil }
     if isRefused {
-      leaveOut(path, .link)
+      leaveOut(path, relative, .link)
       return nil
     }
     guard isImage else {
       switch kind {
       case .file: return relative
-      case .danglingLink, .other: leaveOut(path, .special)
+      case .danglingLink, .other: leaveOut(path, relative, .special)
       case .folder, .unknown, .missing: break
       }
       return nil

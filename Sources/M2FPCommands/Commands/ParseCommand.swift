@@ -157,7 +157,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     defer { signals.stop() }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
     let parser = Parser(archive, options: try parserOptions(archive.contract))
-    let selected = try selection.selection()
+    var selected = try selection.selection()
+    selected.written =
+      exports.requests.map(\.path) + [messages.metrics, faults.failedTo].compactMap(\.self)
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
     }

@@ -69,7 +69,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         system,
       ],
-      resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
+      resources: ["atr", "lip", "pascal", "simple"].map { .embedInCode("Remaps/\($0).json") },
       swiftSettings: swiftSettings),
     // One image: bytes in, results out.
     .target(

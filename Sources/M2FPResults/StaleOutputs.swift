@@ -46,7 +46,8 @@ package struct StaleOutputs {
     }
 
     // There may be 200,000 files beside them: these few are asked for one by one.
-    for path in [names.persons, names.cutout] + PictureFormat.allCases.map(names.overlay) {
+    let pictures = PictureFormat.allCases.flatMap { [names.overlay($0), names.obscured($0)] }
+    for path in [names.persons, names.cutout] + pictures {
       if let name = path.lastComponent, folder.status(of: name) != nil {
         add(name, in: folder, path)
       }

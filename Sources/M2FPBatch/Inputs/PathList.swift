@@ -27,6 +27,10 @@ public struct PathList: Sendable {
 
   let entries: [Entry]
 
+  public init() { entries = [] }
+
+  init(_ entry: Entry) { entries = [entry] }
+
   /// The entries of a list; empty ones are left out.
   init(_ list: [UInt8], zeroTerminated: Bool) {
     let lines = list.split(separator: zeroTerminated ? 0 : UInt8(ascii: "\n"))

@@ -168,6 +168,7 @@ struct UpToDateCheck: Sendable {
     case .personMask(let slug, _): options.persons?.masks.contains(slug) ?? false
     case .overlay: options.overlay != nil
     case .cutout, .personCutout: options.cutout != nil
+    case .obscured: options.obscured != nil
     case nil: false
     }
   }

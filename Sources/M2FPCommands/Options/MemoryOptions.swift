@@ -33,7 +33,7 @@ struct MemoryOptions: ParsableArguments {
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` with the figure.
   func fittingJobs(
     _ wanted: Int, threads: Int, isFixed: Bool, archive: ModelArchive, parsing: ParserOptions,
-    files: [PlannedFile], _ options: BatchOptions
+    files: [PlannedFile]?, _ options: BatchOptions
   ) throws(RunFailure) -> Int {
     func estimate(_ photo: LargestPhoto) -> MemoryEstimate {
       Self.estimate(archive, parsing, photo, keepsPhotos: parsing.outputs.needsPhoto)
@@ -45,7 +45,8 @@ struct MemoryOptions: ParsableArguments {
     }
     return try fittingJobs(
       wanted, threads: threads, isFixed: isFixed,
-      need: estimate(.among(files, allowed: allowed, links: options.links)))
+      need: estimate(
+        files.map { .among($0, allowed: allowed, links: options.links) } ?? allowed))
   }
 
   /// Checks that one worker fits, for one photo that was read.

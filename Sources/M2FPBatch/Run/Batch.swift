@@ -199,7 +199,7 @@ private struct Tally {
     done += 1
   }
 
-  /// - Parameter files: How many there were to do.
+  /// The totals of a run over so many `files`.
   func summary(_ cancellation: Cancellation, files: Int) -> BatchSummary {
     var summary = counts
     summary.remaining = files - done

@@ -19,9 +19,7 @@ extension ParseCommand {
       && !usual.dryRun
   }
 
-  /// Parses files as they come.
-  ///
-  /// - Parameter isWatch: Whether they come into folders, or by the list on standard input.
+  /// Parses files as they come: into folders where `isWatch`, else by the list on standard input.
   func parseStream(isWatch: Bool, _ logger: Logger, _ metrics: RunMetrics?) throws {
     let cancellation = Cancellation(timeLimit: faults.timeLimit?.duration)
     let signals = SignalWatch(cancellation, logger)

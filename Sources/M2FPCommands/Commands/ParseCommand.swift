@@ -264,9 +264,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   /// As many workers as the CPUs, the files and the memory allow, and the threads of each.
   ///
-  /// - Parameters:
-  ///   - files: How many there may be.
-  ///   - forNetwork: Those that may need the network; nil where nobody knows what will come.
+  /// Of `files` files `forNetwork` are those that may need the network; nil where nobody knows what comes.
   func workers(
     files: Int, forNetwork: [PlannedFile]?, _ archive: ModelArchive, _ parsing: ParserOptions,
     _ options: BatchOptions, _ logger: Logger

@@ -81,6 +81,7 @@ struct SelectionOptions: ParsableArguments {
   /// Reads the list, if there is one, and the shard.
   ///
   /// - Parameter readingList: Whether the list is read; it is empty otherwise.
+  /// - Returns: What is selected.
   /// - Throws: ``RunFailure`` when the list cannot be read or Slurm's variables make no sense.
   func selection(readingList: Bool = true) throws -> Selection {
     var selection = Selection(paths: paths)

@@ -44,7 +44,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build serve serve-check demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check portability-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve serve-bench serve-check serve-soak demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check portability-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -87,7 +87,7 @@ fuzz: setup
 ATTACK_ROUNDS ?= 100
 attack: setup-test build
 	@test "$$(id -u)" = 0 || { echo "the attacks are made on root's run: sudo make attack" >&2; exit 1; }
-	TRIAL_BINARY=$(CURDIR)/$(M2FP) ATTACK_ROUNDS=$(ATTACK_ROUNDS) swift test --filter AttackTests
+	TRIAL_BINARY=$(CURDIR)/$(M2FP) ATTACK_ROUNDS=$(ATTACK_ROUNDS) swift test --filter '^IntegrationTests.(Attack|Hardening)Tests'
 
 soak: setup-test build
 	$(TRIAL) SOAK_IMAGES=$(SOAK_IMAGES) swift test --filter SoakTests
@@ -118,10 +118,24 @@ reflink: build
 	$(call install,btrfs-progs e2fsprogs mount xfsprogs)
 	M2FP=$(CURDIR)/$(M2FP) Tests/reflink.sh
 
-# The server's page in a browser.
+# The server beside those of others, all round a model that sleeps.
+serve-bench: export M2FP_SERVE := 1
+serve-bench: setup-test
+	$(SWIFT_BUILD) --product m2fp-bench
+	$(PYTHON) Models serve_bench
+
+# Many photos of all kinds of clients through a server with the default model: SOAK_REQUESTS of them.
+SOAK_REQUESTS ?= 2000
+serve-soak: serve
+	M2FP=$(abspath $(M2FP)) Tests/serve-soak.sh $(SOAK_REQUESTS)
+
+# The server before tools of others: its page in a browser, its specification, slow clients.
 serve-check: export M2FP_SERVE := 1
-serve-check: setup-test
-	$(call install,chromium chromium-driver)
+serve-check: setup-test serve
+	$(call install,chromium chromium-driver curl prometheus slowhttptest)
+	python3 -m venv .build/serve-check
+	.build/serve-check/bin/pip install --quiet schemathesis==4.32.5
+	M2FP=$(abspath $(M2FP)) Tests/serve-check.sh
 	SERVE_CHECK=1 swift test --filter PageTests
 
 lint:
@@ -186,7 +200,7 @@ eval-parity: setup-test
 PILLOW := 12.3.0
 PILLOW_CHECK := .build/pillow-check-$(PILLOW)
 pillow-check: setup $(PILLOW_CHECK)/images
-	clang -shared -fPIC -O2 -Werror -Wno-nullability-completeness -ISources/CImageCodec/include \
+	clang -shared -fPIC -O2 -Werror -Wno-nullability-completeness -DM2FP_SHARED -ISources/CImageCodec/include \
 	  Sources/CImageCodec/*.c -ljpeg -lpng -lz -o $(PILLOW_CHECK)/codec.so
 	$(PILLOW_CHECK)/python/bin/python Tests/Fixtures/images/pillow_check.py $(PILLOW_CHECK)/codec.so \
 	  $(PILLOW_CHECK)/images Tests/Fixtures/images $(PILLOW_FOLDERS)

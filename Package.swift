@@ -10,14 +10,19 @@ let swiftSettings: [SwiftSetting] = [
 // Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
 // for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
 //
-// glibc checks the sizes that the compiler knows, which it does where it optimises.
+// Headers hide what they declare (#pragma GCC visibility): a release exports all else, for the sake of
+// Swift's libraries that are linked into it, and flags such as -fvisibility are refused in packages that
+// others depend on.
+//
+// glibc checks the sizes that the compiler knows, which it does where it optimises: C in release builds,
+// the C++ of the network always.
 let cSettings: [CSetting] = [
   .treatAllWarnings(as: .error),
   .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
 ]
 let cxxSettings: [CXXSetting] = [
   .treatAllWarnings(as: .error),
-  .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+  .define("_FORTIFY_SOURCE", to: "2"),
 ]
 // What the dynamic linker has filled in cannot be overwritten. Not for the library M2FP: a package
 // with such flags cannot be depended on by its version.
@@ -64,7 +69,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         system,
       ],
-      resources: [.embedInCode("Remaps/atr.json"), .embedInCode("Remaps/pascal.json")],
+      resources: ["atr", "lip", "pascal", "simple"].map { .embedInCode("Remaps/\($0).json") },
       swiftSettings: swiftSettings),
     // One image: bytes in, results out.
     .target(
@@ -233,6 +238,10 @@ if Context.environment["M2FP_SERVE"] == "1" {
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
   ]
   let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+  if let bench = package.targets.first(where: { $0.name == "m2fp-bench" }) {
+    bench.dependencies += ["M2FPHTTP", "M2FPResults", "M2FPServe", log]
+    bench.swiftSettings = swiftSettings + [.define("M2FP_SERVE")]
+  }
   package.products.append(.executable(name: "m2fp-serve", targets: ["m2fp-serve"]))
   package.targets += [
     .executableTarget(

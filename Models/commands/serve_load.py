@@ -7,7 +7,8 @@
     --soak N     N mixed requests, some bad, some of clients that leave or read slowly: memory, descriptors and
                  threads before and after (of the server's --pid), and whether its counters tell of every photo
 
-It prints a JSON object. Nothing but Python is needed.
+It prints a JSON object; with --check it fails where that is not what the server promises. Nothing but Python is
+needed.
 """
 
 import argparse
@@ -29,14 +30,21 @@ class Server:
         self.host, self.port = parts.hostname, parts.port
 
     async def ask(
-        self, method: str, path: str, body: bytes = b"", patience: float = 120, leave_after: float | None = None, slow: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        patience: float = 120,
+        leave_after: float | None = None,
+        slow: bool = False,
+        fields: str = "",
     ) -> tuple[int, dict[str, str], bytes]:
         """Returns status, header and body; status 0 where the client left, or was left."""
         writer = None
         try:
             async with asyncio.timeout(leave_after or patience):
                 reader, writer = await asyncio.open_connection(self.host, self.port, limit=1 << 16)
-                head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Length: {len(body)}\r\n{fields}Connection: close\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
                 lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -79,7 +87,9 @@ async def capacity(server: Server, photos: list[bytes], jobs: int, seconds: floa
 
 
 def percentile(values: list[float], share: float) -> float | None:
-    return round(sorted(values)[min(len(values) - 1, int(share * len(values)))], 4) if values else None
+    return (
+        round(sorted(values)[min(len(values) - 1, int(share * len(values)))], 4) if values else None
+    )
 
 
 async def probe(server: Server, path: str, times: list[float], failures: list[int]) -> None:
@@ -133,8 +143,13 @@ async def overload(server: Server, photos: list[bytes], jobs: int, seconds: floa
         "accepted_p50_p99_seconds": [percentile(accepted, 0.5), percentile(accepted, 0.99)],
         "refused": len(refusals),
         "refused_without_retry_after": sum(wait < 1 for _, wait in refusals),
-        "refusal_p50_max_seconds": [percentile([spent for spent, _ in refusals], share) for share in (0.5, 1)],
-        "retry_after_min_max": [min((w for _, w in refusals), default=None), max((w for _, w in refusals), default=None)],
+        "refusal_p50_max_seconds": [
+            percentile([spent for spent, _ in refusals], share) for share in (0.5, 1)
+        ],
+        "retry_after_min_max": [
+            min((w for _, w in refusals), default=None),
+            max((w for _, w in refusals), default=None),
+        ],
         "second_try_got_in": [sum(status == 200 for status in second), len(second)],
         "other_statuses": sorted({status for status, _ in answers} - {200, 429, 503}),
         "livez_p50_p99_seconds": [percentile(times, 0.5), percentile(times, 0.99)],
@@ -149,7 +164,9 @@ async def hangups(server: Server, photos: list[bytes], jobs: int) -> dict:
     before = await metric(server, parsed), await metric(server, cancelled)
     computed = r"m2fp_stage_seconds_count\{stage=\"infer\""
     computed_before = await metric(server, computed)
-    await asyncio.gather(*(server.ask("POST", "/v1/parse", another(photos[0]), leave_after=0.3) for _ in range(14)))
+    await asyncio.gather(
+        *(server.ask("POST", "/v1/parse", another(photos[0]), leave_after=0.3) for _ in range(14))
+    )
     start = time.monotonic()
     status, _, _ = await server.ask("POST", "/v1/parse", another(photos[0]))
     waited = time.monotonic() - start
@@ -173,12 +190,19 @@ async def repeat(server: Server, photos: list[bytes]) -> dict:
         status, header, _ = await server.ask("POST", "/v1/parse", photo)
         times.append(time.monotonic() - start)
         hits += status == 200 and header.get("x-m2fp-cache") == "hit"
-    return {"first": first, "hits_of_100": hits, "p50_p99_seconds": [percentile(times, 0.5), percentile(times, 0.99)]}
+    return {
+        "first": first,
+        "hits_of_100": hits,
+        "p50_p99_seconds": [percentile(times, 0.5), percentile(times, 0.99)],
+    }
 
 
 def process(pid: int) -> dict[str, int]:
     status = Path(f"/proc/{pid}/status").read_text()
-    number = {key: int(re.search(rf"^{key}:\s+(\d+)", status, re.M)[1]) for key in ("VmRSS", "VmHWM", "Threads")}
+    number = {
+        key: int(re.search(rf"^{key}:\s+(\d+)", status, re.MULTILINE)[1])
+        for key in ("VmRSS", "VmHWM", "Threads")
+    }
     return {**number, "descriptors": len(list(Path(f"/proc/{pid}/fd").iterdir()))}
 
 
@@ -198,20 +222,35 @@ async def soak(server: Server, photos: list[bytes], count: int, jobs: int, pid: 
             kind = random.random()
             photo = another(random.choice(photos))
             if kind < 0.03:
-                status = (await server.ask("POST", "/v1/parse", photo[: random.randrange(200, 2000)]))[0]
+                status = (
+                    await server.ask("POST", "/v1/parse", photo[: random.randrange(200, 2000)])
+                )[0]
             elif kind < 0.06:
-                status = (await server.ask("POST", "/v1/parse", photo, leave_after=random.uniform(0.02, 0.5)))[0]
+                status = (
+                    await server.ask(
+                        "POST", "/v1/parse", photo, leave_after=random.uniform(0.02, 0.5)
+                    )
+                )[0]
             elif kind < 0.07:
                 status = (await server.ask("POST", "/v1/parse?output=zip", photo, slow=True))[0]
             else:
-                output = random.choice(["map", "json", "zip", "multipart", "persons", "overlay&overlay=true"])
-                status = (await server.ask("POST", f"/v1/parse?persons=true&output={output}", photo))[0]
+                output = random.choice(
+                    ["map", "json", "zip", "multipart", "persons", "overlay&overlay=true"]
+                )
+                status = (
+                    await server.ask("POST", f"/v1/parse?persons=true&output={output}", photo)
+                )[0]
             statuses[status] = statuses.get(status, 0) + 1
 
     await asyncio.gather(*(client() for _ in range(3 * jobs)))
     await asyncio.sleep(5)
     marks["at the end"] = process(pid)
-    return {"sent": sent, "counted": int(await metric(server, counted) - before), "statuses": statuses, **marks}
+    return {
+        "sent": sent,
+        "counted": int(await metric(server, counted) - before),
+        "statuses": statuses,
+        **marks,
+    }
 
 
 async def run(options: argparse.Namespace) -> dict:
@@ -220,7 +259,7 @@ async def run(options: argparse.Namespace) -> dict:
     if not all(photo.startswith(b"\xff\xd8") for photo in photos):
         sys.exit("Photos for this are JPEGs: each is sent in many variants.")
     jobs = int(await metric(server, r"m2fp_workers[ {]"))
-    report: dict = {"workers": jobs}
+    report: dict = {"workers": jobs, "queue": int(await metric(server, r"m2fp_queue_limit[ {]"))}
     if options.overload:
         report["overload"] = await overload(server, photos, jobs, options.seconds)
     if options.hangups:
@@ -232,8 +271,65 @@ async def run(options: argparse.Namespace) -> dict:
     return report
 
 
+def broken(report: dict) -> list[str]:
+    """The promises that a report does not keep."""
+    overload, hangups, repeat, soak = (
+        report.get(part) for part in ("overload", "hangups", "repeat", "soak")
+    )
+    workers = report["workers"]
+    promises: list[tuple[str, bool]] = []
+    if overload:
+        got_in, came_back = overload["second_try_got_in"]
+        promises += [
+            ("the goodput is 95 % of what it can do", overload["goodput_of_capacity"] >= 0.95),
+            (
+                "who is taken on waits no longer than the queue is long",
+                overload["accepted_p50_p99_seconds"][1]
+                <= 1.1
+                * (report["queue"] / workers + 1)
+                * workers
+                / overload["capacity_per_second"],
+            ),
+            ("refusals take 50 ms at most", (overload["refusal_p50_max_seconds"][1] or 0) <= 0.05),
+            ("refusals say when to come again", not overload["refused_without_retry_after"]),
+            ("nine of ten get in when they were told to come", got_in >= 0.9 * came_back),
+            ("there are no other answers", not overload["other_statuses"]),
+            (
+                "/livez answers within 100 ms",
+                overload["livez_p50_p99_seconds"][1] <= 0.1 and not overload["livez_failed_of"][0],
+            ),
+        ]
+    if hangups:
+        promises += [
+            (
+                "of those who left only photos in hand are computed",
+                hangups["computed_all_the_same"] <= workers,
+            ),
+            (
+                "the next client waits 1.6 times a photo's time at most",
+                hangups["next_client"][2] <= 1.6,
+            ),
+        ]
+    if repeat:
+        promises += [
+            ("a photo that was seen is answered by the cache", repeat["hits_of_100"] == 100),
+            ("within 20 ms", repeat["p50_p99_seconds"][0] <= 0.02),
+        ]
+    if soak:
+        begin, end = soak["at a tenth"], soak["at the end"]
+        promises += [
+            ("every photo is counted", soak["counted"] == soak["sent"]),
+            ("memory is flat", end["VmRSS"] <= 1.05 * begin["VmRSS"] + 8 * 1024),
+            ("threads are", end["Threads"] <= begin["Threads"]),
+            ("descriptors are", end["descriptors"] <= begin["descriptors"] + 3 * workers),
+        ]
+    return [promise for promise, is_kept in promises if not is_kept]
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("url")
     parser.add_argument("photos", type=Path, nargs="+", help="JPEG files")
     parser.add_argument("--overload", action="store_true")
@@ -242,8 +338,15 @@ def main() -> int:
     parser.add_argument("--repeat", action="store_true")
     parser.add_argument("--soak", type=int, metavar="N")
     parser.add_argument("--pid", type=int, help="the server's, for --soak")
+    parser.add_argument("--check", action="store_true", help="fail where a promise is not kept")
     options = parser.parse_args()
     if options.soak and not options.pid:
         parser.error("--soak needs --pid")
-    print(json.dumps(asyncio.run(run(options)), indent=2))
-    return 0
+    report = asyncio.run(run(options))
+    print(json.dumps(report, indent=2))
+    if not options.check:
+        return 0
+    failures = broken(report)
+    for failure in failures:
+        print(f"Broken: {failure}", file=sys.stderr)
+    return 1 if failures else 0

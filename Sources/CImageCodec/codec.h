@@ -7,6 +7,7 @@
 #include "m2fp_image.h"
 
 #pragma clang assume_nonnull begin
+#pragma GCC visibility push(hidden)
 
 /// Where the pixels of a stored row go in the upright picture: pixel (x, y) at
 /// `origin + x * dx + y * dy`, all in bytes.
@@ -97,4 +98,5 @@ int m2fp_result_damage(m2fp_image_result *result, const m2fp_decode_options *opt
 /// unchanged.
 int m2fp_buffer_reserve(m2fp_buffer *buffer, size_t extra);
 
+#pragma GCC visibility pop
 #pragma clang assume_nonnull end

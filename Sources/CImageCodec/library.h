@@ -7,6 +7,7 @@
 #include "m2fp_image.h"
 
 #pragma clang assume_nonnull begin
+#pragma GCC visibility push(hidden)
 
 /// Where the address of a function goes.
 typedef struct library_function {
@@ -36,4 +37,5 @@ typedef struct library {
 /// the library.
 int m2fp_library_open(library *library, m2fp_image_result *result);
 
+#pragma GCC visibility pop
 #pragma clang assume_nonnull end

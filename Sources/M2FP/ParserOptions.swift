@@ -2,7 +2,7 @@ import M2FPCore
 import M2FPImageIO
 
 /// How photos are parsed, and which pictures are made of the results.
-public struct ParserOptions: Sendable {
+public struct ParserOptions: Sendable, Equatable {
   /// Cap on the long side of the network's input in pixels, 0 for none beyond the model's own.
   public var maxSide = 800
   /// What the network computes in.

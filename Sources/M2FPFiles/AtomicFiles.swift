@@ -242,8 +242,7 @@ package struct AtomicFiles: ~Copyable {
 
   /// Removes a folder and those above it, up to `root`, as far as they are empty.
   private static func removeEmpty(_ folder: FilePath, below root: OpenFolder) {
-    var relative = FilePath(
-      root: nil, folder.components.dropFirst(root.path.components.count))
+    guard var relative = folder.below(root.path) else { return }
     while let name = relative.lastComponent {
       relative.removeLastComponent()
       guard let parent = try? root.folder(at: relative, making: false),

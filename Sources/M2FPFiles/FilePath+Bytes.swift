@@ -29,6 +29,16 @@ extension FilePath {
   /// The bytes of the last component; none for "/" and for no path.
   package var name: [UInt8] { lastComponent?.bytes ?? [] }
 
+  /// What is left of the path behind that of a folder, without its front "/"; nil where the path does
+  /// not begin with the folder's.
+  package func below(_ folder: FilePath) -> FilePath? {
+    let (path, front) = (bytes, folder.bytes)
+    guard path.starts(with: front) else { return nil }
+    let rest = path.dropFirst(front.count)
+    if rest.isEmpty || front.last == 0x2F { return FilePath(bytes: rest) }
+    return front.isEmpty || rest.first != 0x2F ? nil : FilePath(bytes: rest.dropFirst())
+  }
+
   /// The path of what bears this name in this folder.
   ///
   /// - Precondition: `name` holds no NUL.

@@ -41,10 +41,11 @@ package struct LinkRule: Sendable, Hashable {
   private func split(_ path: FilePath) -> (root: FilePath, below: FilePath)? {
     guard policy != .follow, let root else { return nil }
     // "." is the front of every relative path.
-    let front = path.starts(with: root) ? root.components.count : 0
-    guard front > 0 || root == "/" || root == "." && !path.isAbsolute else { return nil }
-    let below = FilePath(root: nil, path.components.dropFirst(front))
-    return below.isEmpty ? nil : (root, below)
+    let isBelowAll = root == "." && !path.isAbsolute
+    guard let below = path.below(root) ?? (isBelowAll ? path : nil), !below.isEmpty else {
+      return nil
+    }
+    return (root, below)
   }
 
   /// The front of a path: all of it where all was named.

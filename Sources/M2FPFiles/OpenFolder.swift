@@ -57,7 +57,7 @@ package final class OpenFolder: Sendable {
   package func folder(
     named name: FilePath.Component, making: Bool, mode: mode_t = 0o777
   ) throws(Errno) -> OpenFolder {
-    let path = path.appending(name)
+    let path = path.appending(name: name.bytes)
     var attempts = 0
     while true {
       do throws(Errno) {

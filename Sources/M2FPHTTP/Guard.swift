@@ -13,6 +13,8 @@ package struct Guard: Sendable {
   package var origins: Set<String> = []
   /// Nobody without one of them may ask; nil for anybody.
   package var tokens: TokenList?
+  /// Proxies whose word is taken on whom they ask for.
+  package var proxies: [Proxy] = []
 
   package init() {}
 
@@ -61,6 +63,44 @@ package struct Guard: Sendable {
   }
 }
 
+/// Proxy that tells in `X-Forwarded-For` whom it asks for.
+package enum Proxy: Sendable, Equatable {
+  /// What comes over sockets in a folder.
+  case socket
+  case network(IPNetwork)
+}
+
+extension Guard {
+  /// The address of who asks, as far as it is known: that of the other side of the connection, or, where
+  /// that is a trusted proxy's, the last one in `X-Forwarded-For` that is not. What stands before that
+  /// anybody can have written.
+  ///
+  /// - Parameters:
+  ///   - remote: The other side; nil for a socket in a folder.
+  ///   - fields: The request's.
+  /// - Returns: nil for somebody on this machine.
+  func client(_ remote: String?, _ fields: HTTPFields) -> IPAddress? {
+    var client = remote.flatMap { IPAddress($0) }
+    guard !proxies.isEmpty, let name = HTTPField.Name("X-Forwarded-For") else { return client }
+    var named = fields[values: name].flatMap { $0.split(separator: ",") }
+    while isProxy(client), let last = named.popLast(),
+      let address = IPAddress(last.trimmingCharacters(in: .whitespaces))
+    {
+      client = address
+    }
+    return client
+  }
+
+  private func isProxy(_ address: IPAddress?) -> Bool {
+    proxies.contains {
+      switch $0 {
+      case .socket: address == nil
+      case .network(let network): address.map(network.contains) ?? false
+      }
+    }
+  }
+}
+
 /// Tokens by which clients are known. It holds their digests only.
 package struct TokenList: Sendable {
   private let tokens: [(owner: String, digest: [UInt8])]
@@ -74,17 +114,16 @@ package struct TokenList: Sendable {
   ///   be read, or a line is none.
   package init(_ path: FilePath) throws(RunFailure) {
     func failure(_ reason: String) -> RunFailure { RunFailure(.usage, "\(path): \(reason)") }
-    let bytes: [UInt8]
+    let contents: FileReader.Contents
     do throws(FileFailure) {
-      bytes = try FileReader.read(path, limit: Self.sizeLimit).bytes
+      contents = try FileReader.read(path, limit: Self.sizeLimit)
     } catch {
       throw failure(error.message)
     }
-    var status = stat()
-    guard path.withPlatformString({ stat($0, &status) }) == 0, status.st_mode & 0o027 == 0 else {
+    guard contents.access.mode & 0o026 == 0 else {
       throw failure("others may read it: 'chmod 600' it")
     }
-    try self.init(String(decoding: bytes, as: UTF8.self), failure)
+    try self.init(String(decoding: contents.bytes, as: UTF8.self), failure)
   }
 
   init(_ text: String, _ failure: (String) -> RunFailure) throws(RunFailure) {

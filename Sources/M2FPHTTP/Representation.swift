@@ -89,6 +89,9 @@ struct Representation: Sendable {
   }
 
   private static func type(_ kind: OutputKind) -> String {
-    if case .overlay(.jpeg) = kind { "image/jpeg" } else { "image/png" }
+    switch kind {
+    case .overlay(.jpeg), .obscured(.jpeg): "image/jpeg"
+    default: "image/png"
+    }
   }
 }

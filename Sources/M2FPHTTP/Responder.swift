@@ -43,6 +43,8 @@ final class Responder: Sendable {
     let path: String
     let query: [(name: String, value: String)]
     let start = ContinuousClock.now
+    /// Who asks; nil over a socket in a folder.
+    let address: IPAddress?
     var route: Route?
     var owner: String?
     /// Whether reading its body was begun, which can be done once.
@@ -50,8 +52,9 @@ final class Responder: Sendable {
     /// What the answer says besides.
     var fields = HTTPFields()
 
-    init(_ request: Request, _ channel: any Channel) {
+    init(_ request: Request, _ channel: any Channel, _ guardian: Guard) {
       self.request = request
+      address = guardian.client(channel.remoteAddress?.ipAddress, request.headers)
       self.channel = channel
       let target = request.head.path ?? ""
       let mark = target.firstIndex(of: "?")
@@ -93,13 +96,10 @@ final class Responder: Sendable {
     /// Whose photos count together: a token's, else an address's; of IPv6 addresses the network's.
     var client: String {
       if let owner { return "token " + owner }
-      guard let address = channel.remoteAddress?.ipAddress else { return "local" }
-      guard address.contains(":") else { return address }
-      var bytes = in6_addr()
-      guard inet_pton(AF_INET6, address, &bytes) == 1 else { return address }
-      return withUnsafeBytes(of: &bytes) {
-        "v6 " + $0.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
-      }
+      guard let address else { return "local" }
+      return address.bytes.count == 4
+        ? address.bytes.map { String($0) }.joined(separator: ".")
+        : "v6 " + address.bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
     }
   }
 
@@ -114,7 +114,7 @@ final class Responder: Sendable {
     to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel,
     isForMetrics: Bool
   ) async throws {
-    var exchange = Exchange(request, channel)
+    var exchange = Exchange(request, channel, guardian.withLock { $0 })
     var reply: Reply
     do throws(Problem) {
       reply = try await answer(&exchange, writer, isForMetrics: isForMetrics)
@@ -423,6 +423,9 @@ final class Responder: Sendable {
     return try result.get()
   }
 
+  /// Bytes of an option in a form: more than the names of all classes have.
+  private static let optionLimit = 16 << 10
+
   /// The photo in a body, and what is asked of it.
   private static func photo(
     _ body: [UInt8], type: String, query: [(name: String, value: String)], model: ServedModel,
@@ -441,6 +444,11 @@ final class Responder: Sendable {
       }
       bytes = Array(body[file.range])
       for part in parts where part.filename == nil {
+        guard part.range.count <= optionLimit else {
+          throw Problem(
+            400, "bad-request",
+            "The option '\((part.name ?? "").prefix(40))' is longer than \(optionLimit) bytes.")
+        }
         fields.append((part.name ?? "", String(decoding: body[part.range], as: UTF8.self)))
       }
       if !fields.contains(where: { $0.name == "name" }), let name = file.filename {

@@ -34,10 +34,12 @@ extension Sidecar.Options {
       ("remap", remap != recorded.remap),
       ("palette", palette != recorded.palette),
       ("masks", !recorded.covers(masks: masks)),
+      ("mask_operations", hasMasks && maskOperations != recorded.maskOperations),
       ("persons.map", persons?.map ?? false && !(recorded.persons?.map ?? false)),
       ("persons.masks", !Set(recorded.persons?.masks ?? []).isSuperset(of: persons?.masks ?? [])),
       ("overlay", overlay != nil && overlayLook != recorded.overlayLook),
       ("cutout", cutout != nil && cutout != recorded.cutout),
+      ("obscured", obscured != nil && obscured != recorded.obscured),
     ]
     let names = differences.filter(\.1).map(\.0)
     return names.isEmpty ? .some : .render(names)
@@ -64,6 +66,9 @@ extension Sidecar.Options {
     return differences.filter(\.1).map(\.0)
   }
 
+  /// Whether masks of classes are asked for.
+  var hasMasks: Bool { !masks.isEmpty || !(persons?.masks ?? []).isEmpty }
+
   private func covers(masks wanted: [String]) -> Bool { Set(masks).isSuperset(of: wanted) }
 
   /// All that an overlay's pixels depend on besides photo, labels and persons.
@@ -87,26 +92,24 @@ extension Sidecar.Options {
 
   /// These options, for the class map alone.
   var withoutOutputs: Sidecar.Options {
-    Sidecar.Options(
-      maxSide: maxSide, precision: precision, quality: quality, masks: [], palette: palette,
-      overlay: nil,
-      persons: persons.map {
-        Persons(
-          minScore: $0.minScore, minPixels: $0.minPixels, minShare: $0.minShare,
-          maxOverlap: $0.maxOverlap, map: false, masks: [])
-      }, cutout: nil, remap: remap)
+    var options = self
+    options.masks = []
+    options.maskOperations = nil
+    options.overlay = nil
+    options.persons = persons?.with(map: false, masks: [])
+    options.cutout = nil
+    options.obscured = nil
+    return options
   }
 
   /// These options, with those that decide what is found as they are recorded.
   package func keepingNetwork(of recorded: Sidecar.Options) -> Sidecar.Options {
-    Sidecar.Options(
-      maxSide: recorded.maxSide, precision: recorded.precision, quality: recorded.quality,
-      masks: masks, palette: palette,
-      overlay: overlay,
-      persons: recorded.persons.map {
-        Persons(
-          minScore: $0.minScore, minPixels: $0.minPixels, minShare: $0.minShare,
-          maxOverlap: $0.maxOverlap, map: persons?.map ?? false, masks: persons?.masks ?? [])
-      }, cutout: cutout, remap: remap)
+    var options = self
+    options.maxSide = recorded.maxSide
+    options.precision = recorded.precision
+    options.quality = recorded.quality
+    options.persons = recorded.persons?.with(
+      map: persons?.map ?? false, masks: persons?.masks ?? [])
+    return options
   }
 }

@@ -108,7 +108,8 @@ package struct OutputChanges: Sendable {
     case .overlay: [4]
     case .cutout: [5]
     case .personCutout(let person): [6, person]
-    case nil: [7]
+    case .obscured: [7]
+    case nil: [8]
     }
   }
 
@@ -143,16 +144,18 @@ package struct OutputChanges: Sendable {
       case .personMask: sameLabels && samePersons
       case .overlay: sameLabels && samePhoto && (samePersons || !showedPersons)
       case .cutout: sameLabels && samePhoto
-      case .personCutout: sameLabels && samePhoto && samePersons
+      case .personCutout, .obscured: sameLabels && samePhoto && samePersons
       }
     }
 
     func looksAsWanted(_ kind: OutputKind) -> Bool {
       switch kind {
       case .labelMap: previous.palette == request.palette
-      case .mask, .personMap, .personMask: true
+      case .mask, .personMask: previous.maskOperations == request.maskOperations
+      case .personMap: true
       case .overlay: previous.overlayLook == request.overlayLook
       case .cutout, .personCutout: previous.cutout == request.cutout
+      case .obscured: previous.obscured == request.obscured
       }
     }
 
@@ -161,6 +164,9 @@ package struct OutputChanges: Sendable {
       switch kind {
       case .overlay: request.overlay != nil
       case .cutout, .personCutout: request.cutout != nil
+      case .obscured: request.obscured != nil
+      case .mask, .personMask:
+        request.hasMasks && previous.maskOperations != request.maskOperations
       default: false
       }
     }
@@ -205,14 +211,18 @@ package struct OutputChanges: Sendable {
     {
       cutout = old
     }
-    return Sidecar.Options(
-      maxSide: request.maxSide, precision: request.precision, quality: request.quality,
-      masks: masks,
-      palette: request.palette, overlay: overlay,
-      persons: request.persons.map {
-        Sidecar.Options.Persons(
-          minScore: $0.minScore, minPixels: $0.minPixels, minShare: $0.minShare,
-          maxOverlap: $0.maxOverlap, map: hasMap, masks: personMasks)
-      }, cutout: cutout, remap: request.remap)
+    var obscured = request.obscured
+    if obscured == nil, let old = previous.options.obscured, all([.obscured(old.format)]) {
+      obscured = old
+    }
+    var options = request
+    options.masks = masks
+    options.maskOperations =
+      request.hasMasks ? request.maskOperations : previous.options.maskOperations
+    options.overlay = overlay
+    options.persons = request.persons?.with(map: hasMap, masks: personMasks)
+    options.cutout = cutout
+    options.obscured = obscured
+    return options
   }
 }

@@ -51,6 +51,11 @@ public struct OutputNames: Sendable, Equatable {
     path(".m2fp.overlay." + format.fileExtension)
   }
 
+  /// The photo with parts of it made unrecognisable.
+  public func obscured(_ format: PictureFormat) -> FilePath {
+    path(".m2fp.obscured." + format.fileExtension)
+  }
+
   /// The mask of one class.
   public func mask(_ slug: String) -> FilePath { masks.appending(slug + ".png") }
 
@@ -75,6 +80,7 @@ public struct OutputNames: Sendable, Equatable {
     case .overlay(let format): overlay(format)
     case .cutout: cutout
     case .personCutout(let person): cutout(person: person)
+    case .obscured(let format): obscured(format)
     }
   }
 
@@ -85,6 +91,9 @@ public struct OutputNames: Sendable, Equatable {
     if path == cutout { return .cutout }
     if let format = PictureFormat.allCases.first(where: { path == overlay($0) }) {
       return .overlay(format)
+    }
+    if let format = PictureFormat.allCases.first(where: { path == obscured($0) }) {
+      return .obscured(format)
     }
     guard path.extension == "png", let slug = path.stem else { return nil }
     let folder = path.removingLastComponent()
@@ -151,7 +160,9 @@ public struct OutputNames: Sendable, Equatable {
 
   private static let fileSuffixes =
     [".png", ".json", ".persons.png", ".cutout.png"].map { masksSuffix + $0 }
-    + PictureFormat.allCases.map { masksSuffix + ".overlay." + $0.fileExtension }
+    + PictureFormat.allCases.flatMap { format in
+      [".overlay.", ".obscured."].map { masksSuffix + $0 + format.fileExtension }
+    }
 
   /// Whether a path leads to an output: it bears an output's name and a sidecar, or a colour map, lies
   /// beside it; or it lies in a folder of which that is so.

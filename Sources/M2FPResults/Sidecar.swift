@@ -70,36 +70,43 @@ public struct Sidecar: Sendable, Equatable, Codable {
   /// The options that change what is written.
   public struct Options: Sendable, Equatable, Codable {
     /// 0 for no cap beyond the model's own.
-    public let maxSide: Int
+    public internal(set) var maxSide: Int
     /// None for float32.
-    public let precision: Precision?
+    public internal(set) var precision: Precision?
     /// None for the standard.
-    public let quality: Quality?
+    public internal(set) var quality: Quality?
     /// The slugs of the classes that get masks.
-    public let masks: [String]
+    public internal(set) var masks: [String]
+    /// What is done to masks; none for nothing.
+    public internal(set) var maskOperations: MaskOperations?
     /// The colours, `#rrggbb`, in the order of the classes.
     public let palette: [String]
     /// None without an overlay.
-    public let overlay: Overlay?
+    public internal(set) var overlay: Overlay?
     /// None in version 2 without persons.
-    public let persons: Persons?
+    public internal(set) var persons: Persons?
     /// None without a cutout.
-    public let cutout: Cutout?
+    public internal(set) var cutout: Cutout?
+    /// None where nothing is made unrecognisable.
+    public internal(set) var obscured: Obscured?
     /// None where the classes are the model's own.
     public let remap: Remap?
 
     package init(
       maxSide: Int, precision: Precision?, quality: Quality?, masks: [String],
-      palette: [String], overlay: Overlay?, persons: Persons?, cutout: Cutout?, remap: Remap?
+      maskOperations: MaskOperations? = nil, palette: [String], overlay: Overlay?,
+      persons: Persons?, cutout: Cutout?, obscured: Obscured? = nil, remap: Remap?
     ) {
       self.maxSide = maxSide
       self.precision = precision
       self.quality = quality
       self.masks = masks
+      self.maskOperations = maskOperations
       self.palette = palette
       self.overlay = overlay
       self.persons = persons
       self.cutout = cutout
+      self.obscured = obscured
       self.remap = remap
     }
 
@@ -149,6 +156,13 @@ public struct Sidecar: Sendable, Equatable, Codable {
         self.masks = masks
       }
 
+      /// The same persons with other outputs.
+      func with(map: Bool, masks: [String]) -> Persons {
+        Persons(
+          minScore: minScore, minPixels: minPixels, minShare: minShare, maxOverlap: maxOverlap,
+          map: map, masks: masks)
+      }
+
       enum CodingKeys: String, CodingKey {
         case minScore = "min_score"
         case minPixels = "min_pixels"
@@ -173,15 +187,56 @@ public struct Sidecar: Sendable, Equatable, Codable {
       /// Slugs; none for whole persons.
       public let classes: [String]?
       public let perPerson: Bool
+      /// None for hard ones, as m2fp 0.2 made them.
+      public let edges: CutoutStyle.Edges?
+      /// The margin of what is cropped, in pixels or as a share; without both nothing is.
+      public let cropPixels: Int?
+      public let cropShare: Double?
+      /// A colour, `#rrggbb`, or `sha256:` and the digest of a picture's file; none where it is
+      /// transparent.
+      public let background: String?
 
-      package init(classes: [String]?, perPerson: Bool) {
+      package init(classes: [String]?, perPerson: Bool, style: CutoutStyle) {
         self.classes = classes
         self.perPerson = perPerson
+        edges = style.edges == .hard ? nil : style.edges
+        (cropPixels, cropShare) =
+          switch style.crop {
+          case .pixels(let pixels): (pixels, nil)
+          case .share(let share): (nil, share)
+          case nil: (nil, nil)
+          }
+        background =
+          switch style.background {
+          case .colour(let colour): colour.hex
+          case .picture(_, let digest): "sha256:" + digest
+          case nil: nil
+          }
       }
 
       enum CodingKeys: String, CodingKey {
-        case classes
+        case classes, edges, background
         case perPerson = "per_person"
+        case cropPixels = "crop_pixels"
+        case cropShare = "crop_share"
+      }
+    }
+
+    public struct Obscured: Sendable, Equatable, Codable {
+      public let style: Obscuring.Style
+      /// Slugs.
+      public let classes: [String]
+      /// How far regions are grown: the share of their size.
+      public let grow: Float
+      public let format: PictureFormat
+
+      package init(
+        style: Obscuring.Style, classes: [String], grow: Float, format: PictureFormat
+      ) {
+        self.style = style
+        self.classes = classes
+        self.grow = grow
+        self.format = format
       }
     }
 
@@ -198,7 +253,8 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
     enum CodingKeys: String, CodingKey {
       case maxSide = "max_side"
-      case precision, quality, masks, palette, overlay, persons, cutout, remap
+      case precision, quality, masks, palette, overlay, persons, cutout, obscured, remap
+      case maskOperations = "mask_operations"
     }
   }
 

@@ -7,13 +7,19 @@ import SystemPackage
 /// What an earlier run with other options, another model or another result has left of one photo's
 /// outputs.
 ///
-/// A sidecar may have been forged: names are made here of classes and numbers, never read from it,
-/// and removed from where outputs lie, no link followed.
+/// A sidecar may have been forged: what is removed bears names that are made here of classes and
+/// numbers, and lies where outputs lie, no link followed.
 package struct StaleOutputs {
-  private let folder: OpenFolder
-  private let files: [FilePath]
-  /// Folders that may have become empty, the innermost first.
-  private let folders: [FilePath]
+  private struct File {
+    let folder: OpenFolder
+    let name: FilePath.Component
+    /// Below the folder of the outputs.
+    let path: FilePath
+  }
+
+  private var files: [File] = []
+  /// Folders that may become empty, each with that which it lies in, the innermost first.
+  private var folders: [(parent: OpenFolder, name: FilePath.Component)] = []
 
   /// Finds them.
   ///
@@ -27,7 +33,6 @@ package struct StaleOutputs {
     _ names: OutputNames, in folder: OpenFolder, previous: Sidecar?, slugs: [String],
     keeping kept: Set<FilePath>
   ) {
-    self.folder = folder
     var slugs = Set(slugs)
     for output in previous?.outputs ?? [] {
       switch names.kind(of: output.path) {
@@ -35,41 +40,47 @@ package struct StaleOutputs {
       default: break
       }
     }
-    var paths = slugs.map { names.mask($0) }
-    paths += [names.persons, names.cutout]
-    paths += PictureFormat.allCases.map { names.overlay($0) }
-    let entries = (try? folder.folder(at: names.masks, making: false))?.names() ?? []
-    let persons = Set(
-      entries.compactMap {
-        OutputNames.person($0.string) ?? OutputNames.person($0.string, suffix: ".cutout.png")
-      })
-    for id in persons {
-      paths.append(names.cutout(person: id))
-      paths += slugs.map { names.mask($0, person: id) }
+    let ofClasses = Set(slugs.map { $0 + ".png" })
+    func add(_ name: FilePath.Component, in folder: OpenFolder, _ path: FilePath) {
+      if !kept.contains(path) { files.append(File(folder: folder, name: name, path: path)) }
     }
-    files = paths.filter { !kept.contains($0) }
-    folders = persons.map(names.personMasks) + [names.masks]
+
+    // There may be 200,000 files beside them: these few are asked for one by one.
+    let pictures = PictureFormat.allCases.flatMap { [names.overlay($0), names.obscured($0)] }
+    for path in [names.persons, names.cutout] + pictures {
+      if let name = path.lastComponent, folder.status(of: name) != nil {
+        add(name, in: folder, path)
+      }
+    }
+    guard let name = names.masks.lastComponent,
+      let masks = try? folder.folder(named: name, making: false)
+    else { return }
+    for entry in masks.names() {
+      let text = entry.string
+      if let person = OutputNames.person(text) {
+        guard let masksOfPerson = try? masks.folder(named: entry, making: false) else { continue }
+        let path = names.personMasks(person)
+        for name in masksOfPerson.names() where ofClasses.contains(name.string) {
+          add(name, in: masksOfPerson, path.appending(name: name.bytes))
+        }
+        folders.append((masks, entry))
+      } else if ofClasses.contains(text) || OutputNames.person(text, suffix: ".cutout.png") != nil {
+        add(entry, in: masks, names.masks.appending(name: entry.bytes))
+      }
+    }
+    folders.append((folder, name))
   }
 
   /// Removes them.
   ///
   /// - Returns: The paths of what was there, below the folder of the outputs.
   package func remove() -> [FilePath] {
-    let removed = files.filter { file in parent(of: file) { $0.remove($1) } }
+    let removed = files.filter { $0.folder.remove($0.name) }
     // Fails, as it should, when anything is left in it.
-    for folder in folders { _ = parent(of: folder) { $0.removeEmptyFolder($1) } }
-    return removed
+    for (parent, name) in folders { parent.removeEmptyFolder(name) }
+    return removed.map(\.path)
   }
 
   /// The paths of those that are there, below the folder of the outputs.
-  package func existing() -> [FilePath] {
-    files.filter { file in parent(of: file) { $0.status(of: $1) != nil } }
-  }
-
-  private func parent(of path: FilePath, _ body: (OpenFolder, FilePath.Component) -> Bool) -> Bool {
-    guard let name = path.lastComponent,
-      let parent = try? folder.folder(at: path.removingLastComponent(), making: false)
-    else { return false }
-    return body(parent, name)
-  }
+  package var existing: [FilePath] { files.map(\.path) }
 }

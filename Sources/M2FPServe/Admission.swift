@@ -53,7 +53,7 @@ package struct Ticket: Sendable, Equatable {
 
 /// Decides which photos are taken on, before their bytes are read.
 package struct Admission: Sendable {
-  private let limits: ServiceLimits
+  var limits: ServiceLimits
   package private(set) var bytes = 0
   /// Photos that have a place: being received, waiting or in hand.
   package private(set) var photos = 0

@@ -1,6 +1,6 @@
 /// The jobs that can be asked for by their ids: those at work, and for a while those that are done.
 struct JobStore {
-  private let limits: ServiceLimits
+  var limits: ServiceLimits
   private var jobs: [String: Job] = [:]
   /// Bytes of the results of finished ones.
   private(set) var bytes = 0
@@ -41,7 +41,12 @@ struct JobStore {
     }
   }
 
+  /// Those that failed have no result, and are not for nothing.
   private static func size(_ job: Job) -> Int {
-    if case .done(let result, _)? = job.outcome { result.size } else { 0 }
+    switch job.outcome {
+    case .done(let result, _): result.size
+    case .failed, .expired, .cancelled, .refused: 1024
+    case nil: 0
+    }
   }
 }

@@ -39,6 +39,7 @@ package final class Service: Sendable {
   }
 
   private struct State {
+    var limits: ServiceLimits
     var phase = Phase.starting
     var isStopped = false
     var model: ServedModel
@@ -62,7 +63,6 @@ package final class Service: Sendable {
   /// How many workers may hang before it is plain that the machine does.
   private static let givenUpLimit = 32
 
-  package let limits: ServiceLimits
   package let metrics = ServiceMetrics()
   private let clock: ServiceClock
   /// Waited for by workers and the receiver; its lock is that of all state.
@@ -72,10 +72,9 @@ package final class Service: Sendable {
   package init(
     _ model: ServedModel, limits: ServiceLimits, clock: ServiceClock = .system
   ) {
-    self.limits = limits
     self.clock = clock
     state = State(
-      model: model, admission: Admission(limits), kept: JobStore(limits))
+      limits: limits, model: model, admission: Admission(limits), kept: JobStore(limits))
   }
 
   /// What is done when the lock is given back: continuations are not resumed under it.
@@ -112,7 +111,7 @@ package final class Service: Sendable {
     let members = locked { state, _ in
       state.receiver = receiver
       state.onFailure = onFailure
-      state.members = (0..<limits.jobs).map { Member($0) }
+      state.members = (0..<state.limits.jobs).map { Member($0) }
       return state.members
     }
     for member in members { try start(member) }
@@ -156,6 +155,19 @@ package final class Service: Sendable {
     }
   }
 
+  package var limits: ServiceLimits { locked { state, _ in state.limits } }
+
+  /// Holds to other limits from now on; what was taken on before stays. The workers stay as they are.
+  package func hold(to limits: ServiceLimits) {
+    locked { state, _ in
+      var limits = limits
+      (limits.jobs, limits.threads) = (state.limits.jobs, state.limits.threads)
+      state.limits = limits
+      state.admission.limits = limits
+      state.kept.limits = limits
+    }
+  }
+
   /// The network that photos are parsed with.
   package var model: ServedModel { locked { state, _ in state.model } }
 
@@ -183,7 +195,7 @@ package final class Service: Sendable {
         case .ready: break
         }
         return try state.admission.admit(
-          client: client, size: size, deadline: deadline ?? limits.resultTTL,
+          client: client, size: size, deadline: deadline ?? state.limits.resultTTL,
           estimator: state.estimator, now: clock.now())
       }
     } catch {
@@ -219,8 +231,8 @@ package final class Service: Sendable {
     return locked { state, _ in
       state.admission.shrink(&ticket, to: min(ticket.bytes, bytes.count))
       let job = Job(
-        owner: owner, isKept: isKept, start: now, deadline: now + (deadline ?? limits.resultTTL),
-        ticket: ticket, note: note)
+        owner: owner, isKept: isKept, start: now,
+        deadline: now + (deadline ?? state.limits.resultTTL), ticket: ticket, note: note)
       state.jobs[ObjectIdentifier(job)] = job
       if isKept { state.kept.add(job) }
       state.arrivals.append(.photo(job, bytes, request))
@@ -283,13 +295,13 @@ package final class Service: Sendable {
     let estimate = state.estimator.mean.map { mean in
       position == nil
         ? max(0, mean - (now - (job.taken ?? now)))
-        : state.estimator.wait(behind: ahead, workers: limits.jobs) + mean
+        : state.estimator.wait(behind: ahead, workers: state.limits.jobs) + mean
     }
     return JobStatus(
       id: job.id, state: job.state, submitted: job.submitted, position: position,
       estimate: job.outcome == nil ? estimate : nil, queued: (job.taken ?? end) - job.start,
       running: job.taken.map { end - $0 }, outcome: job.outcome,
-      expires: job.finished.map { max(0, $0 + limits.resultTTL - now) })
+      expires: job.finished.map { max(0, $0 + state.limits.resultTTL - now) })
   }
 
   /// Waits until a job's state is another than `state`, at most some seconds.
@@ -569,11 +581,12 @@ package final class Service: Sendable {
       state.kept.expire(now: now)
       var replacements: [Member] = []
       for (index, member) in state.members.enumerated() {
-        guard let flight = member.flight, now - member.since > limits.timeout else { continue }
+        guard let flight = member.flight, now - member.since > state.limits.timeout
+        else { continue }
         member.isGivenUp = true
         member.thread?.detach()
         let failure = FileFailure(
-          stage: .infer, code: .timeout, message: "not done within \(limits.timeout) s")
+          stage: .infer, code: .timeout, message: "not done within \(state.limits.timeout) s")
         for job in flight.jobs { finish(job, .failed(failure), &state, &later) }
         end(flight, &state)
         state.givenUp += 1
@@ -632,10 +645,11 @@ package final class Service: Sendable {
         waiting: state.waiting, admitted: state.admission.photos, bytes: state.admission.bytes,
         meanSeconds: state.estimator.mean,
         estimatedWait: state.estimator.wait(
-          behind: max(0, state.admission.photos - limits.jobs + 1), workers: limits.jobs),
+          behind: max(0, state.admission.photos - state.limits.jobs + 1),
+          workers: state.limits.jobs),
         jobs: Dictionary(state.kept.all.map { ($0.state, 1) }, uniquingKeysWith: +),
         resultBytes: state.kept.bytes,
-        isFull: state.admission.photos >= limits.queue + limits.jobs)
+        isFull: state.admission.photos >= state.limits.queue + state.limits.jobs)
     }
   }
 }

@@ -22,6 +22,14 @@ import M2FP
       ).profile()
     case ("postprocess", _, _, 3...):
       try PostprocessBench(archive: words[1]).run(Array(words.dropFirst(2)))
+    #if M2FP_SERVE
+      case ("serve", _, _, 4):
+        guard let seconds = Double(words[1]), let jobs = Int(words[2]), let port = Int(words[3])
+        else {
+          fallthrough
+        }
+        try ServeBench(seconds: seconds, jobs: jobs).run(port: port)
+    #endif
     default:
       print(
         """
@@ -33,6 +41,8 @@ import M2FP
                  where a run's time goes
                m2fp-bench postprocess ARCHIVE PHOTO ...
                  what follows the network
+               m2fp-bench serve SECONDS JOBS PORT
+                 the server round a network that sleeps (built with 'make serve-bench')
         """)
       exit(64)
     }

@@ -84,6 +84,12 @@ struct Serving {
     var guardian = Guard()
     guardian.hosts = settings.hosts
     guardian.origins = settings.origins
+    guardian.proxies = settings.proxies.map {
+      switch $0 {
+      case .socket: .socket
+      case .network(let network): .network(network)
+      }
+    }
     if let path = settings.tokenFile { guardian.tokens = try TokenList(path) }
     return guardian
   }
@@ -128,21 +134,29 @@ struct Serving {
     }
   }
 
-  /// Reads tokens and model anew; what cannot be read changes nothing.
+  /// Reads tokens, model, options and limits anew; where any of it cannot be read nothing changes. Where
+  /// it listens, workers and timeouts of connections stay as they were at the start.
   private func reload() {
     notifier.send("RELOADING=1\nMONOTONIC_USEC=\(DispatchTime.now().uptimeNanoseconds / 1000)")
     defer { notifier.send("READY=1") }
     do {
-      server.replace(try Self.guardian(settings))
+      let settings = try settings.reread()
+      let guardian = try Self.guardian(settings)
       let (parser, identity) = try settings.open()
-      guard identity != service.model.identity else {
-        logger.notice("read anew; the model is the same")
-        return
-      }
+      let old = service.model
+      // Its weights are packed for one precision.
+      let isSame =
+        identity == old.identity && parser.options.precision == old.parser.options.precision
       // While the old one goes on.
-      try parser.load()
-      service.serve(
-        ServedModel(parser, identity: identity, cache: settings.cache, version: settings.version))
+      if !isSame { try parser.load() }
+      if !isSame || parser.options != old.parser.options {
+        service.serve(
+          ServedModel(
+            isSame ? old.parser.with(parser.options) : parser, identity: identity,
+            cache: old.cache, version: old.version))
+      }
+      service.hold(to: Self.limits(settings))
+      server.replace(guardian)
       logger.notice("read anew; the model is \(identity.name), sha256 \(identity.sha256)")
     } catch {
       logger.error("not read anew, all is as it was: \(error)")

@@ -213,6 +213,8 @@ private func checkClassMap(_ sidecar: Sidecar) {
     ClassMap.state(names, record, modified: timespec()) != .edited || record.digest.isEmpty)
   put([], at: "photos/a.m2fp.png")
   precondition(ClassMap.state(names, record, modified: timespec()) == .lost)
+  put(Array("{}".utf8), at: "photos/a.m2fp.json")
+  precondition((try? StoredResult(file)) == nil && Sidecar.read(names.sidecarPath) == nil)
   precondition(
     OutputNames.isOutput(names.mapPath) && OutputNames.isOutputName(Array("a.m2fp.png".utf8)))
   precondition(!OutputNames.isOutputName(Array("a.png".utf8)))
@@ -236,7 +238,7 @@ private func checkRemoval(_ sidecar: Sidecar) {
   }
   let stale = StaleOutputs(
     file.outputs, in: folder, previous: sidecar, slugs: ["hat"], keeping: [file.outputs.map])
-  precondition(stale.existing() == stale.remove())
+  precondition(stale.existing == stale.remove())
   file.outputs.restrict(sidecar.outputs, in: folder, to: .standard)
   for other in others {
     precondition(FileManager.default.fileExists(atPath: scratch.appending(other.components).string))

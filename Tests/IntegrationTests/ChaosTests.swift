@@ -6,7 +6,7 @@ import Testing
 
 /// What may happen to a run at night, done to the binary on purpose. `make chaos` does it at length:
 /// `CHAOS_ROUNDS` kills, seeded by `TRIAL_SEED`.
-@Suite(.serialized) struct ChaosTests: CLIFixture {
+struct ChaosTests: CLIFixture {
   let folder: TemporaryFolder
   private static let photos = 24
 

@@ -23,13 +23,16 @@ struct FilterTests: CLIFixture {
   @Test func issue19EachOutputEqualsTheFileThatIsWritten() async throws {
     let files = try await parse(
       "a.png", "--persons", "--overlay", "--overlay-outlines", "--overlay-opacity", "0.7",
-      "--cutout",
-      "hair")
+      "--cutout", "hair", "--crop", "10%", "--background", "#102030", "--blur", "hair", "--grow",
+      "2")
     #expect(files.code == 0, "\(files.error)")
     let outputs = [
-      ("--output map", "a.m2fp.png"), ("--output mask:hair", "a.m2fp/hair.png"),
+      ("--output map", "a.m2fp.png"), ("--output mask:hair --grow 2", "a.m2fp/hair.png"),
       ("--output persons", "a.m2fp.persons.png"),
-      ("--output cutout --cutout hair", "a.m2fp.cutout.png"),
+      (
+        "--output cutout --cutout hair --crop 10% --background '#102030'", "a.m2fp.cutout.png"
+      ),
+      ("--output obscured --blur hair", "a.m2fp.obscured.jpg"),
       (
         "--output overlay --persons --overlay-outlines --overlay-opacity 0.7", "a.m2fp.overlay.jpg"
       ),
@@ -71,6 +74,8 @@ struct FilterTests: CLIFixture {
     ("--out b", "--out does not go with"), ("--json", "--json does not go with"),
     ("--sheet s.html", "--sheet does not go with"), ("b.png", "name no others beside it"),
     ("--output mask:nose", "no class is named 'nose'"), ("--output mask:all", "takes one class"),
+    ("--output obscured", "needs --blur or --pixelate"),
+    ("--output cutout --background x.png", "no colour (#rrggbb), and there is no file"),
   ])
   func issue19WhatMakesNoSenseIsRefused(_ arguments: String, _ message: String) async throws {
     let result = try await filter(arguments)

@@ -27,7 +27,10 @@ enum Layers {
       ]
     ],
     ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage"]],
-    ["m2fp": [], "m2fp-bench": ["SystemPackage"], "m2fp-serve": ["Logging", "SystemPackage"]],
+    [
+      "m2fp": [], "m2fp-bench": ["Logging", "SystemPackage"],
+      "m2fp-serve": ["Logging", "SystemPackage"],
+    ],
   ]
 
   /// Who may import a library of C: the others go through its owner.

@@ -114,6 +114,53 @@ struct RenderingTests: BatchFixture {
       ])
   }
 
+  @Test func issue19OtherMasksAreMadeAndNothingElse() throws {
+    try run(everything())
+    let before = try folder.tree()
+    var options = try everything()
+    options.parsing.outputs.maskOperations = MaskOperations(grow: 2)
+    let (summary, _) = try run(options, session: Self.none)
+    #expect(summary.rendered == 1 && summary.parsed == 0 && summary.removed == 0)
+    let after = try folder.tree()
+    #expect(after.keys.sorted() == before.keys.sorted())
+    for (name, bytes) in before where name != "a.m2fp.json" {
+      let isMask = name.hasPrefix("a.m2fp/") && !name.contains("cutout")
+      #expect((after[name] != bytes) == isMask, "\(name)")
+    }
+    #expect(try sidecar().options.maskOperations == MaskOperations(grow: 2))
+    #expect(try run(options, session: Self.none).summary.current == 1)
+    // Where no masks are asked for, those that are there stay, and it is told what was done to them.
+    options = try everything()
+    options.parsing.outputs.masks = []
+    options.parsing.outputs.personMasks = []
+    options.parsing.outputs.overlay?.format = .png
+    #expect(try run(options, session: Self.none).summary.rendered == 1)
+    #expect(try sidecar().options.maskOperations == MaskOperations(grow: 2))
+    #expect(try folder.tree()["a.m2fp/face.png"] == after["a.m2fp/face.png"])
+    try run(everything(), session: Self.none)
+    #expect(try folder.tree() == before)
+  }
+
+  @Test func issue19AnObscuredPhotoIsMadeAnewWhereItLooksDifferent() throws {
+    var options = try everything()
+    options.parsing.outputs.obscured = .init(
+      Obscuring([13], of: contract.classes, style: .blur), format: .png)
+    try run(options)
+    let first = try #require(try folder.tree()["a.m2fp.obscured.png"])
+    #expect(try run(options, session: Self.none).summary.current == 1)
+    #expect(try run(everything(), session: Self.none).summary.current == 1, "it stays")
+    options.parsing.outputs.obscured?.obscuring.grow = 1
+    #expect(try run(options, session: Self.none).summary.rendered == 1)
+    #expect(try folder.tree()["a.m2fp.obscured.png"] != first)
+    options.parsing.outputs.obscured?.format = .jpeg
+    #expect(try run(options, session: Self.none).outcomes[0].removed == ["a.m2fp.obscured.png"])
+    #expect(try sidecar().options.obscured?.format == .jpeg)
+    // Where other labels are shown it is no promise.
+    try edit { map in map.pixels[0] = map.pixels[0] == 13 ? 0 : 13 }
+    let (_, outcomes) = try run(everything(), session: Self.none)
+    #expect(outcomes[0].removed == ["a.m2fp.obscured.jpg"])
+  }
+
   /// An overlay that stays has the colours it had; asked for again, it gets those of the run.
   @Test func anOverlayInOtherColoursStaysAndIsToldApart() throws {
     var options = options()

@@ -72,6 +72,28 @@ struct SelectionTests {
     #expect(union.count == whole.count && Set(union) == Set(whole.map(\.input.path)))
   }
 
+  @Test func issue19ShardsCountWhatIsLeftOutOnce() throws {
+    for index in 0..<40 { try folder.write("in/\(index).mp4", [1]) }
+    var selection = Selection(paths: [folder.filePath("in")])
+    var counts: [Int] = []
+    for index in 1...3 {
+      selection.shard = Shard(index, of: 3)
+      var count = 0
+      _ = try selection.plan(out: nil, naming: .stem) { _ in count += 1 }
+      counts.append(count)
+    }
+    #expect(counts.reduce(0, +) == 40 && counts.allSatisfy { $0 > 0 }, "\(counts)")
+  }
+
+  @Test func issue19WhatTheRunWritesIsNotLeftOut() throws {
+    for name in ["sheet.html", "lip/a.txt", "other.html"] { try folder.write("in/" + name, [1]) }
+    var selection = Selection(paths: [folder.filePath("in")])
+    selection.written = [folder.filePath("in/./sheet.html"), folder.filePath("in/lip")]
+    var leftOut: [FilePath] = []
+    _ = try selection.plan(out: nil, naming: .stem) { leftOut.append($0.path) }
+    #expect(leftOut == [folder.filePath("in/other.html")])
+  }
+
   /// `a.jpg` and `a.png` claim the same outputs: whichever shard has the second must know.
   @Test func shardsAgreeOnCollisions() throws {
     var selection = Selection(paths: [folder.filePath("in")])

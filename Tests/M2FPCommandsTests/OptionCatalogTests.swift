@@ -32,11 +32,14 @@ struct OptionCatalogTests {
       command.options.filter { $0.defaultValue == nil && $0.statedDefault == nil }
         .map { "\(command.name) \($0.name)" }
     }
+    let ofParse = [
+      "files-from", "out", "blur", "pixelate", "cutout", "export", "sheet", "failed-to",
+    ]
+    let ofRender = ["blur", "pixelate", "cutout", "export", "sheet"]
     #expect(
-      Set(silent) == [
-        "parse files-from", "parse out", "parse cutout", "parse export", "parse sheet",
-        "parse failed-to", "render cutout", "render export", "render sheet", "eval predictions",
-        "eval truth", "eval plot",
-      ])
+      Set(silent)
+        == Set(
+          ofParse.flatMap { ["parse " + $0, "watch " + $0] } + ofRender.map { "render " + $0 }
+            + ["eval predictions", "eval truth", "eval plot"]))
   }
 }

@@ -8,6 +8,10 @@ struct OptionConflictsTests {
     (["overlay-names"], "--overlay-names needs --overlay: add it."),
     (["overlay", "overlay-font"], "--overlay-font needs --overlay-names: add it."),
     (["min-person-score"], "--min-person-score needs --persons: add it."),
+    (["crop"], "--crop needs --cutout: add it."),
+    (["obscured-grow"], "--obscured-grow needs --blur: add it."),
+    (["blur", "pixelate"], "--blur and --pixelate contradict each other: leave out one."),
+    (["grow", "shrink"], "--grow and --shrink contradict each other: leave out one."),
     (["cache", "no-cache"], "--cache and --no-cache contradict each other: leave out one."),
     (
       ["fail-fast", "max-errors"],
@@ -21,7 +25,8 @@ struct OptionConflictsTests {
 
   @Test(arguments: [
     [], ["overlay", "overlay-names", "overlay-font"], ["cutout-persons", "person-masks"],
-    ["keep-going", "max-errors"], ["log-level", "quiet"], ["cache"],
+    ["crop", "cutout-persons"], ["obscured-grow", "pixelate"], ["keep-going", "max-errors"],
+    ["log-level", "quiet"], ["cache"],
   ])
   func whatGoesTogetherIsNot(_ given: [String]) throws {
     try OptionConflicts.check(Set(given))

@@ -6,15 +6,58 @@ import Testing
   private let labels = LabelMap(width: 3, height: 1, pixels: [0, 2, 3])
   private let persons = LabelMap(width: 3, height: 1, pixels: [1, 1, 2])
 
+  private var hard: CutoutStyle {
+    var style = CutoutStyle()
+    style.edges = .hard
+    return style
+  }
+
+  private func cut(
+    _ classes: Set<Int>?, person: UInt8? = nil, _ style: CutoutStyle? = nil
+  ) -> Cutout {
+    (style ?? hard).cut(
+      BitMask(labels: labels, classes: classes, person: person.map { ($0, persons) }), from: image)
+  }
+
+  private func transparent(_ pixels: [UInt8]) -> Cutout {
+    .transparent(RGBAImage(width: pixels.count / 4, height: 1, pixels: pixels))
+  }
+
   @Test func onlyWhatIsWantedIsLeft() {
     let clear: [UInt8] = [0, 0, 0, 0]
+    #expect(cut([2]) == transparent(clear + [4, 5, 6, 255] + clear))
+    #expect(cut(nil, person: 2) == transparent(clear + clear + [7, 8, 9, 255]))
+    #expect(cut([0, 3], person: 1) == transparent([1, 2, 3, 255] + clear + clear))
+  }
+
+  @Test func aCutoutIsCroppedToItsBoxWithItsMargin() {
+    var style = hard
+    style.crop = .pixels(0)
+    #expect(cut([2], style) == transparent([4, 5, 6, 255]))
+    #expect(cut([5], style) == transparent([UInt8](repeating: 0, count: 12)), "there is no box")
+    style.crop = .share(1)
     #expect(
-      image.cutout(labels: labels, classes: [2]).pixels == clear + [4, 5, 6, 255] + clear)
+      cut([3], style) == transparent([0, 0, 0, 0, 7, 8, 9, 255]), "the margin ends at the edge")
+    style.crop = .pixels(.max)
+    #expect(cut([3], style) == cut([3]))
+  }
+
+  @Test func aBackgroundLiesBehind() {
+    var style = hard
+    style.background = .colour(RGB(10, 20, 30))
     #expect(
-      image.cutout(labels: labels, classes: nil, person: (2, persons)).pixels
-        == clear + clear + [7, 8, 9, 255])
+      cut([2], style)
+        == .opaque(
+          RGBImage(width: 3, height: 1, pixels: [10, 20, 30, 4, 5, 6, 10, 20, 30])))
+    // It covers the photo, its middle on the photo's: of five columns the three in the middle.
+    style.background = .picture(
+      RGBImage(width: 5, height: 1, pixels: (0..<15).map { UInt8(100 + $0) }), sha256: "")
     #expect(
-      image.cutout(labels: labels, classes: [0, 3], person: (1, persons)).pixels
-        == [1, 2, 3, 255] + clear + clear)
+      cut([3], style)
+        == .opaque(
+          RGBImage(width: 3, height: 1, pixels: [103, 104, 105, 106, 107, 108, 7, 8, 9])))
+    style.crop = .pixels(0)
+    style.background = .picture(RGBImage(width: 1, height: 1, pixels: [9, 9, 9]), sha256: "")
+    #expect(cut([2], style) == .opaque(RGBImage(width: 1, height: 1, pixels: [4, 5, 6])))
   }
 }

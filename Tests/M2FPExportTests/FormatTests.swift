@@ -208,15 +208,16 @@ import Testing
     let text = try await fixture.read(
       "sheet.html",
       """
-      import base64, html.parser, io, re
+      import base64, html.parser, io, os, re, urllib.parse
       text = open(export).read()
       assert not re.search(r"(?:https?:)?//[a-z]", text.replace("data:", "")), "it wants a network"
       class Reader(html.parser.HTMLParser):
-          open, articles, options, images, failed, words = [], 0, 0, [], 0, ""
+          open, articles, options, images, failed, words, links = [], 0, 0, [], 0, "", []
           def handle_starttag(self, tag, attributes):
               values = dict(attributes)
               if tag not in ("meta", "link", "input", "br"): self.open.append(tag)
               self.articles += tag == "article"
+              self.links += [values["href"]] if tag == "a" else []
               self.failed += values.get("class") == "failed"
               self.options += tag == "option"
               self.images += re.findall(r"url[(]data:image/([a-z]+);base64,([^)]*)[)]", values.get("style", ""))
@@ -231,6 +232,10 @@ import Testing
           image = Image.open(io.BytesIO(base64.b64decode(data)))
           assert image.format == kind.upper() and max(image.size) <= 320
           image.load()
+      folder = os.fsencode(os.path.dirname(export))
+      for link in reader.links:
+          assert os.path.exists(os.path.join(folder, urllib.parse.unquote_to_bytes(link))), link
+      assert len(reader.links) == 5, reader.links
       print(reader.articles, reader.failed, len(reader.images))
       """)
     #expect(text == "6 1 10")

@@ -51,6 +51,25 @@ struct GuardTests {
         host: "localhost:1") == "https://friend.example")
   }
 
+  /// The last address that is no trusted proxy's; what stands before it a client can have made up.
+  @Test(
+    arguments: [
+      ("10.0.0.1", ["1.2.3.4"], "1.2.3.4"), ("10.0.0.1", ["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+      ("10.0.0.1", ["6.6.6.6", "1.2.3.4, 10.0.0.2"], "1.2.3.4"),
+      ("10.0.0.1", ["nobody"], "10.0.0.1"), ("10.0.0.1", [], "10.0.0.1"),
+      ("9.9.9.9", ["1.2.3.4"], "9.9.9.9"), (nil, ["1.2.3.4"], "1.2.3.4"), (nil, [], nil),
+    ] as [(String?, [String], String?)])
+  func trustedProxiesTellWhomTheyAskFor(
+    _ remote: String?, _ lines: [String], _ client: String?
+  ) throws {
+    var guardian = Guard()
+    let name = try #require(HTTPField.Name("X-Forwarded-For"))
+    let fields = HTTPFields(lines.map { HTTPField(name: name, value: $0) })
+    #expect(guardian.client(remote, fields) == remote.flatMap { IPAddress($0) })
+    guardian.proxies = [.socket, .network(try #require(IPNetwork("10.0.0.0/8")))]
+    #expect(guardian.client(remote, fields) == client.flatMap { IPAddress($0) })
+  }
+
   private static let token = "0123456789abcdef0123456789abcdef"
 
   private func list(_ text: String) throws(RunFailure) -> TokenList {

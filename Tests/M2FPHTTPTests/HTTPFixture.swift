@@ -133,7 +133,7 @@ struct NoAnswer: Error {}
 
 /// A connection, byte by byte. It blocks.
 final class Connection {
-  private let socket: Int32
+  private var socket: Int32
   private var received: [UInt8] = []
 
   init(port: Int, patience: Int = 30) throws {
@@ -153,7 +153,12 @@ final class Connection {
     guard result == 0 else { throw NoAnswer() }
   }
 
-  deinit { close(socket) }
+  deinit { close() }
+
+  func close() {
+    if socket >= 0 { Foundation.close(socket) }
+    socket = -1
+  }
 
   func send(_ text: String) { send(Data(text.utf8)) }
 

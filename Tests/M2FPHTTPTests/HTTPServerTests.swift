@@ -277,6 +277,54 @@ struct HTTPServerTests {
     await fixture.stop()
   }
 
+  @Test func memoryThatIsFullSaysWhen() async throws {
+    let photos = try (0..<2).map { try HTTPFixture.photo($0) }
+    let room = photos[0].count + photos[1].count - 1
+    let fixture = try await HTTPFixture(limits: {
+      $0.queueBytes = room
+      $0.photoBytes = room
+    })
+    fixture.gate.set(open: false)
+    #expect(try await fixture.post("/v1/jobs", photos[0]).status == 202)
+    let refused = try await fixture.post("/v1/jobs", photos[1])
+    #expect(refused.status == 503 && refused.code == "overloaded")
+    #expect(try await fixture.get("/metrics").text.contains(#"{reason="bytes"} 1"#))
+    await fixture.stop()
+  }
+
+  /// Who comes when all connections are taken waits until one of them ends.
+  @Test func connectionsAreLimited() async throws {
+    let fixture = try await HTTPFixture(options: { $0.connections = 2 })
+    try await onOwnThread { [port = fixture.port] in
+      let held = try (0..<2).map { _ in
+        let connection = try Connection(port: port)
+        #expect(try connection.request("GET", "/livez").status == 200)
+        return connection
+      }
+      let late = try Connection(port: port, patience: 1)
+      #expect(throws: NoAnswer.self) { try late.request("GET", "/livez") }
+      #expect(try held[0].request("GET", "/livez").status == 200)
+      held[1].close()
+      #expect(try Connection(port: port).request("GET", "/livez").status == 200)
+    }
+    await fixture.stop()
+  }
+
+  @Test func clientsOfATrustedProxyHaveSharesOfTheirOwn() async throws {
+    var guardian = Guard()
+    guardian.proxies = [.network(try #require(IPNetwork("127.0.0.0/8")))]
+    let fixture = try await HTTPFixture(guardian: guardian, limits: { $0.perClient = 1 })
+    fixture.gate.set(open: false)
+    for (number, (client, status)) in [("1.1.1.1", 202), ("1.1.1.1", 429), ("2.2.2.2", 202)]
+      .enumerated()
+    {
+      let answer = try await fixture.post(
+        "/v1/jobs", HTTPFixture.photo(number), ["X-Forwarded-For": client])
+      #expect(answer.status == status)
+    }
+    await fixture.stop()
+  }
+
   @Test func aClientHasItsShare() async throws {
     let fixture = try await HTTPFixture(limits: { $0.perClient = 1 })
     fixture.gate.set(open: false)
@@ -431,6 +479,61 @@ struct HTTPServerTests {
     let second = HTTPServer(
       fixture.service, options: options, guardian: Guard(), logger: Logger(label: "test"))
     await #expect(throws: RunFailure.self) { try await second.start() }
+    await fixture.stop()
+  }
+
+  @Test func issue17OnlyADeadSocketIsRemoved() async throws {
+    let fixture = try await HTTPFixture()
+    let folder = try TemporaryFolder()
+    func server(_ name: String) -> HTTPServer {
+      var options = HTTPOptions()
+      options.listeners = [.init(.unix(folder.filePath.appending(name)))]
+      return HTTPServer(
+        fixture.service, options: options, guardian: Guard(), logger: Logger(label: "test"))
+    }
+    try folder.write("photo.jpg", "precious".utf8)
+    await #expect(throws: RunFailure.self) { try await server("photo.jpg").start() }
+    #expect(try folder.tree()["photo.jpg"] == Data("precious".utf8))
+
+    let socket = folder.path("socket")
+    func isThere() -> Bool {
+      var status = stat()
+      return lstat(socket, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+    let first = server("socket")
+    _ = try await first.start()
+    await #expect(throws: RunFailure.self) { try await server("socket").start() }
+    #expect(isThere(), "one that is in use is let be")
+    await first.stop()
+    #expect(!isThere())
+
+    // As a server that was killed leaves it.
+    let descriptor = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var name = sockaddr_un()
+    name.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: socket.utf8) }
+    let bound = withUnsafeBytes(of: &name) {
+      bind(
+        descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+        socklen_t(MemoryLayout<sockaddr_un>.size))
+    }
+    #expect(bound == 0)
+    close(descriptor)
+    #expect(isThere())
+    let second = server("socket")
+    _ = try await second.start()
+    await second.stop()
+    await fixture.stop()
+  }
+
+  @Test func issue17LongOptionsAreRefused() async throws {
+    let fixture = try await HTTPFixture()
+    let answer = try await fixture.post(
+      "/v1/parse",
+      .form(
+        try HTTPFixture.photo(), fields: [("masks", String(repeating: "hair", count: 100_000))]),
+      ["Content-Type": "multipart/form-data; boundary=xyz"])
+    #expect(answer.status == 400 && answer.code == "bad-request" && answer.body.count < 1000)
     await fixture.stop()
   }
 

@@ -36,6 +36,24 @@ struct ServiceTests {
     #expect(fixture.photos(.failed) == 1 && fixture.seen == 0)
   }
 
+  @Test func limitsCanBeChangedWhileItServes() async throws {
+    let fixture = try await ServeFixture()
+    var limits = fixture.service.limits
+    let jobs = limits.jobs
+    let held = try await fixture.queue(0)
+    (limits.photoBytes, limits.perClient, limits.jobs) = (1, 1, jobs + 1)
+    fixture.service.hold(to: limits)
+    #expect(throws: Rejection.tooLarge(limit: 1)) {
+      try fixture.service.admit(client: "b", size: 2, deadline: nil)
+    }
+    #expect(throws: Rejection.self) {
+      try fixture.service.admit(client: "a", size: 1, deadline: nil)
+    }
+    #expect(fixture.service.limits.jobs == jobs, "its workers stay as they are")
+    fixture.gate.open()
+    #expect(await fixture.service.outcome(of: held).name == "miss")
+  }
+
   @Test func thePhotosOfOneClientDoNotDelayAnothers() async throws {
     let fixture = try await ServeFixture()
     var jobs = [try await fixture.queue(0)]
@@ -64,8 +82,10 @@ struct ServiceTests {
     let fixture = try await ServeFixture()
     _ = try await fixture.queue(0)
     let first = try await fixture.queue(1)
+    let bytes = fixture.service.snapshot.bytes
     let second = try fixture.send(1, client: "b")
-    try await eventually { second.flight != nil }
+    // It waits for the first's photo: its own bytes are let go.
+    try await eventually { fixture.service.snapshot.bytes == bytes }
     fixture.service.cancel(first)
     #expect(fixture.service.snapshot.waiting == 1)
     fixture.gate.open()
@@ -234,6 +254,25 @@ struct ServiceTests {
     #expect(fixture.service.snapshot.resultBytes <= size * 5 / 2)
     #expect(
       jobs.map { fixture.service.job($0.id, owner: nil) != nil } == [true, false, true])
+  }
+
+  /// Who sends what is no photo does not fill the memory with what became of it.
+  @Test func issue17FailedJobsMakeRoomToo() async throws {
+    let fixture = try await ServeFixture { $0.resultBytes = 10_000 }
+    var jobs: [Job] = []
+    for number in 0..<20 {
+      let bytes = Array("no photo \(number)".utf8)
+      let job = fixture.service.submit(
+        bytes, for: fixture.service.model.request(),
+        ticket: try fixture.service.admit(client: "a", size: bytes.count, deadline: nil),
+        isKept: true)
+      fixture.gate.open()
+      _ = await fixture.service.outcome(of: job)
+      jobs.append(job)
+    }
+    #expect(fixture.service.snapshot.resultBytes <= 10_000)
+    #expect(fixture.service.job(jobs[19].id, owner: nil) != nil)
+    #expect(jobs.count { fixture.service.job($0.id, owner: nil) != nil } < 10)
   }
 
   @Test func aChangeOfStateIsWaitedFor() async throws {

@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 // System calls and constants of Linux that Swift's import of glibc leaves out.
 
 // Flag of open: the place in the tree alone, without reading or writing; see open(2), O_PATH.
@@ -17,5 +19,7 @@ int m2fp_open_beneath(int folder, const char *path, int flags);
 
 // Whether a file has an access control list beyond its owner, group and others.
 bool m2fp_has_access_list(int file);
+
+#pragma GCC visibility pop
 
 #endif

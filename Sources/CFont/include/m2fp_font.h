@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #pragma clang assume_nonnull begin
+#pragma GCC visibility push(hidden)
 
 /// An outline font, opened.
 typedef struct m2fp_font m2fp_font;
@@ -36,4 +37,5 @@ int m2fp_text_render(m2fp_font *font, const uint32_t *codes, size_t count, int32
 /// Frees the bitmap and zeroes it.
 void m2fp_text_free(m2fp_text *text);
 
+#pragma GCC visibility pop
 #pragma clang assume_nonnull end

@@ -17,6 +17,10 @@
 #include <stdint.h>
 
 #pragma clang assume_nonnull begin
+// Where they are called from outside, as by the comparison with Pillow.
+#ifndef M2FP_SHARED
+#pragma GCC visibility push(hidden)
+#endif
 
 #define M2FP_CASE(name) __attribute__((swift_name(name)))
 
@@ -279,4 +283,7 @@ void m2fp_png_encode(const uint8_t *pixels, int32_t width, int32_t height, int32
 void m2fp_jpeg_encode(const uint8_t *pixels, int32_t width, int32_t height, int32_t quality,
                       m2fp_buffer *output, m2fp_image_result *result);
 
+#ifndef M2FP_SHARED
+#pragma GCC visibility pop
+#endif
 #pragma clang assume_nonnull end

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #pragma clang assume_nonnull begin
+#pragma GCC visibility push(hidden)
 
 /// Pixels a vector. Buffers of rows hold as many more, which may be written past a row's end.
 enum { M2FP_POST_LANES = 16 };
@@ -241,4 +242,5 @@ void m2fp_post_merge_patches(const m2fp_post_patches *patches, const m2fp_post_b
                              const m2fp_post_layer *layers, int32_t count, int32_t from, int32_t to,
                              uint8_t *labels, int32_t width);
 
+#pragma GCC visibility pop
 #pragma clang assume_nonnull end

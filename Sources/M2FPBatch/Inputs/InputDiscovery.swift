@@ -52,6 +52,40 @@ public struct InputDiscovery {
     }
   }
 
+  /// Lists what has come into a folder: a file, or the files in a folder, by the rules of files in folders.
+  ///
+  /// - Parameters:
+  ///   - path: What has come; what has gone again is passed over.
+  ///   - relative: The same below `root`; empty for that.
+  ///   - root: The folder that was named.
+  ///   - selection: What of it is taken.
+  ///   - onLeftOut: Called with each thing that is not parsed.
+  /// - Returns: What to parse, and with a failure what looks like an image but cannot be one.
+  static func inputs(
+    at path: FilePath, relative: FilePath, root: FilePath, _ selection: Selection,
+    onLeftOut: @escaping (LeftOut) -> Void
+  ) -> [Input] {
+    var discovery = InputDiscovery(
+      recursive: selection.recursive, filter: selection.filter, links: selection.links,
+      byName: selection.byName, onLeftOut: onLeftOut)
+    discovery.root = root
+    switch FileKind(path) {
+    case .missing: return []
+    case .folder where relative.isEmpty: discovery.add(path, relative: "")
+    default:
+      guard
+        let folder = try? OpenFolder(
+          path.folder, following: LinkRule(below: root, selection.links))
+      else { return [] }
+      let other = discovery.consider(
+        path, relative, isImage: discovery.isImageName(path.name),
+        isRefused: discovery.isRefused(path.name, in: folder))
+      if let other { discovery.takeOthers([other], in: path.folder) }
+    }
+    discovery.lookIntoDoubtful(nil)
+    return discovery.found
+  }
+
   private mutating func add(_ paths: [FilePath], _ listed: [PathList.Entry]) {
     for path in paths where !OutputNames.isOutput(path) {
       root = nil
@@ -62,7 +96,7 @@ public struct InputDiscovery {
         if OutputNames.isOutput(path) || OutputNames.isOutputName(path.name) { continue }
         root = entry.root ?? path.folder
         if let link = LinkRule(below: root, links).refusedLink(in: path) {
-          leaveOut(link, .link)
+          leaveOut(link, entry.relativePath, .link)
           continue
         }
         add(path, relative: entry.relativePath, doubt: entry.doubt)
@@ -164,11 +198,16 @@ public struct InputDiscovery {
         take(folder.appending(name: entry.name), below)
       }
     }
+    takeOthers(others, in: folder)
+  }
+
+  /// Takes files of a folder whose names say nothing, until they are looked into.
+  private mutating func takeOthers(_ others: [FilePath], in folder: FilePath) {
     for below in others where filter.takes(below) {
       let path = folder.appending(name: below.name)
       let kind = LeftOut.Kind(fileName: below.name)
       if byName || !kind.mayHoldPhoto {
-        leaveOut(path, kind)
+        leaveOut(path, below, kind)
       } else {
         doubtful.append(found.count)
         take(path, below)
@@ -180,8 +219,8 @@ public struct InputDiscovery {
     found.append(Input(path: path, relativePath: relative, root: root))
   }
 
-  private func leaveOut(_ path: FilePath, _ kind: LeftOut.Kind) {
-    onLeftOut(LeftOut(path: path, kind: kind))
+  private func leaveOut(_ path: FilePath, _ relative: FilePath, _ kind: LeftOut.Kind) {
+    onLeftOut(LeftOut(path: path, relativePath: relative, kind: kind))
   }
 
   /// Takes out again what is no photo.
@@ -200,7 +239,8 @@ public struct InputDiscovery {
     var others: Set<Int> = []
     for (index, isPhoto) in zip(doubtful, arePhotos) where !isPhoto {
       others.insert(index)
-      leaveOut(found[index].path, LeftOut.Kind(fileName: found[index].path.name))
+      let file = found[index]
+      leaveOut(file.path, file.relativePath, LeftOut.Kind(fileName: file.path.name))
     }
     found = found.indices.filter { !others.contains($0) }.map { found[$0] }
   }
@@ -235,9 +275,9 @@ public struct InputDiscovery {
     if case .folder(let identity) = kind, !isImage {
       guard recursive, !filter.isExcluded(relative), !OutputNames.isOutput(path) else { return nil }
       if isRefused {
-        leaveOut(path, .link)
+        leaveOut(path, relative, .link)
       } else if LeftOut.Kind.isSystemFolder(relative.name) {
-        leaveOut(path, .system)
+        leaveOut(path, relative, .system)
       } else {
         walk(path, relative: relative, identity)
       }
@@ -245,13 +285,13 @@ public struct InputDiscovery {
     }
     guard filter.takes(relative) else { return nil }
     if isRefused {
-      leaveOut(path, .link)
+      leaveOut(path, relative, .link)
       return nil
     }
     guard isImage else {
       switch kind {
       case .file: return relative
-      case .danglingLink, .other: leaveOut(path, .special)
+      case .danglingLink, .other: leaveOut(path, relative, .special)
       case .folder, .unknown, .missing: break
       }
       return nil

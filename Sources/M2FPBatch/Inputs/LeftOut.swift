@@ -5,6 +5,8 @@ import SystemPackage
 /// Something in a folder that was searched which is not parsed.
 public struct LeftOut: Sendable, Equatable {
   public let path: FilePath
+  /// The same below the folder that was named.
+  let relativePath: FilePath
   public let kind: Kind
 
   /// What it is, as far as its name, or what it is in the file system, tells.

@@ -27,6 +27,10 @@ public struct PathList: Sendable {
 
   let entries: [Entry]
 
+  public init() { entries = [] }
+
+  init(_ entry: Entry) { entries = [entry] }
+
   /// The entries of a list; empty ones are left out.
   init(_ list: [UInt8], zeroTerminated: Bool) {
     let lines = list.split(separator: zeroTerminated ? 0 : UInt8(ascii: "\n"))
@@ -119,9 +123,7 @@ public struct PathList: Sendable {
     if relative.isEmpty { return path.bytes + Array("/.".utf8) }
     guard path.ends(with: relative), path != relative, !relative.isAbsolute else {
       // Below the mark a list may have led up and down again.
-      guard let root = input.root, path.starts(with: root),
-        case let below = FilePath(root: nil, path.components.dropFirst(root.components.count)),
-        path != below, normalised(below) == relative
+      guard let root = input.root, let below = path.below(root), normalised(below) == relative
       else { return path.bytes }
       return root.bytes + Array("/./".utf8) + below.bytes
     }

@@ -1,3 +1,4 @@
+import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
@@ -17,6 +18,9 @@ public struct Selection: Sendable {
   public var links = LinkPolicy.own
   /// Whether names alone decide which files in folders are photos.
   public var byName = false
+  /// What the run writes besides results: where earlier runs have written it, it is not counted as left
+  /// out.
+  public var written: [FilePath] = []
   /// What part of the files is done; nil for all.
   public var shard: Shard?
 
@@ -44,10 +48,17 @@ public struct Selection: Sendable {
     onLeftOut: (LeftOut) -> Void = { _ in }
   ) throws(RunFailure) -> [PlannedFile] {
     var leftOut = LeftOutCounts()
+    let current = FilePath(FileManager.default.currentDirectoryPath)
+    func canonical(_ path: FilePath) -> FilePath { current.pushing(path).lexicallyNormalized() }
+    let written = written.map(canonical)
     let inputs = InputDiscovery.inputs(
       under: paths, listed: list?.entries ?? [], recursive: recursive, filter: filter, links: links,
       byName: byName, cancellation: cancellation
     ) { thing in
+      // Shards count each thing once among them.
+      guard shard?.contains(thing.relativePath) ?? true,
+        !written.contains(where: canonical(thing.path).starts)
+      else { return }
       leftOut.add(thing.kind)
       onLeftOut(thing)
     }

@@ -19,6 +19,8 @@ public struct BatchOptions: Sendable {
   public var overwriteEdited = false
   /// Bytes.
   public var maxFileSize = 256 << 20
+  /// Bytes that the run may hold; nil for what the control group or the machine has.
+  public var memoryLimit: Int?
   /// After how many failed files the run stops; nil for never.
   public var maxErrors: Int?
   /// How long one file may take before it is declared failed; nil for any time.
@@ -45,7 +47,9 @@ extension Sidecar.Options {
     self.init(
       maxSide: options.maxSide, precision: options.precision == .float32 ? nil : options.precision,
       quality: options.quality == .standard ? nil : options.quality,
-      masks: slugs(outputs.masks), palette: outputs.palette.map(\.hex),
+      masks: slugs(outputs.masks),
+      maskOperations: outputs.maskOperations == MaskOperations() ? nil : outputs.maskOperations,
+      palette: outputs.palette.map(\.hex),
       overlay: outputs.overlay.map {
         Overlay(
           format: $0.format, opacity: $0.opacity, outlines: $0.outlines, names: $0.font != nil)
@@ -61,7 +65,12 @@ extension Sidecar.Options {
           map: outputs.personMap, masks: slugs(outputs.personMasks))
       },
       cutout: outputs.cutout.map {
-        Cutout(classes: $0.classes.map(slugs), perPerson: $0.perPerson)
+        Cutout(classes: $0.classes.map(slugs), perPerson: $0.perPerson, style: $0.style)
+      },
+      obscured: outputs.obscured.map {
+        Obscured(
+          style: $0.obscuring.style, classes: slugs($0.obscuring.heads.union($0.obscuring.others)),
+          grow: $0.obscuring.grow, format: $0.format)
       },
       remap: options.remap.map(Remap.init))
   }

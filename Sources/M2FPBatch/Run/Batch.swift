@@ -3,6 +3,7 @@ import M2FP
 import M2FPCore
 import M2FPFiles
 import M2FPResults
+import Synchronization
 import SystemPackage
 
 /// Parses many files: readers decode ahead, workers infer, writers encode behind.
@@ -52,14 +53,14 @@ public struct Batch: Sendable {
   public func dryRun(
     _ files: CheckedFiles, cancellation: Cancellation, report: (Outcome) -> Void
   ) -> BatchSummary {
-    var tally = Tally(files: files.count)
+    var tally = Tally()
     for job in files.all {
       if cancellation.isCancelled { break }
       let outcome = processor.dryRun(job)
       tally.add(outcome)
       report(outcome)
     }
-    return tally.summary(cancellation)
+    return tally.summary(cancellation, files: files.count)
   }
 
   /// Parses `files`, but for those that are current; returns when all are done or the run was
@@ -77,37 +78,104 @@ public struct Batch: Sendable {
     _ files: CheckedFiles, on threads: ThreadPlan, cancellation: Cancellation,
     meanwhile: () -> Void = {}, report: (Outcome) -> Void
   ) -> BatchSummary {
-    var tally = Tally(files: files.count)
+    var tally = Tally()
     func take(_ outcome: Outcome) {
       tally.add(outcome)
       report(outcome)
     }
-    let options = processor.options
     let folders = files.all.reduce(into: [FilePath: LinkRule]()) { folders, job in
       guard job.file.input.failure == nil else { return }
       folders[job.file.outputs.folder] = job.file.outputs.rule
     }
     for (folder, rule) in folders {
-      AtomicFiles.removeLeftovers(
-        in: folder, andFoldersEnding: OutputNames.masksSuffix, following: rule)
+      Self.removeLeftovers(in: folder, following: rule)
     }
     for job in files.all where job.status == .current { take(job.outcome(.current)) }
-    if files.due.isEmpty { return tally.summary(cancellation) }
-    do throws(RunFailure) {
-      try WorkerThread.check(threads.mostThreads)
-    } catch {
-      cancellation.cancel(.failure(error))
-      return tally.summary(cancellation)
+    if !files.due.isEmpty {
+      let due = DueFiles(files.due)
+      let onlyFolder = folders.count == 1 ? folders.first.map { ($0.key, $0.value) } : nil
+      work(
+        { due.next() }, waits: false, onlyFolder: onlyFolder, on: threads,
+        cancellation: cancellation, meanwhile: meanwhile, report: take)
     }
-    let onlyFolder = folders.count == 1 ? folders.first.map { ($0.key, $0.value) } : nil
+    return tally.summary(cancellation, files: files.count)
+  }
+
+  /// Parses files as they come, but for those that are current; returns when the stream has ended and all
+  /// are done, or the run was cancelled.
+  ///
+  /// - Parameters:
+  ///   - stream: The files; it takes no more when this returns.
+  ///   - threads: How many workers there are, and how many threads each has.
+  ///   - cancellation: Looked at before each file is begun.
+  ///   - report: Called once a file, on the calling thread, in the order of completion.
+  /// - Returns: The run's totals, and why it ended early if it did.
+  public func run(
+    _ stream: FileStream, on threads: ThreadPlan, cancellation: Cancellation,
+    report: (Outcome) -> Void
+  ) -> BatchSummary {
+    var tally = Tally()
+    let check = processor.check
+    let cleaned = Locked<Set<FilePath>>([])
+    work(
+      {
+        guard let file = stream.next() else { return nil }
+        let names = file.outputs
+        // Of a folder that nobody has written to yet.
+        if file.input.failure == nil,
+          cleaned.withLock({ $0.insert(names.folder).inserted })
+        {
+          Self.removeLeftovers(in: names.folder, following: names.rule)
+        }
+        return FileJob(file, status: check(file))
+      }, waits: true, onlyFolder: nil, on: threads, cancellation: cancellation
+    ) {
+      tally.add($0)
+      report($0)
+    }
+    stream.close()
+    return tally.summary(cancellation, files: stream.total)
+  }
+
+  private static func removeLeftovers(in folder: FilePath, following rule: LinkRule) {
+    AtomicFiles.removeLeftovers(
+      in: folder, andFoldersEnding: OutputNames.masksSuffix, following: rule)
+  }
+
+  /// Has the threads work on what `nextFile` gives.
+  private func work(
+    _ nextFile: @escaping @Sendable () -> FileJob?, waits: Bool, onlyFolder: (FilePath, LinkRule)?,
+    on threads: ThreadPlan, cancellation: Cancellation, meanwhile: () -> Void = {},
+    report: (Outcome) -> Void
+  ) {
+    do throws(RunFailure) {
+      try threads.check()
+    } catch {
+      return cancellation.cancel(.failure(error))
+    }
+    let options = processor.options
     var pool = WorkerPool(
-      files.due, onlyFolder: options.outputRoot.map { ($0, .all) } ?? onlyFolder,
+      nextFile, waits: waits, onlyFolder: options.outputRoot.map { ($0, .all) } ?? onlyFolder,
       processor: processor, threads: threads, cancellation: cancellation)
     meanwhile()
-    while let outcome = pool.next() { take(outcome) }
+    while let outcome = pool.next() { report(outcome) }
     pool.join()
     options.cache?.pruneStored()
-    return tally.summary(cancellation)
+  }
+}
+
+/// The files of a run that are to be done, given out one by one.
+private final class DueFiles: Sendable {
+  private let jobs: [FileJob]
+  private let index = Atomic<Int>(0)
+
+  init(_ jobs: [FileJob]) {
+    self.jobs = jobs
+  }
+
+  func next() -> FileJob? {
+    let index = index.wrappingAdd(1, ordering: .relaxed).oldValue
+    return index < jobs.count ? jobs[index] : nil
   }
 }
 
@@ -115,10 +183,7 @@ public struct Batch: Sendable {
 private struct Tally {
   private let start = DispatchTime.now().uptimeNanoseconds
   private var counts = BatchSummary()
-
-  init(files: Int) {
-    counts.remaining = files
-  }
+  private var done = 0
 
   mutating func add(_ outcome: Outcome) {
     switch outcome.result {
@@ -131,11 +196,13 @@ private struct Tally {
     case .failed: counts.failed += 1
     }
     counts.removed += outcome.removed.count
-    counts.remaining -= 1
+    done += 1
   }
 
-  func summary(_ cancellation: Cancellation) -> BatchSummary {
+  /// The totals of a run over so many `files`.
+  func summary(_ cancellation: Cancellation, files: Int) -> BatchSummary {
     var summary = counts
+    summary.remaining = files - done
     summary.stop = cancellation.reason
     summary.wallSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     summary.peakMemory = ProcessMemory.peak()

@@ -60,6 +60,7 @@ extension FileProcessor {
     if let cutout = encoder.selection.cutout, cutout.classes != nil || !cutout.perPerson {
       sure.append(names.cutout)
     }
+    if let obscured = encoder.selection.obscured { sure.append(names.obscured(obscured.format)) }
     sure.append(names.sidecar)
     let there = Set(stale(names, keeping: [], previous: Sidecar.read(of: names)))
     func isThere(_ path: FilePath) -> Bool {
@@ -96,6 +97,6 @@ extension FileProcessor {
     // The map is replaced, never stale.
     return StaleOutputs(
       names, in: folder, previous: previous, slugs: slugs, keeping: kept
-    ).existing().sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+    ).existing.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
   }
 }

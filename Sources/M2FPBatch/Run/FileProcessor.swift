@@ -144,12 +144,14 @@ struct FileProcessor: Sendable {
     case deferred(key: String)
   }
 
-  /// Tells which files have outputs that are current.
-  func check(_ files: [PlannedFile], cancellation: Cancellation) -> CheckedFiles {
-    UpToDateCheck(
+  /// What tells which files have outputs that are current.
+  var check: UpToDateCheck {
+    let usable = MemoryBudget.current().usable(
+      threads: DiskThreads.most, ceiling: options.memoryLimit)
+    return UpToDateCheck(
       model: model, options: request, force: options.force,
-      overwriteEdited: options.overwriteEdited, limits: parsing.limits)(
-        files, cancellation: cancellation)
+      overwriteEdited: options.overwriteEdited, limits: parsing.limits,
+      memory: WeightedSemaphore(capacity: usable.bytes - ProcessMemory.resident()))
   }
 
   // MARK: - Load
@@ -172,6 +174,7 @@ struct FileProcessor: Sendable {
       .done(job.outcome(result, times, warnings: warnings, removed: removed))
     }
     if let failure = file.input.failure { return done(.failed(failure)) }
+    if job.status == .current { return done(.current) }
     if parser == nil, case .stale(let reason) = job.status {
       return done(.failed(Self.nothingToRender(reason)))
     }

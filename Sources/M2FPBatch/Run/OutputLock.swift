@@ -12,7 +12,7 @@ import SystemPackage
 /// disjoint ranges, do not exclude one another, and everything that overlaps does. Runs over files
 /// that were named one by one share the lock among themselves. The last run
 /// to leave removes the file.
-public final class OutputLock {
+public final class OutputLock: Sendable {
   /// What to do when another run holds the lock.
   public enum Mode: String, Sendable, CaseIterable {
     case wait, fail, off

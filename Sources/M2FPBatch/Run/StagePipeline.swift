@@ -23,7 +23,10 @@ final class StagePipeline: Sendable {
 
   let cancellation: Cancellation
   let outcomes: BoundedQueue<Outcome>
-  private let jobs: [FileJob]
+  /// The next file to read, which it may wait for; nil when there will be none. Any thread.
+  private let nextFile: @Sendable () -> FileJob?
+  /// Whether ``nextFile`` may wait: then no file is put off until it does not.
+  private let waits: Bool
   /// Where all outputs go, and which links are followed there; nil if they go to several folders.
   private let onlyFolder: (path: FilePath, rule: LinkRule)?
   private let processor: FileProcessor
@@ -31,15 +34,24 @@ final class StagePipeline: Sendable {
   private let intraOpThreads: Int
   private let loaded: BoundedQueue<FileProcessor.Loaded>
   private let parsed: BoundedQueue<FileProcessor.Parsed>
-  private let nextIndex = Atomic<Int>(0)
   private let deferred = Locked<[(FileJob, key: String)]>([])
   private let failed = Atomic<Int>(0)
 
+  /// - Parameters:
+  ///   - nextFile: Gives the files.
+  ///   - waits: Whether it may wait for one.
+  ///   - onlyFolder: Where all outputs go, and which links are followed there; nil for several folders.
+  ///   - processor: What is done with each.
+  ///   - threads: How many workers there are, and how many threads each has.
+  ///   - helpers: Readers, and as many writers.
+  ///   - cancellation: Looked at before each file is begun.
   init(
-    _ jobs: [FileJob], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor,
+    _ nextFile: @escaping @Sendable () -> FileJob?, waits: Bool, onlyFolder: (FilePath, LinkRule)?,
+    processor: FileProcessor,
     threads: ThreadPlan, helpers: Int, cancellation: Cancellation
   ) {
-    self.jobs = jobs
+    self.nextFile = nextFile
+    self.waits = waits
     self.onlyFolder = onlyFolder
     self.processor = processor
     self.cancellation = cancellation
@@ -108,8 +120,7 @@ final class StagePipeline: Sendable {
   /// The next file to read: one that nobody has read, and when there is none, one that waited for
   /// another with the same bytes, which it does once only.
   private func nextJob() -> (FileJob, mayDefer: Bool)? {
-    let index = nextIndex.wrappingAdd(1, ordering: .relaxed).oldValue
-    if index < jobs.count { return (jobs[index], true) }
+    if let job = nextFile() { return (job, !waits) }
     guard let (job, key) = deferred.withLock({ $0.popLast() }) else { return nil }
     processor.keys.wait(for: key, timeout: processor.options.timeout, cancellation: cancellation)
     return cancellation.isCancelled ? nil : (job, false)

@@ -24,14 +24,16 @@ struct WorkerPool: ~Copyable {
   private var expired = 0
 
   init(
-    _ jobs: [FileJob], onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor,
-    threads: ThreadPlan, cancellation: Cancellation
+    _ nextFile: @escaping @Sendable () -> FileJob?, waits: Bool,
+    onlyFolder: (FilePath, LinkRule)?, processor: FileProcessor, threads: ThreadPlan,
+    cancellation: Cancellation
   ) {
     // One thread feeds, and one serves, two workers: an image takes longer to infer than to decode
     // or encode.
     let helpers = (threads.jobs + 1) / 2
     stages = StagePipeline(
-      jobs, onlyFolder: onlyFolder, processor: processor, threads: threads, helpers: helpers,
+      nextFile, waits: waits, onlyFolder: onlyFolder, processor: processor, threads: threads,
+      helpers: helpers,
       cancellation: cancellation)
     timeout = processor.options.timeout
     for _ in 0..<helpers {

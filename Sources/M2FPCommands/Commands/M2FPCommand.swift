@@ -20,7 +20,8 @@ public struct M2FPCommand: ParsableCommand, ExplainedCommand {
     discussion: discussion,
     version: "m2fp \(Version.described)",
     subcommands: [
-      ParseCommand.self, RenderCommand.self, EvalCommand.self, CompareCommand.self,
+      ParseCommand.self, WatchCommand.self, RenderCommand.self, EvalCommand.self,
+      CompareCommand.self,
       ServeCommand.self, HealthCommand.self, ModelsCommand.self, ClassesCommand.self,
       CacheCommand.self, ConfigCommand.self, DoctorCommand.self,
     ])

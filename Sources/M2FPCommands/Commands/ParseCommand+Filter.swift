@@ -31,7 +31,7 @@ extension ParseCommand {
       return
     }
     let given = [
-      ("cutout-persons", pictures.cutoutPersons), ("dry-run", usual.dryRun),
+      ("cutout-persons", pictures.cutouts.cutoutPersons), ("dry-run", usual.dryRun),
       ("export", !exports.exports.isEmpty), ("failed-to", faults.failedTo != nil),
       ("files-from", selection.filesFrom != nil), ("json", messages.json),
       ("masks", usual.masks != "all"), ("out", usual.out != nil), ("overlay", pictures.overlay),
@@ -59,11 +59,15 @@ extension ParseCommand {
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
     var options = try parserOptions(archive.contract)
     let classes = options.remap?.classes ?? archive.contract.classes
-    let picture = try output.picture(overlay: pictures.overlayFormat, classes: classes)
+    let picture = try output.picture(of: pictures, classes: classes)
     // Only what is written is made, and the photo is kept only for that.
     options.outputs.cutout =
       output == .cutout
-      ? options.outputs.cutout ?? OutputSelection.Cutout(classes: nil, perPerson: false) : nil
+      ? try options.outputs.cutout
+        ?? OutputSelection.Cutout(
+          classes: Set(1..<classes.count), perPerson: false, style: pictures.cutouts.style())
+      : nil
+    if output != .obscured { options.outputs.obscured = nil }
     options.outputs.overlay = output == .overlay ? try pictures.style() : nil
     let parser = Parser(archive, options: options)
 
@@ -71,9 +75,15 @@ extension ParseCommand {
     let start = ContinuousClock.now
     do {
       // What cannot be decoded needs no network.
-      let photo = try parser.decode(standardInput())
-      let threads = ThreadPlan(jobs: 1, threads: self.threads, files: 1, budget: .current()).threads
-      let parsed = try parser.makeWorker(threads: threads).infer(photo)
+      let bytes = try standardInput()
+      let photo = try parser.decode(bytes)
+      let plan = ThreadPlan(jobs: 1, threads: self.threads, files: 1, budget: .current())
+      try memory.check(
+        threads: plan.threads, archive: archive, parsing: options,
+        photo: LargestPhoto(
+          pixels: photo.source.width * photo.source.height, fileSize: bytes.count))
+      try plan.check()
+      let parsed = try parser.makeWorker(threads: plan.threads).infer(photo)
       for warning in parsed.warnings { logger.warning("standard input: \(warning)") }
       Console.write(
         try picture.map { try parsed.encode($0).data } ?? parsed.json + Data("\n".utf8))

@@ -18,6 +18,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     Example("m2fp parse photos/ -o parsed/ --overlay", "apart from them, and to look at"),
     Example("m2fp parse photos/ --masks hair,face", "only these masks"),
     Example("m2fp parse photos/ --persons", "each person by itself"),
+    Example("m2fp parse photos/ --blur face,hair", "heads made unrecognisable"),
     Example("m2fp parse photos/ --sheet all.html", "one page of all results"),
     Example("m2fp parse photos/ -n", "what would be done, and why"),
     Example("m2fp parse - --output overlay <a.jpg >b.jpg", "one photo, no files"),
@@ -28,7 +29,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       photo.m2fp.png    indexed PNG: pixel value = class, palette = colours
       photo.m2fp/*.png  a 1-bit mask for each class: hair.png, left-arm.png, ...
       photo.m2fp.json   what was found, with which model and options
-      photo.m2fp.persons.png, .overlay.jpg, .cutout.png   with these options
+      photo.m2fp.persons.png, .overlay.jpg, .cutout.png, .obscured.jpg   with these options
     A photo whose outputs are current is skipped; one that lacks only outputs is rendered from \
     what was found before. Inputs, and colour maps that you have corrected, are never modified.
     """
@@ -67,6 +68,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   @OptionGroup
   var arithmetic: PrecisionOption
+
+  @OptionGroup(title: "Masks")
+  var maskOptions: MaskOptions
 
   @OptionGroup(title: "Persons")
   var personOutputs: PersonOutputOptions
@@ -130,13 +134,21 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     try validateFilter()
     try OptionConflicts.check(
       pictures.given.union(isFilter ? OptionConflicts.metByFilter : []).union(personOutputs.given)
-        .union(personOptions.given).union(cacheOptions.given)
+        .union(maskOptions.given).union(personOptions.given).union(cacheOptions.given)
         .union(faults.given)
         .union(exports.needPersons ? ["persons"] : []))
   }
 
   func run() throws {
-    try messages.telling(ofDryRun: usual.dryRun, isFilter ? parseStandardInput : parse)
+    try messages.telling(ofDryRun: usual.dryRun) { logger, metrics in
+      if isFilter {
+        try parseStandardInput(logger, metrics)
+      } else if isStream {
+        try parseStream(isWatch: false, logger, metrics)
+      } else {
+        try parse(logger, metrics)
+      }
+    }
   }
 
   private func parse(_ logger: Logger, _ metrics: RunMetrics?) throws {
@@ -145,7 +157,9 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     defer { signals.stop() }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
     let parser = Parser(archive, options: try parserOptions(archive.contract))
-    let selected = try selection.selection()
+    var selected = try selection.selection()
+    selected.written =
+      exports.requests.map(\.path) + [messages.metrics, faults.failedTo].compactMap(\.self)
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
     }
@@ -175,7 +189,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       parser: parser, options: options,
       model: ModelIdentity(name: archive.contract.model, sha256: try archive.digest()))
     let checked = batch.check(files, cancellation: cancellation)
-    let workers = try workers(for: checked, archive, parser.options, options, logger)
+    let workers = try workers(
+      files: checked.dueCount, forNetwork: checked.forNetwork, archive, parser.options, options,
+      logger)
+    logger.debug("\(checked.count) files, \(checked.dueCount) of them due")
 
     var reporters = RunReporters(
       list: messages.reporters(total: files.count, logger: logger), logger: logger)
@@ -188,7 +205,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         Exporter.Context(
           classes: parser.classes, palette: parser.options.outputs.palette,
           model: archive.contract.model, generator: "m2fp \(Version.current)",
-          links: selected.links, explain: \.text), files: files, logger: logger)
+          links: selected.links, limits: parser.options.limits, explain: \.text), files: files,
+        logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
     for link in links { reporters.leftOut(link) }
@@ -222,13 +240,14 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.persons = personOptions.rules(contract: contract)
     options.remap = labels.remap
     options.outputs = try pictures.selection(
-      masks: usual.masks, persons: personOutputs, exports: exports, classes: labels.classes,
+      masks: usual.masks, maskOptions.operations, persons: personOutputs, exports: exports,
+      classes: labels.classes,
       palette: labels.palette)
     return options
   }
 
   /// What is done with each file.
-  private func batchOptions(links: LinkPolicy) throws -> BatchOptions {
+  func batchOptions(links: LinkPolicy) throws -> BatchOptions {
     var options = BatchOptions()
     options.cache = usual.dryRun ? nil : try cacheOptions.open()
     options.force = usual.force
@@ -239,24 +258,27 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
+    options.memoryLimit = memory.memoryLimit?.bytes
     return options
   }
 
   /// As many workers as the CPUs, the files and the memory allow, and the threads of each.
-  private func workers(
-    for checked: CheckedFiles, _ archive: ModelArchive, _ parsing: ParserOptions,
+  ///
+  /// Of `files` files `forNetwork` are those that may need the network; nil where nobody knows what comes.
+  func workers(
+    files: Int, forNetwork: [PlannedFile]?, _ archive: ModelArchive, _ parsing: ParserOptions,
     _ options: BatchOptions, _ logger: Logger
   ) throws -> ThreadPlan {
     let budget = CPUBudget.current()
     func plan(_ jobs: Int?) -> ThreadPlan {
-      ThreadPlan(jobs: jobs, threads: threads, files: checked.dueCount, budget: budget)
+      ThreadPlan(jobs: jobs, threads: threads, files: files, budget: budget)
     }
     var workers = plan(usual.jobs)
     // What is only rendered needs no network's memory.
-    if !checked.forNetwork.isEmpty {
+    if forNetwork?.isEmpty != true {
       let fitting = try memory.fittingJobs(
         workers.jobs, threads: workers.threads, isFixed: usual.jobs != nil, archive: archive,
-        parsing: parsing, files: checked.forNetwork, options)
+        parsing: parsing, files: forNetwork, options)
       if fitting < workers.jobs {
         logger.info("\(fitting) of \(workers.jobs) workers fit into memory")
         workers = plan(fitting)
@@ -269,11 +291,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         other: less of either is faster
         """)
     }
-    logger.debug(
-      """
-      \(checked.count) files, \(checked.dueCount) of them due; \(workers.jobs) jobs of \
-      \(workers.threads) threads
-      """)
+    logger.debug("\(workers.jobs) jobs of \(workers.threads) threads")
     return workers
   }
 }

@@ -44,6 +44,9 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
     completion: .classList)
   var masks = "all"
 
+  @OptionGroup(title: "Masks")
+  var maskOptions: MaskOptions
+
   @OptionGroup(title: "Persons")
   var personOutputs: PersonOutputOptions
 
@@ -85,7 +88,8 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
     }
     if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs is 1 to 1024.") }
     try OptionConflicts.check(
-      pictures.given.union(personOutputs.given).union(exports.needPersons ? ["persons"] : []))
+      pictures.given.union(maskOptions.given).union(personOutputs.given).union(
+        exports.needPersons ? ["persons"] : []))
   }
 
   func run() throws {
@@ -109,7 +113,8 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
       modelClasses: first.modelClasses, classes: first.classes, palette: first.palette)
 
     let outputs = try pictures.selection(
-      masks: masks, persons: personOutputs, exports: exports, classes: labels.classes,
+      masks: masks, maskOptions.operations, persons: personOutputs, exports: exports,
+      classes: labels.classes,
       palette: labels.palette)
     var options = BatchOptions()
     // What was parsed is within the limits that it was parsed with.

@@ -28,7 +28,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     POST /v1/jobs \
     takes one and answers at once. GET / is a page for people, /openapi.json says the rest. Options of \
     parse can be given for each photo: ?masks=hair&persons=true.
-    SIGTERM ends it when all photos in hand are answered; SIGHUP reads tokens and model anew.
+    SIGTERM ends it when all photos in hand are answered; SIGHUP reads tokens, model and limits anew.
     """
 
   static let configuration = CommandConfiguration(
@@ -64,6 +64,15 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
       "A site whose pages may ask, such as https://example.org. May be repeated. Default: none.",
       valueName: "origin"))
   var allowOrigin: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      A proxy that says in X-Forwarded-For whom it asks for, so that each of its clients has a share of \
+      its own: an address, a network such as 10.0.0.0/8, or 'unix' for what comes over a unix: socket. \
+      May be repeated. Default: none.
+      """, valueName: "address"))
+  var trustProxy: [TrustedProxy] = []
 
   @Flag(help: "Without the page for people.")
   var noUi = false
@@ -225,16 +234,24 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     }
   }
 
-  /// What serves, in a program that has it.
-  private static let server = Locked<(@Sendable (ServeSettings) throws -> Int32)?>(nil)
+  /// What serves, in a program that has it, and reads the command line and what sets defaults anew.
+  private struct Program: Sendable {
+    let serve: @Sendable (ServeSettings) throws -> Int32
+    let reread: @Sendable () throws -> ServeCommand
+  }
 
-  static func use(_ serve: @escaping @Sendable (ServeSettings) throws -> Int32) {
-    server.withLock { $0 = serve }
+  private static let program = Locked<Program?>(nil)
+
+  static func use(
+    _ serve: @escaping @Sendable (ServeSettings) throws -> Int32,
+    rereading reread: @escaping @Sendable () throws -> ServeCommand
+  ) {
+    program.withLock { $0 = Program(serve: serve, reread: reread) }
   }
 
   func run() throws {
-    guard let serve = Self.server.withLock({ $0 }) else { return try Self.execute() }
-    let code = try serve(try settings())
+    guard let program = Self.program.withLock({ $0 }) else { return try Self.execute() }
+    let code = try program.serve(try settings(program))
     if code != 0 { throw ExitCode(code) }
   }
 
@@ -263,7 +280,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     throw ExitCode(RunFailure.Kind.modelMissing.exitCode)
   }
 
-  private func settings() throws -> ServeSettings {
+  private func settings(_ program: Program) throws -> ServeSettings {
     let budget = CPUBudget.current()
     let plan = ThreadPlan(jobs: jobs, threads: threads, files: .max, budget: budget)
     let fonts =
@@ -280,9 +297,11 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
       metricsListener: metricsListen?.address, tokenFile: tokenFile,
       hosts: host.contains("*")
         ? nil : Set((host + [ProcessInfo.processInfo.hostName]).map { $0.lowercased() }),
-      origins: Set(allowOrigin), hasPage: !noUi, hasMetrics: !noMetrics,
+      origins: Set(allowOrigin), proxies: trustProxy.map(\.proxy), hasPage: !noUi,
+      hasMetrics: !noMetrics,
       font: fonts.lazy.compactMap { Font(path: $0) }.first,
-      open: { try openModel(plan) }, cache: try cacheOptions.open(), threads: plan,
+      reread: { try program.reread().settings(program) }, open: { try openModel(plan) },
+      cache: try cacheOptions.open(), threads: plan,
       queue: queue ?? 16 * plan.jobs, queueBytes: queueBytes.bytes,
       perClient: perClient ?? 4 * plan.jobs, photoBytes: maxFileSize << 20,
       connections: maxConnections, resultBytes: results.bytes,
@@ -314,10 +333,25 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     try memory.check(
       jobs: plan.jobs, threads: plan.threads, archive: archive, parsing: options,
       photoBytes: maxFileSize << 20, besides: queueBytes.bytes)
+    try plan.check()
     return (
       Parser(archive, options: options),
       ModelIdentity(name: contract.model, sha256: try archive.digest())
     )
+  }
+}
+
+/// `10.0.0.1`, `10.0.0.0/8` or `unix`.
+struct TrustedProxy: ExpressibleByArgument, Equatable {
+  let proxy: ServeSettings.Proxy
+
+  init?(argument: String) {
+    if argument == "unix" {
+      proxy = .socket
+    } else {
+      guard let network = IPNetwork(argument) else { return nil }
+      proxy = .network(network)
+    }
   }
 }
 
@@ -338,8 +372,10 @@ struct ListenAddress: ExpressibleByArgument, Equatable {
     text = argument
     if argument.hasPrefix("unix:") {
       let bytes = PathArgument.bytes(of: String(argument.dropFirst(5)))
-      // As many as the system takes.
-      guard (1...107).contains(bytes.count), let path = FilePath(bytes: bytes) else { return nil }
+      // As many as the system takes; what listens takes text.
+      guard (1...107).contains(bytes.count), let path = FilePath(bytes: bytes),
+        FilePath(path.string) == path
+      else { return nil }
       address = .unix(path)
       return
     }

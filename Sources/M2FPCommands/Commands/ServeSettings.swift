@@ -1,6 +1,7 @@
 import Logging
 import M2FP
 import M2FPBatch
+import M2FPCore
 import M2FPImageIO
 import M2FPResults
 import SystemPackage
@@ -12,16 +13,25 @@ package struct ServeSettings {
     case unix(FilePath)
   }
 
+  /// Who may say for whom a request is.
+  package enum Proxy: Sendable, Equatable {
+    case socket
+    case network(IPNetwork)
+  }
+
   package let listeners: [Address]
   package let metricsListener: Address?
   package let tokenFile: FilePath?
   /// Names that the server goes by; nil for any.
   package let hosts: Set<String>?
   package let origins: Set<String>
+  package let proxies: [Proxy]
   package let hasPage: Bool
   package let hasMetrics: Bool
   /// What names are written in on overlays.
   package let font: Font?
+  /// Reads files of defaults anew.
+  package let reread: () throws -> ServeSettings
   /// Opens the model, also anew where it has been replaced. On the main thread.
   package let open: () throws -> (Parser, ModelIdentity)
   package let cache: ResultCache?

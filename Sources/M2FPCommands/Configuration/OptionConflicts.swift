@@ -14,6 +14,8 @@ enum OptionConflicts {
   }
 
   private static let alternatives = [
+    Alternatives(options: ["blur", "pixelate"], exclusive: ["blur", "pixelate"]),
+    Alternatives(options: ["grow", "shrink"], exclusive: ["grow", "shrink"]),
     Alternatives(options: ["cache", "no-cache"], exclusive: ["cache", "no-cache"]),
     Alternatives(
       options: ["fail-fast", "keep-going", "max-errors"], exclusive: ["fail-fast", "max-errors"]),
@@ -23,15 +25,18 @@ enum OptionConflicts {
   /// What each of these needs one of, the usual one first. A file may set it for those runs that have
   /// that.
   private static let needs: [String: [String]] = [
+    "background": cutouts, "crop": cutouts, "cutout-edges": cutouts,
+    "obscured-format": ["blur", "pixelate"], "obscured-grow": ["blur", "pixelate"],
     "max-person-overlap": persons, "min-person-score": persons, "min-person-size": persons,
     "overlay-font": ["overlay-names"], "overlay-format": ["overlay"], "overlay-names": ["overlay"],
     "overlay-opacity": ["overlay"], "overlay-outlines": ["overlay"], "person-masks": persons,
   ]
 
+  private static let cutouts = ["cutout", "cutout-persons"]
   private static let persons = ["persons", "cutout-persons"]
 
   /// What `parse -` has for those that need it: it makes one output, of which they say how it looks.
-  static let metByFilter: Set<String> = ["overlay", "persons"]
+  static let metByFilter: Set<String> = ["cutout", "overlay", "persons"]
 
   /// What says which files are written, and so is nothing for `parse -`.
   private static let notOfFilter: Set<String> = [

@@ -40,6 +40,11 @@ extension HelpTopic {
           "photo.m2fp/person-1.cutout.png",
           "With --cutout-persons: the same for each person."
         ),
+        (
+          "photo.m2fp.obscured.jpg",
+          "With --blur or --pixelate: the photo with these classes made unrecognisable, whole heads for "
+            + "face and hair. Who is not found is not covered."
+        ),
       ]),
       .paragraph("What is written once for all photos, wherever the option says:"),
       .list([

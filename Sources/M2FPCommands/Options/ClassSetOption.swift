@@ -5,11 +5,11 @@ import M2FPCore
 /// The `--classes` option's meaning.
 enum ClassSetOption {
   static let help: String =
-    "Class names: cihp, lip, atr, pascal, or a file with one name a line, the background first, or "
+    "Class names: cihp, lip, atr, pascal, simple, or a file with one name a line, the background first, or "
     + "one for --remap."
 
   /// The names that need no file.
-  static let builtIn = (Array(ClassSet.builtIn.keys) + LabelSetOptions.builtIn.keys).sorted()
+  static let builtIn = Set(ClassSet.builtIn.keys).union(LabelSetOptions.builtIn.keys).sorted()
 
   /// The names that the option means.
   ///

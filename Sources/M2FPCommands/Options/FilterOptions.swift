@@ -15,7 +15,7 @@ struct FilterOptions: ParsableArguments {
 enum FilterOutput: ExpressibleByArgument, Equatable {
   /// What was found, as text.
   case json
-  case map, overlay, cutout, persons
+  case map, overlay, cutout, obscured, persons
   /// By the name of its class.
   case mask(String)
 
@@ -25,6 +25,7 @@ enum FilterOutput: ExpressibleByArgument, Equatable {
     case "map": self = .map
     case "overlay": self = .overlay
     case "cutout": self = .cutout
+    case "obscured": self = .obscured
     case "persons": self = .persons
     default:
       guard argument.hasPrefix(Self.maskPrefix), argument != Self.maskPrefix else { return nil }
@@ -34,17 +35,24 @@ enum FilterOutput: ExpressibleByArgument, Equatable {
 
   private static let maskPrefix = "mask:"
 
-  static let allValueStrings = ["map", "overlay", "cutout", "persons", "json", "mask:CLASS"]
+  static let allValueStrings = [
+    "map", "overlay", "cutout", "obscured", "persons", "json", "mask:CLASS",
+  ]
   static let defaultCompletionKind = CompletionKind.list(Array(allValueStrings.dropLast()))
 
   /// The picture that is meant; nil for text.
   ///
   /// - Throws: `ValidationError` for a class that is none.
-  func picture(overlay: OverlayFormat?, classes: [String]) throws -> OutputKind? {
+  func picture(of pictures: RenderingOptions, classes: [String]) throws -> OutputKind? {
     switch self {
     case .json: return nil
     case .map: return .labelMap
-    case .overlay: return .overlay((overlay ?? .jpg).format)
+    case .overlay: return .overlay((pictures.overlayFormat ?? .jpg).format)
+    case .obscured:
+      guard let obscured = try pictures.obscuring.selection(classes: classes) else {
+        throw ValidationError("--output obscured needs --blur or --pixelate: add one.")
+      }
+      return .obscured(obscured.format)
     case .cutout: return .cutout
     case .persons: return .personMap
     case .mask(let name):

@@ -7,9 +7,11 @@ struct LabelSetOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Turn the classes into another set's: atr, pascal, or a JSON file {"classes": [...], "map": \
-      {"Coat": "Upper-clothes", ...}}, or the same in a TOML file. Default: the model's own classes.
-      """, valueName: "atr|pascal|file"), completion: .file(extensions: ["json", "toml"]))
+      Turn the classes into another set's: atr, lip, pascal, simple (hair, face, top, bottom, \
+      skin, shoes), or a JSON file {"classes": [...], "map": {"Coat": "Upper-clothes", ...}}, or the \
+      same in a TOML file. Default: the model's own classes.
+      """, valueName: "atr|lip|pascal|simple|file"),
+    completion: .file(extensions: ["json", "toml"]))
   var remap: String?
 
   @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"), completion: .file())
@@ -17,7 +19,8 @@ struct LabelSetOptions: ParsableArguments {
 
   /// The tables that have a name; their files lie in `Remaps/`.
   static let builtIn: [String: [UInt8]] = [
-    "atr": PackageResources.atr_json, "pascal": PackageResources.pascal_json,
+    "atr": PackageResources.atr_json, "lip": PackageResources.lip_json,
+    "pascal": PackageResources.pascal_json, "simple": PackageResources.simple_json,
   ]
 
   private static func json(toml: Data, path: String) throws -> Data {
@@ -74,7 +77,7 @@ struct LabelSetOptions: ParsableArguments {
       let bytes = try OptionFile.read(remap, option: "--remap") {
         SpellingSuggestion.nearest(to: remap, in: Self.builtIn.keys.sorted())
           .map { "did you mean '\($0)'?" }
-          ?? "not 'atr' or 'pascal', and there is no file of that name."
+          ?? "none of \(Self.builtIn.keys.sorted().joined(separator: ", ")), and there is no file of that name."
       }
       json = remap.hasSuffix(".toml") ? try Self.json(toml: Data(bytes), path: remap) : Data(bytes)
     }

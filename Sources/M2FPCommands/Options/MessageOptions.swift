@@ -65,8 +65,8 @@ struct MessageOptions: ParsableArguments {
     }
   }
 
-  /// Who tells how a run over `total` files goes.
-  func reporters(total: Int, logger: Logger) -> [any Reporter] {
+  /// Who tells how a run over `total` files goes; over so many that nobody knows, where that is nil.
+  func reporters(total: Int?, logger: Logger) -> [any Reporter] {
     var reporters: [any Reporter] = [
       logFormat == .json
         ? LogReporter(logger: logger)

@@ -13,12 +13,15 @@ enum OptionFile {
   /// - Parameters:
   ///   - name: What was typed.
   ///   - option: The option, for messages.
+  ///   - limit: How many bytes it may have.
   ///   - hint: What to say where there is no such file.
   /// - Returns: All of it.
   /// - Throws: `ValidationError`.
-  static func read(_ name: String, option: String, hint: () -> String) throws -> [UInt8] {
+  static func read(
+    _ name: String, option: String, limit: Int = sizeLimit, hint: () -> String
+  ) throws -> [UInt8] {
     do throws(Errno) {
-      return try read(name)
+      return try read(name, limit: limit)
     } catch {
       throw ValidationError(
         "\(option) \(name): "
@@ -26,12 +29,12 @@ enum OptionFile {
     }
   }
 
-  /// - Throws: `Errno`; `fileTooLarge` where it has more than ``sizeLimit`` bytes.
-  static func read(_ name: String) throws(Errno) -> [UInt8] {
+  /// - Throws: `Errno`; `fileTooLarge` where it has more than `limit` bytes.
+  static func read(_ name: String, limit: Int = sizeLimit) throws(Errno) -> [UInt8] {
     guard let path = FilePath(argument: name) else { throw .noSuchFileOrDirectory }
     do {
       let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-      return try file.closeAfter { try FileReader.readToEnd(file, limit: sizeLimit) }
+      return try file.closeAfter { try FileReader.readToEnd(file, limit: limit) }
     } catch {
       throw Errno(error)
     }

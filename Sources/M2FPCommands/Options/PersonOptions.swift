@@ -13,7 +13,7 @@ struct PersonOptions: ParsableArguments {
     help: ArgumentHelp(
       "Least size of a person, others on top of it: in pixels, or in % of the photo. Default: 0.1%.",
       valueName: "pixels|%"))
-  var minPersonSize: PersonSize?
+  var minPersonSize: Amount?
 
   @Option(
     help: ArgumentHelp(
@@ -44,25 +44,13 @@ struct PersonOptions: ParsableArguments {
   /// - Parameter contract: The model's contract.
   /// - Returns: The rules, with the model's own score where none is given.
   func rules(contract: ModelContract) -> PersonRules {
-    PersonRules(
-      minScore: minPersonScore ?? contract.postprocess.instanceRules?.semanticScoreThreshold ?? 0,
-      minSize: minPersonSize?.size ?? .share(0.001), maxOverlap: maxPersonOverlap ?? 0.5)
-  }
-}
-
-/// `400` or `0.5%`.
-struct PersonSize: ExpressibleByArgument {
-  let size: PersonRules.Size
-
-  init?(argument: String) {
-    if argument.hasSuffix("%") {
-      guard let percent = Double(argument.dropLast()), (0...100).contains(percent) else {
-        return nil
+    let size: PersonRules.Size =
+      switch minPersonSize ?? .share(0.001) {
+      case .pixels(let pixels): .pixels(pixels)
+      case .share(let share): .share(share)
       }
-      size = .share(percent / 100)
-    } else {
-      guard let pixels = Int(argument), pixels >= 0 else { return nil }
-      size = .pixels(pixels)
-    }
+    return PersonRules(
+      minScore: minPersonScore ?? contract.postprocess.instanceRules?.semanticScoreThreshold ?? 0,
+      minSize: size, maxOverlap: maxPersonOverlap ?? 0.5)
   }
 }

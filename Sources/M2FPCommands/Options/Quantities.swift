@@ -32,6 +32,25 @@ extension ByteCount: ExpressibleByArgument {
   }
 }
 
+/// Pixels on the command line, or a share of something: `400` or `0.5%`.
+enum Amount: ExpressibleByArgument, Equatable {
+  case pixels(Int)
+  /// 0 to 1.
+  case share(Double)
+
+  init?(argument: String) {
+    if argument.hasSuffix("%") {
+      guard let percent = Double(argument.dropLast()), (0...100).contains(percent) else {
+        return nil
+      }
+      self = .share(percent / 100)
+    } else {
+      guard let pixels = Int(argument), pixels >= 0 else { return nil }
+      self = .pixels(pixels)
+    }
+  }
+}
+
 /// The number at the start of `text`, times the unit at its end if there is one.
 private func scaled(_ text: String, by units: [Character: Double]) -> Double? {
   guard let last = text.last,

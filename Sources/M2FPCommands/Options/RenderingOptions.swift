@@ -33,21 +33,12 @@ struct RenderingOptions: ParsableArguments {
       valueName: "file"))
   var overlayFont: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Also write photo.m2fp.cutout.png: the photo where it shows these classes, transparent "
-        + "elsewhere. 'all' means every class but the background.", valueName: "all|a,b,..."))
-  var cutout: String?
+  @OptionGroup var cutouts: CutoutOptions
 
-  @Flag(
-    help: """
-      Cut out each person by itself: photo.m2fp/person-1.cutout.png, ...; without --cutout, whole \
-      persons. Tells persons apart as --persons does.
-      """)
-  var cutoutPersons = false
+  @OptionGroup var obscuring: ObscuringOptions
 
   /// Whether persons must be told apart for the pictures.
-  var needPersons: Bool { cutoutPersons }
+  var needPersons: Bool { cutouts.cutoutPersons }
 
   /// The names of those that ``OptionConflicts`` knows and that were given.
   var given: Set<String> {
@@ -55,9 +46,8 @@ struct RenderingOptions: ParsableArguments {
       (overlay, "overlay"), (overlayFormat != nil, "overlay-format"),
       (overlayOpacity != nil, "overlay-opacity"), (overlayOutlines, "overlay-outlines"),
       (overlayNames, "overlay-names"), (overlayFont != nil, "overlay-font"),
-      (cutoutPersons, "cutout-persons"),
     ]
-    return Set(options.filter(\.0).map(\.1))
+    return Set(options.filter(\.0).map(\.1)).union(cutouts.given).union(obscuring.given)
   }
 
   func validate() throws {
@@ -70,6 +60,7 @@ struct RenderingOptions: ParsableArguments {
   ///
   /// - Parameters:
   ///   - masks: What `--masks` says.
+  ///   - operations: What is done to masks.
   ///   - persons: What is written of persons.
   ///   - exports: What is exported, and may tell persons apart.
   ///   - classes: The names of the results' classes.
@@ -77,16 +68,19 @@ struct RenderingOptions: ParsableArguments {
   /// - Returns: The pictures.
   /// - Throws: `ValidationError` for a name that is none, and where there is no font to write names in.
   func selection(
-    masks: String, persons: PersonOutputOptions, exports: ExportOptions, classes: [String],
+    masks: String, _ operations: MaskOperations, persons: PersonOutputOptions,
+    exports: ExportOptions, classes: [String],
     palette: [RGB]
   ) throws -> OutputSelection {
     var selection = OutputSelection()
     selection.palette = palette
     selection.masks = try ClassList.indices(masks, option: "--masks", classes: classes)
+    selection.maskOperations = operations
     selection.personMap = persons.persons || needPersons || exports.needPersons
     selection.personMasks = try persons.maskClasses(classes)
     selection.overlay = try overlayStyle()
-    selection.cutout = try cutout(classes: classes)
+    selection.cutout = try cutouts.selection(classes: classes)
+    selection.obscured = try obscuring.selection(classes: classes)
     return selection
   }
 
@@ -122,23 +116,9 @@ struct RenderingOptions: ParsableArguments {
       "--overlay-names needs a font: install Debian's fonts-dejavu-core, or name a font file with "
         + "--overlay-font.")
   }
-
-  /// What is cut out; nil for nothing.
-  ///
-  /// - Throws: `ValidationError` for a name that is none.
-  func cutout(classes: [String]) throws -> OutputSelection.Cutout? {
-    guard cutout != nil || cutoutPersons else { return nil }
-    let indices = try cutout.map {
-      try ClassList.indices($0, option: "--cutout", classes: classes)
-    }
-    if indices?.isEmpty == true {
-      throw ValidationError("--cutout names no class; 'm2fp classes' lists them.")
-    }
-    return OutputSelection.Cutout(classes: indices, perPerson: cutoutPersons)
-  }
 }
 
-/// The format of an overlay, by its extension.
+/// The format of a picture, by its extension.
 enum OverlayFormat: String, ExpressibleByArgument, CaseIterable {
   case jpg, png
 

@@ -80,8 +80,10 @@ struct SelectionOptions: ParsableArguments {
 
   /// Reads the list, if there is one, and the shard.
   ///
+  /// - Parameter readingList: Whether the list is read; it is empty otherwise.
+  /// - Returns: What is selected.
   /// - Throws: ``RunFailure`` when the list cannot be read or Slurm's variables make no sense.
-  func selection() throws -> Selection {
+  func selection(readingList: Bool = true) throws -> Selection {
     var selection = Selection(paths: paths)
     selection.recursive = recursive
     selection.links = links
@@ -89,7 +91,9 @@ struct SelectionOptions: ParsableArguments {
     selection.filter = PathFilter(
       include: include.map(PathArgument.bytes), exclude: exclude.map(PathArgument.bytes))
     selection.list = try filesFrom.map {
-      try PathList(contentsOf: $0 == "-" ? nil : $0, zeroTerminated: zeroTerminated)
+      readingList
+        ? try PathList(contentsOf: $0 == "-" ? nil : $0, zeroTerminated: zeroTerminated)
+        : PathList()
     }
     selection.shard =
       shard == "slurm" ? try .slurm(ProcessInfo.processInfo.environment) : try namedShard()

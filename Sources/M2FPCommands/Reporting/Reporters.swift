@@ -36,11 +36,11 @@ final class ProgressReporter: Reporter {
   /// Of a dry run.
   private var rendered = 0
 
-  init(total: Int, quiet: Bool, logger: Logger) {
-    self.total = total
+  init(total: Int?, quiet: Bool, logger: Logger) {
+    self.total = total ?? 0
     self.quiet = quiet
     self.logger = logger
-    showsBar = !quiet && Console.errorIsTerminal
+    showsBar = !quiet && total != nil && Console.errorIsTerminal
     drawBar()
   }
 

@@ -42,7 +42,12 @@ extension M2FPCommand {
   package static func run(
     _ arguments: [String], serving serve: @escaping @Sendable (ServeSettings) throws -> Int32
   ) -> Never {
-    ServeCommand.use(serve)
+    ServeCommand.use(serve) {
+      guard let command = try parsed(arguments, Defaults(arguments)) as? ServeCommand else {
+        throw ValidationError("\(arguments.joined(separator: " ")) serves nothing")
+      }
+      return command
+    }
     run(arguments)
   }
 

@@ -13,6 +13,8 @@ struct NamePlacement {
 
   private static let gridSide = 256
   private static let directions = 24
+  /// How much of a name may lie on persons: what is under it is what the picture is looked at for.
+  private static let mostBusy: Float = 0.25
   private static let rings = 28
 
   /// - Parameters:
@@ -42,7 +44,7 @@ struct NamePlacement {
   /// Takes the best free place for a name of the given size.
   ///
   /// Places lie on rings round the anchor. Near beats far, free ground beats a person, and nothing
-  /// lies on another name or leaves the image.
+  /// lies on another name, leaves the image, or covers more than a little of a person.
   ///
   /// - Parameters:
   ///   - boxWidth: Pixels.
@@ -64,7 +66,9 @@ struct NamePlacement {
         guard box.x >= 0, box.y >= 0, box.x + boxWidth <= width, box.y + boxHeight <= height,
           !placed.contains(where: { $0.overlaps(box, gap: gap) })
         else { continue }
-        var cost = radius / Float(boxHeight) + 9 * busyShare(of: box)
+        let busy = busyShare(of: box)
+        if busy > Self.mostBusy { continue }
+        var cost = radius / Float(boxHeight) + 9 * busy
         for other in anchors where box.contains(other, gap: gap) { cost += other == anchor ? 4 : 2 }
         if cost < (best?.cost ?? .infinity) { best = (cost, box) }
       }

@@ -38,9 +38,17 @@ struct SheetExport: ExportFormat {
     let total = max(found.reduce(0) { $0 + $1.pixels }, 1)
     let shares = found.map { "\($0.index):\(Self.rounded($0.share))" }.joined(separator: " ")
     let people = photo.sidecar.options.persons?.map ?? false ? photo.sidecar.persons?.count : nil
+    let outputs = photo.sidecar.outputs.filter { $0.path.components.count == 1 }.map { output in
+      let file = photo.file.outputs.folder.appending(output.path.components)
+      let suffix = output.path.bytes.dropFirst(photo.file.outputs.stem.count + 1)
+      return "<a href=\"\(address(of: file))\">"
+        + String(decoding: suffix, as: UTF8.self).escapedForMarkup + "</a>"
+    }
     let facts =
       ["\(width) × \(height)"] + (people.map { [$0 == 1 ? "1 person" : "\($0) persons"] } ?? [])
-      + (found.isEmpty ? ["nobody found"] : [])
+      + (found.isEmpty ? ["nobody found"] : []) + outputs
+    // The class that the network is least sure of; where there is none nothing is doubtful.
+    let worst = Double(found.compactMap(\.score).min() ?? 1)
     let bar = found.map { share in
       "<i style=\"flex:\(Self.rounded(Double(share.pixels) / Double(total)));"
         + "background:\(colour(share.index))\"></i>"
@@ -50,8 +58,8 @@ struct SheetExport: ExportFormat {
         + "<b>\(Self.percent(share.share))</b></li>"
     }.joined()
     return """
-      <article data-shares="\(shares)" data-persons="\(people ?? -1)">
-      <h2>\(name)</h2><p class="facts">\(facts.joined(separator: " · "))</p>
+      <article data-shares="\(shares)" data-persons="\(people ?? -1)" data-score="\(Self.rounded(worst))">
+      <h2><a href="\(address(of: photo.file.input.path))">\(name)</a></h2><p class="facts">\(facts.joined(separator: " · "))</p>
       <div class="views" style="\(style)"><div class="photo" role="img" aria-label="Photo \(name)">\
       </div><div class="map" role="img" aria-label="Colour map of \(name)"></div>\
       <div class="overlay" role="img" aria-label="Colour map over photo \(name)"></div></div>
@@ -88,7 +96,8 @@ struct SheetExport: ExportFormat {
     }
 
     func finish() throws(FileFailure) {
-      try file.write("</main>\n<script>\(SheetExport.script)</script>\n</body>\n</html>\n")
+      try file.write(
+        "</main>\n<dialog></dialog>\n<script>\(SheetExport.script)</script>\n</body>\n</html>\n")
       try file.commit()
     }
   }
@@ -109,6 +118,10 @@ struct SheetExport: ExportFormat {
     let classes = context.classes.enumerated().dropFirst().map { index, name in
       (index, name.escapedForMarkup)
     }
+    let legend = classes.map { index, name in
+      "<button type=\"button\" aria-pressed=\"true\" value=\"\(index)\">"
+        + "<i style=\"background:\(colour(index))\"></i>\(name)</button>"
+    }.joined()
     let shows = classes.map { "<option value=\"\($0)\">with \($1)</option>" }.joined()
     let sorts = classes.map { "<option value=\"\($0)\">\($1)</option>" }.joined()
     return """
@@ -128,16 +141,19 @@ struct SheetExport: ExportFormat {
       <p class="meta">Model \(context.model.escapedForMarkup). Shares are of all pixels of a photo.</p>
       </header>
       <form><div>
+      <label>Find <input id="find" type="search" placeholder="a name"></label>
       <label>Show <select id="show"><option value="all">all photos</option>\
       <option value="failed">failures</option><option value="nobody">nobody found</option>\
       \(shows)</select></label>
       <label>Sort by <select id="sort"><option value="name">name</option>\
+      <option value="score">worst score</option>\
       <option value="persons">persons</option><option value="found">area found</option>\
       <optgroup label="share of">\(sorts)</optgroup></select></label>
       <label>View <select id="view"><option value="">all three</option>\
       <option value="photo">photo</option><option value="map">colour map</option>\
       <option value="overlay">overlay</option></select></label>
-      </div></form>
+      </div>
+      <details><summary>Classes in the maps</summary><div class="legend">\(legend)</div></details></form>
       <p class="count" role="status"></p>
       <main>
 
@@ -157,6 +173,26 @@ struct SheetExport: ExportFormat {
       (image.width, image.height) == size
     else { return nil }
     return image
+  }
+
+  /// The address of a file from where the page lies: each byte of a name that may mean something in an
+  /// address is encoded (RFC 3986).
+  private func address(of file: FilePath) -> String {
+    let current = FilePath(FileManager.default.currentDirectoryPath)
+    let from = current.pushing(path.folder).lexicallyNormalized().components
+    let to = current.pushing(file).lexicallyNormalized().components
+    let common = zip(from, to).prefix { $0 == $1 }.count
+    let names =
+      [[UInt8]](repeating: Array("..".utf8), count: from.count - common)
+      + to.dropFirst(common).map(\.bytes)
+    return names.map { name in
+      name.map { byte in
+        let character = Character(UnicodeScalar(byte))
+        return character.isASCII && (character.isLetter || character.isNumber)
+          || "-._~".contains(character)
+          ? String(character) : String(format: "%%%02X", byte)
+      }.joined()
+    }.joined(separator: "/")
   }
 
   private static func uri(_ image: EncodedImage, _ kind: String) -> String {

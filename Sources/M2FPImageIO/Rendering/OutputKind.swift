@@ -12,17 +12,19 @@ public enum OutputKind: Sendable, Hashable {
   case personMask(String, person: Int)
   /// The photo under translucent colours.
   case overlay(PictureFormat)
-  /// The photo where it shows some classes, transparent elsewhere: a PNG.
+  /// The photo where it shows some classes, transparent or another picture elsewhere: a PNG.
   case cutout
   /// The photo where it shows one person, counted from 1.
   case personCutout(Int)
+  /// The photo with parts of it made unrecognisable.
+  case obscured(PictureFormat)
 }
 
 extension OutputKind {
   /// Whether it shows the photo's own pixels.
   public var showsPhoto: Bool {
     switch self {
-    case .overlay, .cutout, .personCutout: true
+    case .overlay, .cutout, .personCutout, .obscured: true
     case .labelMap, .mask, .personMap, .personMask: false
     }
   }

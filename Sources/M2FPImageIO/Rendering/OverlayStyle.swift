@@ -35,9 +35,6 @@ public struct OverlayStyle: Sendable, Equatable {
         image, labels: labels, persons: persons, names: names, palette: palette
       ) { text throws(FileFailure) in try font.render(text, size: size) }
     }
-    switch format {
-    case .jpeg: return try JPEGEncoder.rgb(image)
-    case .png: return try PNGEncoder.rgb(image)
-    }
+    return try format.encode(image)
   }
 }

@@ -55,6 +55,7 @@ public struct ResultEncoder: Sendable {
         kinds.append(.cutout)
       }
     }
+    if let obscured = selection.obscured { kinds.append(.obscured(obscured.format)) }
     return kinds
   }
 
@@ -80,15 +81,16 @@ public struct ResultEncoder: Sendable {
     case .labelMap:
       return try PNGEncoder.labelMap(result.labels, palette: selection.palette)
     case .mask(let slug):
-      return try PNGEncoder.mask(of: label(slug), in: result.labels)
+      return try mask(BitMask(of: label(slug), in: result.labels))
     case .personMap:
       let persons = try persons(result)
       return try PNGEncoder.labelMap(
         persons.map, palette: Array(Palette.persons.colours.prefix(persons.list.count + 1)))
     case .personMask(let slug, let person):
-      let own = result.labels.within(
-        try persons(result).map, id: try id(person, result))
-      return try PNGEncoder.mask(of: label(slug), in: own)
+      return try mask(
+        BitMask(
+          labels: result.labels, classes: [Int(label(slug))],
+          person: (id(person, result), persons(result).map)))
     case .overlay(let format):
       var style = selection.overlay ?? OverlayStyle()
       style.format = format
@@ -97,13 +99,34 @@ public struct ResultEncoder: Sendable {
         persons: selection.personMap ? result.persons?.map : nil, names: classes,
         palette: selection.palette)
     case .cutout:
-      return try PNGEncoder.rgba(
-        self.photo(photo).cutout(labels: result.labels, classes: selection.cutout?.classes))
+      return try cutout(
+        BitMask(labels: result.labels, classes: selection.cutout?.classes), photo)
     case .personCutout(let person):
-      return try PNGEncoder.rgba(
-        self.photo(photo).cutout(
+      return try cutout(
+        BitMask(
           labels: result.labels, classes: selection.cutout?.classes,
-          person: (try id(person, result), try persons(result).map)))
+          person: (id(person, result), persons(result).map)), photo)
+    case .obscured(let format):
+      guard let obscuring = selection.obscured?.obscuring else {
+        throw Self.missing("nothing is to be made unrecognisable")
+      }
+      return try format.encode(
+        obscuring(self.photo(photo), labels: result.labels, persons: result.persons?.map))
+    }
+  }
+
+  private func mask(_ mask: BitMask) throws(FileFailure) -> EncodedImage {
+    let mask = selection.maskOperations(mask)
+    return try PNGEncoder.mask(
+      of: 1,
+      in: LabelMap(width: mask.width, height: mask.height, pixels: mask.pixels.map { $0 ? 1 : 0 }))
+  }
+
+  private func cutout(_ mask: BitMask, _ photo: RGBImage?) throws(FileFailure) -> EncodedImage {
+    let style = selection.cutout?.style ?? CutoutStyle()
+    switch style.cut(mask, from: try self.photo(photo)) {
+    case .transparent(let image): return try PNGEncoder.rgba(image)
+    case .opaque(let image): return try PNGEncoder.rgb(image)
     }
   }
 
@@ -137,13 +160,4 @@ public struct ResultEncoder: Sendable {
   }
 
   private func slug(_ index: Int) -> String { ClassNames.slug(classes[index]) }
-}
-
-extension LabelMap {
-  /// The labels where another map of the same size has the value `id`, 0 elsewhere.
-  fileprivate func within(_ map: LabelMap, id: UInt8) -> LabelMap {
-    LabelMap(
-      width: width, height: height,
-      pixels: zip(pixels, map.pixels).map { label, value in value == id ? label : 0 })
-  }
 }

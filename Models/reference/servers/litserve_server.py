@@ -1,0 +1,32 @@
+"""LitServe (PyPI's litserve), a process for each worker."""
+
+import sys
+import time
+
+import litserve
+from fastapi import Request
+
+seconds, jobs, port = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+
+
+class Sleeping(litserve.LitAPI):
+    def setup(self, device: str) -> None:
+        pass
+
+    def decode_request(self, request: Request) -> bytes:
+        return request["content"].file.read()
+
+    def predict(self, photo: bytes) -> int:
+        time.sleep(seconds)
+        return len(photo)
+
+    def encode_response(self, result: int) -> dict:
+        return {"bytes": result}
+
+
+if __name__ == "__main__":
+    api = Sleeping(api_path="/v1/parse")
+    server = litserve.LitServer(
+        api, accelerator="cpu", workers_per_device=jobs, timeout=30, healthcheck_path="/livez"
+    )
+    server.run(host="127.0.0.1", port=port, log_level="error", generate_client_file=False)

@@ -1,0 +1,29 @@
+"""mosec (PyPI's mosec), whose server in Rust has a queue of its own; its option --capacity bounds it.
+
+It reads the command line itself; how long to sleep, and the number of workers, are in the environment.
+"""
+
+import os
+import time
+
+from mosec import Server, Worker
+
+SECONDS, JOBS = float(os.environ["SECONDS_ASLEEP"]), int(os.environ["JOBS"])
+
+
+class Sleeping(Worker):
+    def deserialize(self, data: bytes) -> bytes:
+        return data
+
+    def serialize(self, data: bytes) -> bytes:
+        return data
+
+    def forward(self, data: bytes) -> bytes:
+        time.sleep(SECONDS)
+        return data[:1000]
+
+
+if __name__ == "__main__":
+    server = Server()
+    server.append_worker(Sleeping, num=JOBS)
+    server.run()

@@ -1,0 +1,33 @@
+"""rembg's server: FastAPI with a form, the work on its pool of threads; without a queue of its own."""
+
+import sys
+import time
+from typing import Annotated
+
+import uvicorn
+from fastapi import FastAPI, File, Response
+
+seconds, jobs, port = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+app = FastAPI()
+
+
+@app.on_event("startup")
+async def limit_threads() -> None:
+    # As many at once as the others, which the library leaves at 40.
+    import anyio
+
+    anyio.to_thread.current_default_thread_limiter().total_tokens = jobs
+
+
+@app.get("/livez")
+def livez() -> str:
+    return "ok"
+
+
+@app.post("/v1/parse")
+def parse(file: Annotated[bytes, File()]) -> Response:
+    time.sleep(seconds)
+    return Response(file[:1000], media_type="image/png")
+
+
+uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")

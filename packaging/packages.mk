@@ -10,6 +10,8 @@ TREE := m2fp-$(VERSION)-linux-x86_64
 DEB := dist/m2fp_$(VERSION)_amd64.deb
 # Where the release will lie, for the installer: the release workflow says it.
 RELEASE_URL ?=
+# Whom the Debian package names: whoever publishes it says so. That domain exists nowhere (RFC 2606).
+MAINTAINER ?= m2fp maintainers <maintainers@m2fp.invalid>
 
 .PHONY: version tarball deb image release-check checksums
 
@@ -37,12 +39,13 @@ deb: stage
 	$(call install,$(PACKAGING_PACKAGES))
 	rm -rf .build/deb && mkdir -p .build/deb/m2fp-$(VERSION)
 	cp -R packaging/debian $(DEBIAN)
+	sed -i 's#@MAINTAINER@#$(MAINTAINER)#' $(DEBIAN)/control
 	cp -R $(STAGE) $(DEBIAN)/installed
 	packaging/bundle.sh $(DEBIAN)/installed torch
 	for unit in service timer; do \
 	  sed 's#/usr/local/bin#/usr/bin#; 1,/^$$/{/^#/d}' Examples/recipes/m2fp.$$unit >$(DEBIAN)/m2fp.$$unit; done
 	cp packaging/m2fp-serve.service $(DEBIAN)/m2fp.m2fp-serve.service
-	packaging/changelog.sh $(VERSION) $(SOURCE_DATE) <CHANGELOG.md >$(DEBIAN)/changelog
+	packaging/changelog.sh $(VERSION) $(SOURCE_DATE) '$(MAINTAINER)' <CHANGELOG.md >$(DEBIAN)/changelog
 	cd .build/deb/m2fp-$(VERSION) && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
 	mkdir -p dist && mv .build/deb/*.deb dist
 	@$(MAKE) --no-print-directory checksums

@@ -12,7 +12,7 @@ scratch=$(mktemp -d)
 # The same Debian for all of them.
 export BARE=${BARE:-$scratch/bare.tar}
 # --one-file-system: what is still mounted stays.
-trap 'umount -q "$scratch"/*/proc || true; rm -rf --one-file-system "$scratch"' EXIT
+trap 'umount -q "$scratch"/*/{proc,dev/pts} || true; rm -rf --one-file-system "$scratch"' EXIT
 
 say() { printf '\n== %s\n' "$*"; }
 fail() { echo "check.sh: $*" >&2; exit 1; }
@@ -27,6 +27,9 @@ bare() {
 
 prepare() {
   mount -t proc proc "$root/proc"
+  # For shells that are typed into.
+  mkdir -p "$root/dev/pts"
+  mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
   mkdir -p "$root/srv/photos" "$root/srv/home"
   cp Examples/eileen-collins.png Examples/grace-hopper.jpg Examples/two-portraits.jpg \
     "$root/srv/photos"

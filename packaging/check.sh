@@ -156,7 +156,8 @@ deb() {
     >/dev/null 2>&1
   manual usr
   completions
-  as_root dpkg -L m2fp >"$scratch/installed"
+  # The first is the root.
+  as_root dpkg -L m2fp | tail -n +2 >"$scratch/installed"
   as_root apt-get purge --yes -qq m2fp >/dev/null 2>&1
   # What is left belongs to other packages.
   while read -r folder; do

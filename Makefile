@@ -87,7 +87,7 @@ fuzz: setup
 ATTACK_ROUNDS ?= 100
 attack: setup-test build
 	@test "$$(id -u)" = 0 || { echo "the attacks are made on root's run: sudo make attack" >&2; exit 1; }
-	TRIAL_BINARY=$(CURDIR)/$(M2FP) ATTACK_ROUNDS=$(ATTACK_ROUNDS) swift test --filter AttackTests
+	TRIAL_BINARY=$(CURDIR)/$(M2FP) ATTACK_ROUNDS=$(ATTACK_ROUNDS) swift test --filter '^IntegrationTests.(Attack|Hardening)Tests'
 
 soak: setup-test build
 	$(TRIAL) SOAK_IMAGES=$(SOAK_IMAGES) swift test --filter SoakTests

@@ -10,14 +10,15 @@ let swiftSettings: [SwiftSetting] = [
 // Hot loops are compiled for AVX2 and FMA where a function asks for them (target attributes), never
 // for the whole file: the binary must start on any x86-64 and say clearly what it lacks.
 //
-// glibc checks the sizes that the compiler knows, which it does where it optimises.
+// glibc checks the sizes that the compiler knows, which it does where it optimises: C in release builds,
+// the C++ of the network always.
 let cSettings: [CSetting] = [
   .treatAllWarnings(as: .error),
   .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
 ]
 let cxxSettings: [CXXSetting] = [
   .treatAllWarnings(as: .error),
-  .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+  .define("_FORTIFY_SOURCE", to: "2"),
 ]
 // What the dynamic linker has filled in cannot be overwritten. Not for the library M2FP: a package
 // with such flags cannot be depended on by its version.

@@ -17,13 +17,14 @@
 #include <torch/script.h>
 #include <torch/csrc/api/include/torch/version.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,14 @@ struct UnexpectedOutput : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// As much of a text as fits. (glibc's checks of snprintf are not for C++ as clang compiles it.)
+template <size_t N>
+void copy_text(char (&target)[N], std::string_view text) {
+  const size_t count = std::min(text.size(), N - 1);
+  text.copy(target, count);
+  target[count] = '\0';
+}
+
 // The first line: torch appends a C++ backtrace to some messages. What fails in an operator comes
 // as the interpreter's trace, with the reason in its last "…Error: " line.
 void set_error(m2fp_torch_error* error, m2fp_torch_status status, const char* message) {
@@ -60,8 +69,7 @@ void set_error(m2fp_torch_error* error, m2fp_torch_status status, const char* me
   // The allocator's own message; it has no type of its own.
   const bool memory = std::strstr(message, "allocate memory") || std::strstr(message, "bad_alloc");
   error->status = memory ? M2FP_TORCH_OUT_OF_MEMORY : status;
-  std::snprintf(error->message, sizeof error->message, "%s", message);
-  if (char* newline = std::strchr(error->message, '\n')) *newline = '\0';
+  copy_text(error->message, {message, std::strcspn(message, "\n")});
 }
 
 // Runs `body`; turns whatever it throws into a value.
@@ -244,34 +252,30 @@ void describe_runtime(m2fp_runtime_info* info) {
   std::memset(info, 0, sizeof *info);
   m2fp_torch_error ignored;
   guarded(&ignored, M2FP_TORCH_FAILED, [&] {
-    std::snprintf(info->torch_version, sizeof info->torch_version, "%s", TORCH_VERSION);
+    copy_text(info->torch_version, TORCH_VERSION);
     // "Intel(R) MKL-DNN v2.6.3 (Git Hash …)"
     const std::string onednn = at::get_mkldnn_version();
     const size_t v = onednn.find(" v");
     const size_t end = v == std::string::npos ? v : onednn.find(' ', v + 2);
     if (v != std::string::npos) {
-      std::snprintf(
-          info->onednn_version, sizeof info->onednn_version, "%s",
-          onednn.substr(v + 2, end - v - 2).c_str());
+      copy_text(info->onednn_version, onednn.substr(v + 2, end - v - 2));
     }
     const std::string config = at::show_config();
     const char* key = "CPU capability usage: ";
     const size_t at = config.find(key);
     if (at != std::string::npos) {
       const size_t from = at + std::strlen(key);
-      std::snprintf(
-          info->cpu_capability, sizeof info->cpu_capability, "%s",
-          config.substr(from, config.find('\n', from) - from).c_str());
+      copy_text(info->cpu_capability, config.substr(from, config.find('\n', from) - from));
     }
   });
   const std::string blas = library_of(dlsym(RTLD_DEFAULT, "sgemm_"));
-  std::snprintf(info->blas_path, sizeof info->blas_path, "%s", blas.c_str());
+  copy_text(info->blas_path, blas);
   // OpenBLAS's libblas and libopenblas share a folder; one that serves others alone lies elsewhere.
   const auto config = find_symbol<OpenBLASConfig>("openblas_get_config");
   if (config) {
     const std::string openblas = library_of(reinterpret_cast<void*>(config));
     if (blas.substr(0, blas.rfind('/')) == openblas.substr(0, openblas.rfind('/'))) {
-      std::snprintf(info->blas_config, sizeof info->blas_config, "%s", config());
+      copy_text(info->blas_config, config());
     }
   }
 }

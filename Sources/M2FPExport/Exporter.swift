@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import Synchronization
 import SystemPackage
@@ -47,15 +48,18 @@ public struct Exporter: Sendable {
     public let generator: String
     /// Which symbolic links on the way to a photo are followed.
     public let links: LinkPolicy
+    /// How large photos and class maps may be; nil for whatever they were parsed with.
+    public let limits: ImageLimits?
     /// What people are told of a failure.
     public let explain: @Sendable (FileFailure) -> String
 
     public init(
       classes: [String], palette: [RGB], model: String, generator: String,
-      links: LinkPolicy = .own,
+      links: LinkPolicy = .own, limits: ImageLimits? = nil,
       explain: @escaping @Sendable (FileFailure) -> String = \.message
     ) {
       self.links = links
+      self.limits = limits
       self.explain = explain
       self.classes = classes
       self.palette = palette
@@ -237,7 +241,7 @@ public struct Exporter: Sendable {
         let record: Made<Format.Record>
         do throws(FileFailure) {
           if let failure = failures[file.input.path] { throw failure }
-          let photo = try StoredResult(file)
+          let photo = try StoredResult(file, limits: context.limits ?? .most)
           record = .whole(try format.record(of: photo), photo.access)
         } catch {
           record = .failed(error, format.record(of: FailedPhoto(file: file, failure: error)))

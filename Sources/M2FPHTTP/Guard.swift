@@ -114,17 +114,16 @@ package struct TokenList: Sendable {
   ///   be read, or a line is none.
   package init(_ path: FilePath) throws(RunFailure) {
     func failure(_ reason: String) -> RunFailure { RunFailure(.usage, "\(path): \(reason)") }
-    let bytes: [UInt8]
+    let contents: FileReader.Contents
     do throws(FileFailure) {
-      bytes = try FileReader.read(path, limit: Self.sizeLimit).bytes
+      contents = try FileReader.read(path, limit: Self.sizeLimit)
     } catch {
       throw failure(error.message)
     }
-    var status = stat()
-    guard path.withPlatformString({ stat($0, &status) }) == 0, status.st_mode & 0o027 == 0 else {
+    guard contents.access.mode & 0o026 == 0 else {
       throw failure("others may read it: 'chmod 600' it")
     }
-    try self.init(String(decoding: bytes, as: UTF8.self), failure)
+    try self.init(String(decoding: contents.bytes, as: UTF8.self), failure)
   }
 
   init(_ text: String, _ failure: (String) -> RunFailure) throws(RunFailure) {

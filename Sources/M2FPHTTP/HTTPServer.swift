@@ -1,6 +1,8 @@
+import Foundation
 import HummingbirdCore
 import Logging
 import M2FPCore
+import M2FPFiles
 import M2FPServe
 import NIOCore
 import NIOPosix
@@ -13,7 +15,10 @@ package final class HTTPServer: Sendable {
   private let options: HTTPOptions
   private let responder: Responder
   private let group: MultiThreadedEventLoopGroup
-  private let listening = Locked<[(server: Server<HTTP1Channel>, run: Task<Void, any Error>)]>([])
+  /// Those that have their address, with the socket in a folder that is theirs.
+  private let listening = Locked<
+    [(server: Server<HTTP1Channel>, run: Task<Void, any Error>, socket: FilePath?)]
+  >([])
 
   /// - Parameters:
   ///   - service: What parses the photos.
@@ -63,11 +68,12 @@ package final class HTTPServer: Sendable {
 
   private func start(_ listener: HTTPOptions.Listener) async throws -> Int {
     let (timeouts, responder) = (options.timeouts, responder)
-    let address: BindAddress =
+    let (address, socket): (BindAddress, FilePath?) =
       switch listener.address {
-      case .host(let host, let port): .hostname(host, port: port)
-      case .unix(let path): .unixDomainSocket(path: path.string)
+      case .host(let host, let port): (.hostname(host, port: port), nil)
+      case .unix(let path): (.unixDomainSocket(path: path.string), path)
       }
+    if let socket { try Self.checkUnused(socket) }
     // What the library has to say is said in other words, or nobody's business.
     var quiet = Logger(label: "m2fp.http") { _ in SwiftLogNoOpLogHandler() }
     quiet.logLevel = .critical
@@ -94,7 +100,7 @@ package final class HTTPServer: Sendable {
       try await server.run()
     }
     for await port in bound {
-      listening.withLock { $0.append((server, run)) }
+      listening.withLock { $0.append((server, run, socket)) }
       return port
     }
     try await run.value
@@ -108,10 +114,33 @@ package final class HTTPServer: Sendable {
       defer { listening = [] }
       return listening
     }
-    for (server, _) in listening { try? await server.shutdownGracefully() }
-    for (_, run) in listening { _ = await run.result }
-    for case .unix(let path) in options.listeners.map(\.address) {
-      _ = path.withPlatformString { unlink($0) }
+    for (server, _, _) in listening { try? await server.shutdownGracefully() }
+    for (_, run, _) in listening { _ = await run.result }
+    for case (_, _, let socket?) in listening { _ = socket.withPlatformString { unlink($0) } }
+  }
+
+  /// Checks that nobody listens on a socket in a folder: the library takes one that is there away, which
+  /// is right only where a server that was killed has left it.
+  ///
+  /// - Throws: `IOError`.
+  private static func checkUnused(_ path: FilePath) throws {
+    var status = stat()
+    guard path.withPlatformString({ lstat($0, &status) }) == 0,
+      status.st_mode & S_IFMT == S_IFSOCK
+    else { return }
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+    defer { close(descriptor) }
+    var name = sockaddr_un()
+    name.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.bytes) }
+    let result = withUnsafeBytes(of: &name) {
+      connect(
+        descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+        socklen_t(MemoryLayout<sockaddr_un>.size))
+    }
+    guard result != 0, errno == ECONNREFUSED else {
+      throw IOError(errnoCode: EADDRINUSE, reason: "bind")
     }
   }
 }

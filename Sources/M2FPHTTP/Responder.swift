@@ -423,6 +423,9 @@ final class Responder: Sendable {
     return try result.get()
   }
 
+  /// Bytes of an option in a form: more than the names of all classes have.
+  private static let optionLimit = 16 << 10
+
   /// The photo in a body, and what is asked of it.
   private static func photo(
     _ body: [UInt8], type: String, query: [(name: String, value: String)], model: ServedModel,
@@ -441,6 +444,11 @@ final class Responder: Sendable {
       }
       bytes = Array(body[file.range])
       for part in parts where part.filename == nil {
+        guard part.range.count <= optionLimit else {
+          throw Problem(
+            400, "bad-request",
+            "The option '\((part.name ?? "").prefix(40))' is longer than \(optionLimit) bytes.")
+        }
         fields.append((part.name ?? "", String(decoding: body[part.range], as: UTF8.self)))
       }
       if !fields.contains(where: { $0.name == "name" }), let name = file.filename {

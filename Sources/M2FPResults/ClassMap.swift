@@ -30,6 +30,12 @@ package enum ClassMap {
     package let width: Int
     package let height: Int
 
+    /// A sidecar may claim anything.
+    fileprivate var pixels: Int {
+      let (pixels, overflows) = width.multipliedReportingOverflow(by: height)
+      return overflows ? .max : max(0, pixels)
+    }
+
     package init(size: Int?, digest: String, isEdited: Bool, width: Int, height: Int) {
       self.size = size
       self.digest = digest
@@ -53,9 +59,11 @@ package enum ClassMap {
   ///   - record: What its sidecar says.
   ///   - modified: The sidecar's modification time, which the map was given, too.
   ///   - limits: How large the map may be.
+  ///   - memory: What is shared with others that read maps at the same time, in bytes.
   /// - Returns: What it is.
   package static func state(
-    _ names: OutputNames, _ record: Record, modified: timespec, limits: ImageLimits = .most
+    _ names: OutputNames, _ record: Record, modified: timespec, limits: ImageLimits = .most,
+    sharing memory: WeightedSemaphore? = nil
   ) -> State {
     let path = names.mapPath
     guard let stamp = FileStamp(path: path), stamp.size > 0 else { return .lost }
@@ -63,14 +71,25 @@ package enum ClassMap {
     // Version 2 has the size alone.
     if record.digest.isEmpty, isSameSize { return .untouched }
     if !record.isEdited, isSameSize, stamp.modified == modified { return .untouched }
-    do throws(FileFailure) {
-      let labels = try read(
-        path, following: names.rule, width: record.width, height: record.height, limits: limits)
-      return labels.digest == record.digest ? .touched : .edited
-    } catch {
-      return [.empty, .truncated, .corrupt, .unknownFormat].contains(error.code) ? .lost : .edited
+    // A larger one is not m2fp's, and is not decoded to find that out.
+    let pixels = min(limits.maxPixels, record.pixels)
+    func look() -> State {
+      do throws(FileFailure) {
+        let labels = try read(
+          path, following: names.rule, width: record.width, height: record.height,
+          limits: ImageLimits(maxPixels: pixels))
+        return labels.digest == record.digest ? .touched : .edited
+      } catch {
+        return [.empty, .truncated, .corrupt, .unknownFormat].contains(error.code)
+          ? .lost : .edited
+      }
     }
+    guard let memory else { return look() }
+    return memory.holding(min(stamp.size, Sidecar.sizeLimit) + pixels * bytesOfPixel, look)
   }
+
+  /// What reading a map holds of a pixel: 16 bits as the decoder gives them, then 8.
+  private static let bytesOfPixel = 3
 
   /// Reads a map of 8 bits.
   ///

@@ -17,8 +17,11 @@ package struct StoredResult {
 
   /// Reads what a run has written.
   ///
-  /// - Throws: ``FileFailure`` where a file has gone or been changed since.
-  package init(_ file: PlannedFile) throws(FileFailure) {
+  /// - Parameters:
+  ///   - file: The photo.
+  ///   - limits: How large its maps may be.
+  /// - Throws: ``FileFailure`` where a file has gone or been changed since, or is too large.
+  package init(_ file: PlannedFile, limits: ImageLimits = .most) throws(FileFailure) {
     let names = file.outputs
     let sidecar = try Sidecar.existing(names)
     let (width, height) = (sidecar.input.width, sidecar.input.height)
@@ -27,7 +30,7 @@ package struct StoredResult {
     access =
       FileAccess(path: file.input.path) ?? FileAccess(path: names.mapPath) ?? .standard
     labels = try ClassMap.read(
-      names.mapPath, following: names.rule, width: width, height: height)
+      names.mapPath, following: names.rule, width: width, height: height, limits: limits)
     if let known = sidecar.labels, known.shown != labels.digest {
       throw FileFailure(
         stage: .read, code: .edited,
@@ -48,7 +51,7 @@ package struct StoredResult {
     } else {
       // Version 2.
       persons = try ClassMap.read(
-        names.personsPath, following: names.rule, width: width, height: height)
+        names.personsPath, following: names.rule, width: width, height: height, limits: limits)
     }
   }
 }

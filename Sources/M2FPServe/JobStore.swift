@@ -41,7 +41,12 @@ struct JobStore {
     }
   }
 
+  /// Those that failed have no result, and are not for nothing.
   private static func size(_ job: Job) -> Int {
-    if case .done(let result, _)? = job.outcome { result.size } else { 0 }
+    switch job.outcome {
+    case .done(let result, _): result.size
+    case .failed, .expired, .cancelled, .refused: 1024
+    case nil: 0
+    }
   }
 }

@@ -5,6 +5,11 @@
 //   allocations LIBRARY MODEL THREADS
 //
 // Each n has a process of its own, which has allocated nothing yet that is kept from run to run.
+//
+//   allocations LIBRARY MODEL THREADS PAGE
+//
+// runs the network once on a machine that says to have pages of that size, and counts what the library
+// maps: whole pages, or it is an error.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
@@ -29,12 +34,18 @@ namespace {
 std::atomic<long> left{-1};
 // Where the library's code lies.
 uintptr_t library_begin, library_end;
+// The size of pages that the library is told; 0: the machine's.
+size_t page = 0;
+// What it has mapped, and whether that was always whole pages.
+std::atomic<long> mapped{0};
+std::atomic<bool> is_whole{true};
 
-bool fails(const void* caller) {
+bool is_library(const void* caller) {
   const auto address = reinterpret_cast<uintptr_t>(caller);
-  if (address < library_begin || address >= library_end || left < 0) return false;
-  return left-- == 0;
+  return address >= library_begin && address < library_end;
 }
+
+bool fails(const void* caller) { return is_library(caller) && left >= 0 && left-- == 0; }
 
 int find_library(dl_phdr_info* info, size_t, void*) {
   if (!std::strstr(info->dlpi_name, "libM2FPTorch")) return 0;
@@ -94,7 +105,16 @@ extern "C" void* mmap(void* at, size_t size, int protection, int flags, int file
     errno = ENOMEM;
     return MAP_FAILED;
   }
+  if (is_library(CALLER)) {
+    ++mapped;
+    if (page && size % page != 0) is_whole = false;
+  }
   return reinterpret_cast<void*>(syscall(SYS_mmap, at, size, protection, flags, file, offset));
+}
+
+extern "C" long sysconf(int name) noexcept {
+  static const auto system = reinterpret_cast<long (*)(int)>(dlsym(RTLD_NEXT, "sysconf"));
+  return name == _SC_PAGESIZE && page && is_library(CALLER) ? static_cast<long>(page) : system(name);
 }
 
 namespace {
@@ -150,7 +170,7 @@ long fail_each(const char* what, long step, Attempt attempt) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 4) return 2;
+  if (count != 4 && count != 5) return 2;
   void* const library = dlopen(arguments[1], RTLD_LAZY | RTLD_LOCAL);
   if (!library) {
     std::fprintf(stderr, "%s\n", dlerror());
@@ -163,12 +183,18 @@ int main(int count, char** arguments) {
   if (!api || !library_begin) return 2;
   const char* const path = arguments[2];
   const int threads = std::atoi(arguments[3]);
+  page = count == 5 ? std::strtoul(arguments[4], nullptr, 10) : 0;
   // Before the others, which then find ready what torch sets up once.
   m2fp_torch_error error;
   const int archive = open(path, O_RDONLY | O_CLOEXEC);
   if (archive < 0) return 2;
   const m2fp_model* const model = api->model_load(archive, M2FP_PRECISION_FLOAT32, false, &error);
   if (!model) return 2;
+  if (page) {
+    if (!run(api, model, threads, &error)) return 1;
+    std::printf("%ld\n", mapped.load());
+    return is_whole ? 0 : 1;
+  }
   const long loading = fail_each("loading", 7, [&](m2fp_torch_error* error) {
     return api->model_load(archive, M2FP_PRECISION_FLOAT32, false, error) != nullptr;
   });

@@ -1,8 +1,10 @@
-/// Lets our own C code run out of memory. Included before every source of it (-include).
+/// Lets our own C code run out of memory, and finds no function in libraries. Included before every source
+/// of it (-include).
 #pragma once
 
 // As sources that define it have it, where it must come first.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdlib.h>
 
 /// Allocations until one fails; negative: none does.
@@ -20,6 +22,11 @@ static inline void *fuzz_realloc(void *old, size_t size) {
   return allocation_fails() ? NULL : realloc(old, size);
 }
 
+static inline void *fuzz_dlsym(void *library, const char *name) {
+  return allocation_fails() ? NULL : dlsym(library, name);
+}
+
+#define dlsym fuzz_dlsym
 #define malloc fuzz_malloc
 #define calloc fuzz_calloc
 #define realloc fuzz_realloc

@@ -2,7 +2,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,4 +53,14 @@ int openat(int folder, const char *path, int flags, ...) {
   mode_t mode = va_arg(rest, mode_t);
   va_end(rest);
   return fails() ? -1 : (int)syscall(SYS_openat, folder, path, flags, mode);
+}
+
+// The user's own group, if that is root's, which others join and leave.
+struct group *getgrgid(gid_t id) {
+  static char *members[] = {"root", NULL, NULL};
+  static struct group group = {.gr_name = "root", .gr_mem = members};
+  if (fails()) return NULL;
+  members[1] = calls_left % 2 ? "nobody" : NULL;
+  group.gr_gid = id;
+  return &group;
 }

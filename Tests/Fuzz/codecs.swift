@@ -8,15 +8,22 @@ public func fuzzCodecs(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let file = Array(UnsafeBufferPointer(start: bytes, count: count))
   let limits = ImageLimits(maxPixels: 1 << 16)
   precondition(isRefused)
+  let isPhoto = UnsafeRawBufferPointer(start: bytes, count: count)
+  let begins = ImageDecoder.isPhoto(.init(rebasing: isPhoto.prefix(ImageDecoder.signatureSize)))
   let header = ImageDecoder.header { Array(file.dropFirst($0).prefix(1024)) }
   do throws(FileFailure) {
     let decoded = try ImageDecoder.decode(file, limits: limits)
     let image = decoded.image
+    precondition(begins)
+    try ImageDecoder.check(file, limits: limits)
     precondition(image.width * image.height <= limits.maxPixels)
     precondition(header.map { $0.pixels == image.width * image.height } ?? true)
     precondition((1...8).contains(decoded.orientation))
     precondition(!decoded.isDamaged || !decoded.warnings.isEmpty)
     precondition(ImageFormat.fileExtensions.contains(decoded.format.fileExtension))
+    precondition(ImageFormat.allCases.contains(decoded.format))
+    precondition(decoded.format.missingLibrary == nil)
+    precondition(ImageFormat.list.contains(decoded.format.rawValue))
     if count % 8 == 0 {
       let again = try ImageDecoder.decode([UInt8](PNGEncoder.rgb(image).data))
       precondition(again.image == image && again.warnings.isEmpty)
@@ -27,6 +34,7 @@ public func fuzzCodecs(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     }
   } catch {
     precondition(error.stage == .decode && !error.message.isEmpty)
+    _ = try? ImageDecoder.check(file, limits: limits)
   }
   do throws(FileFailure) {
     let map = try ImageDecoder.labels(file, limits: limits)

@@ -58,6 +58,13 @@ static inline void check_decoder(header_function *read_header, decode_function *
     require((result.status != M2FP_IMAGE_OK) == is_damaged);
     free(again);
   }
+  // Nor is a header of another picture believed.
+  m2fp_image_header other = header;
+  other.width++;
+  uint8_t *room = malloc(((size_t)header.width + 1) * (size_t)header.height * 3);
+  decode(bytes, count, &other, &lenient, room, &result);
+  require_a_reason(&result);
+  free(room);
   // Whatever allocation fails, that is said, or there were fewer.
   decode(bytes, count, &header, &lenient, pixels, &result);
   enum m2fp_image_status status = result.status;

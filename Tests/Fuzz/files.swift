@@ -23,6 +23,7 @@ public func fuzzFiles(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   // Only root can plant links of another.
   let arePlanted = input.take(0...1) == 0 && geteuid() == 0
   let isGuarded = policy == .none || policy == .own && arePlanted
+  _ = large
   let before = openFiles()
   build(planting: arePlanted, &input)
   for _ in 0..<input.take(1...9) {
@@ -126,12 +127,36 @@ private func read(_ path: FilePath, _ rule: LinkRule, _ input: inout FuzzInput) 
   guard let file = try? rule.open(path, O_RDONLY | O_NONBLOCK) else { return }
   _ = Trust.objection(to: file)
   _ = try? FileReader.bytes(of: file)
+  if input.take(0...31) == 0 { digestLarge(&input) }
   if FileStamp(regularFile: file) != nil {
     _ = try? FileReader.readToEnd(file, limit: input.take(0...9))
     _ = try? DigestCache.standard(environment: ["HOME": scratch.string]).sha256(ofFile: path)
     _ = try? SHA256.hexadecimal(ofFile: path)
   }
   try? file.close()
+}
+
+/// A hole, large enough for its digest to be remembered, though not in the first seconds.
+private let large: FilePath = {
+  put([], at: "large")
+  let path = scratch.appending("large")
+  precondition(path.withPlatformString { truncate($0, 32 << 20) } == 0)
+  return path
+}()
+
+private func digestLarge(_ input: inout FuzzInput) {
+  let memory = scratch.appending(".cache/m2fp/digests")
+  if input.take(0...3) == 0 {
+    failAfter(0)
+    for name in names(in: memory) {
+      put(Array("1 2 3".utf8), at: (".cache/m2fp/digests" as FilePath).appending(name))
+    }
+  }
+  guard
+    let digest = try? DigestCache.standard(environment: ["HOME": scratch.string])
+      .sha256(ofFile: large)
+  else { return }
+  precondition(digest == "83ee47245398adee79bd9c0a8bc57b821e92aba10f5f9ade8a5d1fae4d8c4302")
 }
 
 nonisolated(unsafe) private let new = UnsafeBufferPointer<UInt8>(
@@ -217,6 +242,14 @@ private func workInFolder(_ place: FilePath, _ rule: LinkRule, _ input: inout Fu
     _ = try? folder.folder(at: secret, making: true)
   default: (try? folder.folder(named: name, making: false))?.removeContents()
   }
-  _ = folder.lock { false }
-  folder.unlock()
+  folder.touch(name, timespec(tv_sec: 9, tv_nsec: 0))
+  if folder.lock(while: { false }) {
+    // Somebody who opened the folder by himself waits, as long as he likes.
+    var patience = 2
+    _ = (try? OpenFolder(folder.path))?.lock {
+      patience -= 1
+      return patience > 0
+    }
+    folder.unlock()
+  }
 }

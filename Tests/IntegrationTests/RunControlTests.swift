@@ -85,17 +85,19 @@ struct RunControlTests: CLIFixture {
   // MARK: - Limits of the process
 
   /// OpenBLAS spins for ever where it cannot map what it wants: such a run is refused before.
-  @Test(arguments: ["-v 700000", "-v 1000000", "-v 1050000", "-d 200000"])
-  func issue17TooLittleAddressSpaceIsSaid(_ limit: String) async throws {
+  @Test(
+    arguments: ["-v 700000", "-v 1000000", "-v 1050000", "-d 200000"],
+    ["a.png --jobs 1", "- <a.png"])
+  func issue17TooLittleAddressSpaceIsSaid(_ limit: String, photo: String) async throws {
     try addPhoto("a.png")
     let run = try ChildProcess(
       "sh",
       [
         "-c",
-        "ulimit \(limit); exec \(Self.binary) parse a.png --jobs 1 --model \(Self.shippedModel)",
+        "ulimit \(limit); exec \(Self.binary) parse \(photo) --model \(Self.shippedModel)",
       ], in: folder.path)
     let result = try await run.finish(within: .seconds(60))
-    #expect(result.code == 75, "\(result.error)")
+    #expect(result.code == 75 && result.output.isEmpty, "\(result.error)")
     #expect(result.error.contains("ulimit \(limit.prefix(2))"), "\(result.error)")
     #expect(!folder.exists("a.m2fp.json"))
   }

@@ -128,4 +128,42 @@ struct UpToDateCheckTests: BatchFixture {
     utimensat(AT_FDCWD, path, times, 0)
     #expect(try reason() == nil)
   }
+
+  @Test func issue17DoubtfulMapsAreReadWithinTheMemoryThatThereIs() async throws {
+    try addImage("b.png")
+    try await run()
+    // It says to be of 4 megapixels; as another file it is not taken at its word, and the map is read.
+    let text = String(decoding: try #require(folder.tree()["a.m2fp.json"]), as: UTF8.self)
+    try folder.write(
+      "a.m2fp.json",
+      text.replacing("\"width\" : 40", with: "\"width\" : 2000")
+        .replacing("\"height\" : 30", with: "\"height\" : 2000").utf8)
+    let options = options()
+    let parser = Parser(contract: contract, options: options.parsing) {
+      _ throws(RunFailure) in throw RunFailure(.internal, "a check needs no session")
+    }
+    let memory = WeightedSemaphore(capacity: 20 << 20)
+    let check = UpToDateCheck(
+      model: ModelIdentity(name: "fake", sha256: "0"),
+      options: Sidecar.Options(options.parsing, encoder: parser.encoder), force: false,
+      limits: ImageLimits(), memory: memory)
+    let files = OutputPlan.plan(
+      InputDiscovery.inputs(under: [folder.filePath], recursive: true), root: nil, naming: .stem)
+    try #require(files.map(\.input.path.name) == [Array("a.png".utf8), Array("b.png".utf8)])
+    #expect(check(files[1]) == .current)
+    let doubtful = Locked<UpToDateStatus?>(nil)
+    try await onOwnThread {
+      // 10 MB are left: enough for sidecars, and not for the map.
+      memory.holding(10 << 20) {
+        Thread.detachNewThread {
+          let status = check(files[0])
+          doubtful.withLock { $0 = status }
+        }
+        Thread.sleep(forTimeInterval: 0.3)
+        #expect(doubtful.withLock(\.self) == nil, "it waits")
+      }
+    }
+    while doubtful.withLock(\.self) == nil { try await Task.sleep(for: .milliseconds(10)) }
+    #expect(doubtful.withLock(\.self) == .edited)
+  }
 }

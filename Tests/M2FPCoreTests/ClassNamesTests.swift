@@ -45,4 +45,12 @@ import Testing
   @Test(arguments: ["elephant", "", "xyz"]) func suggestsNothingFarOff(_ text: String) {
     #expect(SpellingSuggestion.nearest(to: text, in: classes) == nil)
   }
+
+  /// A stranger's, of any length: comparing it letter by letter would take minutes.
+  @Test(.timeLimit(.minutes(1)))
+  func issue17WhatIsFarTooLongIsNotCompared() {
+    let text = String(repeating: "x", count: 300_000)
+    let names = (0..<256).map { "a class with a name of some length, number \($0)" }
+    #expect(SpellingSuggestion.nearest(to: text, in: names) == nil)
+  }
 }

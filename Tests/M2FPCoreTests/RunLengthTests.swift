@@ -35,6 +35,17 @@ struct RunLengthTests {
     }
   }
 
+  @Test func issue17LabelsFrom128OnHaveMasksOfTheirOwn() {
+    let map = Self.map(seed: 17, width: 70, height: 45, values: 255)
+    let masks = RunLength.masks(of: map, count: 255)
+    #expect(masks.count == 255 && Set(map.pixels).contains { $0 >= 128 })
+    for (index, mask) in masks.enumerated() {
+      #expect(mask.area == map.pixels.count { Int($0) == index + 1 }, "label \(index + 1)")
+    }
+    let texts = masks.enumerated().map { ($1.compressed(pixels: 70 * 45), UInt8($0 + 1)) }
+    #expect(LabelMap(width: 70, height: 45, masks: texts) == map)
+  }
+
   /// Columns first: pycocotools says the same of these two (see FormatTests for whole exports).
   @Test func columnsAreCountedFirst() {
     let map = LabelMap(width: 3, height: 2, pixels: [0, 1, 0, 1, 1, 0])

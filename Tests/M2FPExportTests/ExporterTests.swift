@@ -1,6 +1,7 @@
 import Foundation
 import M2FPCore
 import M2FPFiles
+import M2FPImageIO
 import M2FPResults
 import SystemPackage
 import TestSupport
@@ -65,6 +66,19 @@ import Testing
     #expect(!first.isEmpty && first.count == second.count)
     for file in first { #expect(mode("export/" + file) == 0o600, "\(file)") }
     for file in second { #expect(mode("export/" + file) == 0o666 & ~mask, "\(file)") }
+  }
+
+  /// As forged ones may be, which the photo's own limit does not keep out.
+  @Test func issue17MapsBeyondTheLimitAreLeftOut() throws {
+    let fixture = try ExportFixture(count: 2)
+    let context = Exporter.Context(
+      classes: ExportFixture.classes, palette: ExportFixture.palette, model: "", generator: "",
+      limits: ImageLimits(maxPixels: 40 * 30))
+    let summary = try Exporter(context, threads: 1).run(
+      ExportRequest(.labels, path: fixture.folder.filePath("labels")), files: fixture.files,
+      failures: [:])
+    #expect(summary.photos == 1 && summary.leftOut == 1)
+    #expect(summary.failures.map(\.failure.code) == [.imageTooLarge])
   }
 
   @Test func anEarlierExportIsReplacedWhole() throws {

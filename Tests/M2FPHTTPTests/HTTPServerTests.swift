@@ -482,6 +482,61 @@ struct HTTPServerTests {
     await fixture.stop()
   }
 
+  @Test func issue17OnlyADeadSocketIsRemoved() async throws {
+    let fixture = try await HTTPFixture()
+    let folder = try TemporaryFolder()
+    func server(_ name: String) -> HTTPServer {
+      var options = HTTPOptions()
+      options.listeners = [.init(.unix(folder.filePath.appending(name)))]
+      return HTTPServer(
+        fixture.service, options: options, guardian: Guard(), logger: Logger(label: "test"))
+    }
+    try folder.write("photo.jpg", "precious".utf8)
+    await #expect(throws: RunFailure.self) { try await server("photo.jpg").start() }
+    #expect(try folder.tree()["photo.jpg"] == Data("precious".utf8))
+
+    let socket = folder.path("socket")
+    func isThere() -> Bool {
+      var status = stat()
+      return lstat(socket, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+    let first = server("socket")
+    _ = try await first.start()
+    await #expect(throws: RunFailure.self) { try await server("socket").start() }
+    #expect(isThere(), "one that is in use is let be")
+    await first.stop()
+    #expect(!isThere())
+
+    // As a server that was killed leaves it.
+    let descriptor = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var name = sockaddr_un()
+    name.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: socket.utf8) }
+    let bound = withUnsafeBytes(of: &name) {
+      bind(
+        descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+        socklen_t(MemoryLayout<sockaddr_un>.size))
+    }
+    #expect(bound == 0)
+    close(descriptor)
+    #expect(isThere())
+    let second = server("socket")
+    _ = try await second.start()
+    await second.stop()
+    await fixture.stop()
+  }
+
+  @Test func issue17LongOptionsAreRefused() async throws {
+    let fixture = try await HTTPFixture()
+    let answer = try await fixture.post(
+      "/v1/parse",
+      .form(
+        try HTTPFixture.photo(), fields: [("masks", String(repeating: "hair", count: 100_000))]),
+      ["Content-Type": "multipart/form-data; boundary=xyz"])
+    #expect(answer.status == 400 && answer.code == "bad-request" && answer.body.count < 1000)
+    await fixture.stop()
+  }
+
   @Test func metricsArePrometheusText() async throws {
     let fixture = try await HTTPFixture()
     _ = try await fixture.post("/v1/parse", HTTPFixture.photo())

@@ -55,6 +55,25 @@ import Testing
     }
   }
 
+  /// Eight labels are compared in one number, whose highest bits these have.
+  @Test func issue17LabelsFrom128OnAreLikeOthers() async throws {
+    var generator = SplitMix64(seed: 17)
+    let map = LabelMap(
+      width: 61, height: 47,
+      pixels: (0..<61 * 47).map { _ in UInt8.random(in: 126...255, using: &generator) })
+    let palette = (0..<256).map { RGB(UInt8($0), UInt8(255 - $0), UInt8($0 / 2)) }
+    let labels: [UInt8] = [126, 127, 128, 129, 191, 192, 254, 255]
+    let seen = try await Pillow.read(
+      [PNGEncoder.labelMap(map, palette: palette), PNGEncoder.grey(map)]
+        + labels.map { try PNGEncoder.mask(of: $0, in: map) })
+    #expect(seen[0].mode == "P" && seen[0].pixels == map.pixels)
+    #expect(seen[0].palette == palette.flatMap { [$0.red, $0.green, $0.blue] })
+    #expect(seen[1].mode == "L" && seen[1].pixels == map.pixels)
+    for (label, mask) in zip(labels, seen.dropFirst(2)) {
+      #expect(mask.pixels == map.pixels.map { $0 == label ? 255 : 0 }, "label \(label)")
+    }
+  }
+
   @Test func colourAndGreyAreExact() async throws {
     let image = photo(width: 61, height: 47)
     let colour = try await Pillow.read(PNGEncoder.rgb(image))

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Memory that runs out inside of the shim, at any place.
+/// What the shim takes of memory, and memory that runs out inside of it, at any place.
 struct AllocationTests {
   private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -21,8 +21,9 @@ struct AllocationTests {
     return (String(decoding: bytes, as: UTF8.self), process.terminationStatus)
   }
 
-  /// Tests/Faults/allocations.cpp fails each allocation in turn.
-  @Test func everyFailedAllocationIsAnError() throws {
+  /// Compiles Tests/Faults/allocations.cpp and runs it on the library that lies beside the tests, as
+  /// m2fp looks for it.
+  private func allocations(_ arguments: String...) throws -> (text: String, status: Int32) {
     let program = NSTemporaryDirectory() + "m2fp-allocations-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: program) }
     let source = Self.tests.appendingPathComponent("Faults/allocations.cpp").path
@@ -34,14 +35,27 @@ struct AllocationTests {
         "clang++", "-std=c++17", "-O1", "-rdynamic", "-I" + headers, source, "-ldl", "-o", program,
       ])
     try #require(compiled.status == 0, "\(compiled.text)")
-    // Beside it lies the library, as m2fp looks for it.
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let library = URL(fileURLWithPath: executable).deletingLastPathComponent()
       .appendingPathComponent("libM2FPTorch.so").path
-    let failed = try run(program, [library, Fixtures.path("models/layers.pt"), "2"])
+    return try run(program, [library, Fixtures.path("models/layers.pt"), "2"] + arguments)
+  }
+
+  /// Fails each allocation in turn.
+  @Test func issue17EveryFailedAllocationIsAnError() throws {
+    let failed = try allocations()
     #expect(failed.status == 0, "\(failed.text)")
     // While it loads, and while it runs.
     let counts = failed.text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
     #expect(counts.count == 2 && counts.allSatisfy { $0 > 20 }, "\(failed.text)")
+  }
+
+  /// Kernels of 64-bit Arm have pages of these sizes.
+  @Test(arguments: [16_384, 65_536])
+  func issue17BlocksAreWholePagesOfTheSizeThatTheSystemSays(_ page: Int) throws {
+    let mapped = try allocations("\(page)")
+    #expect(mapped.status == 0, "\(mapped.text)")
+    let count = try #require(Int(mapped.text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    #expect(count > 0, "blocks are mapped at all")
   }
 }

@@ -254,6 +254,25 @@ struct ServiceTests {
       jobs.map { fixture.service.job($0.id, owner: nil) != nil } == [true, false, true])
   }
 
+  /// Who sends what is no photo does not fill the memory with what became of it.
+  @Test func issue17FailedJobsMakeRoomToo() async throws {
+    let fixture = try await ServeFixture { $0.resultBytes = 10_000 }
+    var jobs: [Job] = []
+    for number in 0..<20 {
+      let bytes = Array("no photo \(number)".utf8)
+      let job = fixture.service.submit(
+        bytes, for: fixture.service.model.request(),
+        ticket: try fixture.service.admit(client: "a", size: bytes.count, deadline: nil),
+        isKept: true)
+      fixture.gate.open()
+      _ = await fixture.service.outcome(of: job)
+      jobs.append(job)
+    }
+    #expect(fixture.service.snapshot.resultBytes <= 10_000)
+    #expect(fixture.service.job(jobs[19].id, owner: nil) != nil)
+    #expect(jobs.count { fixture.service.job($0.id, owner: nil) != nil } < 10)
+  }
+
   @Test func aChangeOfStateIsWaitedFor() async throws {
     let fixture = try await ServeFixture()
     _ = try await fixture.queue(0)

@@ -4,7 +4,7 @@ import sys
 import time
 
 import litserve
-from fastapi import Request, Response
+from fastapi import Request
 
 seconds, jobs, port = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
@@ -13,15 +13,15 @@ class Sleeping(litserve.LitAPI):
     def setup(self, device: str) -> None:
         pass
 
-    async def decode_request(self, request: Request) -> int:
-        return 0
+    def decode_request(self, request: Request) -> bytes:
+        return request["content"].file.read()
 
-    def predict(self, photo: int) -> int:
+    def predict(self, photo: bytes) -> int:
         time.sleep(seconds)
-        return photo
+        return len(photo)
 
-    def encode_response(self, result: int) -> Response:
-        return Response(b"map", media_type="image/png")
+    def encode_response(self, result: int) -> dict:
+        return {"bytes": result}
 
 
 if __name__ == "__main__":

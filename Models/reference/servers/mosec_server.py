@@ -1,14 +1,14 @@
-"""mosec (PyPI's mosec), whose server in Rust has a queue of its own; `--capacity` bounds it."""
+"""mosec (PyPI's mosec), whose server in Rust has a queue of its own; its option --capacity bounds it.
 
-import sys
+It reads the command line itself; how long to sleep, and the number of workers, are in the environment.
+"""
+
+import os
 import time
 
-seconds, jobs, port = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-# It reads the command line itself.
-sys.argv = [sys.argv[0], "--port", str(port), "--address", "127.0.0.1", "--capacity", str(8 * jobs), "--timeout", "30000",
-            "--log-level", "error"]  # fmt: skip
-
 from mosec import Server, Worker
+
+SECONDS, JOBS = float(os.environ["SECONDS_ASLEEP"]), int(os.environ["JOBS"])
 
 
 class Sleeping(Worker):
@@ -19,11 +19,11 @@ class Sleeping(Worker):
         return data
 
     def forward(self, data: bytes) -> bytes:
-        time.sleep(seconds)
+        time.sleep(SECONDS)
         return data[:1000]
 
 
 if __name__ == "__main__":
     server = Server()
-    server.append_worker(Sleeping, num=jobs)
+    server.append_worker(Sleeping, num=JOBS)
     server.run()

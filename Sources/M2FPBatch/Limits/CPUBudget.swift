@@ -1,4 +1,5 @@
 import Foundation
+import M2FPCore
 import M2FPFiles
 import M2FPResults
 
@@ -72,6 +73,11 @@ public struct ThreadPlan: Sendable, Equatable {
   var mostThreads: Int {
     Self.threads(jobs: jobs, threads: threads) + ProcessInfo.processInfo.activeProcessorCount
   }
+
+  /// Checks that as many threads can be started.
+  ///
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` where the system starts fewer.
+  public func check() throws(RunFailure) { try WorkerThread.check(mostThreads) }
 
   /// Workers with their intra-op threads, and those that read and write for them.
   public static func threads(jobs: Int, threads: Int) -> Int {

@@ -19,6 +19,8 @@ public struct BatchOptions: Sendable {
   public var overwriteEdited = false
   /// Bytes.
   public var maxFileSize = 256 << 20
+  /// Bytes that the run may hold; nil for what the control group or the machine has.
+  public var memoryLimit: Int?
   /// After how many failed files the run stops; nil for never.
   public var maxErrors: Int?
   /// How long one file may take before it is declared failed; nil for any time.

@@ -77,6 +77,7 @@ struct UpToDateCheck: Sendable {
   private let force: Bool
   private let overwriteEdited: Bool
   private let limits: ImageLimits
+  private let memory: WeightedSemaphore
   /// How recorded options stand to those of the run, by their text: of many sidecars most say the
   /// same.
   private let coverages = Locked<[[UInt8]: OptionCoverage]>([:])
@@ -87,11 +88,13 @@ struct UpToDateCheck: Sendable {
   ///   - force: Whether nothing is current.
   ///   - overwriteEdited: Whether an edited map is taken for none.
   ///   - limits: How large a class map may be that has to be looked at.
+  ///   - memory: Bytes that all threads together hold of sidecars and class maps.
   init(
     model: ModelIdentity?, options: Sidecar.Options, force: Bool, overwriteEdited: Bool = false,
-    limits: ImageLimits
+    limits: ImageLimits, memory: WeightedSemaphore
   ) {
     self.limits = limits
+    self.memory = memory
     self.model = model
     self.options = options
     self.force = force
@@ -101,26 +104,29 @@ struct UpToDateCheck: Sendable {
   /// Examines one file; the outputs of one that cannot be tried are never current.
   func callAsFunction(_ file: PlannedFile) -> UpToDateStatus {
     if file.input.failure != nil { return .stale(.new) }
-    let contents: FileReader.Contents
-    do throws(FileFailure) {
-      contents = try FileReader.read(
-        file.outputs.sidecarPath, limit: Sidecar.sizeLimit, following: file.outputs.rule)
-    } catch {
-      if force { return .stale(.forced) }
-      return .stale(FileStamp(path: file.outputs.sidecarPath) == nil ? .new : .unreadableSidecar)
-    }
-    let header: Header
-    switch self.header(contents.bytes) {
-    case .failure(let refusal): return .stale(force ? .forced : refusal.reason)
-    case .success(let told): header = told
-    }
     let names = file.outputs
+    guard let size = FileStamp(path: names.sidecarPath)?.size else {
+      return .stale(force ? .forced : .new)
+    }
+    let (header, stamp, access): (Header, FileStamp, FileAccess)
+    do throws(Refusal) {
+      let needed = min(size, Sidecar.sizeLimit) * Self.bytesOfSidecarByte
+      (header, stamp, access) = try memory.holding(needed) { () throws(Refusal) in
+        guard
+          let contents = try? FileReader.read(
+            names.sidecarPath, limit: Sidecar.sizeLimit, following: names.rule)
+        else { throw Refusal(.unreadableSidecar) }
+        return (try self.header(contents.bytes), contents.stamp, contents.access)
+      }
+    } catch {
+      return .stale(force ? .forced : error.reason)
+    }
     let map = ClassMap.state(
       names,
       ClassMap.Record(
         size: header.outputs.first { $0.path == names.map }?.size, digest: header.labelsDigest,
         isEdited: header.isEdited, width: header.inputWidth, height: header.inputHeight),
-      modified: contents.stamp.modified, limits: limits)
+      modified: stamp.modified, limits: limits, sharing: memory)
     if map == .edited, !overwriteEdited { return .edited }
     if force { return model == nil && map != .lost ? .render(.forced) : .stale(.forced) }
     if let model, header.model != model { return .stale(.otherModel) }
@@ -146,10 +152,10 @@ struct UpToDateCheck: Sendable {
     {
       return isWhole ? .render(.outputMissing) : .stale(.outputMissing)
     }
-    if let access = FileAccess(path: file.input.path), contents.access.exceeds(access) {
+    if let photo = FileAccess(path: file.input.path), access.exceeds(photo) {
       return isWhole ? .render(.tooOpen) : .stale(.tooOpen)
     }
-    return input.map { $0.modified == contents.stamp.modified } ?? true && map == .untouched
+    return input.map { $0.modified == stamp.modified } ?? true && map == .untouched
       ? .current : .touched(sha256: header.inputDigest)
   }
 
@@ -218,17 +224,20 @@ struct UpToDateCheck: Sendable {
     return coverage
   }
 
-  private func header(_ text: [UInt8]) -> Result<Header, Refusal> {
+  /// What Foundation's decoder holds at most of a byte of a sidecar: of text such as `[1,1,1` an
+  /// index of three words and a number for two bytes, and the text twice.
+  private static let bytesOfSidecarByte = 20
+
+  private func header(_ text: [UInt8]) throws(Refusal) -> Header {
     if let header = SidecarHeader(text), header.formatVersion == Sidecar.currentFormatVersion,
       let coverage = coverage(text: header.options)
     {
-      return .success(
-        Header(
-          model: ModelIdentity(name: header.modelName, sha256: header.modelDigest),
-          coverage: coverage, inputName: header.inputName, inputSize: header.inputSize,
-          inputDigest: header.inputDigest, inputWidth: header.inputWidth,
-          inputHeight: header.inputHeight, labelsDigest: header.labelsDigest,
-          isEdited: !header.editedDigest.isEmpty, outputs: header.outputs))
+      return Header(
+        model: ModelIdentity(name: header.modelName, sha256: header.modelDigest),
+        coverage: coverage, inputName: header.inputName, inputSize: header.inputSize,
+        inputDigest: header.inputDigest, inputWidth: header.inputWidth,
+        inputHeight: header.inputHeight, labelsDigest: header.labelsDigest,
+        isEdited: !header.editedDigest.isEmpty, outputs: header.outputs)
     }
     struct Version: Decodable {
       let formatVersion: Int
@@ -236,22 +245,21 @@ struct UpToDateCheck: Sendable {
     }
     let data = Data(text)
     guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
-      return .failure(Refusal(.unreadableSidecar))
+      throw Refusal(.unreadableSidecar)
     }
     guard [2, Sidecar.currentFormatVersion].contains(version.formatVersion) else {
-      return .failure(Refusal(.otherFormat))
+      throw Refusal(.otherFormat)
     }
     guard let sidecar = try? JSONDecoder().decode(Sidecar.self, from: data) else {
-      return .failure(Refusal(.unreadableSidecar))
+      throw Refusal(.unreadableSidecar)
     }
-    return .success(
-      Header(
-        model: sidecar.model,
-        coverage: options.coverage(by: sidecar.options, ofAnyNetwork: model == nil),
-        inputName: sidecar.input.name, inputSize: sidecar.input.size,
-        inputDigest: sidecar.input.sha256, inputWidth: sidecar.input.width,
-        inputHeight: sidecar.input.height, labelsDigest: sidecar.labels?.sha256 ?? "",
-        isEdited: sidecar.labels?.edited != nil,
-        outputs: sidecar.outputs.map { ($0.path, $0.size) }))
+    return Header(
+      model: sidecar.model,
+      coverage: options.coverage(by: sidecar.options, ofAnyNetwork: model == nil),
+      inputName: sidecar.input.name, inputSize: sidecar.input.size,
+      inputDigest: sidecar.input.sha256, inputWidth: sidecar.input.width,
+      inputHeight: sidecar.input.height, labelsDigest: sidecar.labels?.sha256 ?? "",
+      isEdited: sidecar.labels?.edited != nil,
+      outputs: sidecar.outputs.map { ($0.path, $0.size) })
   }
 }

@@ -149,7 +149,7 @@ public struct Batch: Sendable {
     report: (Outcome) -> Void
   ) {
     do throws(RunFailure) {
-      try WorkerThread.check(threads.mostThreads)
+      try threads.check()
     } catch {
       return cancellation.cancel(.failure(error))
     }

@@ -4,7 +4,7 @@ import Synchronization
 enum DiskThreads {
   /// More than there are CPUs, since where nothing is in memory yet almost all of the time is the
   /// disk's, which is quickest when much is asked of it at once.
-  private static let most = 16
+  static let most = 16
   /// What a thread takes at a time.
   private static let slice = 64
 

@@ -146,9 +146,12 @@ struct FileProcessor: Sendable {
 
   /// What tells which files have outputs that are current.
   var check: UpToDateCheck {
-    UpToDateCheck(
+    let usable = MemoryBudget.current().usable(
+      threads: DiskThreads.most, ceiling: options.memoryLimit)
+    return UpToDateCheck(
       model: model, options: request, force: options.force,
-      overwriteEdited: options.overwriteEdited, limits: parsing.limits)
+      overwriteEdited: options.overwriteEdited, limits: parsing.limits,
+      memory: WeightedSemaphore(capacity: usable.bytes - ProcessMemory.resident()))
   }
 
   // MARK: - Load

@@ -75,9 +75,15 @@ extension ParseCommand {
     let start = ContinuousClock.now
     do {
       // What cannot be decoded needs no network.
-      let photo = try parser.decode(standardInput())
-      let threads = ThreadPlan(jobs: 1, threads: self.threads, files: 1, budget: .current()).threads
-      let parsed = try parser.makeWorker(threads: threads).infer(photo)
+      let bytes = try standardInput()
+      let photo = try parser.decode(bytes)
+      let plan = ThreadPlan(jobs: 1, threads: self.threads, files: 1, budget: .current())
+      try memory.check(
+        threads: plan.threads, archive: archive, parsing: options,
+        photo: LargestPhoto(
+          pixels: photo.source.width * photo.source.height, fileSize: bytes.count))
+      try plan.check()
+      let parsed = try parser.makeWorker(threads: plan.threads).infer(photo)
       for warning in parsed.warnings { logger.warning("standard input: \(warning)") }
       Console.write(
         try picture.map { try parsed.encode($0).data } ?? parsed.json + Data("\n".utf8))

@@ -205,7 +205,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         Exporter.Context(
           classes: parser.classes, palette: parser.options.outputs.palette,
           model: archive.contract.model, generator: "m2fp \(Version.current)",
-          links: selected.links, explain: \.text), files: files, logger: logger)
+          links: selected.links, limits: parser.options.limits, explain: \.text), files: files,
+        logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
     for link in links { reporters.leftOut(link) }
@@ -257,6 +258,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.maxErrors = faults.errorLimit
     options.timeout = faults.timeout?.duration
     options.maxFileSize = maxFileSize << 20
+    options.memoryLimit = memory.memoryLimit?.bytes
     return options
   }
 

@@ -333,6 +333,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     try memory.check(
       jobs: plan.jobs, threads: plan.threads, archive: archive, parsing: options,
       photoBytes: maxFileSize << 20, besides: queueBytes.bytes)
+    try plan.check()
     return (
       Parser(archive, options: options),
       ModelIdentity(name: contract.model, sha256: try archive.digest())
@@ -371,8 +372,10 @@ struct ListenAddress: ExpressibleByArgument, Equatable {
     text = argument
     if argument.hasPrefix("unix:") {
       let bytes = PathArgument.bytes(of: String(argument.dropFirst(5)))
-      // As many as the system takes.
-      guard (1...107).contains(bytes.count), let path = FilePath(bytes: bytes) else { return nil }
+      // As many as the system takes; what listens takes text.
+      guard (1...107).contains(bytes.count), let path = FilePath(bytes: bytes),
+        FilePath(path.string) == path
+      else { return nil }
       address = .unix(path)
       return
     }

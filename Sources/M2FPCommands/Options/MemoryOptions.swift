@@ -35,25 +35,53 @@ struct MemoryOptions: ParsableArguments {
     _ wanted: Int, threads: Int, isFixed: Bool, archive: ModelArchive, parsing: ParserOptions,
     files: [PlannedFile]?, _ options: BatchOptions
   ) throws(RunFailure) -> Int {
-    let budget = MemoryBudget.current()
-    func usable(jobs: Int) -> (bytes: Int, limit: MemoryBudget.Limit) {
-      budget.usable(
-        threads: ThreadPlan.threads(jobs: jobs, threads: threads), ceiling: memoryLimit?.bytes)
-    }
     func estimate(_ photo: LargestPhoto) -> MemoryEstimate {
-      MemoryEstimate(
-        archiveSize: archive.size,
-        networkPixels: archive.contract.preprocess.largestInput(maxSide: parsing.maxSide),
-        refines: parsing.quality != .fast
-          && archive.contract.postprocess.instanceRules?.refine != nil,
-        mirrors: parsing.quality == .best,
-        photo: photo, keepsPhotos: parsing.outputs.needsPhoto)
+      Self.estimate(archive, parsing, photo, keepsPhotos: parsing.outputs.needsPhoto)
     }
     let allowed = LargestPhoto(
       pixels: parsing.limits.maxPixels, fileSize: options.maxFileSize)
-    if estimate(allowed).total(jobs: wanted) <= usable(jobs: wanted).bytes { return wanted }
-    let need = estimate(
-      files.map { .among($0, allowed: allowed, links: options.links) } ?? allowed)
+    if estimate(allowed).total(jobs: wanted) <= usable(jobs: wanted, threads: threads).bytes {
+      return wanted
+    }
+    return try fittingJobs(
+      wanted, threads: threads, isFixed: isFixed,
+      need: estimate(
+        files.map { .among($0, allowed: allowed, links: options.links) } ?? allowed))
+  }
+
+  /// Checks that one worker fits, for one photo that was read.
+  ///
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` with the figure.
+  func check(
+    threads: Int, archive: ModelArchive, parsing: ParserOptions, photo: LargestPhoto
+  ) throws(RunFailure) {
+    _ = try fittingJobs(
+      1, threads: threads, isFixed: false,
+      need: Self.estimate(archive, parsing, photo, keepsPhotos: parsing.outputs.needsPhoto))
+  }
+
+  private func usable(jobs: Int, threads: Int) -> (bytes: Int, limit: MemoryBudget.Limit) {
+    MemoryBudget.current().usable(
+      threads: ThreadPlan.threads(jobs: jobs, threads: threads), ceiling: memoryLimit?.bytes)
+  }
+
+  private static func estimate(
+    _ archive: ModelArchive, _ parsing: ParserOptions, _ photo: LargestPhoto, keepsPhotos: Bool
+  ) -> MemoryEstimate {
+    MemoryEstimate(
+      archiveSize: archive.size,
+      networkPixels: archive.contract.preprocess.largestInput(maxSide: parsing.maxSide),
+      refines: parsing.quality != .fast
+        && archive.contract.postprocess.instanceRules?.refine != nil,
+      mirrors: parsing.quality == .best, photo: photo, keepsPhotos: keepsPhotos)
+  }
+
+  private func fittingJobs(
+    _ wanted: Int, threads: Int, isFixed: Bool, need: MemoryEstimate
+  ) throws(RunFailure) -> Int {
+    func usable(jobs: Int) -> (bytes: Int, limit: MemoryBudget.Limit) {
+      self.usable(jobs: jobs, threads: threads)
+    }
     let fitting = (1...wanted).reversed().first {
       need.total(jobs: $0) <= usable(jobs: $0).bytes
     }
@@ -89,16 +117,10 @@ struct MemoryOptions: ParsableArguments {
     jobs: Int, threads: Int, archive: ModelArchive, parsing: ParserOptions, photoBytes: Int,
     besides bytes: Int
   ) throws(RunFailure) {
-    let usable = MemoryBudget.current().usable(
-      threads: ThreadPlan.threads(jobs: jobs, threads: threads), ceiling: memoryLimit?.bytes)
-    let estimate = MemoryEstimate(
-      archiveSize: archive.size,
-      networkPixels: archive.contract.preprocess.largestInput(maxSide: parsing.maxSide),
-      refines: parsing.quality != .fast
-        && archive.contract.postprocess.instanceRules?.refine != nil,
-      mirrors: parsing.quality == .best,
-      photo: LargestPhoto(pixels: parsing.limits.maxPixels, fileSize: photoBytes),
-      keepsPhotos: false)
+    let usable = usable(jobs: jobs, threads: threads)
+    let estimate = Self.estimate(
+      archive, parsing,
+      LargestPhoto(pixels: parsing.limits.maxPixels, fileSize: photoBytes), keepsPhotos: false)
     let need = estimate.total(jobs: jobs) + bytes
     guard need > usable.bytes else { return }
     throw RunFailure(

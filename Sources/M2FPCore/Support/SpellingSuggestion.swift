@@ -7,17 +7,21 @@ public enum SpellingSuggestion {
   ///   - candidates: What could have been meant.
   /// - Returns: Nil if none is close.
   public static func nearest(to text: String, in candidates: [String]) -> String? {
-    let typed = ClassNames.letters(text)
+    let typed = Array(ClassNames.letters(text))
+    // A third of the letters may be wrong: more is a guess.
+    let allowed = max(1, typed.count / 3)
     let ranked = candidates.compactMap { candidate -> (String, cost: Int, edits: Int)? in
-      let letters = ClassNames.letters(candidate)
-      let edits = distance(Array(typed), Array(letters))
+      let letters = Array(ClassNames.letters(candidate))
+      let difference = abs(typed.count - letters.count)
       // Whoever wrote less or more of a name than there is meant that one: "output" is "out".
       if min(typed.count, letters.count) >= 3 {
-        if letters.hasPrefix(typed) { return (candidate, min(1, edits), 0) }
-        if typed.hasPrefix(letters) { return (candidate, min(2, edits), 0) }
+        if letters.starts(with: typed) { return (candidate, min(1, difference), 0) }
+        if typed.starts(with: letters) { return (candidate, min(2, difference), 0) }
       }
-      // A third of the letters may be wrong: more is a guess.
-      return edits <= max(1, typed.count / 3) ? (candidate, edits, edits) : nil
+      // What a stranger wrote may be of any length.
+      guard difference <= allowed else { return nil }
+      let edits = distance(typed, letters)
+      return edits <= allowed ? (candidate, edits, edits) : nil
     }
     // Of two as near the one that begins alike.
     return ranked.min { ($0.cost, $0.edits) < ($1.cost, $1.edits) }?.0

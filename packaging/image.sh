@@ -7,7 +7,6 @@
 set -euo pipefail
 deb=$(realpath "${1:?usage: image.sh M2FP.deb OUT.tar}")
 out=$(realpath "${2:?usage: image.sh M2FP.deb OUT.tar}")
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -15,7 +14,7 @@ umoci init --layout "$scratch/image"
 umoci new --image "$scratch/image:m2fp"
 umoci unpack --image "$scratch/image:m2fp" "$scratch/bundle"
 root=$scratch/bundle/rootfs
-debootstrap --variant=minbase bookworm "$root" "$mirror" >"$scratch/log" || { cat "$scratch/log"; exit 1; }
+"$(dirname "$0")/bare.sh" "$root"
 cp "$deb" "$root/m2fp.deb"
 in_root() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
 in_root apt-get install --yes -qq --no-install-recommends /m2fp.deb fonts-dejavu-core \

@@ -14,6 +14,7 @@ installed=$(
   find bin lib share -depth -type d | while read -r folder; do
     if [ ! -d "$prefix/$folder" ]; then echo "$folder/"; fi
   done
+  if [ ! -d "$prefix" ]; then echo "./"; fi
   find bin lib share ! -type d
 )
 mkdir -p "$prefix"
@@ -29,7 +30,7 @@ for path in $installed; do
   case $path in */) ;; *) rm -f "$path" ;; esac
 done
 for path in $installed; do
-  case $path in */) rmdir --ignore-fail-on-non-empty "$path" ;; esac
+  case $path in */) rmdir --ignore-fail-on-non-empty "$PWD/${path#./}" ;; esac
 done
 END
 chmod 755 "$prefix/lib/m2fp/uninstall"

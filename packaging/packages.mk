@@ -4,12 +4,12 @@
 PACKAGING_PACKAGES := debhelper fakeroot patchelf xz-utils
 IMAGE_PACKAGES := debootstrap umoci
 # What the check of the packages itself needs.
-CHECK_PACKAGES := debootstrap lintian umoci
+CHECK_PACKAGES := curl debootstrap jq lintian man-db mandoc python3-yaml umoci
 
 TREE := m2fp-$(VERSION)-linux-x86_64
 DEB := dist/m2fp_$(VERSION)_amd64.deb
-# Where the release will be, for the installer.
-RELEASE_URL ?= https://github.com/OWNER/m2fp/releases/download/v$(VERSION)
+# Where the release will lie, for the installer: the release workflow says it.
+RELEASE_URL ?=
 
 .PHONY: version tarball deb image release-check checksums
 
@@ -25,7 +25,7 @@ tarball: stage
 	tar --create --directory .build --owner 0 --group 0 --sort name --mtime @$(SOURCE_DATE) $(TREE) | \
 	  xz --threads 2 >dist/$(TREE).tar.xz
 	sha256=$$(sha256sum dist/$(TREE).tar.xz | cut --delimiter ' ' --fields 1); \
-	  sed -e "s#@VERSION@#$(VERSION)#; s#@URL@#$(RELEASE_URL)#; s#@SHA256@#$$sha256#" \
+	  sed -e "s#@VERSION@#$(VERSION)#; s#@RELEASE@#$(RELEASE_URL)#; s#@SHA256@#$$sha256#" \
 	  packaging/install.sh >dist/install.sh
 	@$(MAKE) --no-print-directory checksums
 
@@ -55,9 +55,14 @@ image: deb
 checksums:
 	cd dist && sha256sum $$(ls | grep -v SHA256SUMS) >SHA256SUMS
 
-# All three, out of a clean clone, and run where there is nothing but what they ask for.
+# All three, out of a clone of what is committed, and run where there is nothing but what they ask for. The clone
+# keeps what it has built for the next time.
+CLONE := .build/release-check
+release-check: export BARE := $(CURDIR)/.build/bare.tar
 release-check:
 	$(call install,$(CHECK_PACKAGES))
-	rm -rf .build/release-check && git clone --quiet . .build/release-check
-	$(MAKE) -C .build/release-check tarball image
-	packaging/check.sh .build/release-check/dist
+	test -d $(CLONE) || git clone --quiet . $(CLONE)
+	git -C $(CLONE) fetch --quiet origin HEAD && git -C $(CLONE) reset --quiet --hard FETCH_HEAD
+	git -C $(CLONE) clean -ffdxq --exclude .build
+	$(MAKE) -C $(CLONE) tarball image
+	packaging/check.sh $(CLONE)/dist

@@ -67,6 +67,7 @@ hadolint --ignore DL3008 ../../Containerfile
 mkdir "$scratch/photos" "$scratch/bin"
 cp ../eileen-collins.png ../grace-hopper.jpg "$scratch/photos"
 ln -s "$m2fp" "$scratch/bin/m2fp"
+export PATH="$scratch/bin:$PATH"
 
 echo "pre-commit: run, on photos and on what is none"
 (
@@ -74,7 +75,6 @@ echo "pre-commit: run, on photos and on what is none"
   cd "$scratch/photos"
   git init --quiet
   git add .
-  export PATH="$scratch/bin:$PATH"
   pre-commit run --all-files
   echo 'no photo' >broken.jpg
   git add broken.jpg
@@ -87,7 +87,7 @@ echo "pre-commit: run, on photos and on what is none"
 )
 
 echo "GNU parallel: run"
-PATH="$scratch/bin:$PATH" ./parallel.sh "$scratch/photos" "$scratch/parsed" 3
+./parallel.sh "$scratch/photos" "$scratch/parsed" 3
 test -s "$scratch/parsed/eileen-collins.m2fp.json" -a -s "$scratch/parsed/grace-hopper.m2fp.json"
 
 echo "correcting by hand: run"
@@ -103,7 +103,7 @@ PYTHON
 chmod +x "$scratch/editor"
 mkdir "$scratch/corrected"
 cp ../grace-hopper.jpg "$scratch/corrected"
-PATH="$scratch/bin:$PATH" ./correct.sh "$scratch/corrected" "$scratch/people.json" "$scratch/editor"
+./correct.sh "$scratch/corrected" "$scratch/people.json" "$scratch/editor"
 python3 - "$scratch" <<'PYTHON'
 import json, sys
 folder = sys.argv[1]

@@ -56,6 +56,7 @@ static inline void check_decoder(header_function *read_header, decode_function *
     decode(bytes, count, &header, &strict, again, &result);
     require_a_reason(&result);
     require((result.status != M2FP_IMAGE_OK) == is_damaged);
+    observe(pixels, size);
     free(again);
   }
   // Nor is a header of another picture believed.

@@ -50,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
       uint32_t sum = 0;
       for (size_t i = 0; i < (size_t)text.width * (size_t)text.height; i++) sum += text.coverage[i];
       require(sum <= 255u * (uint32_t)text.width * (uint32_t)text.height);
+      observe(text.coverage, (size_t)text.width * (size_t)text.height);
       m2fp_text_free(&text);
     }
     require(text.coverage == NULL);

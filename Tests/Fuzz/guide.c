@@ -113,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
       require(fabsf(expected[at] - plain[at]) < 2e-5f / sqrtf(epsilon) + 1e-5f);
     }
   }
+  observe(plain, (size_t)of.stride * (size_t)of.height * sizeof *plain);
   free(plain);
   for (int i = 0; i < 8; i++) free(planes[i]);
   return 0;

@@ -38,3 +38,13 @@ static inline float take_float(input *input, float scale) {
 static inline void require(int holds) {
   if (!holds) abort();
 }
+
+/// Told of what was computed, where another machine is to compute the same (Tests/Portability).
+#ifdef M2FP_OBSERVED
+void observe(const void *bytes, size_t count);
+#else
+static inline void observe(const void *bytes, size_t count) {
+  (void)bytes;
+  (void)count;
+}
+#endif

@@ -92,6 +92,7 @@ static void check_tally(input *in, const axis *axis, const m2fp_post_band *band)
     m2fp_post_tally_patches(&patches, band, top, bottom, from, to, &tallies[plain]);
   }
   require(memcmp(&tallies[0], &tallies[1], sizeof tallies[0]) == 0);
+  observe(&tallies[0], sizeof tallies[0]);
   m2fp_post_tally expected = count_pixels(axis, band, top, bottom, from, to);
   require(tallies[0].count == expected.count);
   require(tallies[0].first == expected.first && tallies[0].last == expected.last);
@@ -132,6 +133,7 @@ static void check_merge(input *in, const axis *axis, const m2fp_post_band *band)
     m2fp_post_merge_patches(&patches, band, layers, count, from, to, maps[plain] + 1, axis->size);
   }
   require(memcmp(maps[0], maps[1], size + 1) == 0);
+  observe(maps[0], size + 1);
   for (size_t i = 0; i <= size; i++) {
     int is_known = maps[0][i] == 0;
     for (int32_t l = 0; l < count; l++) is_known |= maps[0][i] == layers[l].label;
@@ -254,6 +256,9 @@ static void check_rows(input *in) {
   require(memcmp(&outcomes[0], &outcomes[1], sizeof outcomes[0]) == 0);
   require(memcmp(bytes[0], bytes[1], padded + width) == 0);
   require(memcmp(results[0], results[1], (2 + CLASSES) * padded * sizeof(float)) == 0);
+  observe(&outcomes[0], sizeof outcomes[0]);
+  observe(bytes[0], padded + width);
+  observe(results[0], (2 + CLASSES) * padded * sizeof(float));
   require(m2fp_post_exp(threshold < 80 ? threshold : 80) >= 0);
   for (int plain = 0; plain < 2; plain++) {
     free(bytes[plain]);

@@ -87,6 +87,11 @@ struct FilterTests: CLIFixture {
     #expect(result.code == 64 && result.error.contains("m2fp parse - <photo.jpg"))
   }
 
+  @Test func issue20OutputTakenForOutIsToldSo() async throws {
+    let result = try await parse("a.png", "--output", "parsed")
+    #expect(result.code == 64 && result.error.contains("did you mean '--out parsed'?"))
+  }
+
   @Test func issue19NoPictureGoesToATerminal() async throws {
     let command = "\"$M2FP\" parse --model \"$MODEL\" --output map - <a.png"
     let result = try await shell("script --quiet --return --command '\(command)' /dev/null")

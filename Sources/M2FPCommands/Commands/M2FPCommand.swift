@@ -15,7 +15,7 @@ public struct M2FPCommand: ParsableCommand, ExplainedCommand {
 
   public static let configuration = CommandConfiguration(
     commandName: "m2fp",
-    abstract: "Find every person in photos and label each pixel by body part and garment.",
+    abstract: "Human parsing: find people in photos, label each pixel by part and garment.",
     usage: "m2fp <command> [<options>] ...",
     discussion: discussion,
     version: "m2fp \(Version.described)",

@@ -119,6 +119,7 @@ extension M2FPCommand {
     } catch {
       // The parser tells of what is missing before it tells of what it does not know.
       try checkOptions(typed)
+      try checkOutput(typed)
       defaults.announceDistrust(LogFormat.text.logger(.info))
       if defaults.words != typed, (try? parseAsRoot(typed)) != nil {
         let names = defaults.names.joined(separator: ", ")
@@ -219,5 +220,16 @@ extension M2FPCommand {
         .map { "; did you mean '\($0)'?" } ?? "."
       throw ValidationError("'m2fp \(name)' has no option '\(option)'\(hint)")
     }
+  }
+
+  /// `--output` is what `parse -` writes, and often taken for `--out`.
+  private static func checkOutput(_ arguments: [String]) throws {
+    let words = arguments.prefix { $0 != "--" }
+    guard words.first == "parse", let place = words.firstIndex(of: "--output"),
+      place + 1 < words.count, FilterOutput(argument: words[place + 1]) == nil
+    else { return }
+    let value = words[place + 1]
+    throw ValidationError(
+      "'m2fp parse -' has no --output '\(value)'; for a folder, did you mean '--out \(value)'?")
   }
 }

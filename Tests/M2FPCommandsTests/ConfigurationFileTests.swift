@@ -25,7 +25,8 @@ struct ConfigurationFileTests {
   /// Options that take a path, and what they do with it: a new one must be put on one of the lists.
   @Test func issue17EveryOptionThatNamesAFileIsKnownToReadOrToWriteIt() throws {
     let reading: Set<String> = [
-      "classes", "files-from", "model", "overlay-font", "palette", "photos", "predictions", "remap",
+      "background", "classes", "files-from", "model", "overlay-font", "palette", "photos",
+      "predictions", "remap",
       "truth",
     ]
     let configurable = Set(M2FPCommand.configurableNames)

@@ -6,7 +6,7 @@ import SystemPackage
 struct WatchCommand: ConfigurableCommand, ExplainedCommand {
   static let examples = [
     Example(
-      "m2fp watch inbox/ --out parsed/", "parse what is put into a folder, until it is stopped"),
+      "m2fp watch inbox/ --out parsed/", "parse what is put there"),
     Example("m2fp watch inbox/ --json | jq .", "feed a program"),
   ]
 

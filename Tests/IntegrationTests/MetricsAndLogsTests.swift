@@ -96,7 +96,7 @@ struct MetricsAndLogsTests: CLIFixture {
     // The figure is enough for one, however many there could be.
     let fits = try await parse("--memory-limit", "\(figure)M", "--log-level", "debug", "--json")
     #expect(fits.code == 0, "\(fits.error)")
-    #expect(fits.error.contains("; 1 jobs of"), "\(fits.error)")
+    #expect(fits.error.contains("1 jobs of"), "\(fits.error)")
     let peak = try #require(fits.summary).peakMemory
     #expect(peak <= figure << 20)
   }

@@ -6,7 +6,7 @@ import Testing
 
 /// What may happen to a run at night, done to the binary on purpose. `make chaos` does it at length:
 /// `CHAOS_ROUNDS` kills, seeded by `TRIAL_SEED`.
-struct ChaosTests: CLIFixture {
+@Suite(.serialized) struct ChaosTests: CLIFixture {
   let folder: TemporaryFolder
   private static let photos = 24
 
@@ -110,7 +110,7 @@ struct ChaosTests: CLIFixture {
         looks += 1
         if let damage = damage("out/" + file) { damages.append(damage) }
       }
-      try await Task.sleep(for: .milliseconds(2))
+      try await Task.sleep(for: .milliseconds(10))
     }
     run.process.send(SIGKILL)
   }

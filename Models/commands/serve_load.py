@@ -165,7 +165,10 @@ async def hangups(server: Server, photos: list[bytes], jobs: int) -> dict:
     computed = r"m2fp_stage_seconds_count\{stage=\"infer\""
     computed_before = await metric(server, computed)
     await asyncio.gather(
-        *(server.ask("POST", "/v1/parse", another(photos[0]), leave_after=0.3) for _ in range(14))
+        *(
+            server.ask("POST", "/v1/parse", another(photos[0]), leave_after=service / 2)
+            for _ in range(14)
+        )
     )
     start = time.monotonic()
     status, _, _ = await server.ask("POST", "/v1/parse", another(photos[0]))

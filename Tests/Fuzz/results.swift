@@ -177,7 +177,8 @@ private func checkChanges(
     labels: restored.labels, found: summary, input: old.input.sha256)
   let bare = Sidecar.Options(
     maxSide: 0, precision: nil, quality: nil, masks: [], palette: [], overlay: nil,
-    persons: old.options.persons, cutout: .init(classes: nil, perPerson: true, style: CutoutStyle()),
+    persons: old.options.persons,
+    cutout: .init(classes: nil, perPerson: true, style: CutoutStyle()),
     remap: old.options.remap)
   for request in [old.options, bare] {
     let changes = OutputChanges(

@@ -86,6 +86,19 @@ public enum PNGEncoder {
     }
   }
 
+  /// A PNG of 1 bit a pixel: white where the mask is, black elsewhere.
+  ///
+  /// - Parameter mask: The mask.
+  /// - Returns: The file.
+  /// - Throws: ``FileFailure`` of stage `encode` if memory runs out.
+  public static func mask(_ mask: BitMask) throws(FileFailure) -> EncodedImage {
+    try EncodedImage { buffer, result in
+      mask.withBytes {
+        m2fp_png_encode_mask($0, Int32(mask.width), Int32(mask.height), 1, &buffer, &result)
+      }
+    }
+  }
+
   /// A PNG of 8 bits a channel.
   ///
   /// - Parameter image: The pixels.

@@ -116,12 +116,12 @@ import M2FP
     threadCounts.map { ($0, Postprocessor(contract: contract(postprocess), threads: $0)) }
   }
 
-  private static let instances = ModelContract.Postprocess.instances(
+  static let instances = ModelContract.Postprocess.instances(
     ModelContract.InstanceRules(
       topK: 100, partScoreThreshold: 0.1, humanScoreThreshold: 0.1, semanticScoreThreshold: 0.5,
       maskThreshold: 0.5))
 
-  private static func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
+  static func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
     ModelContract(
       model: "bench", classes: Palette.cihp.colours.map(\.hex), palette: Palette.cihp.colours,
       preprocess: ModelContract.Preprocess(

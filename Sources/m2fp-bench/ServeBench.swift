@@ -19,19 +19,9 @@
       var options = ParserOptions()
       options.persons = .all
       options.outputs.personMap = false
-      let contract = ModelContract(
-        model: "asleep", classes: ["Background", "Face"],
-        palette: [RGB(0, 0, 0), RGB(255, 0, 0)],
-        preprocess: .init(
-          geometry: .multi(shortSide: 64, maxSide: 128), divisor: 32, mean: [0, 0, 0],
-          std: [255, 255, 255]),
-        postprocess: .instances(
-          .init(
-            topK: 10, partScoreThreshold: 0.1, humanScoreThreshold: 0.1,
-            semanticScoreThreshold: 0.5, maskThreshold: 0.5)),
-        licence: "none", commercialUse: true, sourceSHA256: "", torchVersion: "")
+      let contract = Bench.contract(Bench.instances)
       let parser = Parser(contract: contract, options: options) { [seconds] _ in
-        SleepingSession(seconds: seconds)
+        SleepingSession(seconds: seconds, classes: contract.networkClasses)
       }
       var limits = ServiceLimits()
       (limits.jobs, limits.perClient) = (jobs, 0)
@@ -61,6 +51,8 @@
   /// A network that sees nothing, and takes its time for it.
   private struct SleepingSession: NetworkSession {
     let seconds: Double
+    /// Class logits of a query, the last that of "no object".
+    let classes: Int
 
     func run<Result>(
       width: Int, height: Int, fill: (UnsafeMutableBufferPointer<Float>) -> Void,
@@ -69,13 +61,13 @@
       var input = [Float](repeating: 0, count: 3 * width * height)
       input.withUnsafeMutableBufferPointer { fill($0) }
       usleep(UInt32(seconds * 1e6))
-      let logits: [Float] = [0, 0, 0, 10]
+      let logits = [Float](repeating: 0, count: classes - 1) + [10]
       let mask = [Float](repeating: -8, count: width / 4 * (height / 4))
       return try logits.withUnsafeBufferPointer { (logits) throws(FileFailure) in
         try mask.withUnsafeBufferPointer { (mask) throws(FileFailure) in
           try body(
             NetworkOutput(tensors: [
-              .init(shape: [1, 1, 4], values: logits),
+              .init(shape: [1, 1, classes], values: logits),
               .init(shape: [1, 1, height / 4, width / 4], values: mask),
             ]))
         }

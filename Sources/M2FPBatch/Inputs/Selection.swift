@@ -57,7 +57,7 @@ public struct Selection: Sendable {
     ) { thing in
       // Shards count each thing once among them.
       guard shard?.contains(thing.relativePath) ?? true,
-        !written.contains(where: canonical(thing.path).starts)
+        !written.contains(where: { canonical(thing.path).starts(with: $0) })
       else { return }
       leftOut.add(thing.kind)
       onLeftOut(thing)

@@ -15,3 +15,11 @@ public struct RGBImage: Sendable, Equatable {
     self.pixels = pixels
   }
 }
+
+extension RGBImage {
+  /// The level of a pixel by the weights of ITU-R BT.601 in 256ths.
+  func grey(_ pixel: Int) -> Int32 {
+    let (red, green, blue) = (pixels[3 * pixel], pixels[3 * pixel + 1], pixels[3 * pixel + 2])
+    return (77 * Int32(red) + 150 * Int32(green) + 29 * Int32(blue) + 128) >> 8
+  }
+}

@@ -7,6 +7,14 @@ extension BitMask {
     self.init(width: map.width, height: map.height, pixels: map.pixels.map { $0 == label })
   }
 
+  /// Lends out a byte for each pixel: 1 in the mask, 0 elsewhere.
+  public func withBytes<Result>(_ body: (UnsafePointer<UInt8>) -> Result) -> Result {
+    pixels.withUnsafeBytes { bytes in
+      guard let start = bytes.baseAddress else { preconditionFailure("a mask has pixels") }
+      return body(start.assumingMemoryBound(to: UInt8.self))
+    }
+  }
+
   /// What is not in the mask.
   public var inverted: BitMask {
     BitMask(width: width, height: height, pixels: pixels.map(!))
@@ -18,12 +26,12 @@ extension BitMask {
   /// - Parameter most: The pixels of the largest hole that is closed; nil for any.
   /// - Returns: The mask.
   public func fillingHoles(upTo most: Int? = nil) -> BitMask {
-    var result = self
-    for hole in MaskRegions(of: inverted, diagonally: false).regions
-    where !hole.touchesEdge && hole.area <= most ?? .max {
-      result.set(hole, true)
+    setting(true, in: pieces(of: false, atCorners: false)) { hole in
+      let touchesEdge =
+        hole.rows.lowerBound == 0 || hole.rows.upperBound == height - 1
+        || hole.columns.lowerBound == 0 || hole.columns.upperBound == width - 1
+      return !touchesEdge && hole.pixels <= most ?? .max
     }
-    return result
   }
 
   /// The mask without its small regions; pixels that touch by a corner are of one region.
@@ -31,20 +39,33 @@ extension BitMask {
   /// - Parameter least: The pixels of the smallest region that stays.
   /// - Returns: The mask.
   public func removingRegions(below least: Int) -> BitMask {
-    var result = self
-    for region in MaskRegions(of: self, diagonally: true).regions where region.area < least {
-      result.set(region, false)
-    }
-    return result
+    setting(false, in: pieces(of: true, atCorners: true)) { $0.pixels < least }
   }
 
-  private mutating func set(_ region: MaskRegions.Region, _ value: Bool) {
-    for run in region.runs {
-      let row = run.row * width
-      pixels.withUnsafeMutableBufferPointer {
-        $0[row + run.columns.lowerBound..<row + run.columns.upperBound].update(repeating: value)
+  /// The connected pieces of what is in the mask, or of what is not.
+  func pieces(of value: Bool, atCorners: Bool) -> LabelPieces {
+    var groups = [UInt8](repeating: 0, count: 256)
+    groups[value ? 1 : 0] = 1
+    return withBytes {
+      LabelPieces(
+        $0, width: width, height: height, stride: width, groups: groups, atCorners: atCorners)
+    }
+  }
+
+  /// The mask with some pieces put in or left out.
+  private func setting(
+    _ value: Bool, in pieces: LabelPieces, where isMeant: (LabelPieces.Piece) -> Bool
+  ) -> BitMask {
+    var result = self
+    let areMeant = pieces.pieces.map(isMeant)
+    result.pixels.withUnsafeMutableBufferPointer { pixels in
+      for run in pieces.runs where areMeant[run.piece] {
+        let row = run.row * width
+        pixels[row + run.columns.lowerBound..<row + run.columns.upperBound]
+          .update(repeating: value)
       }
     }
+    return result
   }
 
   /// The mask grown by a disc: all pixels whose centre is at most `radius` from that of one in it

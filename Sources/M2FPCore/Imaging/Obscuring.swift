@@ -110,17 +110,23 @@ private struct Region {
     guard let nobodys = boxes[0].box.map({ region($0, boxes[0].count, 1) }) else {
       return ofPersons
     }
-    return ofPersons
-      + MaskRegions(of: nobodys.mask, diagonally: true).regions.map { piece in
-        let box = piece.box
-        var pixels = [Bool](repeating: false, count: box.width * box.height)
-        for run in piece.runs {
-          for x in run.columns { pixels[(run.row - box.y) * box.width + x - box.x] = true }
-        }
-        return Region(
-          mask: BitMask(width: box.width, height: box.height, pixels: pixels),
-          left: nobodys.left + box.x, top: nobodys.top + box.y, area: piece.area)
+    let pieces = nobodys.mask.pieces(of: true, atCorners: true)
+    var regions = pieces.pieces.map { piece in
+      let (width, height) = (piece.columns.count, piece.rows.count)
+      return Region(
+        mask: BitMask(
+          width: width, height: height, pixels: [Bool](repeating: false, count: width * height)),
+        left: nobodys.left + piece.columns.lowerBound, top: nobodys.top + piece.rows.lowerBound,
+        area: piece.pixels)
+    }
+    for run in pieces.runs {
+      let piece = pieces.pieces[run.piece]
+      let row = (run.row - piece.rows.lowerBound) * piece.columns.count
+      for x in run.columns {
+        regions[run.piece].mask.pixels[row + x - piece.columns.lowerBound] = true
       }
+    }
+    return ofPersons + regions
   }
 
   /// Closes and grows the region within the image of a map.

@@ -156,18 +156,10 @@ struct MaskRefiner: ~Copyable {
     var result = m2fp_post_guide(
       picture: grey, means: grey + size, spreads: grey + 2 * size, width: Int32(width),
       height: Int32(height), stride: Int32(stride), radius: Int32(rules.radius))
-    picture.pixels.withUnsafeBufferPointer { pixels in
-      guard var pixel = pixels.baseAddress else { return }
-      for y in 0..<height {
-        let row = grey + y * stride
-        for x in 0..<width {
-          // The weights of ITU-R BT.601 in 256ths.
-          let level = 77 * Int32(pixel[0]) + 150 * Int32(pixel[1]) + 29 * Int32(pixel[2])
-          row[x] = Float((level + 128) >> 8) / 255
-          pixel += 3
-        }
-        (row + width).update(repeating: 0, count: stride - width)
-      }
+    for y in 0..<height {
+      let row = grey + y * stride
+      for x in 0..<width { row[x] = Float(picture.grey(y * width + x)) / 255 }
+      (row + width).update(repeating: 0, count: stride - width)
     }
     var memory = ScratchBuffer<Float>()
     m2fp_post_prepare_guide(

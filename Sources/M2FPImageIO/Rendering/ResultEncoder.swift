@@ -81,6 +81,10 @@ public struct ResultEncoder: Sendable {
     case .labelMap:
       return try PNGEncoder.labelMap(result.labels, palette: selection.palette)
     case .mask(let slug):
+      // The map serves as it is where nothing is done to masks: there are many of them.
+      if selection.maskOperations == MaskOperations() {
+        return try PNGEncoder.mask(of: label(slug), in: result.labels)
+      }
       return try mask(BitMask(of: label(slug), in: result.labels))
     case .personMap:
       let persons = try persons(result)
@@ -116,10 +120,7 @@ public struct ResultEncoder: Sendable {
   }
 
   private func mask(_ mask: BitMask) throws(FileFailure) -> EncodedImage {
-    let mask = selection.maskOperations(mask)
-    return try PNGEncoder.mask(
-      of: 1,
-      in: LabelMap(width: mask.width, height: mask.height, pixels: mask.pixels.map { $0 ? 1 : 0 }))
+    try PNGEncoder.mask(selection.maskOperations(mask))
   }
 
   private func cutout(_ mask: BitMask, _ photo: RGBImage?) throws(FileFailure) -> EncodedImage {

@@ -349,20 +349,21 @@ package final class Service: Sendable {
       job.flight = nil
     }
     state.kept.finish(job)
+    // Before anybody can see the outcome.
+    switch outcome {
+    case .done(_, .parsed): metrics.count(.parsed)
+    case .done(_, .cached): metrics.count(.cached)
+    case .done(_, .joined): metrics.count(.joined)
+    case .failed(let failure):
+      metrics.count(.failed)
+      metrics.count(failure)
+    case .expired: metrics.count(.expired)
+    case .cancelled: metrics.count(.cancelled)
+    case .refused(let rejection): metrics.count(rejection)
+    }
     let (waiting, watching) = (job.waiting, job.watching)
     (job.waiting, job.watching) = ([], [])
-    later.append { [metrics] in
-      switch outcome {
-      case .done(_, .parsed): metrics.count(.parsed)
-      case .done(_, .cached): metrics.count(.cached)
-      case .done(_, .joined): metrics.count(.joined)
-      case .failed(let failure):
-        metrics.count(.failed)
-        metrics.count(failure)
-      case .expired: metrics.count(.expired)
-      case .cancelled: metrics.count(.cancelled)
-      case .refused(let rejection): metrics.count(rejection)
-      }
+    later.append {
       for continuation in waiting { continuation.resume(returning: outcome) }
       for (_, continuation) in watching { continuation.resume() }
     }

@@ -182,7 +182,7 @@ recording: build
 	rm -rf .build/recording && mkdir -p .build/recording/photos
 	cp Examples/eileen-collins.png Examples/grace-hopper.jpg .build/recording/photos
 	cd .build/recording && PATH="$(abspath $(dir $(M2FP))):$$PATH" $(CURDIR)/Examples/pictures/terminal.sh \
-	  'm2fp parse photos/ -o parsed/ --persons' 'ls parsed parsed/grace-hopper.m2fp' \
+	  'm2fp parse photos/ -o parsed/ --persons' 'ls -C parsed parsed/grace-hopper.m2fp' \
 	  'm2fp parse photos/ -o parsed/ --persons --overlay -n' \
 	  >$(CURDIR)/Examples/pictures/terminal.svg
 

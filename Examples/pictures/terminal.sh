@@ -8,12 +8,18 @@ for command in "$@"; do
   # What fails is shown, too.
   bash -c "$command" 2>&1 || true
   echo
-done | sed 's/&/\&amp;/g; s/</\&lt;/g' | awk '
-  { lines[NR] = $0 }
+done | expand | awk '
+  {
+    if (length($0) > widest) widest = length($0)
+    gsub(/&/, "\\&amp;"); gsub(/</, "\\&lt;")
+    lines[NR] = $0
+  }
   END {
-    printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\" height=\"%d\">\n", 18 * NR + 12
+    # A character of a monospace font of 13 pixels is 7.8 wide.
+    printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\">\n", \
+      7.83 * widest + 30, 18 * NR + 12
     print "<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#1b1f24\"/>"
-    print "<g font-family=\"monospace\" font-size=\"13\" fill=\"#d0d7de\" xml:space=\"preserve\">"
+    print "<g font-family=\"monospace\" font-size=\"13\" fill=\"#d0d7de\" style=\"white-space:pre\">"
     for (i = 1; i <= NR; ++i)
       printf "<text x=\"14\" y=\"%d\"%s>%s</text>\n", 18 * i + 6, \
         lines[i] ~ /^\$ / ? " fill=\"#7ee787\"" : "", lines[i]

@@ -44,7 +44,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build serve serve-bench serve-check serve-soak demo test attack fuzz soak chaos memory tsan reflink lint parity bench eval-parity pillow-check exports-check recipes-check portability-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve serve-bench serve-check serve-soak demo test attack fuzz soak chaos memory tsan reflink lint parity parity-dense bench eval-parity pillow-check exports-check recipes-check portability-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -189,6 +189,18 @@ recording: build
 parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))
 	$(PYTHON) Models parity
+
+# Dense networks beside the code that is published for them: Hugging Face's, with Debian's torch.
+TRANSFORMERS := 4.30.2
+PARITY_DENSE := .build/parity-dense-$(TRANSFORMERS)
+parity-dense: build $(PARITY_DENSE)
+	$(PARITY_DENSE)/bin/python Models parity_dense --m2fp $(M2FP) Examples/*.jpg Examples/*.png
+
+$(PARITY_DENSE):
+	$(call install,$(PARITY_PACKAGES))
+	$(PYTHON) -m venv --clear --system-site-packages $@.new
+	$@.new/bin/pip install --quiet transformers==$(TRANSFORMERS)
+	rm -rf $@ && mv $@.new $@
 
 # The measures of `m2fp eval` against M2FP's own evaluator: UPSTREAM is a checkout of
 # https://github.com/soeaver/M2FP.

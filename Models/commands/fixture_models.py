@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from m2fp import archive, model
 from m2fp.config import CONFIGS
-from m2fp.contract import for_dataset, make_contract
+from m2fp.contract import CLASSES, for_dataset, make_contract, make_dense_contract
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "Tests" / "Fixtures" / "models"
@@ -71,6 +71,26 @@ class ColourParser(nn.Module):
             lit = 2 * colour.sum(dim=1, keepdim=True) - 1
             masks = torch.cat((masks, torch.minimum(lit, side)), dim=1)
         return self.logits + 0.0, masks * SHARPNESS
+
+
+class DenseColourParser(nn.Module):
+    """Normalised image (1, 3, H, W), blue first, to logits (1, 20, H/4, W/4), by colour."""
+
+    def __init__(self):
+        super().__init__()
+        corners = torch.tensor(list(COLOURS), dtype=torch.float32).flip(1)
+        weights = torch.zeros(20, 3, 1, 1)
+        weights[torch.tensor(list(COLOURS.values())), :, 0, 0] = 2 * corners - 1
+        self.register_buffer("signs", weights)
+        bias = torch.full((20,), -3.0)
+        bias[torch.tensor(list(COLOURS.values()))] = -2
+        self.register_buffer("bias", bias)
+        self.register_buffer("mean", torch.tensor(CONFIG.mean).flip(0)[:, None, None])
+        self.register_buffer("std", torch.tensor(CONFIG.std).flip(0)[:, None, None])
+
+    def forward(self, image: Tensor) -> Tensor:
+        colour = F.avg_pool2d(image * self.std + self.mean, 4) / 255
+        return F.conv2d(2 * colour - 1, self.signs, self.bias) * SHARPNESS
 
 
 class SmallBackbone(nn.Module):
@@ -205,6 +225,17 @@ def main() -> None:
 
     save("colour-multi", networks["cihp"], contracts["cihp"])
     save("colour-single", networks["lip"], contracts["lip"])
+    network = {
+        "mode": "stretch", "width": 96, "height": 128, "divisor": 32, "channel_order": "bgr",
+        "mean": list(CONFIG.mean), "std": list(CONFIG.std),
+    }  # fmt: skip
+    dense = make_dense_contract(
+        "dense-fixture", CLASSES["cihp"], network, 4, False, "seed:0", "MIT", torch.__version__
+    )
+    save("colour-dense", archive.freeze(DenseColourParser().eval()), dense)
+    # What its contract says of its logits, it does not return.
+    broken = dense | {"postprocess": dense["postprocess"] | {"stride": 8}}
+    save("mismatched-dense", archive.freeze(DenseColourParser().eval()), broken)
     save("no-contract", networks["cihp"], None)
     save("future-contract", networks["cihp"], contracts["cihp"] | {"format_version": 99})
     save("mismatched-contract", networks["cihp"], contracts["lip"])

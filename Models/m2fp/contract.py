@@ -27,6 +27,18 @@ PALETTE = [
 ]  # fmt: skip
 
 
+def make_palette(classes: int) -> list[list[int]]:
+    """Colours that are told apart, black first: those of the PASCAL VOC tools, which spread bits."""
+    palette = []
+    for label in range(classes):
+        colour = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                colour[channel] |= (label >> (3 * bit + channel) & 1) << (7 - bit)
+        palette.append(colour)
+    return palette
+
+
 def for_dataset(config: Config, dataset: str) -> Config:
     """The configuration with the class count of ``cihp`` (parts and Human) or ``lip`` (parts)."""
     return dataclasses.replace(config, num_classes=len(CLASSES[dataset]) + (dataset == "cihp"))
@@ -97,3 +109,57 @@ def make_contract(
     if config.notice:
         contract["notice"] = config.notice
     return contract
+
+
+def make_dense_contract(
+    name: str,
+    classes: list[str],
+    network: dict,
+    stride: int,
+    align_corners: bool,
+    source: str,
+    licence: str,
+    torch_version: str,
+    palette: list[list[int]] | None = None,
+) -> dict:
+    """The contract of an archive whose network returns logits (1, C, h, w).
+
+    Parameters
+    ----------
+    name : str
+        The model's.
+    classes : list of str
+        In the order of the logits, the background first.
+    network : dict
+        The contract's ``preprocess``: ``mode`` and its sizes, ``divisor``, ``mean``, ``std`` and, for
+        planes in the order blue, green, red, ``channel_order``.
+    stride : int
+        Pixels of the input to a place of the logits.
+    align_corners : bool
+        How the logits lie over the input, as in torch's ``interpolate``.
+    source : str
+        SHA-256 of the weights, or ``seed:N``.
+    licence : str
+        SPDX identifier. Commercial use counts as allowed unless it is a non-commercial one.
+    torch_version : str
+        Version of torch that wrote the archive.
+    palette : list of three integers each, optional
+        The colours of the classes.
+
+    Returns
+    -------
+    dict
+        Ready for JSON.
+    """
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": name,
+        "classes": classes,
+        "palette": palette or make_palette(len(classes)),
+        "preprocess": network,
+        "postprocess": {"mode": "dense", "stride": stride, "align_corners": align_corners},
+        "licence": licence,
+        "commercial_use": "-NC" not in licence,
+        "source_sha256": source,
+        "torch_version": torch_version,
+    }

@@ -29,8 +29,9 @@ public func fuzzContract(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   return 0
 }
 
-/// Two queries, each sure of a class, on masks of 8 × 8.
+/// Two queries, each sure of a class, on masks of 8 × 8; or logits at 3 × 3 places.
 private func checkPostprocess(_ contract: ModelContract) {
+  if case .dense(let rules) = contract.postprocess { return checkDense(contract, rules.stride) }
   let (side, image, queries, classes) = (8, 16, 2, contract.networkClasses)
   var logits = [Float](repeating: 0, count: queries * classes)
   logits[1] = 9
@@ -53,5 +54,22 @@ private func checkPostprocess(_ contract: ModelContract) {
       precondition(result.labels.pixels.allSatisfy { $0 < contract.classes.count })
       precondition(result.classPixelCounts.reduce(0, +) == image * image)
     }
+  }
+}
+
+private func checkDense(_ contract: ModelContract, _ stride: Int) {
+  let (image, input) = (16, 3 * stride)
+  let geometry = NetworkGeometry(
+    imageWidth: image, imageHeight: image, contentWidth: input, contentHeight: input, offsetX: 0,
+    offsetY: 0, inputWidth: input, inputHeight: input)
+  let logits = (0..<contract.classes.count * 9).map { Float($0 % 11) - 5 }
+  logits.withUnsafeBufferPointer { logits in
+    guard
+      let result = try? Postprocessor(contract: contract, threads: 1).run(
+        NetworkOutput(tensors: [.init(shape: [1, contract.classes.count, 3, 3], values: logits)]),
+        geometry: geometry, persons: .all)
+    else { preconditionFailure("the output has the shape of the contract") }
+    precondition(result.labels.pixels.allSatisfy { $0 < contract.classes.count })
+    precondition(result.classPixelCounts.reduce(0, +) == image * image)
   }
 }

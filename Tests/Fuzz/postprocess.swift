@@ -1,11 +1,12 @@
 import M2FPCore
 
-/// Masks of any size on images of any shape: the kernels stay within their buffers, every pixel gets a
+/// Masks and logits of any size on images of any shape: the kernels stay within their buffers, every pixel gets a
 /// class, and threads do not matter.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   var input = FuzzInput(bytes, count)
-  let isParsing = input.take(0...1) == 1
+  let kind = input.take(0...2)
+  let isParsing = kind == 1
   var contract = isParsing ? parsing : semantic
   let (contentWidth, contentHeight) = (input.take(1...20), input.take(1...20))
   // Up to a hundred times as large as the content, as a tall or wide image is; and smaller ones.
@@ -21,6 +22,7 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
     inputWidth: max(contentWidth + offsetX + input.take(0...5), 12),
     inputHeight: max(contentHeight + offsetY + input.take(0...5), 12))
   let maskWidth = max(3, geometry.inputWidth / 4), maskHeight = max(3, geometry.inputHeight / 4)
+  if kind == 2 { return checkDense(&input, geometry) }
   if isParsing, input.take(0...1) == 1 { contract = refining(&input) }
   let passes = input.take(1...2)
   let (queries, classes) = (passes * input.take(1...5), contract.networkClasses)
@@ -47,13 +49,53 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
       }
     }
   }
+  check(results, contract, geometry)
+  return 0
+}
+
+/// Logits of a dense network, and those of the mirror image where the input asks for them.
+private func checkDense(_ input: inout FuzzInput, _ geometry: NetworkGeometry) -> Int32 {
+  let stride = input.take(1...4)
+  let contract = contract(.dense(.init(stride: stride, alignsCorners: input.take(0...1) == 1)))
+  let shape = [
+    1, contract.classes.count, (geometry.inputHeight + stride - 1) / stride,
+    (geometry.inputWidth + stride - 1) / stride,
+  ]
+  let isMirrored = input.take(0...1) == 1
+  let logits = (0..<shape.reduce(1, *)).map { _ in Float(input.take(-180...180)) / 9 }
+  let results = [1, 3].map { threads in
+    logits.withUnsafeBufferPointer { logits in
+      let output = NetworkOutput(tensors: [.init(shape: shape, values: logits)])
+      let postprocessor = Postprocessor(contract: contract, threads: threads)
+      do throws(FileFailure) {
+        guard isMirrored else {
+          return try postprocessor.run(output, geometry: geometry, persons: .all)
+        }
+        let passes = MirroredPasses(contract: contract)
+        try passes.keep(output, geometry: geometry)
+        return try passes.withBoth(mirrored: output, geometry: geometry) {
+          (output) throws(FileFailure) in
+          try postprocessor.run(output, passes: 2, geometry: geometry, persons: .all)
+        }
+      } catch {
+        preconditionFailure("the output has the shape of the contract: \(error.message)")
+      }
+    }
+  }
+  check(results, contract, geometry)
+  return 0
+}
+
+/// Every pixel has a class, whatever the number of threads.
+private func check(
+  _ results: [ParsingResult], _ contract: ModelContract, _ geometry: NetworkGeometry
+) {
   let labels = results[0].labels.pixels
-  precondition(labels.count == imageWidth * imageHeight)
+  precondition(labels.count == geometry.imageWidth * geometry.imageHeight)
   precondition(labels.allSatisfy { $0 < contract.classes.count })
   precondition(results[0].classPixelCounts.reduce(0, +) == labels.count)
   precondition(results[1].labels == results[0].labels)
   precondition(results[1].classPixelCounts == results[0].classPixelCounts)
-  return 0
 }
 
 private func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {

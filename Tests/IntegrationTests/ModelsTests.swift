@@ -13,7 +13,7 @@ struct ModelsTests: CLIFixture {
   @Test func modelsAreListedByName() async throws {
     let result = try await run("models", environment: ["M2FP_MODELS": Self.models])
     #expect(result.code == 0)
-    #expect(result.output.contains("colour-multi") && result.output.contains("one person"))
+    #expect(result.output.contains("colour-multi") && result.output.contains("persons as one"))
     // A broken archive is a warning, not the end of the list.
     #expect(result.error.contains("no-contract.pt"))
   }

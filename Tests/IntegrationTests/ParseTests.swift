@@ -283,4 +283,45 @@ struct ParseTests: CLIFixture {
     #expect(map.width == 200 && map.height == 300)
     #expect(folder.exists("a.m2fp/hair.png") && folder.exists("a.m2fp/face.png"))
   }
+
+  @Test func aDenseNetworkIsServed() async throws {
+    let model = Self.models + "/colour-dense.pt"
+    try addPhoto("a.png", width: 200, height: 300)
+    let arguments = ["parse", "a.png", "--model", model]
+    let result = try await run(arguments + ["--persons", "--remap", "simple", "--overlay"])
+    #expect(result.code == 0, "\(result.error)")
+    #expect(result.error.contains("dense-fixture does not tell persons apart"))
+    for name in ["a.m2fp/hair.png", "a.m2fp/face.png", "a.m2fp.persons.png", "a.m2fp.overlay.jpg"] {
+      #expect(folder.exists(name), "\(name)")
+    }
+    // Blue is hair, yellow a face: planes are in the order that the network takes.
+    func labels() throws -> [Int: Int] {
+      let map = try ImageDecoder.decode([UInt8](Data(contentsOf: folder.url("a.m2fp.png")))).image
+      #expect(map.width == 200 && map.height == 300)
+      let colours = [[0, 0, 0]: 0, [0, 128, 0]: 2, [192, 0, 128]: 13]
+      return stride(from: 0, to: map.pixels.count, by: 3).reduce(into: [:]) {
+        $0[colours[map.pixels[$1..<$1 + 3].map(Int.init)] ?? -1, default: 0] += 1
+      }
+    }
+    let plain = try await run(arguments + ["--json"])
+    #expect(plain.code == 0 && !plain.error.contains("persons apart"))
+    let once = try labels()
+    #expect(Set(once.keys) == [0, 2, 13] && (once[2] ?? 0) > 5000 && (once[13] ?? 0) > 1000)
+    // The picture's mirror image gives the same but for the edges.
+    let best = try await run(arguments + ["--quality", "best"])
+    #expect(best.code == 0, "\(best.error)")
+    for (label, count) in try labels() { #expect(abs(count - (once[label] ?? 0)) < 300) }
+  }
+
+  @Test func whatADenseNetworkDoesNotPromiseIsNamed() async throws {
+    let model = Self.models + "/mismatched-dense.pt"
+    try addPhoto("a.png")
+    let result = try await run("parse", "a.png", "--model", model)
+    #expect(result.code == 3)
+    #expect(result.error.contains("postprocess.stride"), "\(result.error)")
+    try folder.write("models/mismatched-dense.pt", Data(contentsOf: URL(fileURLWithPath: model)))
+    let doctor = try await run("doctor", environment: ["M2FP_MODELS": folder.path + "/models"])
+    #expect(doctor.code == 1)
+    #expect((doctor.output + doctor.error).contains("24×32"), "\(doctor.output)\(doctor.error)")
+  }
 }

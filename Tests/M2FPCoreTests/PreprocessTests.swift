@@ -110,3 +110,47 @@ private func single(width: Int = 384, height: Int = 512) -> ModelContract.Prepro
     #expect(values[(63 * 64)..<(64 * 64)].allSatisfy { $0 == 0 })
   }
 }
+
+/// Of networks that take a picture of one size, whatever its shape.
+struct StretchTests {
+  private func stretch(
+    _ order: ModelContract.Preprocess.ChannelOrder
+  ) -> ModelContract.Preprocess {
+    ModelContract.Preprocess(
+      geometry: .stretch(width: 4, height: 2), channelOrder: order, divisor: 1,
+      mean: [1, 2, 3], std: [2, 2, 2])
+  }
+
+  @Test func aPhotoFillsTheInput() {
+    let geometry = NetworkGeometry(
+      imageWidth: 300, imageHeight: 7, preprocess: stretch(.rgb), maxSide: 100)
+    #expect(
+      geometry
+        == NetworkGeometry(
+          imageWidth: 300, imageHeight: 7, contentWidth: 4, contentHeight: 2, offsetX: 0,
+          offsetY: 0, inputWidth: 4, inputHeight: 2))
+    #expect(stretch(.rgb).largestInput(maxSide: 100) == 8)
+  }
+
+  @Test func planesComeInTheirOrder() {
+    let pixels = (0..<8 as Range<UInt8>).flatMap { (level: UInt8) -> [UInt8] in
+      [level, 100 + level, 200]
+    }
+    let image = RGBImage(width: 4, height: 2, pixels: pixels)
+    func input(_ order: ModelContract.Preprocess.ChannelOrder) -> [Float] {
+      let preprocessor = Preprocessor(stretch(order), maxSide: 0)
+      let geometry = preprocessor.geometry(width: 4, height: 2)
+      var values = [Float](repeating: .nan, count: 24)
+      values.withUnsafeMutableBufferPointer {
+        preprocessor.fill(
+          $0, content: preprocessor.content(of: image, geometry: geometry), geometry: geometry)
+      }
+      return values
+    }
+    let red = (0..<8).map { (Float($0) - 1) / 2 }
+    let green = (0..<8).map { (Float($0) + 98) / 2 }
+    let blue = [Float](repeating: 98.5, count: 8)
+    #expect(input(.rgb) == red + green + blue)
+    #expect(input(.bgr) == blue + green + red)
+  }
+}

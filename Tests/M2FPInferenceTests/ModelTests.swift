@@ -32,6 +32,26 @@ struct ModelTests {
     #expect(contract.preprocess.geometry == .single(width: 96, height: 128, padValue: 128))
   }
 
+  @Test func aDenseContractSaysHowLogitsLie() throws {
+    let contract = try ModelArchive(path: Fixtures.filePath("models/colour-dense.pt")).contract
+    #expect(contract.postprocess == .dense(.init(stride: 4, alignsCorners: false)))
+    #expect(contract.preprocess.geometry == .stretch(width: 96, height: 128))
+    #expect(contract.preprocess.channelOrder == .bgr && !contract.tellsPersonsApart)
+    for (path, value, words) in [
+      (["postprocess", "stride"], 0, "a stride of 0"),
+      (["postprocess", "stride"], nil, "'postprocess.stride' is missing"),
+      (["postprocess", "align_corners"], 1, "'postprocess.align_corners' has the wrong type"),
+      (["preprocess", "channel_order"], "grb", "'preprocess.channel_order'"),
+      (["preprocess", "width"], 8200, "an input of 8200×128"),
+    ] as [([String], Any?, String)] {
+      let json = try json([(path, value)], of: "colour-dense.pt")
+      let refused = #expect(throws: RunFailure.self) {
+        try ModelContract(json: json, path: "x.pt")
+      }
+      #expect(refused?.message.contains(words) == true, "\(refused?.message ?? "") \(words)")
+    }
+  }
+
   @Test func librariesThatLibtorchOnlyNamesStayOut() throws {
     _ = try Model(ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")))
     func isLoaded(_ library: String) -> Bool { dlopen(library, RTLD_LAZY | RTLD_NOLOAD) != nil }
@@ -47,7 +67,7 @@ struct ModelTests {
   }
 
   @Test func aContractSurvivesEncoding() throws {
-    for name in ["colour-multi.pt", "colour-single.pt"] {
+    for name in ["colour-multi.pt", "colour-single.pt", "colour-dense.pt"] {
       let contract = try ModelArchive(path: Fixtures.filePath("models/" + name)).contract
       let json = try JSONEncoder().encode(contract)
       #expect(try JSONDecoder().decode(ModelContract.self, from: json) == contract)

@@ -63,7 +63,7 @@ struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
         """
         \(name)\(isDefault ? " (default)" : "")
           \(path), \(ByteCount(archive.size))
-          \(contract.humanIndex == nil ? "one person" : "many persons"), \
+          \(contract.tellsPersonsApart ? "many persons" : "persons as one"), \
         \(contract.classes.count) classes, input \(describe(contract.preprocess.geometry))
           licence \(contract.licence)\(contract.commercialUse ? "" : ": non-commercial use only")
         """)
@@ -89,7 +89,8 @@ struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
   private func describe(_ geometry: ModelContract.Preprocess.Geometry) -> String {
     switch geometry {
     case .multi(let shortSide, let maxSide): "short side \(shortSide), long side up to \(maxSide)"
-    case .single(let width, let height, _): "\(width)×\(height)"
+    case .single(let width, let height, _), .stretch(let width, let height):
+      "\(width)×\(height)"
     }
   }
 }

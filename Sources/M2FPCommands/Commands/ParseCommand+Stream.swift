@@ -25,7 +25,7 @@ extension ParseCommand {
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
-    let parser = Parser(archive, options: try parserOptions(archive.contract))
+    let parser = Parser(archive, options: try parserOptions(archive.contract, logger))
     let selected = try selection.selection(readingList: false)
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)

@@ -156,7 +156,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
-    let parser = Parser(archive, options: try parserOptions(archive.contract))
+    let parser = Parser(archive, options: try parserOptions(archive.contract, logger))
     var selected = try selection.selection()
     selected.written =
       exports.requests.map(\.path) + [messages.metrics, faults.failedTo].compactMap(\.self)
@@ -229,7 +229,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   /// How each photo is parsed, and what is made of the result.
-  func parserOptions(_ contract: ModelContract) throws -> ParserOptions {
+  func parserOptions(_ contract: ModelContract, _ logger: Logger) throws -> ParserOptions {
     var options = ParserOptions()
     let labels = try labelSet.resolve(for: contract)
     options.maxSide = maxSide
@@ -243,6 +243,10 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       masks: usual.masks, maskOptions.operations, persons: personOutputs, exports: exports,
       classes: labels.classes,
       palette: labels.palette)
+    if !contract.tellsPersonsApart, options.outputs.tellsPersonsApart {
+      logger.notice(
+        "\(contract.model) does not tell persons apart: all that it finds is one person")
+    }
     return options
   }
 

@@ -7,6 +7,27 @@ extension ModelContract {
     case instances(InstanceRules)
     /// Queries whose class probability times mask probability is summed up (one person).
     case querySemantic
+    /// Logits of each class at each place; persons are not told apart.
+    case dense(DenseRules)
+  }
+
+  /// How logits of a dense network become a map of classes.
+  public struct DenseRules: Sendable, Equatable, Codable {
+    /// Pixels of the network's input to a place of its output, in each direction.
+    public var stride: Int
+    /// Whether the outermost places lie on the outermost pixels of the input, as torch's
+    /// `interpolate(align_corners=True)` has it, and not half a step within.
+    public var alignsCorners: Bool
+
+    public init(stride: Int, alignsCorners: Bool = false) {
+      self.stride = stride
+      self.alignsCorners = alignsCorners
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case stride
+      case alignsCorners = "align_corners"
+    }
   }
 
   /// Which of the instances that queries propose count.
@@ -83,12 +104,14 @@ extension ModelContract.Postprocess {
   enum Mode: String, Codable {
     case instances
     case querySemantic = "query_semantic"
+    case dense
   }
 
   var mode: Mode {
     switch self {
     case .instances: .instances
     case .querySemantic: .querySemantic
+    case .dense: .dense
     }
   }
 
@@ -96,12 +119,18 @@ extension ModelContract.Postprocess {
   public var instanceRules: ModelContract.InstanceRules? {
     switch self {
     case .instances(let rules): rules
-    case .querySemantic: nil
+    case .querySemantic, .dense: nil
     }
   }
 
   /// What cannot be true, or nil.
-  var inconsistency: String? { instanceRules?.inconsistency }
+  var inconsistency: String? {
+    switch self {
+    case .instances(let rules): rules.inconsistency
+    case .querySemantic: nil
+    case .dense(let rules): (1...64).contains(rules.stride) ? nil : "a stride of \(rules.stride)"
+    }
+  }
 }
 
 extension ModelContract.InstanceRules {
@@ -137,13 +166,18 @@ extension ModelContract.Postprocess: Codable {
     switch try decoder.container(keyedBy: CodingKeys.self).decode(Mode.self, forKey: .mode) {
     case .instances: self = .instances(try ModelContract.InstanceRules(from: decoder))
     case .querySemantic: self = .querySemantic
+    case .dense: self = .dense(try ModelContract.DenseRules(from: decoder))
     }
   }
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(mode, forKey: .mode)
-    try instanceRules?.encode(to: encoder)
+    switch self {
+    case .instances(let rules): try rules.encode(to: encoder)
+    case .querySemantic: break
+    case .dense(let rules): try rules.encode(to: encoder)
+    }
   }
 
   /// Reads what format 1 says: the modes by other names, and how many classes there are once more.

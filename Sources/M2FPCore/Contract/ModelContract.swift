@@ -84,9 +84,12 @@ public struct ModelContract: Sendable, Equatable, Codable {
   public var humanIndex: Int? {
     switch postprocess {
     case .instances: classes.count
-    case .querySemantic: nil
+    case .querySemantic, .dense: nil
     }
   }
+
+  /// Whether the network finds people, each for itself.
+  public var tellsPersonsApart: Bool { humanIndex != nil }
 
   /// For each class the one that it is in the mirror: of `Left-arm` it is `Right-arm`; most are
   /// themselves.
@@ -105,7 +108,8 @@ public struct ModelContract: Sendable, Equatable, Codable {
     }
   }
 
-  /// The number of class logits a query: the classes, the human if there is one, "no object".
+  /// The number of class logits a query: the classes, the human if there is one, "no object". A dense
+  /// network has no queries.
   public var networkClasses: Int { classes.count + (humanIndex == nil ? 0 : 1) + 1 }
 
   /// What in the contract cannot be true, or nil.
@@ -131,9 +135,15 @@ public struct ModelContract: Sendable, Equatable, Codable {
       case multi(shortSide: Int, maxSide: Int)
       /// Fit into `width × height` without enlarging; centred on `padValue`.
       case single(width: Int, height: Int, padValue: UInt8)
+      /// Stretched or squeezed to `width × height`, whatever the image's shape.
+      case stretch(width: Int, height: Int)
     }
 
+    /// The order of the input's three planes.
+    public enum ChannelOrder: String, Sendable, Codable { case rgb, bgr }
+
     public let geometry: Geometry
+    public let channelOrder: ChannelOrder
     /// The network's input sides are multiples of this.
     public let divisor: Int
     /// Subtracted from R, G, B (0–255).
@@ -155,7 +165,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
         if shortSide < 1 || maxSide < shortSide || maxSide > Self.longestSide {
           return "sides of \(shortSide) to \(maxSide)"
         }
-      case .single(let width, let height, _):
+      case .single(let width, let height, _), .stretch(let width, let height):
         if width < 1 || height < 1 || max(width, height) > Self.longestSide
           || width % divisor != 0 || height % divisor != 0
         {
@@ -175,13 +185,17 @@ public struct ModelContract: Sendable, Equatable, Codable {
       case .multi(let shortSide, let modelMaxSide):
         let longSide = maxSide > 0 ? min(maxSide, modelMaxSide) : modelMaxSide
         return padded(longSide) * padded(min(shortSide, longSide))
-      case .single(let width, let height, _):
+      case .single(let width, let height, _), .stretch(let width, let height):
         return width * height
       }
     }
 
-    public init(geometry: Geometry, divisor: Int, mean: [Float], std: [Float]) {
+    public init(
+      geometry: Geometry, channelOrder: ChannelOrder = .rgb, divisor: Int, mean: [Float],
+      std: [Float]
+    ) {
       self.geometry = geometry
+      self.channelOrder = channelOrder
       self.divisor = divisor
       self.mean = mean
       self.std = std
@@ -192,9 +206,10 @@ public struct ModelContract: Sendable, Equatable, Codable {
       case shortSide = "short_side"
       case maxSide = "max_side"
       case padValue = "pad_value"
+      case channelOrder = "channel_order"
     }
 
-    enum Mode: String, Codable { case multi, single }
+    enum Mode: String, Codable { case multi, single, stretch }
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -208,7 +223,13 @@ public struct ModelContract: Sendable, Equatable, Codable {
           width: try values.decode(Int.self, forKey: .width),
           height: try values.decode(Int.self, forKey: .height),
           padValue: try values.decode(UInt8.self, forKey: .padValue))
+      case .stretch:
+        geometry = .stretch(
+          width: try values.decode(Int.self, forKey: .width),
+          height: try values.decode(Int.self, forKey: .height))
       }
+      channelOrder =
+        try values.decodeIfPresent(ChannelOrder.self, forKey: .channelOrder) ?? .rgb
       divisor = try values.decode(Int.self, forKey: .divisor)
       mean = try values.decode([Float].self, forKey: .mean)
       std = try values.decode([Float].self, forKey: .std)
@@ -226,7 +247,12 @@ public struct ModelContract: Sendable, Equatable, Codable {
         try values.encode(width, forKey: .width)
         try values.encode(height, forKey: .height)
         try values.encode(padValue, forKey: .padValue)
+      case .stretch(let width, let height):
+        try values.encode(Mode.stretch, forKey: .mode)
+        try values.encode(width, forKey: .width)
+        try values.encode(height, forKey: .height)
       }
+      if channelOrder != .rgb { try values.encode(channelOrder, forKey: .channelOrder) }
       try values.encode(divisor, forKey: .divisor)
       try values.encode(mean, forKey: .mean)
       try values.encode(std, forKey: .std)

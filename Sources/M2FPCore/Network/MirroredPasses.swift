@@ -1,6 +1,6 @@
-/// What a network of queries returned for a picture and for its mirror image, put together as the
-/// output of one run with twice as many queries: masks are mirrored back, and left and right classes
-/// exchanged.
+/// What a network returned for a picture and for its mirror image, put together as the output of one
+/// run: masks or logits are mirrored back, and left and right classes exchanged. There are twice as many
+/// queries then; logits of a dense network are the means of both.
 ///
 /// Its memory is kept between images.
 public final class MirroredPasses {
@@ -22,6 +22,10 @@ public final class MirroredPasses {
   public func keep(
     _ output: NetworkOutput, geometry: NetworkGeometry
   ) throws(FileFailure) {
+    if case .dense(let rules) = contract.postprocess {
+      let output = try DenseOutput(output, contract: contract, rules: rules, geometry: geometry)
+      return copy(output.logits, to: maskLogits.reserve(output.logits.count))
+    }
     let output = try QueryOutput(output, contract: contract, geometry: geometry)
     shapes = (
       [1, 2 * output.queries, output.classes],
@@ -49,6 +53,12 @@ public final class MirroredPasses {
     mirrored output: NetworkOutput, geometry: NetworkGeometry,
     _ body: (NetworkOutput) throws(FileFailure) -> Result
   ) throws(FileFailure) -> Result {
+    if case .dense(let rules) = contract.postprocess {
+      return try body(
+        mean(
+          mirrored: try DenseOutput(
+            output, contract: contract, rules: rules, geometry: geometry)))
+    }
     let output = try QueryOutput(output, contract: contract, geometry: geometry)
     guard shapes.masks == [1, 2 * output.queries, output.maskHeight, output.maskWidth] else {
       throw FileFailure(
@@ -80,5 +90,24 @@ public final class MirroredPasses {
           shape: shapes.masks,
           values: UnsafeBufferPointer(start: maskLogits, count: 2 * output.maskLogits.count)),
       ]))
+  }
+
+  /// The means of the logits that are kept, which are of the same shape, and of others mirrored back.
+  private func mean(mirrored output: DenseOutput) -> NetworkOutput {
+    let (width, height) = (output.width, output.height)
+    let logits = maskLogits.reserve(output.logits.count)
+    for (index, other) in contract.mirroredClasses.enumerated() {
+      for row in 0..<height {
+        let start = (index * height + row) * width
+        let source = output.logits[start..<start + width]
+        let target = logits + (other * height + row) * width
+        for (x, logit) in source.reversed().enumerated() { target[x] = (target[x] + logit) / 2 }
+      }
+    }
+    return NetworkOutput(tensors: [
+      NetworkOutput.Tensor(
+        shape: [1, output.classes, height, width],
+        values: UnsafeBufferPointer(start: logits, count: output.logits.count))
+    ])
   }
 }

@@ -14,6 +14,11 @@ public struct NetworkOutput {
       self.shape = shape
       self.values = values
     }
+
+    /// The shape in words.
+    var sizes: String {
+      shape.isEmpty ? "one value" : shape.map(String.init).joined(separator: "×")
+    }
   }
 
   public let tensors: [Tensor]
@@ -24,6 +29,12 @@ public struct NetworkOutput {
 
   /// Whether all values are numbers, and none is infinite.
   public var isFinite: Bool { tensors.allSatisfy { Self.areFinite($0.values) } }
+
+  /// The failure of a network that does not return what its contract promises.
+  static func broken(_ what: String) -> FileFailure {
+    FileFailure(
+      stage: .infer, code: .inference, message: "the network \(what): export the model anew")
+  }
 
   private static func areFinite(_ values: UnsafeBufferPointer<Float>) -> Bool {
     // Of a number, 0 times it is 0: sums of sixteen tell at once, in any order.

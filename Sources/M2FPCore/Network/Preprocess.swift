@@ -9,7 +9,7 @@ extension NetworkGeometry {
   ///   - imageHeight: The image's height in pixels.
   ///   - preprocess: The model's demands.
   ///   - maxSide: A cap on the long side besides the model's own; 0 for none. It has no meaning for
-  ///     single-person models, whose input size is fixed.
+  ///     models whose input size is fixed.
   public init(
     imageWidth: Int, imageHeight: Int, preprocess: ModelContract.Preprocess, maxSide: Int
   ) {
@@ -44,6 +44,9 @@ extension NetworkGeometry {
       (contentWidth, contentHeight) = Self.fit(imageWidth, imageHeight, into: (width, height))
       offsetX = (width - contentWidth) / 2
       offsetY = (height - contentHeight) / 2
+      (paddedWidth, paddedHeight) = (width, height)
+    case .stretch(let width, let height):
+      (contentWidth, contentHeight) = (width, height)
       (paddedWidth, paddedHeight) = (width, height)
     }
     let divisor = preprocess.divisor
@@ -96,7 +99,7 @@ public final class Preprocessor {
     let isMulti =
       switch preprocess.geometry {
       case .multi: true
-      case .single: false
+      case .single, .stretch: false
       }
     levels = zip(preprocess.mean, preprocess.std).flatMap { mean, std in
       (0..<256).map { level in
@@ -157,8 +160,9 @@ public final class Preprocessor {
       geometry.offsetX > 0 || geometry.offsetY > 0
     {
       for channel in 0..<3 {
+        let place = preprocess.channelOrder == .rgb ? channel : 2 - channel
         for y in 0..<targetHeight {
-          let start = channel * plane + y * width
+          let start = place * plane + y * width
           input[start..<(start + targetWidth)].update(
             repeating: levels[channel * 256 + Int(padValue)])
         }
@@ -171,9 +175,10 @@ public final class Preprocessor {
         else { return }
         for y in 0..<contentHeight {
           var pixel = pixels + y * contentWidth * 3
-          let red = input + (geometry.offsetY + y) * width + geometry.offsetX
-          let green = red + plane
-          let blue = green + plane
+          let first = input + (geometry.offsetY + y) * width + geometry.offsetX
+          let green = first + plane
+          let last = green + plane
+          let (red, blue) = preprocess.channelOrder == .rgb ? (first, last) : (last, first)
           for x in 0..<contentWidth {
             red[x] = levels[Int(pixel[0])]
             green[x] = levels[256 + Int(pixel[1])]

@@ -24,18 +24,18 @@ package struct QueryOutput {
   ) throws(FileFailure) {
     let mode = contract.postprocess.mode.rawValue
     guard output.tensors.count == 2 else {
-      throw Self.broken(
+      throw NetworkOutput.broken(
         "returns \(output.tensors.count) tensors, and postprocess.mode '\(mode)' takes two")
     }
     let (logits, masks) = (output.tensors[0], output.tensors[1])
     let wanted = contract.networkClasses
     guard logits.shape.count == 3, logits.shape[0] == 1, logits.shape[1] > 0 else {
-      throw Self.broken(
-        "returns class logits of \(Self.text(logits.shape)), and postprocess.mode '\(mode)' takes "
+      throw NetworkOutput.broken(
+        "returns class logits of \(logits.sizes), and postprocess.mode '\(mode)' takes "
           + "1×Q×\(wanted)")
     }
     guard logits.shape[2] == wanted else {
-      throw Self.broken(
+      throw NetworkOutput.broken(
         "returns \(logits.shape[2]) classes, and its contract's classes make \(wanted) with "
           + "\(contract.humanIndex == nil ? "" : "the human and ")\"no object\"")
     }
@@ -44,8 +44,8 @@ package struct QueryOutput {
       3 <= masks.shape[2], masks.shape[2] <= geometry.inputHeight,
       3 <= masks.shape[3], masks.shape[3] <= geometry.inputWidth
     else {
-      throw Self.broken(
-        "returns masks of \(Self.text(masks.shape)) for an input of "
+      throw NetworkOutput.broken(
+        "returns masks of \(masks.sizes) for an input of "
           + "\(geometry.inputWidth)×\(geometry.inputHeight), and postprocess.mode '\(mode)' takes "
           + "1×\(queries)×height×width")
     }
@@ -55,14 +55,5 @@ package struct QueryOutput {
     maskHeight = masks.shape[2]
     classLogits = logits.values
     maskLogits = masks.values
-  }
-
-  private static func broken(_ what: String) -> FileFailure {
-    FileFailure(
-      stage: .infer, code: .inference, message: "the network \(what): export the model anew")
-  }
-
-  private static func text(_ shape: [Int]) -> String {
-    shape.isEmpty ? "one value" : shape.map(String.init).joined(separator: "×")
   }
 }

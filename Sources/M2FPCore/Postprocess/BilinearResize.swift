@@ -1,21 +1,26 @@
 import CPostprocess
 
-/// One axis of a bilinear resize as torch's `interpolate(mode="bilinear", align_corners=False)`
-/// does it: half-pixel centres, no antialiasing, clamped at the borders.
+/// One axis of a bilinear resize as torch's `interpolate(mode="bilinear")` does it, without
+/// antialiasing: half-pixel centres, clamped at the borders, or with `align_corners` both ends on ends.
 struct BilinearAxis {
   let source: Int
   /// Source steps a target step, in the same precision as torch's.
   let scale: Float
+  /// What a target position is before the first.
+  private let shift: Float
 
-  init(from source: Int, to target: Int) {
+  init(from source: Int, to target: Int, alignsCorners: Bool = false) {
     self.source = source
-    self.scale = Float(source) / Float(target)
+    scale =
+      alignsCorners
+      ? (target > 1 ? Float(source - 1) / Float(target - 1) : 0) : Float(source) / Float(target)
+    shift = alignsCorners ? 0 : 0.5
   }
 
   /// The two source positions that target position `index` lies between, and the weight of the
   /// second.
   func taps(at index: Int) -> (low: Int, high: Int, weight: Float) {
-    let position = max(scale * (Float(index) + 0.5) - 0.5, 0)
+    let position = max(scale * (Float(index) + shift) - shift, 0)
     let low = min(Int(position), source - 1)
     return (low, min(low + 1, source - 1), min(max(position - Float(low), 0), 1))
   }
@@ -55,8 +60,11 @@ struct ResizeChain: ~Copyable {
   ///   - offset: Where the content starts in the input.
   ///   - content: Size of the content in the input.
   ///   - image: Size of the image along the axis.
-  mutating func prepare(mask: Int, input: Int, offset: Int, content: Int, image: Int) {
-    let wanted = [mask, input, offset, content, image]
+  ///   - alignsCorners: Whether the outermost cells lie on the outermost pixels of the input.
+  mutating func prepare(
+    mask: Int, input: Int, offset: Int, content: Int, image: Int, alignsCorners: Bool = false
+  ) {
+    let wanted = [mask, input, offset, content, image, alignsCorners ? 1 : 0]
     if key == wanted { return }
     precondition(0 < mask && mask <= input, "masks are smaller than the network's input")
     precondition(0 <= offset && 0 < content && offset + content <= input && 0 < image)
@@ -69,7 +77,7 @@ struct ResizeChain: ~Copyable {
     let ends = bases + image
     let weights = weights.reserve(3 * stride)
     weights.update(repeating: 0, count: 3 * stride)
-    let toInput = BilinearAxis(from: mask, to: input)
+    let toInput = BilinearAxis(from: mask, to: input, alignsCorners: alignsCorners)
     let toImage = BilinearAxis(from: content, to: image)
     for index in 0..<image {
       let outer = toImage.taps(at: index)

@@ -43,6 +43,50 @@ struct ClassRowMerger: ~Copyable {
     max(32, 32 * geometry.imageHeight / geometry.contentHeight)
   }
 
+  /// Makes the result of an image from the map of classes and from sums of how sure the network is of
+  /// them, by chunks of ``chunkRows(_:)`` rows.
+  ///
+  /// - Parameters:
+  ///   - geometry: Where the image lies in the network's input.
+  ///   - classes: How many there are.
+  ///   - persons: Whether to take what is found for a person; nil for no persons.
+  ///   - team: The threads.
+  ///   - score: Of a class, of its sum and its number of pixels, which is not 0.
+  ///   - merge: Makes chunks of the map, and adds to `classes` sums for each chunk. Each has its own also
+  ///     where one thread does it all, so that sums are the same however many threads there are.
+  /// - Returns: The result at the image's own size, with what is found as one person.
+  static func parse(
+    _ geometry: NetworkGeometry, classes: Int, persons: PersonRules?, team: ThreadTeam<Workspace>,
+    score: (_ total: Double, _ count: Int) -> Float,
+    merge: (
+      _ memory: Workspace, _ rows: Chunks, _ labels: UnsafeMutablePointer<UInt8>,
+      _ totals: UnsafeMutablePointer<Double>
+    ) -> Void
+  ) -> ParsingResult {
+    let (width, height) = (geometry.imageWidth, geometry.imageHeight)
+    let chunkRows = chunkRows(geometry)
+    var totals = [Double](repeating: 0, count: (height + chunkRows - 1) / chunkRows * classes)
+    let labels = totals.withUnsafeMutableBufferPointer { buffer in
+      guard let totals = buffer.baseAddress else { preconditionFailure("an image has rows") }
+      return team.filledMap(width, height) { labels in
+        team.forEachChunk(height, chunksOf: chunkRows) { memory, rows in
+          merge(memory, rows, labels, totals)
+        }
+      }
+    }
+    let counts = team.countLabels(labels, classes: classes)
+    let scores = counts.enumerated().map { index, count -> Float? in
+      let total = stride(from: index, to: totals.count, by: classes).reduce(0) { $0 + totals[$1] }
+      return count == 0 ? nil : score(total, count)
+    }
+    return ParsingResult(
+      labels: labels, parts: [], humans: [],
+      persons: persons.map {
+        Persons.single(labels: labels, classScores: scores, rules: $0, team: team)
+      },
+      classPixelCounts: counts, classScores: scores)
+  }
+
   /// Makes chunks of the map of classes.
   ///
   /// - Parameters:
@@ -50,13 +94,15 @@ struct ClassRowMerger: ~Copyable {
   ///   - classes: How many there are.
   ///   - rows: Rows of the image.
   ///   - labels: The whole map. Gets the classes.
+  ///   - magnitude: The largest of the values that those of the content are means of, or more: what
+  ///     rounding errors are a share of. 0 where no value is below 0, as the largest mean does then.
   ///   - read: Writes a row of the content: ``rowLength(_:)`` values for each class. There is room for
   ///     whole blocks of ``classBlock`` classes.
   ///   - finish: Called for each row of the image when its labels are there, with its number and the
   ///     values of those classes, which it may overwrite; whole vectors of them.
   mutating func merge(
     _ geometry: NetworkGeometry, classes: Int, rows: Chunks, labels: UnsafeMutablePointer<UInt8>,
-    read: (_ row: Int, _ values: UnsafeMutablePointer<Float>) -> Void,
+    magnitude: Float = 0, read: (_ row: Int, _ values: UnsafeMutablePointer<Float>) -> Void,
     finish: (_ y: Int, _ values: UnsafeMutablePointer<Float>) -> Void = { _, _ in }
   ) {
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)
@@ -143,7 +189,8 @@ struct ClassRowMerger: ~Copyable {
             }
             let (a, b) = (Int(winner[lane]), Int(highWinner[lane]))
             if rivalries[x + lane] == .unknown {
-              rivalries[x + lane] = areTheOnlyRivals(a, b, of: classes, ends) ? .ofTwo : .ofAll
+              rivalries[x + lane] =
+                areTheOnlyRivals(a, b, of: classes, magnitude, ends) ? .ofTwo : .ofAll
             }
             if rivalries[x + lane] == .ofTwo {
               let (first, second) = (min(a, b), max(a, b))
@@ -208,10 +255,11 @@ private func highestClass(
 /// between, whichever way values are rounded.
 @inline(__always)
 private func areTheOnlyRivals(
-  _ a: Int, _ b: Int, of classes: Int, _ ends: (_ classIndex: Int) -> (low: Float, high: Float)
+  _ a: Int, _ b: Int, of classes: Int, _ magnitude: Float,
+  _ ends: (_ classIndex: Int) -> (low: Float, high: Float)
 ) -> Bool {
   let (endsOfA, endsOfB) = (ends(a), ends(b))
-  let margin = 1e-5 * max(endsOfA.low, endsOfB.high)
+  let margin = 1e-5 * max(endsOfA.low, endsOfB.high, magnitude)
   let lead = endsOfA.low - endsOfB.low
   // Where the two are equal the higher of them is at its lowest: who is below it there and at both ends
   // is below it everywhere.

@@ -56,7 +56,8 @@ public struct ParsingResult: Sendable, Equatable {
   ///
   /// Multi-human: the best score among the instances that were merged into `labels` (nil also for
   /// a background that no instance claims). Single-human: the mean, over the pixels of the class,
-  /// of the logistic function of the class's summed mask probability, as ModelScope reports it.
+  /// of the logistic function of the class's summed mask probability, as ModelScope reports it. Dense:
+  /// the mean, over the pixels of the class, of its softmax at the nearest place of the logits.
   public let classScores: [Float?]
   /// The most persons that can be told apart, where so many were found and there may be more; nil
   /// elsewhere.

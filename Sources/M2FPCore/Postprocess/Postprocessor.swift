@@ -29,7 +29,7 @@ public final class Postprocessor {
   /// - Parameters:
   ///   - output: What the network returned; only read during the call.
   ///   - passes: How many runs of the network it comes from, each with as many queries
-  ///     (``MirroredPasses``).
+  ///     (``MirroredPasses``); those of a dense network are one.
   ///   - geometry: Where the image lay in the network's input.
   ///   - picture: The image at the size it has there, by which masks are refined if the contract says
   ///     how; nil for masks as they are.
@@ -40,6 +40,11 @@ public final class Postprocessor {
     _ output: NetworkOutput, passes: Int = 1, geometry: NetworkGeometry, picture: RGBImage? = nil,
     persons: PersonRules?
   ) throws(FileFailure) -> ParsingResult {
+    if case .dense(let rules) = contract.postprocess {
+      let output = try DenseOutput(
+        output, contract: contract, rules: rules, geometry: geometry)
+      return DenseMerger.parse(output, geometry, rules: rules, persons: persons, team: team)
+    }
     let output = try QueryOutput(output, contract: contract, geometry: geometry)
     precondition(output.queries % passes == 0, "each pass has as many queries")
     guard let maskLogits = output.maskLogits.baseAddress else {
@@ -53,6 +58,7 @@ public final class Postprocessor {
       return SingleHumanMerger.parse(
         masks, probabilities, queries: output.queries, passes: passes,
         classes: contract.classes.count, persons: persons, team: team)
+    case .dense: preconditionFailure("it has no queries")
     case .instances(let rules):
       return parse(
         masks, probabilities, queries: output.queries, passes: passes, rules: rules,
@@ -258,6 +264,7 @@ final class Workspace {
   var merger = SemanticMerger()
   var patchSampler = PatchSampler()
   var singleHuman = SingleHumanMerger()
+  var dense = DenseMerger()
   var rowMerger = ClassRowMerger()
   var scratch = ScratchBuffer<Float>()
 }

@@ -30,32 +30,15 @@ struct SingleHumanMerger: ~Copyable {
     _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, passes: Int,
     classes: Int, persons: PersonRules?, team: ThreadTeam<Workspace>
   ) -> ParsingResult {
-    let (width, height) = (masks.geometry.imageWidth, masks.geometry.imageHeight)
-    let chunkRows = ClassRowMerger.chunkRows(masks.geometry)
-    var totals = [Double](repeating: 0, count: (height + chunkRows - 1) / chunkRows * classes)
-    let labels = totals.withUnsafeMutableBufferPointer { buffer in
-      guard let totals = buffer.baseAddress else { preconditionFailure("an image has rows") }
-      return team.filledMap(width, height) { labels in
-        team.forEachChunk(height, chunksOf: chunkRows) { memory, rows in
-          memory.singleHuman.merge(
-            masks, classProbabilities, queries: queries, passes: passes, classes: classes,
-            rows: rows,
-            merger: &memory.rowMerger, labels: labels, totals: totals)
-        }
-      }
-    }
-    let counts = team.countLabels(labels, classes: classes)
-    let scores = counts.enumerated().map { index, count -> Float? in
-      let total = stride(from: index, to: totals.count, by: classes).reduce(0) { $0 + totals[$1] }
+    ClassRowMerger.parse(
+      masks.geometry, classes: classes, persons: persons, team: team,
       // The reference divides by one pixel more.
-      return count == 0 ? nil : Float(total / Double(count + 1))
+      score: { total, count in Float(total / Double(count + 1)) }
+    ) { memory, rows, labels, totals in
+      memory.singleHuman.merge(
+        masks, classProbabilities, queries: queries, passes: passes, classes: classes, rows: rows,
+        merger: &memory.rowMerger, labels: labels, totals: totals)
     }
-    return ParsingResult(
-      labels: labels, parts: [], humans: [],
-      persons: persons.map {
-        Persons.single(labels: labels, classScores: scores, rules: $0, team: team)
-      },
-      classPixelCounts: counts, classScores: scores)
   }
 
   /// Makes chunks of the map of classes, and sums up how sure the network is of each class.
@@ -69,8 +52,7 @@ struct SingleHumanMerger: ~Copyable {
   ///   - rows: Rows of the image.
   ///   - merger: What merges rows of classes.
   ///   - labels: The whole map. Gets the classes.
-  ///   - totals: `classes` sums for each chunk of the image. Each chunk has its own also where one
-  ///     thread does it all, so that sums are the same however many threads there are.
+  ///   - totals: `classes` sums for each chunk of the image.
   private mutating func merge(
     _ masks: Masks, _ classProbabilities: UnsafePointer<Float>, queries: Int, passes: Int,
     classes: Int, rows: Chunks, merger: inout ClassRowMerger, labels: UnsafeMutablePointer<UInt8>,

@@ -47,6 +47,11 @@ public struct OutputSelection: Sendable, Equatable {
     }
   }
 
+  /// Whether an output shows who is who.
+  package var tellsPersonsApart: Bool {
+    personMap || !personMasks.isEmpty || cutout?.perPerson == true
+  }
+
   /// Whether a picture needs the photo's own pixels.
   public var needsPhoto: Bool { overlay != nil || cutout != nil || obscured != nil }
 }

@@ -1,0 +1,1 @@
+"""Networks that give each place the logits of all classes, as others publish weights for them."""

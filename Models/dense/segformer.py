@@ -1,0 +1,199 @@
+"""SegFormer (Xie et al., NeurIPS 2021), after the paper: Mix Transformer encoder, MLP decoder.
+
+Parameters have the names of Hugging Face's checkpoints, so that these load as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Of each stage: heads, keys' reduction, kernel and step of the patches (paper, table 6).
+HEADS = (1, 2, 5, 8)
+REDUCTIONS = (8, 4, 2, 1)
+PATCHES = ((7, 4), (3, 2), (3, 2), (3, 2))
+# Widening of the feed-forward layers.
+EXPANSION = 4
+STRIDE = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A member of the family: widths and depths of the four stages, width of the decoder."""
+
+    widths: tuple[int, int, int, int]
+    depths: tuple[int, int, int, int]
+    decoder: int
+
+
+_WIDE = (64, 128, 320, 512)
+CONFIGS = {
+    "segformer-b0": Config((32, 64, 160, 256), (2, 2, 2, 2), 256),
+    "segformer-b1": Config(_WIDE, (2, 2, 2, 2), 256),
+    "segformer-b2": Config(_WIDE, (3, 4, 6, 3), 768),
+    "segformer-b3": Config(_WIDE, (3, 4, 18, 3), 768),
+    "segformer-b4": Config(_WIDE, (3, 8, 27, 3), 768),
+    "segformer-b5": Config(_WIDE, (3, 6, 40, 3), 768),
+}
+
+
+def as_map(tokens: Tensor, height: int, width: int) -> Tensor:
+    """(1, H × W, C) as (1, C, H, W)."""
+    return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, height, width)
+
+
+def as_tokens(x: Tensor) -> Tensor:
+    """(1, C, H, W) as (1, H × W, C)."""
+    return x.flatten(2).transpose(1, 2)
+
+
+class PatchEmbedding(nn.Module):
+    """Overlapping patches: a convolution with steps, and a norm."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, step: int):
+        super().__init__()
+        self.proj = nn.Conv2d(inputs, outputs, kernel, step, padding=kernel // 2)
+        self.layer_norm = nn.LayerNorm(outputs)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, int, int]:
+        x = self.proj(x)
+        return self.layer_norm(as_tokens(x)), x.shape[2], x.shape[3]
+
+
+class SelfAttention(nn.Module):
+    """Attention whose keys and values come from a map made smaller (paper, 3.1)."""
+
+    def __init__(self, width: int, heads: int, reduction: int):
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.reduction = reduction
+        if reduction > 1:
+            self.sr = nn.Conv2d(width, width, reduction, reduction)
+            self.layer_norm = nn.LayerNorm(width)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(1, N, C) as (1, heads, N, C / heads)."""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        query = self.split(self.query(x))
+        source = x
+        if self.reduction > 1:
+            source = self.layer_norm(as_tokens(self.sr(as_map(x, height, width))))
+        key, value = self.split(self.key(source)), self.split(self.value(source))
+        weights = query @ key.transpose(2, 3) * query.shape[3] ** -0.5
+        return (weights.softmax(3) @ value).transpose(1, 2).flatten(2)
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int, heads: int, reduction: int):
+        super().__init__()
+        self.self = SelfAttention(width, heads, reduction)
+        self.output = nn.Module()
+        self.output.dense = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        return self.output.dense(self.self(x, height, width))
+
+
+class MixFeedForward(nn.Module):
+    """A feed-forward layer with a depthwise convolution, which tells where things are."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        hidden = EXPANSION * width
+        self.dense1 = nn.Linear(width, hidden)
+        self.dwconv = nn.Module()
+        self.dwconv.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.dense2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        x = as_map(self.dense1(x), height, width)
+        return self.dense2(F.gelu(as_tokens(self.dwconv.dwconv(x))))
+
+
+class Block(nn.Module):
+    def __init__(self, width: int, heads: int, reduction: int):
+        super().__init__()
+        self.layer_norm_1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads, reduction)
+        self.layer_norm_2 = nn.LayerNorm(width)
+        self.mlp = MixFeedForward(width)
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        x = x + self.attention(self.layer_norm_1(x), height, width)
+        return x + self.mlp(self.layer_norm_2(x), height, width)
+
+
+class Encoder(nn.Module):
+    """Maps of four scales."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.patch_embeddings = nn.ModuleList()
+        self.block = nn.ModuleList()
+        self.layer_norm = nn.ModuleList()
+        inputs = 3
+        for stage, width in enumerate(config.widths):
+            self.patch_embeddings.append(PatchEmbedding(inputs, width, *PATCHES[stage]))
+            blocks = (
+                Block(width, HEADS[stage], REDUCTIONS[stage]) for _ in range(config.depths[stage])
+            )
+            self.block.append(nn.ModuleList(blocks))
+            self.layer_norm.append(nn.LayerNorm(width))
+            inputs = width
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for embedding, blocks, norm in zip(self.patch_embeddings, self.block, self.layer_norm):
+            x, height, width = embedding(x)
+            for block in blocks:
+                x = block(x, height, width)
+            x = as_map(norm(x), height, width)
+            maps.append(x)
+        return maps
+
+
+class Decoder(nn.Module):
+    """All maps as wide as each other and as large as the first, mixed at each place."""
+
+    def __init__(self, config: Config, classes: int):
+        super().__init__()
+        self.linear_c = nn.ModuleList()
+        for width in config.widths:
+            layer = nn.Module()
+            layer.proj = nn.Linear(width, config.decoder)
+            self.linear_c.append(layer)
+        self.linear_fuse = nn.Conv2d(4 * config.decoder, config.decoder, 1, bias=False)
+        self.batch_norm = nn.BatchNorm2d(config.decoder)
+        self.classifier = nn.Conv2d(config.decoder, classes, 1)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        size = maps[0].shape[2:]
+        wide = [
+            F.interpolate(
+                as_map(layer.proj(as_tokens(x)), x.shape[2], x.shape[3]), size=size, mode="bilinear"
+            )
+            for layer, x in zip(self.linear_c, maps)
+        ]
+        x = self.linear_fuse(torch.cat(wide[::-1], dim=1))
+        return self.classifier(torch.relu(self.batch_norm(x)))
+
+
+class SegFormer(nn.Module):
+    """Normalised image (1, 3, H, W) to logits (1, classes, H / 4, W / 4)."""
+
+    def __init__(self, config: Config, classes: int):
+        super().__init__()
+        self.segformer = nn.Module()
+        self.segformer.encoder = Encoder(config)
+        self.decode_head = Decoder(config, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.decode_head(self.segformer.encoder(image))

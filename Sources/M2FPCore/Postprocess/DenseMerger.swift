@@ -1,0 +1,149 @@
+import CPostprocess
+
+/// Merger of the logits of a dense network: resized to its input, the padding cut off, resized to the
+/// image, and of the classes the one with the highest (``ClassRowMerger``). Both resizes are bilinear.
+struct DenseMerger: ~Copyable {
+  /// From the logits to the network's input, the padding cut off.
+  private var columns = ResizeChain()
+  private var rows = ResizeChain()
+
+  private var widenedLogits = ScratchBuffer<Float>()
+  private var chances = ScratchBuffer<Float>()
+  /// For each column of the image, the place in a row of logits that is nearest.
+  private var places: [Int] = []
+
+  /// Widened rows held a class; an input row needs at most three.
+  private static let heldRows = 4
+
+  /// Reads one image's output.
+  ///
+  /// - Parameters:
+  ///   - output: The logits.
+  ///   - geometry: Where the image lay in the network's input.
+  ///   - rules: How they lie there.
+  ///   - persons: Whether to take what is found for a person; nil for no persons.
+  ///   - team: The threads.
+  /// - Returns: The result at the image's own size. A class's score is the mean of its softmax over its
+  ///   pixels, each taken at the nearest place.
+  static func parse(
+    _ output: DenseOutput, _ geometry: NetworkGeometry, rules: ModelContract.DenseRules,
+    persons: PersonRules?, team: ThreadTeam<Workspace>
+  ) -> ParsingResult {
+    let magnitude = output.magnitude
+    return ClassRowMerger.parse(
+      geometry, classes: output.classes, persons: persons, team: team,
+      score: { total, count in Float(total / Double(count)) }
+    ) { memory, rows, labels, totals in
+      memory.dense.merge(
+        output, geometry, rules: rules, magnitude: magnitude, rows: rows,
+        merger: &memory.rowMerger, labels: labels, totals: totals)
+    }
+  }
+
+  private mutating func merge(
+    _ output: DenseOutput, _ geometry: NetworkGeometry, rules: ModelContract.DenseRules,
+    magnitude: Float, rows imageRows: Chunks, merger: inout ClassRowMerger,
+    labels: UnsafeMutablePointer<UInt8>, totals: UnsafeMutablePointer<Double>
+  ) {
+    guard let logits = output.logits.baseAddress else { preconditionFailure("there are logits") }
+    let (classes, width, height) = (output.classes, output.width, output.height)
+    let (contentWidth, contentHeight) = (geometry.contentWidth, geometry.contentHeight)
+    columns.prepare(
+      mask: width, input: geometry.inputWidth, offset: geometry.offsetX, content: contentWidth,
+      image: contentWidth, alignsCorners: rules.alignsCorners)
+    rows.prepare(
+      mask: height, input: geometry.inputHeight, offset: geometry.offsetY, content: contentHeight,
+      image: contentHeight, alignsCorners: rules.alignsCorners)
+
+    let contentStride = ClassRowMerger.rowLength(geometry)
+    // A widened row may run over into the next by a vector.
+    let widenedStride = contentStride + MaskSampler.lanes
+    let widened = widenedLogits.reserve(classes * Self.heldRows * widenedStride)
+    var held = SIMD4<Int>(repeating: -1)
+    /// Widens a row of every class to the content's columns.
+    func widenedRow(_ row: Int) -> Int {
+      let slot = row % Self.heldRows
+      if held[slot] != row {
+        held[slot] = row
+        for index in 0..<classes {
+          columns.widen(
+            logits + (index * height + row) * width, origin: 0, range: 0..<contentStride,
+            end: contentWidth, widened + (index * Self.heldRows + slot) * widenedStride)
+        }
+      }
+      return slot * widenedStride
+    }
+
+    /// Computes the logits of a row of the content.
+    func read(_ row: Int, _ values: UnsafeMutablePointer<Float>) {
+      let tap = rows.tap(at: row)
+      let used = (0..<3).filter { tap.weights[$0] != 0 }
+      let offsets = used.map { widenedRow(tap.base + $0) }
+      for index in 0..<classes {
+        let start = UnsafePointer(widened + index * Self.heldRows * widenedStride)
+        // One row is the sum of itself and nothing of itself.
+        var blend = m2fp_post_row(
+          a: start + offsets[0], b: start + offsets[used.count > 1 ? 1 : 0],
+          c: used.count > 2 ? start + offsets[2] : nil, weight_a: tap.weights[used[0]],
+          weight_b: used.count > 1 ? tap.weights[used[1]] : 0,
+          weight_c: used.count > 2 ? tap.weights[used[2]] : 0)
+        m2fp_post_blend_row(&blend, 0, Int32(contentStride), values + index * contentStride)
+      }
+    }
+
+    let imageWidth = geometry.imageWidth
+    places.removeAll(keepingCapacity: true)
+    for x in 0..<imageWidth {
+      places.append(
+        Self.nearest(
+          x, image: imageWidth, content: contentWidth, offset: geometry.offsetX,
+          input: geometry.inputWidth, places: width))
+    }
+    let chances = chances.reserve(classes * width)
+    var chancesRow = -1
+    let chunkRows = ClassRowMerger.chunkRows(geometry)
+    merger.merge(
+      geometry, classes: classes, rows: imageRows, labels: labels, magnitude: magnitude, read: read
+    ) { y, _ in
+      let row = Self.nearest(
+        y, image: geometry.imageHeight, content: contentHeight, offset: geometry.offsetY,
+        input: geometry.inputHeight, places: height)
+      if row != chancesRow {
+        chancesRow = row
+        Self.softmax(logits + row * width, plane: width * height, classes, width, chances)
+      }
+      let (line, sums) = (labels + y * imageWidth, totals + y / chunkRows * classes)
+      for x in 0..<imageWidth {
+        let label = Int(line[x])
+        sums[label] += Double(chances[label * width + places[x]])
+      }
+    }
+  }
+
+  /// The place of the grid that is nearest to a pixel of the image, along one axis.
+  private static func nearest(
+    _ index: Int, image: Int, content: Int, offset: Int, input: Int, places: Int
+  ) -> Int {
+    // Half pixels, so that whole numbers do.
+    let position = 2 * offset * image + (2 * index + 1) * content
+    return min(position * places / (2 * image * input), places - 1)
+  }
+
+  /// The softmax over the classes of a row of logits.
+  private static func softmax(
+    _ logits: UnsafePointer<Float>, plane: Int, _ classes: Int, _ width: Int,
+    _ chances: UnsafeMutablePointer<Float>
+  ) {
+    for x in 0..<width {
+      var largest = logits[x]
+      for index in 1..<classes { largest = max(largest, logits[index * plane + x]) }
+      var sum: Float = 0
+      for index in 0..<classes {
+        let value = m2fp_post_exp(logits[index * plane + x] - largest)
+        chances[index * width + x] = value
+        sum += value
+      }
+      for index in 0..<classes { chances[index * width + x] /= sum }
+    }
+  }
+}

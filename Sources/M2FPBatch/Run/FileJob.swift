@@ -26,15 +26,15 @@ final class FileJob: Sendable {
     spent.wrappingAdd(nanoseconds, ordering: .relaxed)
   }
 
-  /// Holds a share of the run's memory until it is known what became of the file.
-  func hold(_ share: WeightedSemaphore.Share) { memory.withLock { $0 = share } }
+  /// Holds a share of the run's memory, in place of what it held, until it is known what became of the file.
+  func hold(_ share: WeightedSemaphore.Share?) { memory.withLock { $0 = share } }
 
   /// What became of it.
   func outcome(
     _ result: Outcome.Result, _ times: StageTimes = StageTimes(), warnings: [String] = [],
     removed: [FilePath] = []
   ) -> Outcome {
-    memory.withLock { $0 = nil }
+    hold(nil)
     return Outcome(
       input: file.input, outputs: file.outputs, result: result, seconds: times, warnings: warnings,
       removed: removed)

@@ -118,7 +118,9 @@ final class StagePipeline: Sendable {
       switch result {
       case .loaded(let image): loaded.push(image)
       case .done(let outcome): report(outcome)
-      case .deferred(let key): deferred.withLock { $0.append((job, key)) }
+      case .deferred(let key):
+        job.hold(nil)
+        deferred.withLock { $0.append((job, key)) }
       case nil: return false
       }
     }

@@ -190,7 +190,7 @@ private func vary(
     nil, .pixels(input.take(0...70)), .share(Double(input.take(0...8)) / 4),
   ]
   style.crop = margins[input.take(0...2)]
-  let other = RGBImage(width: 2, height: 1, pixels: [1, 2, 3, 4, 5, 6])
+  let other = RGBImage(width: 400, height: 1, pixels: [UInt8](repeating: 9, count: 1200))
   let backgrounds: [CutoutStyle.Background?] = [
     nil, .colour(RGB(1, 2, 3)), .picture(photo, sha256: ""), .picture(other, sha256: ""),
   ]

@@ -57,6 +57,12 @@ cp -r action "$scratch/.github/actions/m2fp"
 check-jsonschema --builtin-schema vendor.github-workflows github-actions.yml ../../.github/workflows/*.yml
 check-jsonschema --builtin-schema vendor.github-actions action/action.yml
 
+echo "GitHub Actions: a file's name is no command"
+sed -n "/jq -r 'def data/,/' \"\$results\"/p" action/action.yml >"$scratch/errors"
+printf '%s\n' '{"file": "a,b:c%\n::add-mask::x.jpg", "status": "failed", "message": "50 %\n::error::y"}' |
+  results=/dev/stdin sh "$scratch/errors" >"$scratch/said"
+grep -Fx '::error file=a%2Cb%3Ac%25%0A%3A%3Aadd-mask%3A%3Ax.jpg::50 %25%0A::error::y' "$scratch/said"
+
 echo "GitLab CI: schema"
 check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci gitlab-ci.yml
 

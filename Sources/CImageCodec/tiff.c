@@ -127,7 +127,8 @@ static int tiff_failed(TIFF *file, void *context, const char *module, const char
              strstr(message, "Cannot read") != NULL || strstr(message, "not enough data") != NULL ||
              strstr(message, "Not enough data") != NULL || strstr(message, "Seek error") != NULL) {
     status = M2FP_IMAGE_TRUNCATED;
-  } else if (strstr(message, "not configured") != NULL) {
+  } else if (strstr(message, "not configured") != NULL ||
+             strstr(message, "not implemented") != NULL) {
     status = M2FP_IMAGE_UNSUPPORTED;
   }
   // Some begin with the name of the file, which has none.

@@ -163,12 +163,10 @@ void m2fp_webp_decode(const uint8_t *bytes, size_t count, const m2fp_image_heade
   const WebPData data = {bytes, count};
   WebPDemuxState state;
   WebPDemuxer *demuxer = webp.WebPDemuxInternal(&data, 1, &state, WEBP_DEMUX_ABI_VERSION);
-  if (state == WEBP_DEMUX_DONE && demuxer != NULL) {
+  if (state == WEBP_DEMUX_DONE) {
     webp_decode_first(demuxer, header, pixels, result);
   } else if (state == WEBP_DEMUX_PARSE_ERROR) {
     m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "its chunks make no sense");
-  } else if (state == WEBP_DEMUX_DONE) {
-    m2fp_result_fail(result, M2FP_IMAGE_OUT_OF_MEMORY, "out of memory");
   } else {
     m2fp_result_fail(result, M2FP_IMAGE_TRUNCATED, "the file ends before the picture does");
   }

@@ -20,6 +20,26 @@ public struct LabelFileError: Error, Sendable, CustomStringConvertible {
 }
 
 extension LabelDataset {
+  /// Bytes a pixel of a map: as it is read, and what is told apart and counted in it.
+  private static let mapBytes = 8
+
+  /// Bytes that are held at most while an image is read and measured, as far as its files tell; 0 for none.
+  package func bytes(toRead name: FilePath?) -> Int {
+    guard let name, let files = files[name] else { return 0 }
+    let maps = [files.labels, files.parts, files.persons].compactMap(\.self).map { path in
+      PictureSize(path, following: .all, limit: Sidecar.sizeLimit).map {
+        $0.fileSize + min($0.pixels, Self.limits.maxPixels) * Self.mapBytes
+      } ?? 0
+    }
+    let lists = [files.partList, files.personList].compactMap(\.self).map { path in
+      Sidecar.bytesToDecode(FileStamp(path: path)?.size ?? 0)
+    }
+    return (maps + lists).reduce(0, +)
+  }
+
+  /// Far beyond any photo, and still to be held in memory.
+  private static let limits = ImageLimits(maxPixels: 1_000_000_000)
+
   /// The class map of an image of the tree.
   public func labels(of name: FilePath) throws(LabelFileError) -> IndexMap {
     try map(at: files(of: name).labels)
@@ -159,8 +179,7 @@ extension LabelDataset {
   private func map(at path: FilePath) throws(LabelFileError) -> IndexMap {
     let bytes = [UInt8](try contents(of: path))
     do throws(FileFailure) {
-      // Far beyond any photo, and still to be held in memory.
-      return try ImageDecoder.labels(bytes, limits: ImageLimits(maxPixels: 1_000_000_000))
+      return try ImageDecoder.labels(bytes, limits: Self.limits)
     } catch {
       throw LabelFileError(path: path, reason: error.message)
     }

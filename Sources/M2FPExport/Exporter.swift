@@ -83,11 +83,12 @@ public struct Exporter: Sendable {
   }
 
   private let context: Context
-  private let threads: Int
+  /// How many photos are read at a time, at most.
+  public let threads: Int
 
   /// - Parameters:
   ///   - context: What all formats are told.
-  ///   - threads: How many photos are read at a time.
+  ///   - threads: How many photos are read at a time, at most.
   public init(_ context: Context, threads: Int) {
     self.context = context
     self.threads = threads
@@ -164,30 +165,32 @@ public struct Exporter: Sendable {
   ///   - request: What and where to.
   ///   - files: The photos, in the order they are to have.
   ///   - failures: Why photos have no results, by their paths.
+  ///   - memory: Bytes that all threads together hold of what they read.
   /// - Returns: How many photos are in it.
   /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/outputNotWritable``; nothing is left then.
-  public func run(
-    _ request: ExportRequest, files: [PlannedFile], failures: [FilePath: FileFailure]
+  package func run(
+    _ request: ExportRequest, files: [PlannedFile], failures: [FilePath: FileFailure],
+    memory: WeightedSemaphore
   ) throws(RunFailure) -> Summary {
     do throws(FileFailure) {
       switch request.kind {
       case .coco:
         return try run(
           COCOExport(path: request.path, classes: context.classes, model: context.model), files,
-          failures)
+          failures, memory)
       case .lip:
         return try run(
-          LIPExport(path: request.path, palette: context.palette), files, failures)
+          LIPExport(path: request.path, palette: context.palette), files, failures, memory)
       case .yolo:
         return try run(
           YOLOExport(path: request.path, classes: context.classes, links: context.links), files,
-          failures)
+          failures, memory)
       case .labels:
         return try run(
-          LabelsExport(path: request.path, classes: context.classes), files, failures)
+          LabelsExport(path: request.path, classes: context.classes), files, failures, memory)
       case .sheet:
         return try run(
-          SheetExport(path: request.path, context: context), files, failures)
+          SheetExport(path: request.path, context: context), files, failures, memory)
       }
     } catch {
       throw .notWritable(.export, error, prefix: "the export to \(request.path) failed: ")
@@ -195,7 +198,8 @@ public struct Exporter: Sendable {
   }
 
   private func run<Format: ExportFormat>(
-    _ format: Format, _ files: [PlannedFile], _ failures: [FilePath: FileFailure]
+    _ format: Format, _ files: [PlannedFile], _ failures: [FilePath: FileFailure],
+    _ memory: WeightedSemaphore
   ) throws(FileFailure) -> Summary {
     let writer = try format.makeWriter()
     var summary = Summary()
@@ -203,7 +207,7 @@ public struct Exporter: Sendable {
     let chunk = threads * 4
     for start in stride(from: 0, to: files.count, by: chunk) {
       let part = files[start..<min(start + chunk, files.count)]
-      for (file, record) in zip(part, records(of: Array(part), failures, format)) {
+      for (file, record) in zip(part, records(of: Array(part), failures, format, memory)) {
         switch record {
         case .whole(let record, let access):
           try writer.add(record, for: access)
@@ -229,7 +233,8 @@ public struct Exporter: Sendable {
 
   /// Makes the records of some photos, in their order.
   private func records<Format: ExportFormat>(
-    of files: [PlannedFile], _ failures: [FilePath: FileFailure], _ format: Format
+    of files: [PlannedFile], _ failures: [FilePath: FileFailure], _ format: Format,
+    _ memory: WeightedSemaphore
   ) -> [Made<Format.Record>] {
     let made = Locked([Made<Format.Record>?](repeating: nil, count: files.count))
     let next = Atomic<Int>(0)
@@ -241,8 +246,14 @@ public struct Exporter: Sendable {
         let record: Made<Format.Record>
         do throws(FileFailure) {
           if let failure = failures[file.input.path] { throw failure }
-          let photo = try StoredResult(file, limits: context.limits ?? .most)
-          record = .whole(try format.record(of: photo), photo.access)
+          let limits = context.limits ?? .most
+          let bytes = file.bytesToRestore(
+            limits: limits, fileLimit: Sidecar.sizeLimit,
+            photo: format.showsPhotos ? LinkRule(below: file.input.root, context.links) : nil)
+          record = try memory.holding(bytes) { () throws(FileFailure) -> Made<Format.Record> in
+            let photo = try StoredResult(file, limits: limits)
+            return .whole(try format.record(of: photo), photo.access)
+          }
         } catch {
           record = .failed(error, format.record(of: FailedPhoto(file: file, failure: error)))
         }

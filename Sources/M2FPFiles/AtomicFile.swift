@@ -6,17 +6,10 @@ import SystemPackage
 package enum AtomicFile {
   /// Replaces the file at `path`, whole or not at all; a link there is replaced, not followed.
   ///
-  /// - Parameters:
-  ///   - text: What is to be in it.
-  ///   - path: The file.
-  ///   - rule: Which links on the way to its folder are followed.
-  ///   - access: Who may read and write it.
   /// - Throws: ``FileFailure`` of stage ``Stage/write``.
-  package static func write(
-    _ text: Data, to path: FilePath, following rule: LinkRule = .all, access: FileAccess = .standard
-  ) throws(FileFailure) {
-    AtomicFiles.removeLeftovers(in: path.folder, following: rule)
-    var files = AtomicFiles(in: path.folder, following: rule, access: access)
+  package static func write(_ text: Data, to path: FilePath) throws(FileFailure) {
+    AtomicFiles.removeLeftovers(in: path.folder)
+    var files = AtomicFiles(in: path.folder)
     try files.write(text, to: path.fileName)
     try files.sync()
     try files.commit()

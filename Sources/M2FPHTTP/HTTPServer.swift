@@ -119,15 +119,17 @@ package final class HTTPServer: Sendable {
     for case (_, _, let socket?) in listening { _ = socket.withPlatformString { unlink($0) } }
   }
 
-  /// Checks that nobody listens on a socket in a folder: the library takes one that is there away, which
-  /// is right only where a server that was killed has left it.
+  /// Checks that nothing lies where a socket is to be, but one that nobody listens on: the library takes
+  /// away what is a socket, or a link to one, which is right only where a server that was killed has
+  /// left it.
   ///
   /// - Throws: `IOError`.
   private static func checkUnused(_ path: FilePath) throws {
     var status = stat()
-    guard path.withPlatformString({ lstat($0, &status) }) == 0,
-      status.st_mode & S_IFMT == S_IFSOCK
-    else { return }
+    guard path.withPlatformString({ lstat($0, &status) }) == 0 else { return }
+    guard status.st_mode & S_IFMT == S_IFSOCK else {
+      throw IOError(errnoCode: EADDRINUSE, reason: "bind")
+    }
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
     defer { close(descriptor) }

@@ -45,7 +45,15 @@ struct Representation: Sendable {
         type: "application/json", body: try Self.json(result, name), filename: stem + ".m2fp.json")
     case .zip:
       var archive = ZipArchive()
-      for file in try Self.files(result, name) { archive.add(file.name, file.bytes) }
+      for file in try Self.files(result, name) {
+        do throws(ZipArchive.TooLarge) {
+          try archive.add(file.name, file.bytes)
+        } catch {
+          throw Problem(
+            413, "image-too-large", "The outputs are more than a zip holds: take them as multipart."
+          )
+        }
+      }
       self.init(type: "application/zip", body: archive.data, filename: stem + ".m2fp.zip")
     case .multipart:
       let boundary = "m2fp-" + UUID().uuidString

@@ -2,12 +2,19 @@ import Foundation
 
 /// ZIP archive in memory whose files are stored as they are: PNG and JPEG do not shrink.
 struct ZipArchive {
+  /// More bytes or files than the format can tell of.
+  struct TooLarge: Error {}
+
+  /// Bytes that all of it may have.
+  private let limit: Int
   private var body = Data()
   private var directory = Data()
   private var count: UInt16 = 0
 
   /// 1 January 1980, so that the same files give the same archive.
   private static let date: UInt16 = 1 << 5 | 1
+
+  init(limit: Int = Int(UInt32.max)) { self.limit = limit }
 
   private static let table: [UInt32] = (0..<256).map { byte in
     (0..<8).reduce(UInt32(byte)) { sum, _ in
@@ -25,10 +32,14 @@ struct ZipArchive {
   /// Adds a file.
   ///
   /// - Parameters:
-  ///   - name: Its path, in UTF-8.
-  ///   - bytes: Less than 4 GiB, as all of them together.
-  mutating func add(_ name: String, _ bytes: Data) {
+  ///   - name: Its path.
+  ///   - bytes: Its contents.
+  /// - Throws: ``TooLarge``: it does not fit any more, and is not in.
+  mutating func add(_ name: String, _ bytes: Data) throws(TooLarge) {
     let (offset, path) = (body.count, Data(name.utf8))
+    // Of each file there are heads in two places, and at the end another.
+    let size = body.count + directory.count + bytes.count + 2 * path.count + 98
+    guard size <= limit, path.count <= UInt16.max, count < .max else { throw TooLarge() }
     // Version 2.0; names in UTF-8; stored; time and date; sum; sizes; lengths of name and extra.
     var head = Data()
     head.append(little: UInt16(20), UInt16(0x800), UInt16(0), UInt16(0), Self.date)

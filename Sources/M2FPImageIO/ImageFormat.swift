@@ -1,27 +1,24 @@
-/// A format that photos are read in, by its name (``ImageCodec``).
+/// A format that photos are read in, by its name.
 public struct ImageFormat: RawRepresentable, Sendable, Hashable, Codable, CaseIterable {
+  let codec: ImageCodec
+
   /// As people call it: `JPEG`.
-  public let rawValue: String
+  public var rawValue: String { codec.name }
 
   /// - Returns: Nil for what cannot be read.
   public init?(rawValue: String) {
-    guard ImageCodec.all.contains(where: { $0.name == rawValue }) else { return nil }
-    self.rawValue = rawValue
+    guard let codec = ImageCodec.all.first(where: { $0.name == rawValue }) else { return nil }
+    self.codec = codec
   }
 
   init(_ codec: ImageCodec) {
-    rawValue = codec.name
+    self.codec = codec
   }
 
   public static let jpeg = ImageFormat(ImageCodec.jpeg)
   public static let png = ImageFormat(ImageCodec.png)
 
   public static let allCases = ImageCodec.all.map { ImageFormat($0) }
-
-  var codec: ImageCodec {
-    // There is no other way to make one.
-    ImageCodec.all.first { $0.name == rawValue } ?? ImageCodec.jpeg
-  }
 
   /// What files of this format are named, without the dot.
   public var fileExtension: String { codec.suffixes[0] }
@@ -32,7 +29,7 @@ public struct ImageFormat: RawRepresentable, Sendable, Hashable, Codable, CaseIt
   /// The formats' names for a sentence: "JPEG, PNG and WebP".
   public static let list: String = {
     let names = allCases.map(\.rawValue)
-    return names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+    return names.dropLast().joined(separator: ", ") + " and " + names[names.count - 1]
   }()
 
   /// The file name of the system's library that the format is read by, where it cannot be opened here.

@@ -468,6 +468,10 @@ public struct Sidecar: Sendable, Equatable, Codable {
 
   /// Bytes, far beyond any sidecar.
   package static let sizeLimit = 1 << 28
+
+  /// What Foundation's decoder holds at most of a sidecar of so many bytes: of text such as `[1,1,1` an
+  /// index of three words and a number for two bytes, and the text twice.
+  package static func bytesToDecode(_ size: Int) -> Int { min(size, sizeLimit) * 20 }
 }
 
 extension Sidecar {

@@ -66,14 +66,21 @@ package struct PhotoRequest: Sendable {
 
   /// Parses a photo and makes its outputs. On the worker's thread.
   ///
+  /// - Parameters:
+  ///   - bytes: The file.
+  ///   - digest: Its SHA-256.
+  ///   - key: The result's.
+  ///   - limit: Bytes that its outputs may have together.
+  ///   - worker: Of the network.
+  /// - Returns: All that is made of it.
   /// - Throws: ``FileFailure`` of stage `decode`, `infer` or `encode`.
   func parse(
-    _ bytes: [UInt8], digest: String, key: String, worker: ParserWorker
+    _ bytes: [UInt8], digest: String, key: String, limit: Int, worker: ParserWorker
   ) throws(FileFailure) -> PhotoResult {
     let found = try worker.infer(try parser.decode(bytes), for: parser)
     var times = found.times
     let encoded = try times.measure(.encode) { () throws(FileFailure) in
-      try parser.encode(found)
+      try encode(found, limit: limit)
     }
     let names = OutputNames(folder: "", stem: [])
     let files = encoded.map {
@@ -94,6 +101,24 @@ package struct PhotoRequest: Sendable {
       })
     return PhotoResult(
       key: key, sidecar: sidecar, files: files, warnings: found.warnings, times: times)
+  }
+
+  /// Makes the outputs one by one, as long as they may be held.
+  private func encode(
+    _ found: ParsedPhoto, limit: Int
+  ) throws(FileFailure) -> [EncodedOutput] {
+    var (outputs, size): ([EncodedOutput], Int) = ([], 0)
+    for kind in parser.encoder.kinds(of: found.result) {
+      let output = try parser.encoder.encode(kind, of: found.result, photo: found.photo)
+      size += output.file.count
+      guard size <= limit else {
+        throw FileFailure(
+          stage: .encode, code: .imageTooLarge,
+          message: "the outputs that are asked for take more than \(ByteCount(limit))")
+      }
+      outputs.append(output)
+    }
+    return outputs
   }
 }
 

@@ -482,7 +482,8 @@ package final class Service: Sendable {
         made = (model, worker)
         result = Result { () throws(FileFailure) in
           try flight.request.parse(
-            flight.bytes, digest: flight.digest, key: flight.key, worker: worker)
+            flight.bytes, digest: flight.digest, key: flight.key, limit: limits.resultBytes,
+            worker: worker)
         }
       } catch {
         result = .failure(

@@ -20,7 +20,7 @@ package struct ServiceLimits: Sendable, Equatable {
   package var timeout = 60.0
   /// Seconds that a finished job is kept.
   package var resultTTL = 600.0
-  /// Bytes of the results of finished jobs.
+  /// Bytes of the results of finished jobs, and of any one result.
   package var resultBytes = 256 << 20
 
   package init() {}

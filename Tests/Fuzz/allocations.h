@@ -1,5 +1,5 @@
-/// Lets our own C code run out of memory, and finds no function in libraries. Included before every source
-/// of it (-include).
+/// Lets our own C code run out of memory, and find no function in a library, or another in its place.
+/// Included before every source of it (-include).
 #pragma once
 
 // As sources that define it have it, where it must come first.
@@ -22,11 +22,20 @@ static inline void *fuzz_realloc(void *old, size_t size) {
   return allocation_fails() ? NULL : realloc(old, size);
 }
 
+#ifdef FORMAT
+/// A function of a library, or what the target has in its place.
+void *library_function_named(const char *name, void *library);
+#else
+static inline void *library_function_named(const char *name, void *library) {
+  return dlsym(library, name);
+}
+#endif
+
 static inline void *fuzz_dlsym(void *library, const char *name) {
-  return allocation_fails() ? NULL : dlsym(library, name);
+  return allocation_fails() ? NULL : library_function_named(name, library);
 }
 
-#define dlsym fuzz_dlsym
+#define dlsym(library, name) fuzz_dlsym(library, name)
 #define malloc fuzz_malloc
 #define calloc fuzz_calloc
 #define realloc fuzz_realloc

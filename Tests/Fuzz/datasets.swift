@@ -60,6 +60,7 @@ public func fuzzDatasets(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   for none in ["no folder", "none"] {
     precondition((try? LabelDataset(scratch.appending(none))) == nil)
   }
+  precondition(tree.bytes(toRead: tree.names[0]) >= 0 && tree.bytes(toRead: "b") == 0)
   precondition(tree.match("a") != nil || tree.match("sub/a") != nil)
   do throws(LabelFileError) {
     let truth = try tree.truth(of: tree.names[0])

@@ -12,7 +12,7 @@ struct FuzzInput {
     let value =
       bytes.isEmpty ? Int(state >> 16) : bytes.prefix(2).reduce(0) { $0 << 8 | Int($1) }
     bytes = bytes.dropFirst(2)
-    state = (state ^ UInt32(value)) &* 1_664_525 &+ 1_013_904_223
+    mix(value)
     return range.lowerBound + value % range.count
   }
 
@@ -20,8 +20,15 @@ struct FuzzInput {
   mutating func fill(_ count: Int, below bound: Int) -> [UInt8] {
     var value = 0
     return (0..<count).map { index in
-      if index % 3 == 0, let byte = bytes.popFirst(), byte & 3 == 0 { value = Int(byte >> 2) }
+      if index % 3 == 0, let byte = bytes.popFirst() {
+        mix(Int(byte))
+        if byte & 3 == 0 { value = Int(byte >> 2) }
+      }
       return UInt8(value % bound)
     }
+  }
+
+  private mutating func mix(_ value: Int) {
+    state = (state ^ UInt32(value)) &* 1_664_525 &+ 1_013_904_223
   }
 }

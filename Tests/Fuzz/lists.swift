@@ -11,8 +11,10 @@ public func fuzzLists(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let list = Array(UnsafeBufferPointer(start: bytes, count: count))
   put(list, at: "list")
   checkFailures(of: list)
+  precondition(PathList().entries.isEmpty)
   for zeroTerminated in [false, true] {
     for entry in PathList(list, zeroTerminated: zeroTerminated).entries {
+      precondition(PathList(entry).entries == [entry])
       guard let path = entry.path else {
         precondition(!zeroTerminated && !entry.text.isEmpty)
         continue

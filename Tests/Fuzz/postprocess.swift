@@ -8,13 +8,17 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
   let kind = input.take(0...2)
   let isParsing = kind == 1
   var contract = isParsing ? parsing : semantic
-  let (contentWidth, contentHeight) = (input.take(1...20), input.take(1...20))
+  var (contentWidth, contentHeight) = (input.take(1...20), input.take(1...20))
   // Up to a hundred times as large as the content, as a tall or wide image is; and smaller ones.
   let scale = [1, 3, 7, 40, 110][input.take(0...4)]
-  let (imageWidth, imageHeight) = (
+  var (imageWidth, imageHeight) = (
     max(1, contentWidth * scale + input.take(-3...3)), max(1, contentHeight * scale / 4)
   )
   guard imageWidth * imageHeight <= 1 << 15 else { return 0 }
+  if input.take(0...15) == 0 {
+    // By rounding, a single column of the image lies beyond the content's last.
+    (contentWidth, contentHeight, imageWidth, imageHeight) = (3907, 1, 11_722, 3)
+  }
   let (offsetX, offsetY) = (input.take(0...5), input.take(0...5))
   let geometry = NetworkGeometry(
     imageWidth: imageWidth, imageHeight: imageHeight, contentWidth: contentWidth,

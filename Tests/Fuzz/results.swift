@@ -14,6 +14,8 @@ private func planned(_ name: String) -> PlannedFile {
     outputs: OutputNames(folder: scratch.appending("photos"), stem: Array(name.utf8)))
 }
 
+private let memory = WeightedSemaphore(capacity: 1 << 30)
+
 private let remap = ClassRemap(
   classes: ["Background", "Head"], palette: [RGB(0, 0, 0), RGB(9, 9, 9)], table: [0, 1, 1, 0])
 
@@ -59,7 +61,7 @@ public func fuzzResults(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
       at: ("photos" as FilePath).appending(output.path.components))
   }
   for classes in [.asTheyAre, .remapped(nil), .remapped(remap)] as [RestoredResult.Classes] {
-    checkRendering(classes, labels, photo)
+    checkRendering(classes, photo, &input)
   }
   checkClassMap(sidecar)
   checkRemoval(sidecar)
@@ -88,7 +90,7 @@ private func checkExports(_ labels: LabelMap) {
   do throws(RunFailure) {
     try Exporter.check(requests, files: files, inputs: [file.outputs.folder], probing: true)
     for request in requests {
-      let summary = try exporter.run(request, files: files, failures: [:])
+      let summary = try exporter.run(request, files: files, failures: [:], memory: memory)
       precondition(summary.photos == 1 && summary.failures.map(\.path) == [files[1].input.path])
     }
   } catch {
@@ -119,11 +121,11 @@ private func checkRefusals(_ requests: [ExportRequest], _ exporter: Exporter) {
   precondition(refuses([ExportRequest(.lip, path: scratch.appending("photos/none/lip"))]))
   precondition(refuses(requests, [file, file]))
   let missing = ExportRequest(.coco, path: scratch.appending("photos/a.png/coco"))
-  precondition((try? exporter.run(missing, files: [], failures: [:])) == nil)
+  precondition((try? exporter.run(missing, files: [], failures: [:], memory: memory)) == nil)
 }
 
 private func checkRendering(
-  _ classes: RestoredResult.Classes, _ labels: LabelMap, _ photo: RGBImage
+  _ classes: RestoredResult.Classes, _ photo: RGBImage, _ input: inout FuzzInput
 ) {
   let restored: RestoredResult
   do throws(FileFailure) {
@@ -138,8 +140,10 @@ private func checkRendering(
   selection.personMasks = selection.masks
   selection.overlay = OverlayStyle()
   selection.cutout = .init(classes: [1], perPerson: true)
+  vary(&selection, restored.labels.names, photo, &input)
   let result = restored.result
   precondition(restored.isEdited == (restored.labels.edited != nil) && selection.needsPhoto)
+  precondition(!OutputSelection().needsPhoto)
   if result.labels.width % 2 == 0 {
     selection.overlay?.outlines = true
     selection.overlay?.font = font
@@ -155,7 +159,11 @@ private func checkRendering(
   } catch {
     precondition(error.stage == .encode && !error.message.isEmpty)
   }
-  for kind in [.cutout, .mask("none"), .personMap, .personCutout(300)] as [OutputKind] {
+  // What is no font is none.
+  precondition(Font(path: file.input.path.string) == nil && Font(path: "/none") == nil)
+  for kind in [.cutout, .mask("none"), .personMap, .personCutout(300), .obscured(.jpeg)]
+    as [OutputKind]
+  {
     _ = try? encoder.encode(kind, of: result, photo: nil)
     _ = try? encoder.encode(kind, of: result, photo: photo)
   }
@@ -164,6 +172,35 @@ private func checkRendering(
     ParsingResult(summary, labels: result.labels, classes: restored.labels.names.count) != nil)
   _ = Sidecar.Raw(result, names: restored.labels.names)
   checkChanges(restored, summary, encoder.kinds(of: result))
+}
+
+/// Masks are reshaped, cut-outs cropped, and parts made unrecognisable in every way that there is.
+private func vary(
+  _ selection: inout OutputSelection, _ names: [String], _ photo: RGBImage,
+  _ input: inout FuzzInput
+) {
+  if input.take(0...3) > 0 {
+    selection.maskOperations = MaskOperations(
+      fillHoles: input.take(0...9), minRegion: input.take(0...9), smooth: input.take(0...2),
+      grow: input.take(-2...2))
+  }
+  var style = CutoutStyle()
+  style.edges = [.hard, .soft][input.take(0...1)]
+  let margins: [CutoutStyle.Margin?] = [
+    nil, .pixels(input.take(0...70)), .share(Double(input.take(0...8)) / 4),
+  ]
+  style.crop = margins[input.take(0...2)]
+  let other = RGBImage(width: 400, height: 1, pixels: [UInt8](repeating: 9, count: 1200))
+  let backgrounds: [CutoutStyle.Background?] = [
+    nil, .colour(RGB(1, 2, 3)), .picture(photo, sha256: ""), .picture(other, sha256: ""),
+  ]
+  style.background = backgrounds[input.take(0...3)]
+  selection.cutout?.style = style
+  // Without names no class is of a head.
+  let obscuring = Obscuring(
+    selection.masks, of: input.take(0...1) == 0 ? names : [],
+    style: Obscuring.Style.allCases[input.take(0...1)])
+  selection.obscured = input.take(0...1) == 0 ? .init(obscuring) : .init(obscuring, format: .png)
 }
 
 private let font = Font.usualPaths.lazy.compactMap { Font(path: $0) }.first
@@ -180,7 +217,11 @@ private func checkChanges(
     persons: old.options.persons,
     cutout: .init(classes: nil, perPerson: true, style: CutoutStyle()),
     remap: old.options.remap)
-  for request in [old.options, bare] {
+  // No picture of the photo: those that are there stay.
+  let none = Sidecar.Options(
+    maxSide: 0, precision: nil, quality: nil, masks: [], palette: [], overlay: nil,
+    persons: old.options.persons, cutout: nil, remap: old.options.remap)
+  for request in [old.options, bare, none] {
     let changes = OutputChanges(
       file.outputs, wanted: wanted, request: request, shown: shown, previous: old,
       remakesAll: false)

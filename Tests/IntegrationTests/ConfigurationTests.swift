@@ -268,7 +268,8 @@ struct ConfigurationTests: CLIFixture {
     "export = [\"coco=c.json\"]", "sheet = \"s.html\"", "cache = \"c\"", "model = \"./a.pt\"",
     "model = \"a.pt\"", "links = \"follow\"",
     "trust-model = \"\(String(repeating: "0", count: 64))\"",
-    "model = \"dir/a\"",
+    "model = \"dir/a\"", "background = \"a.png\"", "files-from = \"list\"",
+    "overwrite-edited = true",
   ])
   func issue17AFileThatIsFoundSaysNotWhereToWrite(_ line: String) async throws {
     try addPhoto("a.png")

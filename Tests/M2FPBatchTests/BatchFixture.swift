@@ -49,7 +49,27 @@ extension BatchFixture {
     return options
   }
 
-  /// Runs over all of the folder, outputs beside the inputs; outcomes by path.
+  /// All of the folder, outputs beside the inputs.
+  func plan() -> [PlannedFile] {
+    OutputPlan.plan(
+      InputDiscovery.inputs(under: [folder.filePath], recursive: true), root: nil, naming: .stem)
+  }
+
+  func batch(
+    _ options: RunOptions, model: String = "0", maxPersons: Int? = nil,
+    session: @escaping SessionFactory
+  ) -> Batch {
+    let parser = Parser(
+      contract: FakeSession.contract(maxPersons: maxPersons), options: options.parsing
+    ) {
+      _ throws(RunFailure) in
+      try session()
+    }
+    return Batch(
+      parser: parser, options: options.batch, model: ModelIdentity(name: "fake", sha256: model))
+  }
+
+  /// Runs over all of the folder; outcomes by path.
   @discardableResult
   func run(
     _ options: RunOptions? = nil, model: String = "0",
@@ -57,17 +77,8 @@ extension BatchFixture {
     session: @escaping SessionFactory = { () throws(RunFailure) in FakeSession() }
   ) throws -> (summary: BatchSummary, outcomes: [Outcome]) {
     let options = options ?? self.options()
-    let parser = Parser(
-      contract: FakeSession.contract(maxPersons: maxPersons), options: options.parsing
-    ) {
-      _ throws(RunFailure) in
-      try session()
-    }
-    let batch = Batch(
-      parser: parser, options: options.batch, model: ModelIdentity(name: "fake", sha256: model))
-    let inputs = InputDiscovery.inputs(under: [folder.filePath], recursive: true)
-    let files = batch.check(
-      OutputPlan.plan(inputs, root: nil, naming: .stem), cancellation: cancellation)
+    let batch = batch(options, model: model, maxPersons: maxPersons, session: session)
+    let files = batch.check(plan(), cancellation: cancellation)
     var outcomes: [Outcome] = []
     let summary =
       isDryRun

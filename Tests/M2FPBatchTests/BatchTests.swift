@@ -137,23 +137,43 @@ struct BatchTests: BatchFixture {
     #expect(folder.files() == ["a.png"])
   }
 
-  /// An archive of a stranger, or on a disk that hangs.
+  /// An archive of a stranger, or on a disk that hangs. Loading never ends, and time passes only
+  /// meanwhile: it does not matter how long all else takes.
   @Test(.timeLimit(.minutes(3))) func issue17LoadingTheNetworkIsUnderTheTimeLimit() async throws {
     for index in 0..<3 { try addImage("\(index).png") }
-    let counter = Counter()
+    let (loads, seconds) = (Counter(), Counter())
+    let isLoading = Locked(false)
     let hang = DispatchSemaphore(value: 0)
     var options = options(jobs: 1)
     options.timeout = .seconds(8)
     options.loadingAllowance = .zero
-    let (summary, outcomes) = try await run(options) { () throws(RunFailure) in
-      if counter.increment() == 1 { hang.wait() }
+    options.uptime = {
+      UInt64(isLoading.withLock { $0 ? seconds.increment() : seconds.value }) * 1_000_000_000
+    }
+    let batch = batch(options) { () throws(RunFailure) in
+      if loads.increment() == 1 {
+        isLoading.withLock { $0 = true }
+        hang.wait()
+      }
       return FakeSession()
     }
-    hang.signal()
-    #expect(summary.failed == 1 && summary.parsed == 2)
-    for outcome in outcomes {
-      if case .failed(let failure) = outcome.result { #expect(failure.code == .timeout) }
+    let (files, threads, stream) = (plan(), options.threads, FileStream(capacity: .max))
+    stream.push(files[0])
+    let failure = Locked<FileFailure?>(nil)
+    let summary = try await onOwnThread {
+      batch.run(stream, on: threads, cancellation: Cancellation()) { outcome in
+        guard case .failed(let reason) = outcome.result else { return }
+        failure.withLock { $0 = reason }
+        isLoading.withLock { $0 = false }
+        // Nothing else was in hand.
+        for file in files.dropFirst() { stream.push(file) }
+        stream.finish()
+      }
     }
+    hang.signal()
+    #expect(summary.failed == 1 && summary.parsed == 2 && loads.value == 2)
+    let reason = try #require(failure.withLock { $0 })
+    #expect(reason.code == .timeout && reason.message == "not done within 8 s")
   }
 
   @Test func theMapHoldsClassIndicesAndTheMaskIsItsClass() throws {

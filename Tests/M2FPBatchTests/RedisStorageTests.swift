@@ -174,7 +174,7 @@ struct RedisStorageTests: BatchFixture {
 
   @Test(arguments: [
     "", "h", "rediss://h", "redis://", "redis://h/x", "redis://h/1/2", "redis://h/-1",
-    "redis://h:0", "redis://h:70000", "redis://h?x=1", "http://h",
+    "redis://h:0", "redis://h:70000", "redis://h?x=1", "http://h", "redis://h%00.example",
   ])
   func issue18OtherTextsAreNone(_ text: String) { #expect(RedisAddress(text) == nil) }
 }

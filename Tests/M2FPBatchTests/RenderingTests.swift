@@ -65,6 +65,49 @@ struct RenderingTests: BatchFixture {
     #expect(try run(everything(), session: Self.none).summary.current == 1)
   }
 
+  /// Room for one photo at a time is enough, and who has none waits.
+  @Test func issue17ResultsAreReadWithinTheMemoryThatThereIs() async throws {
+    for index in 0..<11 { try addImage("\(index).png") }
+    try await run(options())
+    var options = try everything()
+    options.threads = self.options(jobs: 4).threads
+    options.memoryLimit = 1
+    let batch = batch(options, session: Self.none)
+    let checked = batch.check(plan(), cancellation: Cancellation())
+    let (threads, done) = (options.threads, Counter())
+    let run = try #require(
+      batch.processor.memory.holding(.max) {
+        let run = Task {
+          try await onOwnThread {
+            batch.run(checked, on: threads, cancellation: Cancellation()) { _ in done.increment() }
+          }
+        }
+        Thread.sleep(forTimeInterval: 0.3)
+        return done.value == 0 ? run : nil
+      }, "they wait")
+    #expect(try await run.value.rendered == 12)
+  }
+
+  /// Waiting for memory ends with the run.
+  @Test(.timeLimit(.minutes(1))) func issue17WhoWaitsForMemoryCanBeCancelled() async throws {
+    try await run(options())
+    let options = try everything()
+    let batch = batch(options, session: Self.none)
+    let cancellation = Cancellation()
+    let checked = batch.check(plan(), cancellation: cancellation)
+    let share = try #require(batch.processor.memory.take(.max))
+    let (threads, photo) = (options.threads, try folder.tree().count)
+    async let summary = onOwnThread {
+      batch.run(checked, on: threads, cancellation: cancellation) { _ in }
+    }
+    try await Task.sleep(for: .milliseconds(100))
+    cancellation.cancel(.interrupted)
+    let total = try await summary
+    #expect(total.rendered == 0 && total.remaining == 1)
+    #expect(try folder.tree().count == photo)
+    withExtendedLifetime(share) {}
+  }
+
   @Test func anotherSetOfClassesIsRenderedThereAndBack() throws {
     try run(everything())
     let own = try folder.tree()

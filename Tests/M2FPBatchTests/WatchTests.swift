@@ -19,14 +19,7 @@ struct WatchTests: BatchFixture {
     folder = try TemporaryFolder()
   }
 
-  private func batch() -> Batch {
-    let options = options()
-    let parser = Parser(contract: contract, options: options.parsing) {
-      (_) throws(RunFailure) in FakeSession()
-    }
-    return Batch(
-      parser: parser, options: options.batch, model: ModelIdentity(name: "fake", sha256: "0"))
-  }
+  private func batch() -> Batch { batch(options()) { () throws(RunFailure) in FakeSession() } }
 
   /// Names below the folder of the files of which this came, as often as it came.
   private func names(_ isWanted: (Outcome.Result) -> Bool) -> [String] {
@@ -109,6 +102,36 @@ struct WatchTests: BatchFixture {
     #expect(parsed == [], "it goes on where it was")
   }
 
+  /// Rather than to wait for ever for what cannot come.
+  @Test(.timeLimit(.minutes(2)), arguments: ["moved", "removed"])
+  func issue17AWatchedFolderThatGoesEndsTheRun(_ how: String) async throws {
+    try addImage("in/a.png")
+    let cancellation = Cancellation()
+    async let summary = onOwnThread {
+      let watch = Watch(Selection(paths: [folder.filePath("in")]), out: nil, naming: .stem)
+      let stream = FileStream(capacity: .max)
+      let source = try WorkerThread {
+        watch.fill(stream, cancellation: cancellation, onLeftOut: { _ in })
+      }
+      let summary = batch().run(stream, on: options().threads, cancellation: cancellation) {
+        outcome in outcomes.withLock { $0.append(outcome) }
+      }
+      source.join()
+      return summary
+    }
+    try await wait { parsed == ["in/a.png"] }
+    if how == "moved" {
+      try FileManager.default.moveItem(atPath: folder.path("in"), toPath: folder.path("away"))
+    } else {
+      try folder.remove("in")
+    }
+    guard case .failure(let failure) = try await summary.stop else {
+      Issue.record("it goes on")
+      return
+    }
+    #expect(failure.kind == .noInput && failure.message.contains("was moved or removed"))
+  }
+
   @Test func issue19WhatHasGoneClaimsNoNames() async throws {
     try addImage("in/a.png")
     _ = try await watching {
@@ -125,6 +148,36 @@ struct WatchTests: BatchFixture {
       try await wait { parsed.count == 2 }
     }
     #expect(parsed == ["in/a.jpg", "in/a.png"])
+  }
+
+  /// A list that never ends its line is no list.
+  @Test(.timeLimit(.minutes(2))) func issue17AnEntryOfAListIsNoLongerThanAPath() async throws {
+    let (reader, writer) = try FileDescriptor.pipe()
+    let cancellation = Cancellation()
+    async let summary = onOwnThread {
+      let paths = PathStream(
+        Selection(paths: []), out: nil, naming: .stem, zeroTerminated: false, lockMode: .fail)
+      let stream = FileStream(capacity: 2)
+      let source = try WorkerThread {
+        paths.fill(stream, from: reader, cancellation: cancellation, onLeftOut: { _ in })
+      }
+      let summary = batch().run(stream, on: options().threads, cancellation: cancellation) { _ in }
+      source.join()
+      try reader.close()
+      return summary
+    }
+    try await onOwnThread {
+      signal(SIGPIPE, SIG_IGN)
+      let part = [UInt8](repeating: UInt8(ascii: "a"), count: 1 << 16)
+      // Until nobody reads it any more.
+      while (try? writer.writeAll(part)) != nil {}
+      try writer.close()
+    }
+    guard case .failure(let failure) = try await summary.stop else {
+      Issue.record("it goes on")
+      return
+    }
+    #expect(failure.kind == .noInput && failure.message.contains("longer than any path"))
   }
 
   @Test func issue19AListIsParsedBeforeItEnds() async throws {

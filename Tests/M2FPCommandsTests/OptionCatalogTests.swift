@@ -26,6 +26,17 @@ struct OptionCatalogTests {
     #expect(parse.option("out")?.statedDefault == nil)
   }
 
+  /// A new option that decides whom to trust, or where to listen, is none for a file that is merely found.
+  @Test func issue17WhatToTrustIsNotSaidByAFileThatIsFound() throws {
+    let names = try OptionCatalog.all.get().withDefaults.flatMap { $0.options.map(\.name) }
+    let trusting = Set(names).filter { name in
+      ["trust", "token", "listen", "origin", "failed-to", "metrics"].contains { name.contains($0) }
+    }
+    #expect(trusting.count >= 8)
+    // Whether metrics are served is no matter of trust.
+    #expect(trusting.subtracting(ConfigurationFile.notFromFoundFile) == ["no-metrics"])
+  }
+
   /// Without these nothing is written, read or cut out; all others say what holds then.
   @Test func whatHasADefaultSaysSo() throws {
     let silent = try OptionCatalog.all.get().withDefaults.flatMap { command in

@@ -42,6 +42,30 @@ import Testing
     #expect(cut([3], style) == cut([3]))
   }
 
+  /// Scaled whole, these would take a hundred gigabytes and more.
+  @Test(arguments: [(1, 20_001), (20_001, 1)])
+  func issue17AVeryLongBackgroundIsScaledInPart(_ width: Int, _ height: Int) {
+    var style = hard
+    let shades = [UInt8](repeating: 0, count: 30_000) + [UInt8](repeating: 255, count: 30_003)
+    style.background = .picture(
+      RGBImage(width: width, height: height, pixels: shades), sha256: "")
+    let side = 3000
+    let photo =
+      width == 1
+      ? RGBImage(width: side, height: 2, pixels: [UInt8](repeating: 7, count: 6 * side))
+      : RGBImage(width: 2, height: side, pixels: [UInt8](repeating: 7, count: 6 * side))
+    let mask = BitMask(
+      width: photo.width, height: photo.height,
+      pixels: [Bool](repeating: false, count: 2 * side))
+    guard case .opaque(let cutout) = style.cut(mask, from: photo) else {
+      Issue.record("it has a background")
+      return
+    }
+    // The pixel in the middle is white.
+    #expect(cutout.width == photo.width && cutout.height == photo.height)
+    #expect(cutout.pixels.allSatisfy { $0 == 255 })
+  }
+
   @Test func aBackgroundLiesBehind() {
     var style = hard
     style.background = .colour(RGB(10, 20, 30))

@@ -65,6 +65,32 @@ struct WeightedSemaphoreTests {
     #expect(alone == [true, true, true, true])
   }
 
+  @Test func aShareIsGivenBackByItsLastHolder() {
+    let semaphore = WeightedSemaphore(capacity: 10)
+    var share = semaphore.take(6)
+    #expect(share != nil && semaphore.take(5, unless: { true }) == nil)
+    share = nil
+    #expect(semaphore.take(10, unless: { true }) != nil)
+  }
+
+  @Test func whoGivesUpLetsTheNextOneIn() async throws {
+    let semaphore = WeightedSemaphore(capacity: 10)
+    let share = semaphore.take(6)
+    let (isCancelled, waits) = (Locked(false), Counter())
+    async let gaveUp = onOwnThread {
+      semaphore.take(10) {
+        waits.increment()
+        return isCancelled.withLock(\.self)
+      } == nil
+    }
+    while waits.value == 0 { try await Task.sleep(for: .milliseconds(5)) }
+    #expect(semaphore.take(4, unless: { true }) == nil, "who came first is first")
+    isCancelled.withLock { $0 = true }
+    #expect(try await gaveUp)
+    #expect(semaphore.take(4, unless: { true }) != nil)
+    withExtendedLifetime(share) {}
+  }
+
   @Test func errorsGiveBackWhatWasHeld() {
     struct Failure: Error {}
     let semaphore = WeightedSemaphore(capacity: 1)

@@ -39,6 +39,23 @@ struct LabelDatasetTests {
     #expect(image.persons?.instances == [.init(id: 4)], "255 is nobody")
   }
 
+  /// All that is read of an image counts.
+  @Test func issue17ImagesSayHowMuchMemoryTheyNeed() throws {
+    let row = [UInt8](repeating: 1, count: 10_000)
+    try write(row, to: "plain/a.png")
+    try write("no picture", to: "plain/b.png")
+    for folder in ["Category_ids", "Instance_ids", "Human_ids"] {
+      try write(row, to: "cihp/\(folder)/a.png")
+    }
+    try write("1 2 1\n", to: "cihp/Instance_ids/a.txt")
+    let plain = try LabelDataset(folder.filePath("plain"))
+    let one = plain.bytes(toRead: "a")
+    #expect((10_000 * 5...10_000 * 20).contains(one))
+    #expect(plain.bytes(toRead: "b") == 0 && plain.bytes(toRead: nil) == 0)
+    let all = try LabelDataset(folder.filePath("cihp")).bytes(toRead: "a")
+    #expect(all == 3 * one + "1 2 1\n".utf8.count * 20)
+  }
+
   @Test func lip() throws {
     try write([1, 0], to: "TrainVal_parsing_annotations/val_segmentations/b.png")
     let tree = try LabelDataset(folder.filePath)

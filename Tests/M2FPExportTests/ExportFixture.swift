@@ -114,7 +114,9 @@ struct ExportFixture {
     _ kind: ExportRequest.Kind, _ name: String, failures: [FilePath: FileFailure] = [:]
   ) throws -> Exporter.Summary {
     try Exporter(Self.context, threads: 2)
-      .run(ExportRequest(kind, path: folder.filePath(name)), files: files, failures: failures)
+      .run(
+        ExportRequest(kind, path: folder.filePath(name)), files: files, failures: failures,
+        memory: WeightedSemaphore(capacity: 1 << 30))
   }
 
   /// Runs a script with the readers of the formats: Pillow, NumPy, OpenCV, pycocotools.

@@ -22,7 +22,7 @@ import Testing
       _ = try Exporter(ExportFixture.context, threads: 5)
         .run(
           ExportRequest(kind, path: fixture.folder.filePath("other/\(kind.rawValue)")),
-          files: fixture.files, failures: [:])
+          files: fixture.files, failures: [:], memory: WeightedSemaphore(capacity: 1))
     }
     let one = try fixture.folder.tree("one")
     #expect(one.count > 40)
@@ -76,9 +76,30 @@ import Testing
       limits: ImageLimits(maxPixels: 40 * 30))
     let summary = try Exporter(context, threads: 1).run(
       ExportRequest(.labels, path: fixture.folder.filePath("labels")), files: fixture.files,
-      failures: [:])
+      failures: [:], memory: WeightedSemaphore(capacity: 1))
     #expect(summary.photos == 1 && summary.leftOut == 1)
     #expect(summary.failures.map(\.failure.code) == [.imageTooLarge])
+  }
+
+  @Test func issue17ResultsAreReadWithinTheMemoryThatThereIs() async throws {
+    let fixture = try ExportFixture(count: 4)
+    let memory = WeightedSemaphore(capacity: 1 << 20)
+    let photos = Locked<Int?>(nil)
+    let export = try #require(
+      memory.holding(1 << 20) {
+        let run = Task {
+          try await onOwnThread {
+            let summary = try Exporter(ExportFixture.context, threads: 3).run(
+              ExportRequest(.coco, path: fixture.folder.filePath("coco.json")),
+              files: fixture.files, failures: [:], memory: memory)
+            photos.withLock { $0 = summary.photos }
+          }
+        }
+        Thread.sleep(forTimeInterval: 0.3)
+        return photos.withLock(\.self) == nil ? run : nil
+      }, "it waits")
+    try await export.value
+    #expect(photos.withLock(\.self) == 4)
   }
 
   @Test func anEarlierExportIsReplacedWhole() throws {

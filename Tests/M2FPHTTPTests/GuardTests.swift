@@ -102,4 +102,37 @@ struct GuardTests {
     chmod(path, 0o640)
     #expect(throws: Never.self) { try TokenList(folder.filePath("tokens")) }
   }
+
+  /// What is looked at is what is read, however fast two files change places.
+  @Test func issue17AFileOfTokensIsCheckedAsItIsRead() async throws {
+    let folder = try TemporaryFolder()
+    for (name, mode) in [("closed", 0o600), ("open", 0o644)] as [(String, mode_t)] {
+      chmod(try folder.write(name, "\(name) \(Self.token)\n".utf8), mode)
+    }
+    let isOver = Locked(false)
+    async let swaps = onOwnThread {
+      var count = 0
+      while !isOver.withLock(\.self) {
+        for name in ["closed", "open"] {
+          link(folder.path(name), folder.path("next"))
+          rename(folder.path("next"), folder.path("tokens"))
+          count += 1
+        }
+      }
+      return count
+    }
+    defer { isOver.withLock { $0 = true } }
+    var (taken, refused) = (0, 0)
+    while taken < 500 || refused < 500 {
+      if let list = try? TokenList(folder.filePath("tokens")) {
+        taken += 1
+        try #require(list.owner(of: Self.token) == "closed")
+      } else {
+        refused += 1
+      }
+      try #require(taken + refused < 1_000_000)
+    }
+    isOver.withLock { $0 = true }
+    #expect(try await swaps > 500)
+  }
 }

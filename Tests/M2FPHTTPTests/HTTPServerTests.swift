@@ -490,15 +490,48 @@ struct HTTPServerTests {
       return HTTPServer(
         fixture.service, options: options, guardian: Guard(), logger: Logger(label: "test"))
     }
-    try folder.write("photo.jpg", "precious".utf8)
-    await #expect(throws: RunFailure.self) { try await server("photo.jpg").start() }
-    #expect(try folder.tree()["photo.jpg"] == Data("precious".utf8))
-
     let socket = folder.path("socket")
     func isThere() -> Bool {
       var status = stat()
       return lstat(socket, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
+    /// As a server that was killed leaves one.
+    func leaveDead() {
+      let descriptor = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+      var name = sockaddr_un()
+      name.sun_family = sa_family_t(AF_UNIX)
+      withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: socket.utf8) }
+      let bound = withUnsafeBytes(of: &name) {
+        bind(
+          descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+          socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+      #expect(bound == 0)
+      close(descriptor)
+      #expect(isThere())
+    }
+    // Whatever lies where it is to listen stays, and what a link leads to.
+    leaveDead()
+    try folder.write("photo.jpg", "precious".utf8)
+    #expect(mkfifo(folder.path("fifo"), 0o600) == 0 && mkdir(folder.path("folder"), 0o700) == 0)
+    for (target, link) in [("photo.jpg", "to-photo"), ("socket", "to-dead"), ("none", "to-none")] {
+      #expect(symlink(target, folder.path(link)) == 0)
+    }
+    func identities() -> [[Int]] {
+      ["photo.jpg", "fifo", "folder", "to-photo", "to-dead", "to-none", "socket"].map {
+        var status = stat()
+        guard lstat(folder.path($0), &status) == 0 else { return [] }
+        return [Int(status.st_ino), Int(status.st_mode), status.st_mtim.tv_nsec]
+      }
+    }
+    let before = identities()
+    for name in ["photo.jpg", "fifo", "folder", "to-photo", "to-dead", "to-none", "none/socket"] {
+      await #expect(throws: RunFailure.self, "\(name)") { try await server(name).start() }
+    }
+    #expect(identities() == before && !before.contains([]))
+    #expect(try folder.tree()["photo.jpg"] == Data("precious".utf8))
+    #expect(unlink(socket) == 0)
+
     let first = server("socket")
     _ = try await first.start()
     await #expect(throws: RunFailure.self) { try await server("socket").start() }
@@ -506,19 +539,7 @@ struct HTTPServerTests {
     await first.stop()
     #expect(!isThere())
 
-    // As a server that was killed leaves it.
-    let descriptor = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-    var name = sockaddr_un()
-    name.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: socket.utf8) }
-    let bound = withUnsafeBytes(of: &name) {
-      bind(
-        descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self),
-        socklen_t(MemoryLayout<sockaddr_un>.size))
-    }
-    #expect(bound == 0)
-    close(descriptor)
-    #expect(isThere())
+    leaveDead()
     let second = server("socket")
     _ = try await second.start()
     await second.stop()

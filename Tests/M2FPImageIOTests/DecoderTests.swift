@@ -169,6 +169,7 @@ import Testing
     ("lzw-of-noise.tiff", .corrupt, "not yet in table"),
     ("header-60000x60000.tiff", .imageTooLarge, "60000 × 60000"),
     ("camera-raw-preview.tiff", .unsupported, "a camera's raw file"),
+    ("jpeg-2000-inside.tiff", .unsupported, "decoding is not implemented"),
     ("float.tiff", .unsupported, "no whole positive numbers"),
     ("truncated-at-50-percent.jxl", .truncated, "the JPEG XL is cut short"),
     ("header-of-2-to-the-60.jxl", .imageTooLarge, "2^40"),

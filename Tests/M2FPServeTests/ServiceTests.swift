@@ -256,6 +256,19 @@ struct ServiceTests {
       jobs.map { fixture.service.job($0.id, owner: nil) != nil } == [true, false, true])
   }
 
+  /// A small photo of many persons can have large outputs.
+  @Test func issue17OutputsOfOnePhotoAreBounded() async throws {
+    let fixture = try await ServeFixture { $0.resultBytes = 100 }
+    fixture.gate.open()
+    let outcome = await fixture.service.outcome(of: try fixture.send(0))
+    guard case .failed(let failure) = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(failure.code == .imageTooLarge && failure.stage == .encode)
+    #expect(failure.message == "the outputs that are asked for take more than 100 bytes")
+  }
+
   /// Who sends what is no photo does not fill the memory with what became of it.
   @Test func issue17FailedJobsMakeRoomToo() async throws {
     let fixture = try await ServeFixture { $0.resultBytes = 10_000 }

@@ -11,7 +11,9 @@ public struct RedisAddress: Sendable, Equatable {
   /// - Returns: Nil for what is no such address.
   public init?(_ text: String) {
     guard let parts = URLComponents(string: text), parts.scheme == "redis",
-      parts.query == nil, parts.fragment == nil, var host = parts.host, !host.isEmpty
+      parts.query == nil, parts.fragment == nil, var host = parts.host, !host.isEmpty,
+      // What C takes to end there would be another host.
+      !host.utf8.contains(0)
     else { return nil }
     // Of [::1] what is in the brackets.
     if host.utf8.first == UInt8(ascii: "[") { host = String(host.dropFirst().dropLast()) }

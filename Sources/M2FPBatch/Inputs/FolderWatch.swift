@@ -73,7 +73,7 @@ final class FolderWatch {
   /// Waits for something to come, and takes it.
   ///
   /// - Parameter milliseconds: How long at most.
-  /// - Throws: ``RunFailure`` where a new folder cannot be watched.
+  /// - Throws: ``RunFailure`` where a new folder cannot be watched, or one that was named has gone.
   func wait(milliseconds: Int32) throws(RunFailure) {
     var poll = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
     guard Foundation.poll(&poll, 1, milliseconds) > 0 else { return }
@@ -95,8 +95,13 @@ final class FolderWatch {
 
   private func happened(_ event: inotify_event, _ name: [UInt8]) throws(RunFailure) {
     if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { return try scan() }
-    if event.mask & UInt32(IN_IGNORED) != 0 {
-      folders[event.wd] = nil
+    if event.mask & UInt32(IN_IGNORED | IN_MOVE_SELF) != 0 {
+      if let folder = folders[event.wd], folder.relative.isEmpty {
+        // Nothing would ever come again.
+        throw RunFailure(
+          .noInput, "'\(folder.path)' was moved or removed, and is watched no more")
+      }
+      if event.mask & UInt32(IN_IGNORED) != 0 { folders[event.wd] = nil }
       return
     }
     guard let folder = folders[event.wd], !name.isEmpty, Self.isLookedAt(name) else { return }
@@ -158,8 +163,10 @@ final class FolderWatch {
 
   /// Watches a folder, and those in it.
   private func watch(_ folder: Place) throws(RunFailure) {
-    // What the user named may be a link.
-    let events = folder.relative.isEmpty ? Self.events & ~UInt32(IN_DONT_FOLLOW) : Self.events
+    // What the user named may be a link, and is missed when it goes.
+    let events =
+      folder.relative.isEmpty
+      ? Self.events & ~UInt32(IN_DONT_FOLLOW) | UInt32(IN_MOVE_SELF) : Self.events
     let number = folder.path.withPlatformString {
       inotify_add_watch(descriptor.rawValue, $0, events)
     }

@@ -33,6 +33,9 @@ public final class PathStream: Sendable {
     self.lockMode = lockMode
   }
 
+  /// Bytes, far beyond any path.
+  private static let entryLimit = 1 << 20
+
   /// Fills a stream until the list ends or the run is cancelled.
   ///
   /// - Parameters:
@@ -59,7 +62,13 @@ public final class PathStream: Sendable {
         isOpen = !block.isEmpty
         // The last entry need not be ended.
         rest += isOpen ? block : [end]
-        guard let last = rest.lastIndex(of: end) else { continue }
+        guard let last = rest.lastIndex(of: end) else {
+          guard rest.count <= Self.entryLimit else {
+            throw RunFailure(
+              .noInput, "an entry of the list '-' is longer than any path: \(rest.count) bytes")
+          }
+          continue
+        }
         let entries = PathList(Array(rest[..<last]), zeroTerminated: zeroTerminated)
         rest.removeSubrange(...last)
         for entry in entries.entries where !cancellation.isCancelled {

@@ -1,8 +1,5 @@
-import Foundation
 import M2FPFiles
-import M2FPImageIO
 import M2FPResults
-import SystemPackage
 
 /// The largest photo that a run will hold in memory.
 public struct LargestPhoto: Sendable, Equatable {
@@ -18,9 +15,6 @@ public struct LargestPhoto: Sendable, Equatable {
     self.decoding = decoding
   }
 
-  /// How much of a file is read at a time to find its size.
-  private static let partSize = 1 << 16
-
   /// Looks at the headers of all files. What cannot be parsed, or will not be for its size, does
   /// not count.
   ///
@@ -35,24 +29,13 @@ public struct LargestPhoto: Sendable, Equatable {
     var largest = LargestPhoto(pixels: 0, fileSize: 0)
     for file in files where file.input.failure == nil {
       let rule = LinkRule(below: file.input.root, links)
-      guard let opened = try? rule.open(file.input.path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
-        continue
-      }
-      defer { try? opened.close() }
-      let descriptor = opened.rawValue
-      var status = stat()
-      guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-        status.st_size <= allowed.fileSize
+      guard
+        let size = PictureSize(file.input.path, following: rule, limit: allowed.fileSize),
+        size.pixels <= allowed.pixels
       else { continue }
-      let header = ImageDecoder.header { offset in
-        [UInt8](unsafeUninitializedCapacity: partSize) { buffer, count in
-          count = max(0, pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset)))
-        }
-      }
-      guard let header, header.pixels <= allowed.pixels else { continue }
-      largest.pixels = max(largest.pixels, header.pixels)
-      largest.decoding = max(largest.decoding, header.workingBytes)
-      largest.fileSize = max(largest.fileSize, Int(status.st_size))
+      largest.pixels = max(largest.pixels, size.pixels)
+      largest.decoding = max(largest.decoding, size.decoding)
+      largest.fileSize = max(largest.fileSize, size.fileSize)
     }
     return largest
   }

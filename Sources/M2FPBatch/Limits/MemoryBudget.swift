@@ -1,4 +1,5 @@
 import Foundation
+import M2FPCore
 import M2FPFiles
 import M2FPResults
 
@@ -77,5 +78,18 @@ public struct MemoryBudget: Sendable, Equatable {
       let name = version == .two ? "memory.max" : "memory.limit_in_bytes"
       return Cgroups.read(folder + "/" + name).flatMap { Int($0) }
     }
+  }
+}
+
+extension WeightedSemaphore {
+  /// The bytes that this process may hold beyond what it holds now.
+  ///
+  /// - Parameters:
+  ///   - threads: How many threads it will have.
+  ///   - ceiling: What it may hold at most, in place of what the machine and the control groups have.
+  /// - Returns: That, to be shared out.
+  package static func memory(threads: Int, ceiling: Int? = nil) -> WeightedSemaphore {
+    let usable = MemoryBudget.current().usable(threads: threads, ceiling: ceiling)
+    return WeightedSemaphore(capacity: usable.bytes - ProcessMemory.resident())
   }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import M2FP
 import M2FPCore
 import M2FPFiles
@@ -27,6 +28,8 @@ public struct BatchOptions: Sendable {
   public var timeout: Duration?
   /// How much longer the network may take to be loaded, which is done in the first file's time.
   var loadingAllowance = Duration.seconds(60)
+  /// The system's time in nanoseconds, by which that is told.
+  var uptime: @Sendable () -> UInt64 = { DispatchTime.now().uptimeNanoseconds }
   /// The version that sidecars name.
   public var version = ""
 

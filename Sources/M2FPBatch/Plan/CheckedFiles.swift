@@ -6,8 +6,8 @@ public struct CheckedFiles: Sendable {
   let all: [FileJob]
   /// Those whose outputs are not current, those that cannot even be tried among them.
   let due: [FileJob]
-  /// Those of ``due`` that may need the network, as far as is known before they are read.
-  public let forNetwork: [PlannedFile]
+  /// Whether the network may be needed, as far as is known before files are read.
+  public let mayNeedNetwork: Bool
   /// Whether the network is needed for certain.
   public let isNetworkNeeded: Bool
 
@@ -15,7 +15,7 @@ public struct CheckedFiles: Sendable {
     self.all = all
     due = all.filter { $0.status != .current }
     let forNetwork = due.filter { $0.status.mayNeedNetwork && $0.file.input.failure == nil }
-    self.forNetwork = forNetwork.map(\.file)
+    mayNeedNetwork = !forNetwork.isEmpty
     isNetworkNeeded = forNetwork.contains(where: \.status.isStale)
   }
 
@@ -23,4 +23,7 @@ public struct CheckedFiles: Sendable {
 
   /// How many there is something to do for.
   public var dueCount: Int { due.count }
+
+  /// Those that there is something to do for.
+  public var dueFiles: [PlannedFile] { due.map(\.file) }
 }

@@ -110,8 +110,8 @@ struct UpToDateCheck: Sendable {
     }
     let (header, stamp, access): (Header, FileStamp, FileAccess)
     do throws(Refusal) {
-      let needed = min(size, Sidecar.sizeLimit) * Self.bytesOfSidecarByte
-      (header, stamp, access) = try memory.holding(needed) { () throws(Refusal) in
+      (header, stamp, access) = try memory.holding(Sidecar.bytesToDecode(size)) {
+        () throws(Refusal) in
         guard
           let contents = try? FileReader.read(
             names.sidecarPath, limit: Sidecar.sizeLimit, following: names.rule)
@@ -223,10 +223,6 @@ struct UpToDateCheck: Sendable {
     coverages.withLock { $0[text] = coverage }
     return coverage
   }
-
-  /// What Foundation's decoder holds at most of a byte of a sidecar: of text such as `[1,1,1` an
-  /// index of three words and a number for two bytes, and the text twice.
-  private static let bytesOfSidecarByte = 20
 
   private func header(_ text: [UInt8]) throws(Refusal) -> Header {
     if let header = SidecarHeader(text), header.formatVersion == Sidecar.currentFormatVersion,

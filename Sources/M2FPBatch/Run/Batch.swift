@@ -11,7 +11,7 @@ import SystemPackage
 /// Only `Sendable` values pass between the threads; a session never leaves its worker, because
 /// libtorch keeps the intra-op thread count per thread.
 public struct Batch: Sendable {
-  private let processor: FileProcessor
+  let processor: FileProcessor
 
   /// - Parameters:
   ///   - parser: What parses the photos.

@@ -14,6 +14,8 @@ struct FileProcessor: Sendable {
   let encoder: ResultEncoder
   let options: BatchOptions
   let keys = InFlightKeys()
+  /// Bytes for what is read of earlier results, by all threads together.
+  let memory: WeightedSemaphore
   /// None where results of any model are taken.
   let model: ModelIdentity?
   /// What is asked for, as sidecars say it.
@@ -26,6 +28,7 @@ struct FileProcessor: Sendable {
     self.parser = parser
     self.options = options
     self.model = model
+    memory = .memory(threads: DiskThreads.most, ceiling: options.memoryLimit)
     encoder = parser.encoder
     parsing = parser.options
     classes = .remapped(parser.options.remap)
@@ -37,6 +40,7 @@ struct FileProcessor: Sendable {
     model = nil
     self.encoder = encoder
     self.options = options
+    memory = .memory(threads: DiskThreads.most, ceiling: options.memoryLimit)
     classes = remap.map { .remapped($0) } ?? .asTheyAre
     var parsing = ParserOptions()
     parsing.remap = remap
@@ -146,15 +150,26 @@ struct FileProcessor: Sendable {
 
   /// What tells which files have outputs that are current.
   var check: UpToDateCheck {
-    let usable = MemoryBudget.current().usable(
-      threads: DiskThreads.most, ceiling: options.memoryLimit)
-    return UpToDateCheck(
+    UpToDateCheck(
       model: model, options: request, force: options.force,
-      overwriteEdited: options.overwriteEdited, limits: parsing.limits,
-      memory: WeightedSemaphore(capacity: usable.bytes - ProcessMemory.resident()))
+      overwriteEdited: options.overwriteEdited, limits: parsing.limits, memory: memory)
   }
 
   // MARK: - Load
+
+  /// Bytes of ``memory`` that a file needs from its being read to its being written: none where the network
+  /// is to see it, for which there is a ``MemoryEstimate``.
+  func bytesToRestore(_ job: FileJob) -> Int {
+    switch job.status {
+    case .current, .touched, .stale: return 0
+    case .render, .edited:
+      let file = job.file
+      return file.bytesToRestore(
+        limits: parsing.limits, fileLimit: options.maxFileSize,
+        photo: encoder.selection.needsPhoto
+          ? LinkRule(below: file.input.root, options.links) : nil)
+    }
+  }
 
   /// Reads, decodes and resizes, unless the outputs turn out to be current, the cache has them, or
   /// they can be made of what was found before.

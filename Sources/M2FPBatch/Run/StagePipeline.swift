@@ -104,13 +104,23 @@ final class StagePipeline: Sendable {
   /// - Returns: Whether the thread came to its end, rather than being abandoned.
   private func readFiles(_ watchdog: Watchdog) -> Bool {
     while !cancellation.isCancelled, let (job, mayDefer) = nextJob() {
+      guard let bytes = watchdog.watch(job, { processor.bytesToRestore(job) }) else { return false }
+      if bytes > 0 {
+        // It waits for other files, which is not its time.
+        guard let share = processor.memory.take(bytes, unless: { cancellation.isCancelled }) else {
+          continue
+        }
+        job.hold(share)
+      }
       let result = watchdog.watch(job) {
         processor.load(job, mayDefer: mayDefer, cancellation: cancellation)
       }
       switch result {
       case .loaded(let image): loaded.push(image)
       case .done(let outcome): report(outcome)
-      case .deferred(let key): deferred.withLock { $0.append((job, key)) }
+      case .deferred(let key):
+        job.hold(nil)
+        deferred.withLock { $0.append((job, key)) }
       case nil: return false
       }
     }

@@ -1,4 +1,3 @@
-import Dispatch
 import M2FPCore
 import M2FPFiles
 import Synchronization
@@ -9,7 +8,7 @@ final class RunningClock: Sendable {
   private let nanoseconds = Atomic<UInt64>(0)
   private let last: Locked<UInt64>
 
-  init(uptime: UInt64 = DispatchTime.now().uptimeNanoseconds) {
+  init(uptime: UInt64) {
     last = Locked(uptime)
   }
 
@@ -21,7 +20,7 @@ final class RunningClock: Sendable {
   /// - Parameters:
   ///   - most: Nanoseconds by which it moves at most: beyond them, nobody can have been running.
   ///   - uptime: The system's time.
-  func advance(atMost most: UInt64, uptime: UInt64 = DispatchTime.now().uptimeNanoseconds) {
+  func advance(atMost most: UInt64, uptime: UInt64) {
     let passed = last.withLock { last in
       defer { last = max(last, uptime) }
       return uptime > last ? uptime - last : 0

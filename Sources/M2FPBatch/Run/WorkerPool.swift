@@ -19,7 +19,8 @@ struct WorkerPool: ~Copyable {
 
   private let stages: StagePipeline
   private let timeout: Duration?
-  private let clock = RunningClock()
+  private let uptime: @Sendable () -> UInt64
+  private let clock: RunningClock
   private var members: [Member] = []
   private var expired = 0
 
@@ -36,6 +37,8 @@ struct WorkerPool: ~Copyable {
       helpers: helpers,
       cancellation: cancellation)
     timeout = processor.options.timeout
+    uptime = processor.options.uptime
+    clock = RunningClock(uptime: uptime())
     for _ in 0..<helpers {
       start(.reader)
       start(.writer)
@@ -62,7 +65,7 @@ struct WorkerPool: ~Copyable {
     while true {
       let outcome = stages.outcomes.pop(until: Date(timeIntervalSinceNow: tick))
       // Threads are late on a machine under load; a process that was stopped is so by more.
-      clock.advance(atMost: UInt64(tick * 1e9) * 10)
+      clock.advance(atMost: UInt64(tick * 1e9) * 10, uptime: uptime())
       if let outcome { return outcome }
       if stages.outcomes.isFinished { return nil }
       if let outcome = expireOne(after: timeout) { return outcome }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import M2FPBatch
 import M2FPCore
 import M2FPDatasets
 import M2FPEvaluation
@@ -65,7 +66,10 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
   private func compare() throws {
     let one = try LabelDataset(first)
     let other = try LabelDataset(second)
-    let results = concurrentMap(one.names) { name -> Result<Row, LabelFileError> in
+    let results = concurrentMap(
+      one.names, sharing: .memory(threads: CPUBudget.current().usable),
+      bytes: { one.bytes(toRead: $0) + other.bytes(toRead: other.match($0)) }
+    ) { name -> Result<Row, LabelFileError> in
       Result { () throws(LabelFileError) in
         guard let match = other.match(name) else {
           throw LabelFileError(path: name, reason: "is only in \(first)")

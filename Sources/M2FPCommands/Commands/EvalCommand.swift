@@ -81,7 +81,10 @@ struct EvalCommand: ConfigurableCommand, ExplainedCommand {
     let takesParts = truthTree.hasParts && foundTree.hasParts
 
     let images = truthTree.names
-    let results = concurrentMap(images) { name -> Result<ImageMetrics, LabelFileError> in
+    let results = concurrentMap(
+      images, sharing: .memory(threads: CPUBudget.current().usable),
+      bytes: { truthTree.bytes(toRead: $0) + foundTree.bytes(toRead: foundTree.match($0)) }
+    ) { name -> Result<ImageMetrics, LabelFileError> in
       Result { () throws(LabelFileError) in
         guard let match = foundTree.match(name) else {
           throw LabelFileError(path: name, reason: "there is no prediction in \(predictions)")

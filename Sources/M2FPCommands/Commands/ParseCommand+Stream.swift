@@ -41,7 +41,7 @@ extension ParseCommand {
       parser: parser, options: options,
       model: ModelIdentity(name: archive.contract.model, sha256: try archive.digest()))
     let workers = try workers(
-      files: .max, forNetwork: nil, archive, parser.options, options, logger)
+      files: nil, needNetwork: true, archive, parser.options, options, logger)
 
     var reporters = RunReporters(
       list: messages.reporters(total: nil, logger: logger), logger: logger)

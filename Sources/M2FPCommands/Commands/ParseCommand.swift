@@ -190,8 +190,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       model: ModelIdentity(name: archive.contract.model, sha256: try archive.digest()))
     let checked = batch.check(files, cancellation: cancellation)
     let workers = try workers(
-      files: checked.dueCount, forNetwork: checked.forNetwork, archive, parser.options, options,
-      logger)
+      files: checked.dueFiles, needNetwork: checked.mayNeedNetwork, archive, parser.options,
+      options, logger)
     logger.debug("\(checked.count) files, \(checked.dueCount) of them due")
 
     var reporters = RunReporters(
@@ -206,7 +206,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
           classes: parser.classes, palette: parser.options.outputs.palette,
           model: archive.contract.model, generator: "m2fp \(Version.current)",
           links: selected.links, limits: parser.options.limits, explain: \.text), files: files,
-        logger: logger)
+        memoryLimit: options.memoryLimit, logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))
     }
     for link in links { reporters.leftOut(link) }
@@ -268,21 +268,21 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
 
   /// As many workers as the CPUs, the files and the memory allow, and the threads of each.
   ///
-  /// Of `files` files `forNetwork` are those that may need the network; nil where nobody knows what comes.
+  /// `files` are those to be done, nil where nobody knows what comes; some of them may `needNetwork`.
   func workers(
-    files: Int, forNetwork: [PlannedFile]?, _ archive: ModelArchive, _ parsing: ParserOptions,
+    files: [PlannedFile]?, needNetwork: Bool, _ archive: ModelArchive, _ parsing: ParserOptions,
     _ options: BatchOptions, _ logger: Logger
   ) throws -> ThreadPlan {
     let budget = CPUBudget.current()
     func plan(_ jobs: Int?) -> ThreadPlan {
-      ThreadPlan(jobs: jobs, threads: threads, files: files, budget: budget)
+      ThreadPlan(jobs: jobs, threads: threads, files: files?.count ?? .max, budget: budget)
     }
     var workers = plan(usual.jobs)
-    // What is only rendered needs no network's memory.
-    if forNetwork?.isEmpty != true {
+    // What is only rendered needs no network's memory; where some are parsed, all take the same way.
+    if needNetwork {
       let fitting = try memory.fittingJobs(
         workers.jobs, threads: workers.threads, isFixed: usual.jobs != nil, archive: archive,
-        parsing: parsing, files: forNetwork, options)
+        parsing: parsing, files: files, options)
       if fitting < workers.jobs {
         logger.info("\(fitting) of \(workers.jobs) workers fit into memory")
         workers = plan(fitting)

@@ -133,7 +133,8 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
       reporters.list += exports.reporters(
         Exporter.Context(
           classes: labels.classes, palette: labels.palette, model: first.model,
-          generator: "m2fp \(Version.current)", explain: \.text), files: files, logger: logger)
+          generator: "m2fp \(Version.current)", explain: \.text), files: files,
+        memoryLimit: nil, logger: logger)
     }
     let threads = ThreadPlan(
       jobs: jobs, threads: 1, files: checked.dueCount, budget: CPUBudget.current())

@@ -152,7 +152,10 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     help: ArgumentHelp("How long finished jobs are kept. Default: 10m.", valueName: "time"))
   var resultTtl: TimeSpan?
 
-  @Option(help: ArgumentHelp("Memory for finished jobs.", valueName: "size"))
+  @Option(
+    help: ArgumentHelp(
+      "Memory for finished jobs, and the most that one photo's outputs may have.", valueName: "size"
+    ))
   var results = ByteCount(256 << 20)
 
   @Option(help: "Connections at once.")

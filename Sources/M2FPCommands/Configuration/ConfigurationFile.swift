@@ -56,11 +56,12 @@ struct ConfigurationFile {
     }
   }
 
-  /// What only a command line sets, or a file that it names: where to write, and what to trust. A
-  /// file that is found may have come with the photos.
+  /// What only a command line sets, or a file that it names: where to write, what to overwrite, and what
+  /// to trust. A file that is found may have come with the photos.
   static let notFromFoundFile: Set<String> = [
-    "allow-origin", "cache", "export", "failed-to", "host", "links", "listen", "metrics",
-    "metrics-listen", "open", "out", "plot", "sheet", "token-file", "trust-model",
+    "allow-origin", "cache", "export", "failed-to", "files-from", "host", "links", "listen",
+    "metrics", "metrics-listen", "open", "out", "overwrite-edited", "plot", "sheet", "token-file",
+    "trust-model", "trust-proxy",
   ]
 
   /// Reads a file.
@@ -219,13 +220,18 @@ struct ConfigurationFile {
     let value = try value(entry, of: option, line)
     if place == .found {
       var refused = notFromFoundFile.contains(option.name)
-      if option.name == "model", case .texts(let texts) = value {
-        refused = texts.contains { ModelReference($0).isFile }
+      var isPath = false
+      if case .texts(let texts) = value {
+        // Neither what runs, nor what is shown.
+        isPath =
+          option.name == "model" && texts.contains { ModelReference($0).isFile }
+          || option.name == "background" && texts.contains { RGB(hex: $0) == nil }
+        refused = refused || isPath
       }
       if refused {
         throw ValidationError(
           "\(line): a file that is merely found may not set \(entry.key)"
-            + "\(option.name == "model" ? " to a path" : ""): type --\(option.name), or name the file "
+            + "\(isPath ? " to a path" : ""): type --\(option.name), or name the file "
             + "with --config \(place.path).")
       }
     }

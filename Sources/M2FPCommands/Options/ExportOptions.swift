@@ -35,12 +35,15 @@ struct ExportOptions: ParsableArguments {
     exports.map(\.request) + (sheet.map { [ExportRequest(.sheet, path: $0)] } ?? [])
   }
 
-  /// What writes them when a run is over.
+  /// What writes them when a run is over, with as much memory as that may have.
   func reporters(
-    _ context: Exporter.Context, files: [PlannedFile], logger: Logger
+    _ context: Exporter.Context, files: [PlannedFile], memoryLimit: Int?, logger: Logger
   ) -> [any Reporter] {
     let exporter = Exporter(context, threads: CPUBudget.current().usable)
-    return requests.map { ExportReporter($0, exporter: exporter, files: files, logger: logger) }
+    return requests.map {
+      ExportReporter(
+        $0, exporter: exporter, files: files, memoryLimit: memoryLimit, logger: logger)
+    }
   }
 
   func validate() throws {
@@ -96,13 +99,18 @@ final class ExportReporter: Reporter {
   private let request: ExportRequest
   private let exporter: Exporter
   private let files: [PlannedFile]
+  private let memoryLimit: Int?
   private let logger: Logger
   private var failures: [FilePath: FileFailure] = [:]
 
-  init(_ request: ExportRequest, exporter: Exporter, files: [PlannedFile], logger: Logger) {
+  init(
+    _ request: ExportRequest, exporter: Exporter, files: [PlannedFile], memoryLimit: Int?,
+    logger: Logger
+  ) {
     self.request = request
     self.exporter = exporter
     self.files = files
+    self.memoryLimit = memoryLimit
     self.logger = logger
   }
 
@@ -116,7 +124,9 @@ final class ExportReporter: Reporter {
         "\(request.path) is not written, as \(summary.remaining) photos are left: run again")
       return
     }
-    let written = try exporter.run(request, files: files, failures: failures)
+    let written = try exporter.run(
+      request, files: files, failures: failures,
+      memory: .memory(threads: exporter.threads, ceiling: memoryLimit))
     for photo in written.failures {
       logger.warning("not in \(request.path): \(photo.path): \(photo.failure.text)")
     }

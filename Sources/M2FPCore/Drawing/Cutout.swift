@@ -109,6 +109,20 @@ extension CutoutStyle.Margin {
 }
 
 extension RGBImage {
+  /// The middle of the image, at most so large, and at least a pixel.
+  fileprivate func middle(width mostColumns: Int, height mostRows: Int) -> RGBImage {
+    let columns = min(width, max(1, mostColumns))
+    let rows = min(height, max(1, mostRows))
+    if (columns, rows) == (width, height) { return self }
+    let (left, top) = ((width - columns) / 2, (height - rows) / 2)
+    var kept: [UInt8] = []
+    for y in top..<top + rows {
+      let start = 3 * (y * width + left)
+      kept += pixels[start..<start + 3 * columns]
+    }
+    return RGBImage(width: columns, height: rows, pixels: kept)
+  }
+
   /// A part of the image with coverage as alpha; transparent black where there is none.
   fileprivate func with(_ coverage: Stencil, in box: Instance.Box) -> RGBAImage {
     let pixels = [UInt8](unsafeUninitializedCapacity: box.width * box.height * 4) { target, count in
@@ -153,6 +167,9 @@ extension RGBImage {
       let channels = [colour.red, colour.green, colour.blue]
       return blend { _, channel in channels[channel] }
     case .picture(let picture, _):
+      // The rest of one that is much longer is never seen, and can be more than memory holds.
+      let picture = picture.middle(
+        width: 4 * picture.height * width / height, height: 4 * picture.width * height / width)
       let scale = max(
         Double(width) / Double(picture.width), Double(height) / Double(picture.height))
       let scaledWidth = max(width, Int((Double(picture.width) * scale).rounded()))

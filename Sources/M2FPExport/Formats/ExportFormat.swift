@@ -10,6 +10,9 @@ protocol ExportFormat: Sendable {
   associatedtype Record: Sendable
   associatedtype Writer: ExportWriter<Record>
 
+  /// Whether records are made of photos' own pixels.
+  var showsPhotos: Bool { get }
+
   /// What is exported of one photo.
   ///
   /// - Throws: ``FileFailure`` where the photo, or what was found in it, cannot be encoded.
@@ -25,6 +28,8 @@ protocol ExportFormat: Sendable {
 }
 
 extension ExportFormat {
+  var showsPhotos: Bool { false }
+
   func record(of failed: FailedPhoto) -> Record? { nil }
 }
 

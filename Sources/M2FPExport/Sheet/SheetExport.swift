@@ -10,6 +10,7 @@ import SystemPackage
 struct SheetExport: ExportFormat {
   let path: FilePath
   let context: Exporter.Context
+  let showsPhotos = true
 
   /// Pixels of the long side, twice what is shown on most screens.
   private static let thumbnailSide = 320

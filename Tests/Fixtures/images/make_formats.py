@@ -166,6 +166,7 @@ def make_tiffs() -> None:
     (HERE / "bad" / "header-60000x60000.tiff").write_bytes(
         tiff(rgb, 2, t256=[60000], t257=[60000]))
     (HERE / "bad" / "camera-raw-preview.tiff").write_bytes(tiff(rgb, 2, t254=[1], t330=[8]))
+    (HERE / "bad" / "jpeg-2000-inside.tiff").write_bytes(tiff(rgb, 2, t259=[34712]))
     (HERE / "bad" / "float.tiff").write_bytes(tiff(rgb.astype(np.uint16), 2, t339=[3, 3, 3]))
     (HERE / "bad" / "lzw-of-noise.tiff").write_bytes(
         lzw[:8] + bytes(np.random.default_rng(3).integers(0, 256, 400, np.uint8)) + lzw[408:])

@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import M2FPCore
 import M2FPServe

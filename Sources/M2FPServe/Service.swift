@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 import M2FP
 import M2FPBatch
 import M2FPCore
@@ -65,14 +64,18 @@ package final class Service: Sendable {
 
   package let metrics = ServiceMetrics()
   private let clock: ServiceClock
-  /// Waited for by workers and the receiver; its lock is that of all state.
-  private let condition = NSCondition()
+  /// Waited for by workers; its lock is that of all state.
+  private let condition: Condition
+  /// Waited for by the receiver.
+  private let arrival: Condition
   nonisolated(unsafe) private var state: State
 
   package init(
     _ model: ServedModel, limits: ServiceLimits, clock: ServiceClock = .system
   ) {
     self.clock = clock
+    condition = Condition()
+    arrival = Condition(of: condition)
     state = State(
       limits: limits, model: model, admission: Admission(limits), kept: JobStore(limits))
   }
@@ -152,6 +155,7 @@ package final class Service: Sendable {
       state.isStopped = true
       state.timer?.cancel()
       condition.broadcast()
+      arrival.broadcast()
     }
   }
 
@@ -236,7 +240,7 @@ package final class Service: Sendable {
       state.jobs[ObjectIdentifier(job)] = job
       if isKept { state.kept.add(job) }
       state.arrivals.append(.photo(job, bytes, request))
-      condition.broadcast()
+      arrival.signal()
       return job
     }
   }
@@ -322,7 +326,7 @@ package final class Service: Sendable {
     await withCheckedContinuation { continuation in
       locked { state, _ in
         state.arrivals.append(.question(request.key(digest: digest), request, continuation))
-        condition.broadcast()
+        arrival.signal()
       }
     }
   }
@@ -393,7 +397,7 @@ package final class Service: Sendable {
   private func nextArrival() -> Arrival? {
     condition.lock()
     defer { condition.unlock() }
-    while state.arrivals.isEmpty, !state.isStopped { condition.wait() }
+    while state.arrivals.isEmpty, !state.isStopped { arrival.wait() }
     return state.arrivals.isEmpty ? nil : state.arrivals.removeFirst()
   }
 
@@ -425,7 +429,7 @@ package final class Service: Sendable {
       state.flights[key] = flight
       state.waiting += 1
       state.queue.push(flight, client: ticket.client)
-      condition.broadcast()
+      condition.signal()
     }
   }
 

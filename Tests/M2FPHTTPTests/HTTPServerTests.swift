@@ -47,6 +47,7 @@ struct HTTPServerTests {
     #expect(try await fixture.post("/v1/parse?output=mask:class-13", photo).isPNG)
     let absent = try await fixture.post("/v1/parse?output=mask:class-7", photo)
     #expect(absent.status == 404 && absent.code == "class-not-present")
+    #expect(absent.json["title"] as? String == "Not Found")
     #expect(absent.fields["content-type"] == "application/problem+json")
     await fixture.stop()
   }

@@ -36,6 +36,21 @@ struct Reply: Sendable {
   var length: Int { body.readableBytes }
 }
 
+extension HTTPField.Name {
+  // Each is checked once.
+  static let cacheState = named("X-M2FP-Cache")
+  static let requestID = named("X-Request-Id")
+  static let resourcePolicy = named("Cross-Origin-Resource-Policy")
+  static let serverTiming = named("Server-Timing")
+  static let traceParent = named("traceparent")
+  static let typeOptions = named("X-Content-Type-Options")
+
+  private static func named(_ name: String) -> HTTPField.Name {
+    guard let name = HTTPField.Name(name) else { preconditionFailure("a name is a token") }
+    return name
+  }
+}
+
 extension HTTPFields {
   /// Sets a field of any name.
   mutating func set(_ name: String, _ value: String) {

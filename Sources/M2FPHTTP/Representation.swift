@@ -64,7 +64,9 @@ struct Representation: Sendable {
     self.filename = filename
   }
 
-  private static func stem(_ name: String) -> String { FilePath(name).stem ?? name }
+  private static func stem(_ name: String) -> String {
+    name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+  }
 
   private static func json(_ result: PhotoResult, _ name: String) throws(Problem) -> Data {
     do throws(FileFailure) {

@@ -61,7 +61,7 @@ final class Responder: Sendable {
       let mark = target.firstIndex(of: "?")
       path = String(target[..<(mark ?? target.endIndex)])
       query = mark.map { Self.fields(target[target.index(after: $0)...]) } ?? []
-      let named = request.headers.value("X-Request-Id").flatMap {
+      let named = request.headers[.requestID].flatMap {
         $0.wholeMatch(of: /[A-Za-z0-9._\-]{1,64}/) == nil ? nil : $0
       }
       id = named ?? String(UInt64.random(in: .min ... .max), radix: 16)
@@ -142,12 +142,12 @@ final class Responder: Sendable {
     if reply.status.code == 499 { throw ConnectionEnds() }
 
     for field in exchange.fields { reply.fields.append(field) }
-    reply.fields.set("X-Request-Id", exchange.id)
-    reply.fields.set("X-Content-Type-Options", "nosniff")
-    reply.fields.set("Cross-Origin-Resource-Policy", "same-origin")
+    reply.fields[.requestID] = exchange.id
+    reply.fields[.typeOptions] = "nosniff"
+    reply.fields[.resourcePolicy] = "same-origin"
     if reply.fields[.cacheControl] == nil { reply.fields[.cacheControl] = "no-store" }
     reply.fields[.date] = Self.date()
-    if let trace = request.headers.value("traceparent") { reply.fields.set("traceparent", trace) }
+    if let trace = request.headers[.traceParent] { reply.fields[.traceParent] = trace }
     if reply.status.code != 204 && reply.status.code != 304 {
       reply.fields[.contentLength] = String(reply.length)
     }
@@ -346,7 +346,8 @@ final class Responder: Sendable {
         exchange.query, request.headers[.contentType] ?? "", options.font
       )
       let read = { @Sendable () throws(Problem) in
-        try Self.photo(body, type: type, query: query, model: model, font: font, accept: accept)
+        try Self.photo(
+          body, type: type, query: query, asked, model: model, font: font, accept: accept)
       }
       photo = if Self.isQuicklyRead(body) { try read() } else { try await Self.elsewhere(read) }
     } catch {
@@ -429,10 +430,10 @@ final class Responder: Sendable {
 
   /// The photo in a body, and what is asked of it.
   private static func photo(
-    _ body: [UInt8], type: String, query: [(name: String, value: String)], model: ServedModel,
-    font: Font?, accept: String?
+    _ body: [UInt8], type: String, query: [(name: String, value: String)], _ asked: PhotoOptions,
+    model: ServedModel, font: Font?, accept: String?
   ) throws(Problem) -> (bytes: [UInt8], options: PhotoOptions) {
-    var (bytes, fields) = (body, query)
+    var (bytes, fields, isForm) = (body, query, false)
     if let boundary = Multipart.boundary(type) {
       let parts = try Self.parts(body, boundary)
       let files = parts.filter { $0.filename != nil }
@@ -443,6 +444,7 @@ final class Responder: Sendable {
         throw Problem(
           400, "several-photos", "The form has \(files.count) files: send one at a time.")
       }
+      isForm = true
       bytes = Array(body[file.range])
       for part in parts where part.filename == nil {
         guard part.range.count <= optionLimit else {
@@ -464,7 +466,9 @@ final class Responder: Sendable {
     } catch {
       throw Problem(error)
     }
-    return (bytes, try PhotoOptions(fields, of: model, font: font, accept: accept))
+    return (
+      bytes, isForm ? try PhotoOptions(fields, of: model, font: font, accept: accept) : asked
+    )
   }
 
   private static func parts(
@@ -502,8 +506,8 @@ final class Responder: Sendable {
         }
       var reply = Reply(.ok, sent.type, sent.body)
       reply.fields[.eTag] = tag
-      reply.fields.set("X-M2FP-Cache", source.rawValue)
-      reply.fields.set("Server-Timing", timing(result.times, source, body, queued))
+      reply.fields[.cacheState] = source.rawValue
+      reply.fields[.serverTiming] = timing(result.times, source, body, queued)
       if let filename = sent.filename {
         let kind = options.output == .zip ? "attachment" : "inline"
         reply.fields.set("Content-Disposition", "\(kind); filename=\"\(filename)\"")

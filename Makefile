@@ -262,13 +262,11 @@ $(COMMIT_HEADER): FORCE
 
 FORCE:
 
-# What is installed, as it lies under a prefix. m2fp-serve under the name of m2fp is all of m2fp: so there is one
-# program of 70 MB, and not a second of 60.
+# What is installed, as it lies under a prefix.
 STAGE := .build/stage
 stage: serve manual completions
 	rm -rf $(STAGE)
-	install -D -s $(M2FP)-serve $(STAGE)/bin/m2fp
-	ln -s m2fp $(STAGE)/bin/m2fp-serve
+	install -D -s -t $(STAGE)/bin $(M2FP) $(M2FP)-serve
 	install -D -s -m 644 .build/$(CONFIGURATION)/$(TORCH_LIBRARY) $(STAGE)/lib/m2fp/$(TORCH_LIBRARY)
 	install -D -m 644 Models/archives/m2fp-tiny.pt $(STAGE)/share/m2fp/models/m2fp-tiny.pt
 	install -D -m 644 -t $(STAGE)/share/man/man1 .build/man/*.1

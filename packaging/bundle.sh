@@ -63,7 +63,7 @@ notice() {
   install -D -m 644 "/usr/share/doc/$package/copyright" "$notices/$package"
 }
 
-for file in "$prefix/bin/m2fp" "$folder/libM2FPTorch.so"; do bundle_needs_of "$file" "$file"; done
+for file in "$prefix"/bin/* "$folder/libM2FPTorch.so"; do bundle_needs_of "$file" "$file"; done
 if [ "$mode" = all ]; then
   font=/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
   install -D -m 644 "$font" "$prefix/share/m2fp/fonts/DejaVuSans.ttf"
@@ -71,7 +71,7 @@ if [ "$mode" = all ]; then
 fi
 
 # Nothing is missing, and what should be here is not found elsewhere.
-for file in "$prefix/bin/m2fp" "$folder"/*.so*; do
+for file in "$prefix"/bin/* "$folder"/*.so*; do
   ldd -r "$file" 2>&1 | while read -r name arrow path _; do
     case $name:$path in
     undefined:* | *:not) echo "bundle.sh: $file: $name $arrow $path" >&2; exit 1 ;;

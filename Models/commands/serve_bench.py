@@ -98,6 +98,16 @@ def peers(python: str, bench: str) -> list[Peer]:
     ]  # fmt: skip
 
 
+def measured_sleep(seconds: float) -> float:
+    """How long a sleep of some seconds takes here."""
+    times = []
+    for _ in range(10):
+        start = time.monotonic()
+        time.sleep(seconds)
+        times.append(time.monotonic() - start)
+    return statistics.median(times)
+
+
 def at_work(header: dict[str, str], asleep: float) -> float:
     """Seconds that a photo was worked on: what the server says, as m2fp decodes photos and encodes maps
     round its model that sleeps; the others only sleep."""
@@ -139,10 +149,11 @@ async def measure(
 
     await until_ready(server, peer, peer.send(photo), process)
     alone = []
+    slept = measured_sleep(asleep)
     for _ in range(30):
         status, spent, header = await send()
         assert status == 200, f"{peer.name}: {status}"
-        alone.append(spent - at_work(header, asleep))
+        alone.append(spent - at_work(header, slept))
 
     workers = peer.workers or jobs
     capacity = workers / asleep

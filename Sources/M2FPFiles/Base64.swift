@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 extension [UInt8] {
   /// RFC 4648, with padding.

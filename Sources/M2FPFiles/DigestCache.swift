@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import SystemPackage
 
 /// Remembers the SHA-256 of large files that do not change, such as model archives of hundreds of

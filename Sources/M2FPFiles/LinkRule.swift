@@ -1,5 +1,5 @@
 import CFileCalls
-import Foundation
+import Glibc
 import M2FPCore
 import SystemPackage
 

@@ -1,4 +1,3 @@
-import Foundation
 import SystemPackage
 
 /// Asks a file system what it takes for one name: those that differ in case alone, or in how a letter

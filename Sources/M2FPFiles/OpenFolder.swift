@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import SystemPackage
 
 /// Open folder: everything in it is reached from it by single names, and no name is followed where

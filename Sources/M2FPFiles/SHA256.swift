@@ -1,5 +1,4 @@
 import CLibCrypto
-import Foundation
 import SystemPackage
 
 /// SHA-256 (FIPS 180-4), by OpenSSL.

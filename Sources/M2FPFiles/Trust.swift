@@ -1,5 +1,5 @@
 import CFileCalls
-import Foundation
+import Glibc
 import SystemPackage
 
 /// Whether nobody but the user who runs this, and root, can have written a file, or can put another in

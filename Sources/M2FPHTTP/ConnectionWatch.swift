@@ -2,8 +2,8 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Ends connections that keep others waiting: without a request, in the middle of its head, or without
-/// taking their answer; and those whose client has gone.
+/// Ends connections that keep others waiting: without a request, in the middle of its head or body, or
+/// without taking their answer; and those whose client has gone.
 ///
 /// Half a connection is none: a client that closes its side has gone, too.
 final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
@@ -19,25 +19,43 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   private var waiting = Int.max
   /// How often in a row too few of them went.
   private var stalls = 0
+  /// Requests whose answers have not left.
+  private var requests = 0
+  /// Whether the last of them has not wholly come.
+  private var isReceiving = false
+  /// Whether the server comes to its end.
+  private var isQuiescing = false
+  /// Called when the client has gone.
+  var onGone: (() -> Void)?
 
   /// Bytes a second that a client has to take.
   private static let leastRate = 1024.0
+  /// What the system has of a photo is read at once.
+  private static let block = FixedSizeRecvByteBufferAllocator(capacity: 1 << 16)
+  /// Seconds that a request's body may take when the server comes to its end.
+  private static let lastBody = 5.0
+
+  /// The body has not come in time.
+  struct BodyTimeout: Error {}
 
   init(_ timeouts: HTTPOptions.Timeouts) {
     self.timeouts = timeouts
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
-    if context.channel.isActive { wait(timeouts.head, context) }
+    try? context.channel.syncOptions?.setOption(.recvAllocator, value: Self.block)
+    if context.channel.isActive { wait(timeouts.head, context.channel) }
   }
 
   func channelActive(context: ChannelHandlerContext) {
-    wait(timeouts.head, context)
+    wait(timeouts.head, context.channel)
     context.fireChannelActive()
   }
 
   func channelInactive(context: ChannelHandlerContext) {
     stop()
+    onGone?()
+    onGone = nil
     context.fireChannelInactive()
   }
 
@@ -51,31 +69,64 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   /// Ends the connection unless a request has come by then.
-  private func wait(_ seconds: Double, _ context: ChannelHandlerContext) {
+  private func wait(_ seconds: Double, _ channel: any Channel) {
     timer?.cancel()
-    let channel = context.channel
-    timer = context.eventLoop.scheduleTask(in: .milliseconds(Int64(seconds * 1000))) {
+    timer = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(seconds * 1000))) {
       channel.close(promise: nil)
     }
   }
 
+  /// Tells the reader of a body that it has not come by then.
+  private func waitForBody(_ context: ChannelHandlerContext) {
+    timer?.cancel()
+    let seconds = isQuiescing ? min(timeouts.body, Self.lastBody) : timeouts.body
+    let pipeline = context.pipeline
+    timer = context.eventLoop.scheduleTask(in: .milliseconds(Int64(seconds * 1000))) {
+      pipeline.fireErrorCaught(BodyTimeout())
+    }
+  }
+
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if case .head = unwrapInboundIn(data) {
-      timer?.cancel()
-      timer = nil
+    switch unwrapInboundIn(data) {
+    case .head:
+      requests += 1
+      isReceiving = true
+      // Those behind another are not read before its answer has left.
+      if requests == 1 { waitForBody(context) }
+    case .body: break
+    case .end:
+      isReceiving = false
+      if requests == 1 {
+        timer?.cancel()
+        timer = nil
+      }
     }
     context.fireChannelRead(data)
   }
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    if case .end = unwrapOutboundIn(data) { wait(timeouts.keepAlive, context) }
-    context.write(data, promise: promise)
+    guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+    // It has left when the client has taken what was before it, which can be long after.
+    let hasLeft = promise ?? context.eventLoop.makePromise()
+    hasLeft.futureResult.assumeIsolated().whenSuccess { [self] in
+      requests = max(0, requests - 1)
+      if requests == 0 {
+        wait(timeouts.keepAlive, context.channel)
+      } else if requests == 1, isReceiving {
+        waitForBody(context)
+      }
+    }
+    context.write(data, promise: hasLeft)
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     context.fireUserInboundEventTriggered(event)
     if let event = event as? ChannelEvent, event == .inputClosed {
       context.close(promise: nil)
+    }
+    if event is ChannelShouldQuiesceEvent {
+      isQuiescing = true
+      if requests == 1, isReceiving { waitForBody(context) }
     }
   }
 

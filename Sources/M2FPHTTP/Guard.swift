@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HTTPTypes
 import M2FPCore
 import M2FPFiles
@@ -84,7 +84,7 @@ extension Guard {
     guard !proxies.isEmpty, let name = HTTPField.Name("X-Forwarded-For") else { return client }
     var named = fields[values: name].flatMap { $0.split(separator: ",") }
     while isProxy(client), let last = named.popLast(),
-      let address = IPAddress(last.trimmingCharacters(in: .whitespaces))
+      let address = IPAddress(last.trimmed)
     {
       client = address
     }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HummingbirdCore
 import Logging
 import M2FPCore
@@ -95,7 +95,7 @@ package final class HTTPServer: Sendable {
         binding.yield(channel.localAddress?.port ?? 0)
         binding.finish()
       }, eventLoopGroup: group, logger: quiet)
-    let run = Task {
+    let run = Task(executorPreference: EventLoopTaskExecutor(group.any())) {
       defer { binding.finish() }
       try await server.run()
     }

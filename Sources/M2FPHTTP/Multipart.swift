@@ -1,4 +1,6 @@
-import Foundation
+import FoundationEssentials
+import Glibc
+import M2FPCore
 
 /// Body of several parts (RFC 2046, RFC 7578), taken apart and put together.
 enum Multipart {
@@ -94,11 +96,11 @@ enum Multipart {
       default: pieces[pieces.count - 1].append(scalar)
       }
     }
-    let texts = pieces.map { String($0).trimmingCharacters(in: .whitespaces) }
+    let texts = pieces.map { String($0).trimmed }
     var parameters: [String: String] = [:]
     for text in texts.dropFirst() {
       guard let equals = text.firstIndex(of: "=") else { continue }
-      let name = text[..<equals].trimmingCharacters(in: .whitespaces).lowercased()
+      let name = text[..<equals].trimmed.lowercased()
       parameters[name] = parameters[name] ?? String(text[text.index(after: equals)...])
     }
     return (texts[0], parameters)

@@ -1,4 +1,3 @@
-import Foundation
 import M2FP
 import M2FPCore
 import M2FPImageIO
@@ -18,8 +17,9 @@ struct PhotoOptions: Sendable {
 
   static let names = [
     "masks", "persons", "person-masks", "min-person-score", "overlay", "overlay-names",
-    "overlay-outlines", "overlay-format", "overlay-opacity", "cutout", "cutout-persons", "max-side",
-    "deadline", "output", "name",
+    "overlay-outlines", "overlay-format", "overlay-opacity", "cutout", "cutout-persons",
+    "cutout-edges", "crop", "background", "blur", "pixelate", "obscured-grow", "obscured-format",
+    "max-side", "deadline", "output", "name",
   ]
 
   /// - Parameters:
@@ -36,6 +36,8 @@ struct PhotoOptions: Sendable {
     var (overlay, cutout): (Bool?, String?)
     var cutsPersons = parsing.outputs.cutout?.perPerson ?? false
     var style = parsing.outputs.overlay ?? OverlayStyle()
+    var cutoutStyle = parsing.outputs.cutout?.style ?? CutoutStyle()
+    var (obscuring, grow, obscuredFormat): (Obscuring?, Float?, PictureFormat?)
     for (name, value) in fields {
       switch name {
       case "masks": parsing.outputs.masks = try Self.classes(value, name, classes)
@@ -51,13 +53,28 @@ struct PhotoOptions: Sendable {
         }
       case "overlay-outlines": style.outlines = try Self.truth(value, name)
       case "overlay-opacity": style.opacity = Float(try Self.number(value, name, 0...1))
-      case "overlay-format":
-        guard let format = ["jpg": PictureFormat.jpeg, "png": .png][value] else {
-          throw Problem(400, "bad-request", "overlay-format is jpg or png.")
-        }
-        style.format = format
+      case "overlay-format": style.format = try Self.format(value, name)
       case "cutout": cutout = value
       case "cutout-persons": cutsPersons = try Self.truth(value, name)
+      case "cutout-edges":
+        guard let edges = CutoutStyle.Edges(rawValue: value) else {
+          throw Problem(400, "bad-request", "cutout-edges is soft or hard.")
+        }
+        cutoutStyle.edges = edges
+      case "crop": cutoutStyle.crop = try Self.margin(value, name)
+      case "background":
+        guard let colour = RGB(hex: value) else {
+          throw Problem(400, "bad-request", "background is a colour, #rrggbb.")
+        }
+        cutoutStyle.background = .colour(colour)
+      case "blur", "pixelate":
+        let obscured = try Self.classes(value, name, classes)
+        guard !obscured.isEmpty else {
+          throw Problem(400, "bad-request", "\(name) names no class.")
+        }
+        obscuring = Obscuring(obscured, of: classes, style: name == "blur" ? .blur : .pixelate)
+      case "obscured-grow": grow = Float(try Self.number(value, name, 0...5))
+      case "obscured-format": obscuredFormat = try Self.format(value, name)
       case "max-side":
         let side = Int(try Self.number(value, name, 64...100_000))
         // A ceiling is not raised.
@@ -92,9 +109,18 @@ struct PhotoOptions: Sendable {
     }
     if cut != nil || cutsPersons {
       parsing.outputs.cutout = OutputSelection.Cutout(
-        classes: cut ?? parsing.outputs.cutout?.classes, perPerson: cutsPersons)
+        classes: cut ?? parsing.outputs.cutout?.classes, perPerson: cutsPersons,
+        style: cutoutStyle)
     }
     if cutsPersons { parsing.outputs.personMap = true }
+    if var obscuring {
+      if let grow { obscuring.grow = grow }
+      parsing.outputs.obscured = OutputSelection.Obscured(
+        obscuring, format: obscuredFormat ?? .jpeg)
+    }
+    if output == .obscured, parsing.outputs.obscured == nil {
+      throw Problem(400, "bad-request", "obscured needs blur or pixelate, which name classes.")
+    }
     // The same pictures have the same key, whatever else was said of them.
     if parsing.outputs.cutout?.classes?.isEmpty == true {
       throw Problem(400, "bad-request", "cutout names no class.")
@@ -119,6 +145,24 @@ struct PhotoOptions: Sendable {
       throw Problem(400, "bad-request", "\(name) is a number from \(bounds).")
     }
     return number
+  }
+
+  private static func format(_ value: String, _ name: String) throws(Problem) -> PictureFormat {
+    guard let format = ["jpg": PictureFormat.jpeg, "png": .png][value] else {
+      throw Problem(400, "bad-request", "\(name) is jpg or png.")
+    }
+    return format
+  }
+
+  /// Pixels, or a share: `40` or `5%`.
+  private static func margin(
+    _ value: String, _ name: String
+  ) throws(Problem) -> CutoutStyle.Margin {
+    if value.last == "%", let percent = Double(value.dropLast()), (0...100).contains(percent) {
+      return .share(percent / 100)
+    }
+    if let pixels = Int(value), pixels >= 0 { return .pixels(pixels) }
+    throw Problem(400, "bad-request", "\(name) is a number of pixels, or of % of the longer side.")
   }
 
   /// The indices of the classes that are meant: `all`, `none`, or names.
@@ -164,13 +208,36 @@ struct PhotoOptions: Sendable {
 
 /// Which of a photo's outputs is sent.
 enum Output: Sendable, Equatable {
-  case map, json, overlay, cutout, persons, zip, multipart
+  case map, json, overlay, cutout, obscured, persons, zip, multipart
   /// Of a class, by its slug.
   case mask(String)
 
   static let names = [
-    "map", "json", "overlay", "cutout", "persons", "mask:CLASS", "zip", "multipart",
+    "map", "json", "overlay", "cutout", "obscured", "persons", "mask:CLASS", "zip", "multipart",
   ]
+
+  /// By which it is asked for.
+  var name: String {
+    switch self {
+    case .map: "map"
+    case .json: "json"
+    case .overlay: "overlay"
+    case .cutout: "cutout"
+    case .obscured: "obscured"
+    case .persons: "persons"
+    case .zip: "zip"
+    case .multipart: "multipart"
+    case .mask(let name): "mask:" + ClassNames.slug(name)
+    }
+  }
+
+  /// Whether it lies there as it is sent.
+  var isOneFile: Bool {
+    switch self {
+    case .map, .overlay, .cutout, .obscured, .persons, .mask: true
+    case .json, .zip, .multipart: false
+    }
+  }
 
   init(_ name: String) throws(Problem) {
     switch name {
@@ -178,6 +245,7 @@ enum Output: Sendable, Equatable {
     case "json": self = .json
     case "overlay": self = .overlay
     case "cutout": self = .cutout
+    case "obscured": self = .obscured
     case "persons": self = .persons
     case "zip": self = .zip
     case "multipart": self = .multipart

@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import M2FPCore
 import M2FPServe
@@ -81,17 +80,27 @@ struct Problem: Error, Sendable {
     }
   }
 
+  /// Those that a problem can have, with their phrases.
+  private static let statuses: [HTTPResponse.Status] = [
+    .badRequest, .unauthorized, .forbidden, .notFound, .methodNotAllowed, .notAcceptable,
+    .requestTimeout, .conflict, .contentTooLarge, .unsupportedMediaType, .misdirectedRequest,
+    .unprocessableContent, .tooManyRequests, .internalServerError, .serviceUnavailable,
+    .gatewayTimeout,
+  ]
+
   func reply(to request: String) -> Reply {
-    let status = HTTPResponse.Status(code: self.status)
+    let code = status
+    let status =
+      Self.statuses.first { $0.code == code } ?? HTTPResponse.Status(code: code)
     var reply = Reply(
       status, "application/problem+json",
       Reply.json(
         Body(
-          status: self.status, title: status.reasonPhrase, detail: detail, code: code,
-          stage: stage, request: request)))
+          status: code, title: status.reasonPhrase, detail: detail, code: self.code, stage: stage,
+          request: request)))
     if let retryAfter { reply.fields.set("Retry-After", String(retryAfter)) }
     if let allow { reply.fields.set("Allow", allow) }
-    if self.status == 401 { reply.fields.set("WWW-Authenticate", "Bearer") }
+    if code == 401 { reply.fields.set("WWW-Authenticate", "Bearer") }
     reply.closes = closes
     return reply
   }

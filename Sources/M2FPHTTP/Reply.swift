@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import HTTPTypes
 import M2FPCore
 import NIOCore
@@ -7,7 +7,7 @@ import NIOCore
 struct Reply: Sendable {
   var status: HTTPResponse.Status
   var fields = HTTPFields()
-  var body: [ByteBuffer] = []
+  var body = ByteBuffer()
   /// Whether the connection ends with it.
   var closes = false
 
@@ -18,7 +18,7 @@ struct Reply: Sendable {
   init(_ status: HTTPResponse.Status = .ok, _ type: String, _ body: some Sequence<UInt8>) {
     self.status = status
     fields[.contentType] = type
-    self.body = [ByteBuffer(bytes: body)]
+    self.body = ByteBuffer(bytes: body)
   }
 
   /// An answer in JSON, keys sorted.
@@ -33,7 +33,22 @@ struct Reply: Sendable {
     return ((try? encoder.encode(value)) ?? Data("{}".utf8)) + Data("\n".utf8)
   }
 
-  var length: Int { body.reduce(0) { $0 + $1.readableBytes } }
+  var length: Int { body.readableBytes }
+}
+
+extension HTTPField.Name {
+  // Each is checked once.
+  static let cacheState = named("X-M2FP-Cache")
+  static let requestID = named("X-Request-Id")
+  static let resourcePolicy = named("Cross-Origin-Resource-Policy")
+  static let serverTiming = named("Server-Timing")
+  static let traceParent = named("traceparent")
+  static let typeOptions = named("X-Content-Type-Options")
+
+  private static func named(_ name: String) -> HTTPField.Name {
+    guard let name = HTTPField.Name(name) else { preconditionFailure("a name is a token") }
+    return name
+  }
 }
 
 extension HTTPFields {

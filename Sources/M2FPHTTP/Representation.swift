@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import HTTPTypes
 import M2FPCore
 import M2FPImageIO
@@ -32,6 +32,7 @@ struct Representation: Sendable {
     case .cutout:
       self = try file(
         result.file(.cutout), "There are only cutouts of persons: take them as a zip.")
+    case .obscured: self = try file(result.obscured, "There is no obscured photo.")
     case .persons: self = try file(result.file(.personMap), "There is no map of persons.")
     case .mask(let name):
       let slug = result.sidecar.labels.flatMap { labels in
@@ -71,7 +72,9 @@ struct Representation: Sendable {
     self.filename = filename
   }
 
-  private static func stem(_ name: String) -> String { FilePath(name).stem ?? name }
+  private static func stem(_ name: String) -> String {
+    name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+  }
 
   private static func json(_ result: PhotoResult, _ name: String) throws(Problem) -> Data {
     do throws(FileFailure) {

@@ -1,5 +1,6 @@
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 import HTTPTypes
 import HummingbirdCore
 import Logging
@@ -60,7 +61,7 @@ final class Responder: Sendable {
       let mark = target.firstIndex(of: "?")
       path = String(target[..<(mark ?? target.endIndex)])
       query = mark.map { Self.fields(target[target.index(after: $0)...]) } ?? []
-      let named = request.headers.value("X-Request-Id").flatMap {
+      let named = request.headers[.requestID].flatMap {
         $0.wholeMatch(of: /[A-Za-z0-9._\-]{1,64}/) == nil ? nil : $0
       }
       id = named ?? String(UInt64.random(in: .min ... .max), radix: 16)
@@ -69,12 +70,24 @@ final class Responder: Sendable {
     private static func fields(_ query: Substring) -> [(name: String, value: String)] {
       query.split(separator: "&").map { pair in
         let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        func decoded(_ text: Substring) -> String {
-          let text = String(text).replacing("+", with: " ")
-          return text.removingPercentEncoding ?? text
-        }
         return (decoded(parts[0]), parts.count > 1 ? decoded(parts[1]) : "")
       }
+    }
+
+    /// A name or value of a form; what is no escape stands for itself.
+    private static func decoded(_ text: Substring) -> String {
+      var (bytes, rest) = ([UInt8](), text.utf8)
+      while let byte = rest.popFirst() {
+        let digits = rest.prefix(2).compactMap { Character(UnicodeScalar($0)).hexDigitValue }
+        switch byte {
+        case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
+        case UInt8(ascii: "%") where digits.count == 2:
+          bytes.append(UInt8(digits[0] << 4 | digits[1]))
+          rest.removeFirst(2)
+        default: bytes.append(byte)
+        }
+      }
+      return String(decoding: bytes, as: UTF8.self)
     }
 
     func value(_ name: String) -> String? { query.first { $0.name == name }?.value }
@@ -129,12 +142,12 @@ final class Responder: Sendable {
     if reply.status.code == 499 { throw ConnectionEnds() }
 
     for field in exchange.fields { reply.fields.append(field) }
-    reply.fields.set("X-Request-Id", exchange.id)
-    reply.fields.set("X-Content-Type-Options", "nosniff")
-    reply.fields.set("Cross-Origin-Resource-Policy", "same-origin")
+    reply.fields[.requestID] = exchange.id
+    reply.fields[.typeOptions] = "nosniff"
+    reply.fields[.resourcePolicy] = "same-origin"
     if reply.fields[.cacheControl] == nil { reply.fields[.cacheControl] = "no-store" }
     reply.fields[.date] = Self.date()
-    if let trace = request.headers.value("traceparent") { reply.fields.set("traceparent", trace) }
+    if let trace = request.headers[.traceParent] { reply.fields[.traceParent] = trace }
     if reply.status.code != 204 && reply.status.code != 304 {
       reply.fields[.contentLength] = String(reply.length)
     }
@@ -144,13 +157,10 @@ final class Responder: Sendable {
     let closes = reply.closes || leavesMuch || service.phase == .draining
     if closes { reply.fields[.connection] = "close" }
     let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
-    if request.method == .head {
-      try await writer.writeResponse(head)
-    } else {
-      var body = try await writer.writeHead(head)
-      for part in reply.body { try await body.write(part) }
-      try await body.finish(nil)
-    }
+    // In one piece: each one goes to another thread and back.
+    try await writer.write(
+      response: head,
+      body: request.method == .head ? ResponseBody() : ResponseBody(byteBuffer: reply.body))
     guard closes else { return }
     if leavesMuch { await linger(request.body) }
     throw ConnectionEnds()
@@ -179,13 +189,16 @@ final class Responder: Sendable {
     ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"].contains(method) ? method : "other"
   }
 
+  /// The time, as RFC 9110 writes it.
   private static func date() -> String {
-    Date().formatted(
-      Date.VerbatimFormatStyle(
-        format:
-          "\(weekday: .abbreviated), \(day: .twoDigits) \(month: .abbreviated) \(year: .defaultDigits) \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits) GMT",
-        locale: Locale(identifier: "en_US_POSIX"), timeZone: .gmt,
-        calendar: .init(identifier: .gregorian)))
+    var (now, parts) = (time(nil), tm())
+    gmtime_r(&now, &parts)
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { text in
+      guard let start = text.baseAddress else { return "" }
+      // The names are those of the C locale: no program of ours sets another.
+      let count = strftime(start, text.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+      return String(decoding: UnsafeRawBufferPointer(text)[..<count], as: UTF8.self)
+    }
   }
 
   private func log(_ exchange: Exchange, _ reply: Reply) {
@@ -332,9 +345,11 @@ final class Responder: Sendable {
       let (query, type, font) = (
         exchange.query, request.headers[.contentType] ?? "", options.font
       )
-      photo = try await Self.elsewhere { () throws(Problem) in
-        try Self.photo(body, type: type, query: query, model: model, font: font, accept: accept)
+      let read = { @Sendable () throws(Problem) in
+        try Self.photo(
+          body, type: type, query: query, asked, model: model, font: font, accept: accept)
       }
+      photo = if Self.isQuicklyRead(body) { try read() } else { try await Self.elsewhere(read) }
     } catch {
       service.giveUp(ticket, as: .failed)
       throw error
@@ -345,10 +360,12 @@ final class Responder: Sendable {
       isKept: asJob, deadline: asJob ? limit : min(limit ?? .infinity, service.limits.deadline),
       note: photo.options)
     if asJob { return answer(of: job, status: .accepted) }
-    exchange.channel.closeFuture.whenComplete { [weak service, weak job] _ in
-      if let job { service?.cancel(job) }
-    }
+    // Which is on this thread.
+    let watch = try? exchange.channel.pipeline.syncOperations.handler(type: ConnectionWatch.self)
+    watch?.onGone = { [service] in service.cancel(job) }
+    if !exchange.channel.isActive { service.cancel(job) }
     let outcome = await service.outcome(of: job)
+    watch?.onGone = nil
     return try await Self.reply(
       outcome, photo.options, exchange, body: seconds, queued: service.status(of: job).queued)
   }
@@ -363,52 +380,31 @@ final class Responder: Sendable {
         throw gone
       }
     }
-    let (body, limit, channel) = (
-      exchange.request.body, service.limits.photoBytes, exchange.channel
-    )
-    let (length, service, patience) = (exchange.length, service, options.timeouts.body)
-    enum End: Sendable { case whole([UInt8]), tooLarge, late, gone }
-    let end = await withTaskGroup(of: End.self) { group in
-      group.addTask {
-        var bytes: [UInt8] = []
-        if let length { bytes.reserveCapacity(length) }
-        do {
-          for try await part in body {
-            if bytes.count + part.readableBytes > limit { return .tooLarge }
-            bytes.append(contentsOf: part.readableBytesView)
-          }
-        } catch {
-          return .gone
-        }
-        if let length, bytes.count < length { return .gone }
-        return channel.isActive ? .whole(bytes) : .gone
-      }
-      group.addTask {
-        let start = ContinuousClock.now
-        while true {
-          do { try await Task.sleep(for: .milliseconds(100)) } catch { return .late }
-          // Who is slow does not hold up the end of the server.
-          let seconds = service.phase == .draining ? min(patience, 5) : patience
-          if start.duration(to: .now) > .seconds(seconds) { return .late }
-        }
-      }
-      let end = await group.next() ?? .gone
-      group.cancelAll()
-      return end
-    }
     exchange.isRead = true
-    switch end {
-    case .whole(let bytes): return bytes
-    case .gone: throw gone
-    case .tooLarge:
-      var problem = Problem(.tooLarge(limit: limit))
-      problem.closes = true
+    let (limit, length) = (service.limits.photoBytes, exchange.length)
+    var bytes: [UInt8] = []
+    if let length { bytes.reserveCapacity(length) }
+    do {
+      for try await part in exchange.request.body {
+        guard bytes.count + part.readableBytes <= limit else {
+          var problem = Problem(.tooLarge(limit: limit))
+          problem.closes = true
+          throw problem
+        }
+        bytes.append(contentsOf: part.readableBytesView)
+      }
+    } catch let problem as Problem {
       throw problem
-    case .late:
+    } catch is ConnectionWatch.BodyTimeout {
       var problem = Problem(408, "body-timeout", "The photo did not come in time.")
       problem.closes = true
       throw problem
+    } catch {
+      throw gone
     }
+    if let length, bytes.count < length { throw gone }
+    guard exchange.channel.isActive else { throw gone }
+    return bytes
   }
 
   /// Does what takes more than a moment on a thread that nobody waits for.
@@ -423,15 +419,21 @@ final class Responder: Sendable {
     return try result.get()
   }
 
+  /// Whether it takes no more than a moment to see what a body is: a JPEG or PNG that is no larger than what can
+  /// be looked through in one, by which no library is opened.
+  private static func isQuicklyRead(_ body: [UInt8]) -> Bool {
+    body.count <= 1 << 20 && (body.starts(with: [0xFF, 0xD8]) || body.first == 0x89)
+  }
+
   /// Bytes of an option in a form: more than the names of all classes have.
   private static let optionLimit = 16 << 10
 
   /// The photo in a body, and what is asked of it.
   private static func photo(
-    _ body: [UInt8], type: String, query: [(name: String, value: String)], model: ServedModel,
-    font: Font?, accept: String?
+    _ body: [UInt8], type: String, query: [(name: String, value: String)], _ asked: PhotoOptions,
+    model: ServedModel, font: Font?, accept: String?
   ) throws(Problem) -> (bytes: [UInt8], options: PhotoOptions) {
-    var (bytes, fields) = (body, query)
+    var (bytes, fields, isForm) = (body, query, false)
     if let boundary = Multipart.boundary(type) {
       let parts = try Self.parts(body, boundary)
       let files = parts.filter { $0.filename != nil }
@@ -442,6 +444,7 @@ final class Responder: Sendable {
         throw Problem(
           400, "several-photos", "The form has \(files.count) files: send one at a time.")
       }
+      isForm = true
       bytes = Array(body[file.range])
       for part in parts where part.filename == nil {
         guard part.range.count <= optionLimit else {
@@ -463,7 +466,9 @@ final class Responder: Sendable {
     } catch {
       throw Problem(error)
     }
-    return (bytes, try PhotoOptions(fields, of: model, font: font, accept: accept))
+    return (
+      bytes, isForm ? try PhotoOptions(fields, of: model, font: font, accept: accept) : asked
+    )
   }
 
   private static func parts(
@@ -486,20 +491,23 @@ final class Responder: Sendable {
     case .cancelled: throw Problem(499, "gone", "The client has gone.")
     case .refused(let rejection): throw Problem(rejection)
     case .done(let result, let source):
-      let tag = "\"\(result.key)-\(options.output)\""
+      let tag = "\"\(result.key)-\(options.output.name)\""
       if exchange.request.headers[.ifNoneMatch] == tag {
         var reply = Reply(.notModified)
         reply.fields[.eTag] = tag
         return reply
       }
       let (output, name) = (options.output, options.name)
-      let sent = try await elsewhere { () throws(Problem) in
-        try Representation(output, of: result, name: name)
-      }
+      let sent =
+        if output.isOneFile { try Representation(output, of: result, name: name) } else {
+          try await elsewhere { () throws(Problem) in
+            try Representation(output, of: result, name: name)
+          }
+        }
       var reply = Reply(.ok, sent.type, sent.body)
       reply.fields[.eTag] = tag
-      reply.fields.set("X-M2FP-Cache", source.rawValue)
-      reply.fields.set("Server-Timing", timing(result.times, source, body, queued))
+      reply.fields[.cacheState] = source.rawValue
+      reply.fields[.serverTiming] = timing(result.times, source, body, queued)
       if let filename = sent.filename {
         let kind = options.output == .zip ? "attachment" : "inline"
         reply.fields.set("Content-Disposition", "\(kind); filename=\"\(filename)\"")

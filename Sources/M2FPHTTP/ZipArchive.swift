@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// ZIP archive in memory whose files are stored as they are: PNG and JPEG do not shrink.
 struct ZipArchive {

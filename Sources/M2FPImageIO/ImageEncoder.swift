@@ -1,5 +1,5 @@
 import CImageCodec
-import Foundation
+import FoundationEssentials
 import M2FPCore
 
 /// An encoded file in memory that C owns; freed with the last reference.

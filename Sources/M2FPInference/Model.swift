@@ -1,5 +1,6 @@
 import CTorchInterface
-import Foundation
+import FoundationEssentials
+import Glibc
 import M2FPCore
 import M2FPFiles
 import SystemPackage

@@ -1,5 +1,5 @@
 import CTorchInterface
-import Foundation
+import Glibc
 import M2FPCore
 
 /// A network's run on the calling thread.

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import M2FPFiles
 import M2FPImageIO
 import SystemPackage

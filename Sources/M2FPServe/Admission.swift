@@ -1,5 +1,3 @@
-import Foundation
-
 /// Why a photo is not taken on.
 package enum Rejection: Error, Equatable {
   /// The network is not loaded yet.

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import M2FPCore
 import M2FPImageIO
 import M2FPResults
@@ -32,6 +32,11 @@ package struct PhotoResult: Sendable {
   /// The overlay, whatever its format.
   package var overlay: File? {
     files.first { if case .overlay = $0.kind { true } else { false } }
+  }
+
+  /// The obscured photo, whatever its format.
+  package var obscured: File? {
+    files.first { if case .obscured = $0.kind { true } else { false } }
   }
 
   /// The text of the sidecar that lies beside the outputs of a photo of this name.

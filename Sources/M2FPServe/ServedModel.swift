@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import M2FP
 import M2FPBatch
 import M2FPCore
@@ -15,6 +15,8 @@ package final class ServedModel: Sendable {
   package let cache: ResultCache?
   /// The version that sidecars name.
   package let version: String
+  /// The text of what is done to photos that ask for nothing of their own: part of all their keys.
+  fileprivate let optionsText: [UInt8]
 
   /// - Precondition: The parser tells persons apart, as results on disk do.
   package init(_ parser: Parser, identity: ModelIdentity, cache: ResultCache?, version: String) {
@@ -23,11 +25,14 @@ package final class ServedModel: Sendable {
     self.identity = identity
     self.cache = cache
     self.version = version
+    optionsText = Sidecar.text(of: Sidecar.Options(parser.options, encoder: parser.encoder))
   }
 
   /// What is done to photos that ask for something of their own.
   package func request(_ options: ParserOptions? = nil) -> PhotoRequest {
-    PhotoRequest(model: self, parser: options.map { parser.with($0) } ?? parser)
+    // One that is the same has scratch memory to hand.
+    let own = options.flatMap { $0 == parser.options ? nil : parser.with($0) }
+    return PhotoRequest(model: self, parser: own ?? parser)
   }
 }
 
@@ -45,7 +50,9 @@ package struct PhotoRequest: Sendable {
 
   /// The key of the result of a photo with this SHA-256.
   package func key(digest: String) -> String {
-    ResultCache.key(input: digest, model: model.identity, options: options)
+    ResultCache.key(
+      input: digest, model: model.identity,
+      options: parser === model.parser ? model.optionsText : Sidecar.text(of: options))
   }
 
   /// What the cache has under a key.
@@ -79,26 +86,27 @@ package struct PhotoRequest: Sendable {
   ) throws(FileFailure) -> PhotoResult {
     let found = try worker.infer(try parser.decode(bytes), for: parser)
     var times = found.times
-    let encoded = try times.measure(.encode) { () throws(FileFailure) in
-      try encode(found, limit: limit)
+    let (files, sidecar) = try times.measure(.encode) { () throws(FileFailure) in
+      let encoded = try encode(found, limit: limit)
+      let names = OutputNames(folder: "", stem: [])
+      let files = encoded.map {
+        PhotoResult.File(suffix: names.path(of: $0.kind).bytes, kind: $0.kind, bytes: $0.file.data)
+      }
+      let sidecar = Sidecar(
+        version: model.version,
+        source: Sidecar.Source(
+          name: "", size: bytes.count, sha256: digest, format: found.source.format,
+          orientation: found.source.orientation, width: found.source.width,
+          height: found.source.height),
+        model: model.identity, options: options,
+        labels: Sidecar.Labels(names: parser.classes, sha256: found.result.labels.digest),
+        found: ResultSummary(found.result, classes: parser.classes, masks: true),
+        raw: found.unmapped.map { Sidecar.Raw($0, names: parser.contract.classes) },
+        outputs: encoded.map {
+          Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count)
+        })
+      return (files, sidecar)
     }
-    let names = OutputNames(folder: "", stem: [])
-    let files = encoded.map {
-      PhotoResult.File(suffix: names.path(of: $0.kind).bytes, kind: $0.kind, bytes: $0.file.data)
-    }
-    let sidecar = Sidecar(
-      version: model.version,
-      source: Sidecar.Source(
-        name: "", size: bytes.count, sha256: digest, format: found.source.format,
-        orientation: found.source.orientation, width: found.source.width,
-        height: found.source.height),
-      model: model.identity, options: options,
-      labels: Sidecar.Labels(names: parser.classes, sha256: found.result.labels.digest),
-      found: ResultSummary(found.result, classes: parser.classes, masks: true),
-      raw: found.unmapped.map { Sidecar.Raw($0, names: parser.contract.classes) },
-      outputs: encoded.map {
-        Sidecar.Output(path: names.path(of: $0.kind), size: $0.file.count)
-      })
     return PhotoResult(
       key: key, sidecar: sidecar, files: files, warnings: found.warnings, times: times)
   }

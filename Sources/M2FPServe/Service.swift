@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 import M2FP
 import M2FPBatch
 import M2FPCore
@@ -8,8 +7,9 @@ import M2FPFiles
 /// Parses photos of many clients on a fixed number of workers, in turn, each photo once.
 ///
 /// A photo takes this way: it is admitted (``admit(client:size:deadline:)``) before its bytes are read,
-/// and submitted with them; one thread looks whether the cache has it or it is in hand already; else it
-/// waits in its client's line for a worker, which decodes it, runs the network and makes the outputs.
+/// and submitted with them; one thread digests it and looks whether the cache has it or it is in hand
+/// already (without a cache, whoever submits a small one does so); else it waits in its client's line for a
+/// worker, which decodes it, runs the network and makes the outputs.
 /// Nothing here blocks the caller but for a moment under the lock.
 package final class Service: Sendable {
   package enum Phase: String, Sendable {
@@ -60,24 +60,31 @@ package final class Service: Sendable {
     var onFailure: (@Sendable (RunFailure) -> Void)?
   }
 
+  /// Bytes that are digested in a tenth of a millisecond, or not much more.
+  private static let quickBytes = 128 << 10
+
   /// How many workers may hang before it is plain that the machine does.
   private static let givenUpLimit = 32
 
   package let metrics = ServiceMetrics()
   private let clock: ServiceClock
-  /// Waited for by workers and the receiver; its lock is that of all state.
-  private let condition = NSCondition()
+  /// Waited for by workers; its lock is that of all state.
+  private let condition: Condition
+  /// Waited for by the receiver.
+  private let arrival: Condition
   nonisolated(unsafe) private var state: State
 
   package init(
     _ model: ServedModel, limits: ServiceLimits, clock: ServiceClock = .system
   ) {
     self.clock = clock
+    condition = Condition()
+    arrival = Condition(of: condition)
     state = State(
       limits: limits, model: model, admission: Admission(limits), kept: JobStore(limits))
   }
 
-  /// What is done when the lock is given back: continuations are not resumed under it.
+  /// What is done when the lock is given back: nobody is resumed or woken under it, to wait for it at once.
   private typealias Later = [() -> Void]
 
   private func locked<Result, Failure>(
@@ -152,6 +159,7 @@ package final class Service: Sendable {
       state.isStopped = true
       state.timer?.cancel()
       condition.broadcast()
+      arrival.broadcast()
     }
   }
 
@@ -228,17 +236,23 @@ package final class Service: Sendable {
   ) -> Job {
     let now = clock.now()
     var ticket = ticket
-    return locked { state, _ in
+    // What takes no more than a moment need not wait for another thread.
+    let isQuick = request.model.cache == nil && bytes.count <= Self.quickBytes
+    let job = locked { state, later in
       state.admission.shrink(&ticket, to: min(ticket.bytes, bytes.count))
       let job = Job(
         owner: owner, isKept: isKept, start: now,
         deadline: now + (deadline ?? state.limits.resultTTL), ticket: ticket, note: note)
       state.jobs[ObjectIdentifier(job)] = job
       if isKept { state.kept.add(job) }
-      state.arrivals.append(.photo(job, bytes, request))
-      condition.broadcast()
+      if !isQuick {
+        state.arrivals.append(.photo(job, bytes, request))
+        later.append { [arrival] in arrival.signal() }
+      }
       return job
     }
+    if isQuick { receive(job, bytes, request) }
+    return job
   }
 
   /// What becomes of a job, when it has.
@@ -320,9 +334,9 @@ package final class Service: Sendable {
   /// The result of a photo with this SHA-256, where the cache has it or it is in hand.
   package func result(digest: String, for request: PhotoRequest) async -> PhotoResult? {
     await withCheckedContinuation { continuation in
-      locked { state, _ in
+      locked { state, later in
         state.arrivals.append(.question(request.key(digest: digest), request, continuation))
-        condition.broadcast()
+        later.append { [arrival] in arrival.signal() }
       }
     }
   }
@@ -394,7 +408,7 @@ package final class Service: Sendable {
   private func nextArrival() -> Arrival? {
     condition.lock()
     defer { condition.unlock() }
-    while state.arrivals.isEmpty, !state.isStopped { condition.wait() }
+    while state.arrivals.isEmpty, !state.isStopped { arrival.wait() }
     return state.arrivals.isEmpty ? nil : state.arrivals.removeFirst()
   }
 
@@ -426,7 +440,7 @@ package final class Service: Sendable {
       state.flights[key] = flight
       state.waiting += 1
       state.queue.push(flight, client: ticket.client)
-      condition.broadcast()
+      later.append { [condition] in condition.signal() }
     }
   }
 

@@ -1,4 +1,3 @@
-import Foundation
 import M2FPBatch
 import M2FPCore
 

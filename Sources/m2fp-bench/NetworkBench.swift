@@ -1,4 +1,6 @@
-import Foundation
+import Dispatch
+import FoundationEssentials
+import Glibc
 import M2FPCore
 import M2FPInference
 import SystemPackage
@@ -50,15 +52,15 @@ struct NetworkBench {
     for (what, row) in rows.sorted(by: { $0.value.seconds > $1.value.seconds }) {
       let rate = row.operations / row.seconds / 1e9
       let cells = [
-        what, String(row.calls), String(format: "%.1f", row.seconds * 1e3),
-        rate > 0 ? String(format: "%.0f", rate) : "",
+        what, String(row.calls), String(printf: "%.1f", row.seconds * 1e3),
+        rate > 0 ? String(printf: "%.0f", rate) : "",
       ]
       print("| " + cells.joined(separator: " | ") + " |")
     }
     let whole = rows.values.reduce((0.0, 0.0)) { ($0.0 + $1.operations, $0.1 + $1.seconds) }
     print(
       String(
-        format: "| all | %d | %.1f | %.0f |", runs[0].count, whole.1 * 1e3,
+        printf: "| all | %d | %.1f | %.0f |", runs[0].count, whole.1 * 1e3,
         whole.0 / whole.1 / 1e9))
   }
 

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import M2FP
 
 /// Times the postprocess of what a network returns for real photos, on one thread and on two.

@@ -19,6 +19,8 @@
       var options = ParserOptions()
       options.persons = .all
       options.outputs.personMap = false
+      // The others prepare nothing for their networks.
+      options.maxSide = 64
       let contract = Bench.contract(Bench.instances)
       let parser = Parser(contract: contract, options: options) { [seconds] _ in
         SleepingSession(seconds: seconds, classes: contract.networkClasses)

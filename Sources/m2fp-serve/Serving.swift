@@ -1,5 +1,5 @@
 import Dispatch
-import Foundation
+import Glibc
 import Logging
 import M2FP
 import M2FPBatch
@@ -33,7 +33,8 @@ struct Serving {
     self.settings = settings
     let (parser, identity) = try settings.open()
     service = Service(
-      ServedModel(parser, identity: identity, cache: settings.cache, version: settings.version),
+      ServedModel(
+        parser, identity: identity, cache: try settings.openCache(), version: settings.version),
       limits: Self.limits(settings))
     options = Self.options(settings)
     server = HTTPServer(
@@ -180,7 +181,7 @@ struct Serving {
     while !(hasStopped && service.isIdle), ContinuousClock.now < end {
       if case .stopped = exitIfTold() { hasStopped = true }
     }
-    settings.cache?.pruneStored()
+    service.model.cache?.pruneStored()
     if hasStopped, service.isIdle { return 0 }
     let left = service.snapshot.admitted
     service.refuseAll()

@@ -1,5 +1,6 @@
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 import M2FPCore
 
 /// Tells systemd how a service is, where systemd has started it (sd_notify(3)).

@@ -87,7 +87,8 @@ struct LayeringTests {
   @Test(arguments: [
     ("M2FPCore", "M2FPFiles"), ("M2FPResults", "M2FPBatch"), ("M2FPExport", "M2FPBatch"),
     ("M2FP", "M2FPCommands"), ("M2FPImageIO", "CLibZip"), ("M2FPBatch", "CPostprocess"),
-    ("M2FPBatch", "ArgumentParser"), ("M2FPCore", "Logging"), ("Unheard", "Foundation"),
+    ("M2FPBatch", "ArgumentParser"), ("M2FPCore", "Logging"), ("M2FPCore", "Foundation"),
+    ("Unheard", "Glibc"),
   ])
   func whatPointsUpIsFound(_ target: String, _ module: String) {
     #expect(Layers.objection(to: module, in: target) != nil)
@@ -95,7 +96,7 @@ struct LayeringTests {
 
   @Test(arguments: [
     ("M2FPCommands", "Logging"), ("M2FPBatch", "M2FPResults"), ("M2FPImageIO", "CFont"),
-    ("M2FPCore", "Foundation"), ("M2FPFiles", "SystemPackage"), ("m2fp", "M2FPCommands"),
+    ("M2FPCore", "FoundationEssentials"), ("M2FPFiles", "SystemPackage"), ("m2fp", "M2FPCommands"),
   ])
   func whatPointsDownIsNot(_ target: String, _ module: String) {
     #expect(Layers.objection(to: module, in: target) == nil)

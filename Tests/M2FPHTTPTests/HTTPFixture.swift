@@ -136,8 +136,17 @@ final class Connection {
   private var socket: Int32
   private var received: [UInt8] = []
 
-  init(port: Int, patience: Int = 30) throws {
+  /// - Parameters:
+  ///   - port: The server's.
+  ///   - patience: Seconds that reading waits.
+  ///   - window: Bytes that the system keeps until they are read; nil for as many as it likes.
+  /// - Throws: ``NoAnswer``.
+  init(port: Int, patience: Int = 30, window: Int32? = nil) throws {
     socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    if var window {
+      setsockopt(
+        socket, SOL_SOCKET, SO_RCVBUF, &window, socklen_t(MemoryLayout<Int32>.size))
+    }
     var limit = timeval(tv_sec: patience, tv_usec: 0)
     setsockopt(
       socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -215,7 +224,7 @@ final class Connection {
     return recv(socket, &byte, 1, 0) <= 0 && errno != EAGAIN
   }
 
-  private func receive() throws {
+  func receive() throws {
     var block = [UInt8](repeating: 0, count: 65_536)
     let count = recv(socket, &block, block.count, 0)
     guard count > 0 else { throw NoAnswer() }

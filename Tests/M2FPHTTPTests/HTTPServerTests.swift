@@ -19,11 +19,19 @@ struct HTTPServerTests {
     #expect(map.fields["x-m2fp-cache"] == "miss" && map.fields["cache-control"] == "no-store")
     #expect(map.fields["x-content-type-options"] == "nosniff")
     #expect(map.fields["server-timing"]?.contains("infer;dur=") == true)
-    let json = try await fixture.post("/v1/parse?name=a.png", photo, ["Accept": "application/json"])
-    #expect((json.json["input"] as? [String: Any])?["name"] as? String == "a.png")
-    #expect(json.fields["content-disposition"] == "inline; filename=\"a.m2fp.json\"")
+    let json = try await fixture.post(
+      "/v1/parse?name=%61+%2dz%z%+f.png", photo, ["Accept": "application/json"])
+    #expect((json.json["input"] as? [String: Any])?["name"] as? String == "a-zzf.png")
+    #expect(json.fields["content-disposition"] == "inline; filename=\"a-zzf.m2fp.json\"")
+    let dates = DateFormatter()
+    dates.locale = Locale(identifier: "en_US_POSIX")
+    dates.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
+    let date = try #require(json.fields["date"].flatMap { dates.date(from: $0) })
+    #expect(abs(date.timeIntervalSinceNow) < 60)
     let overlay = try await fixture.post("/v1/parse?output=overlay", photo)
     #expect(overlay.body.starts(with: [0xFF, 0xD8]))
+    let obscured = try await fixture.post("/v1/parse?output=obscured&blur=class-13", photo)
+    #expect(obscured.body.starts(with: [0xFF, 0xD8]))
     #expect(try await fixture.post("/v1/parse?output=persons", photo).isPNG)
     #expect(try await fixture.post("/v1/parse?output=cutout&cutout=class-13", photo).isPNG)
     let zip = try await fixture.post("/v1/parse?output=zip", photo)
@@ -39,6 +47,7 @@ struct HTTPServerTests {
     #expect(try await fixture.post("/v1/parse?output=mask:class-13", photo).isPNG)
     let absent = try await fixture.post("/v1/parse?output=mask:class-7", photo)
     #expect(absent.status == 404 && absent.code == "class-not-present")
+    #expect(absent.json["title"] as? String == "Not Found")
     #expect(absent.fields["content-type"] == "application/problem+json")
     await fixture.stop()
   }
@@ -398,6 +407,24 @@ struct HTTPServerTests {
     }
     #expect(late.status == 408 && late.code == "body-timeout")
     try await eventually { fixture.service.isIdle }
+    await fixture.stop()
+  }
+
+  /// The time until the next request begins when the answer has been taken.
+  @Test func whoReadsByAndByGetsTheWholeAnswer() async throws {
+    let fixture = try await HTTPFixture(options: { $0.timeouts.keepAlive = 0.2 })
+    let photo = try PNGEncoder.rgb(Photo.noise(width: 900, height: 900)).data
+    let answer = try await onOwnThread { [port = fixture.port] in
+      let connection = try Connection(port: port, window: 4096)
+      connection.send(
+        Data(
+          "POST /v1/parse?output=overlay&overlay-format=png HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(photo.count)\r\n\r\n"
+            .utf8) + photo)
+      try connection.receive()
+      usleep(600_000)
+      return try connection.answer()
+    }
+    #expect(answer.status == 200 && answer.isPNG && answer.body.count > 2_000_000)
     await fixture.stop()
   }
 

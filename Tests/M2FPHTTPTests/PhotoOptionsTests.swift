@@ -65,13 +65,31 @@ struct PhotoOptionsTests {
     #expect(try options([("output", "mask:class-7")]).parsing.outputs.masks == [1, 2, 7])
   }
 
+  @Test func cutoutsAndObscuredPhotosAreAsOnTheCommandLine() throws {
+    let asked = try options([
+      ("cutout", "class-5"), ("crop", "5%"), ("cutout-edges", "hard"), ("background", "#102030"),
+      ("pixelate", "class-3"), ("obscured-grow", "0.5"), ("obscured-format", "png"),
+      ("output", "obscured"),
+    ]).parsing.outputs
+    #expect(asked.cutout?.style.crop == .share(0.05) && asked.cutout?.style.edges == .hard)
+    #expect(asked.cutout?.style.background == .colour(RGB(0x10, 0x20, 0x30)))
+    #expect(asked.obscured?.obscuring.others == [3] && asked.obscured?.format == .png)
+    #expect(asked.obscured?.obscuring.style == .pixelate && asked.obscured?.obscuring.grow == 0.5)
+    #expect(
+      try options([("cutout", "all"), ("crop", "40")]).parsing.outputs.cutout?.style.crop
+        == .pixels(40))
+  }
+
   @Test(arguments: [
     ("mask", "hair", "unknown-option", "did you mean 'masks'"),
     ("masks", "class-33", "bad-request", "did you mean"), ("persons", "maybe", "bad-request", ""),
     ("max-side", "10", "bad-request", "64"), ("deadline", "0", "bad-request", ""),
     ("output", "video", "bad-request", "zip"), ("cutout", "none", "bad-request", ""),
     ("overlay-format", "gif", "bad-request", ""), ("overlay-names", "true", "bad-request", "font"),
-    ("min-person-score", "nan", "bad-request", ""),
+    ("min-person-score", "nan", "bad-request", ""), ("output", "obscured", "bad-request", "blur"),
+    ("blur", "none", "bad-request", "no class"), ("crop", "-1", "bad-request", "pixels"),
+    ("crop", "101%", "bad-request", "pixels"), ("background", "photo.jpg", "bad-request", "colour"),
+    ("obscured-grow", "6", "bad-request", "5"), ("cutout-edges", "round", "bad-request", "soft"),
   ])
   func whatMakesNoSenseIsTold(_ name: String, _ value: String, _ code: String, _ words: String) {
     do throws(Problem) {

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import M2FPCore
 import M2FPFiles
 import M2FPResults
 
@@ -18,7 +19,7 @@ final class InFlightKeys: Sendable {
     deinit { keys.release(key) }
   }
 
-  private let condition = NSCondition()
+  private let condition = Condition()
   // Touched only while `condition` is held.
   nonisolated(unsafe) private var held: Set<String> = []
 

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// Where a Redis server is: `redis://[[USER:]PASSWORD@]HOST[:PORT][/DATABASE]`.
 public struct RedisAddress: Sendable, Equatable {

@@ -1,6 +1,6 @@
 import CLibHiredis
 import Dispatch
-import Foundation
+import Glibc
 import M2FPCore
 import M2FPFiles
 import M2FPResults

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import M2FPCore
 import M2FPFiles
 import M2FPResults
@@ -109,10 +109,13 @@ public final class ResultCache: Sendable {
   ///   - options: What the outputs are made with.
   /// - Returns: 64 hexadecimal digits.
   package static func key(input: String, model: ModelIdentity, options: Sidecar.Options) -> String {
-    let text =
-      "m2fp \(Sidecar.currentFormatVersion)\n\(input)\n\(model.sha256)\n".utf8
-      + Sidecar.text(of: options)
-    return text.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+    key(input: input, model: model, options: Sidecar.text(of: options))
+  }
+
+  /// The same for options whose text is there already.
+  package static func key(input: String, model: ModelIdentity, options text: [UInt8]) -> String {
+    let all = "m2fp \(Sidecar.currentFormatVersion)\n\(input)\n\(model.sha256)\n".utf8 + text
+    return all.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
   }
 
   // MARK: - One entry

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import M2FPCore
 import M2FPFiles
 import M2FPResults
@@ -76,7 +76,7 @@ final class FolderWatch {
   /// - Throws: ``RunFailure`` where a new folder cannot be watched, or one that was named has gone.
   func wait(milliseconds: Int32) throws(RunFailure) {
     var poll = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
-    guard Foundation.poll(&poll, 1, milliseconds) > 0 else { return }
+    guard Glibc.poll(&poll, 1, milliseconds) > 0 else { return }
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     let count = buffer.withUnsafeMutableBytes {
       read(descriptor.rawValue, $0.baseAddress, $0.count)

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import M2FPCore
 import M2FPFiles
 import M2FPResults
@@ -57,7 +57,7 @@ public final class PathStream: Sendable {
       var isOpen = true
       while isOpen, !cancellation.isCancelled {
         var poll = pollfd(fd: list.rawValue, events: Int16(POLLIN), revents: 0)
-        guard Foundation.poll(&poll, 1, 200) != 0 else { continue }
+        guard Glibc.poll(&poll, 1, 200) != 0 else { continue }
         let block = try Self.read(list)
         isOpen = !block.isEmpty
         // The last entry need not be ended.

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import M2FPCore
 import M2FPFiles
 import M2FPResults

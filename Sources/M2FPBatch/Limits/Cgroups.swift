@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import M2FPCore
 import M2FPFiles
 import M2FPResults
 
@@ -51,7 +52,6 @@ struct Cgroups {
 
   /// The text of a file of one line; nil if it cannot be read.
   static func read(_ path: String) -> String? {
-    (try? String(contentsOfFile: path, encoding: .utf8))?
-      .trimmingCharacters(in: .whitespacesAndNewlines)
+    (try? String(contentsOfFile: path, encoding: .utf8))?.trimmed
   }
 }

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import M2FPCore
 import M2FPFiles
 import M2FPResults

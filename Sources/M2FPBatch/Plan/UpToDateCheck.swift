@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO

@@ -1,4 +1,4 @@
-import Foundation
+import Dispatch
 import M2FP
 import M2FPCore
 import M2FPFiles

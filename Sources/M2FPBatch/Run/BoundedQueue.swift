@@ -1,11 +1,12 @@
-import Foundation
+import FoundationEssentials
+import M2FPCore
 import M2FPFiles
 import M2FPResults
 
 /// A first-in, first-out queue between threads that holds at most `capacity` elements.
 final class BoundedQueue<Element: Sendable>: Sendable {
   private let capacity: Int
-  private let condition = NSCondition()
+  private let condition = Condition()
   // Touched only while `condition` is held.
   nonisolated(unsafe) private var elements: [Element] = []
   nonisolated(unsafe) private var producers: Int

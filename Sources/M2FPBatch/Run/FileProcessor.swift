@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import M2FP
 import M2FPCore
 import M2FPFiles

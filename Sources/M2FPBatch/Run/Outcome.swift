@@ -1,4 +1,3 @@
-import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPResults

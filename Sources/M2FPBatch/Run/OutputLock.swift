@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import M2FPCore
 import M2FPFiles
 import M2FPResults
@@ -153,7 +153,7 @@ public final class OutputLock: Sendable {
   }
 
   private static func setLock(_ type: Int32, _ range: Range<Int>, _ descriptor: Int32) -> Int32 {
-    var lock = Foundation.flock()
+    var lock = Glibc.flock()
     lock.l_type = Int16(type)
     lock.l_whence = Int16(SEEK_SET)
     lock.l_start = off_t(range.lowerBound)

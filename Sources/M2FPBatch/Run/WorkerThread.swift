@@ -1,7 +1,7 @@
 // Where the compiler finds pthread_attr_t first.
 import CDispatch
 import Dispatch
-import Foundation
+import Glibc
 import M2FPCore
 import SystemPackage
 

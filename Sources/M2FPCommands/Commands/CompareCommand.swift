@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import M2FPBatch
 import M2FPCore
 import M2FPDatasets
@@ -123,13 +123,13 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
     let shown = worst == 0 ? rows[...] : rows.prefix(worst)
     Console.writeLine("  equal    mIoU  image")
     for row in shown {
-      let equal = String(format: "%7.3f", row.agreement.share * 100)
-      let iou = String(format: "%6.2f", row.agreement.meanIoU * 100)
+      let equal = String(printf: "%7.3f", row.agreement.share * 100)
+      let iou = String(printf: "%6.2f", row.agreement.meanIoU * 100)
       Console.writeLine("\(equal)  \(iou)  \(row.name)")
     }
     if rows.count > shown.count { Console.writeLine("  … \(rows.count - shown.count) more") }
     Console.writeLine(
-      "\(rows.count) images agree in \(String(format: "%.3f", overall(rows) * 100)) % of the pixels"
+      "\(rows.count) images agree in \(String(printf: "%.3f", overall(rows) * 100)) % of the pixels"
     )
     if let least {
       Console.writeLine(

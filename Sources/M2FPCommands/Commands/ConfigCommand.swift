@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import M2FPCore
 
 /// Defaults of options from a file.
@@ -125,7 +124,7 @@ struct ConfigCommand: ExplainedCommand {
           case "\"", "\\": "\\" + String(scalar)
           // In TOML's own way, so that the terminal's is not needed.
           case _ where TerminalText.steers(scalar):
-            "\\u" + String(format: "%04X", scalar.value)
+            "\\u" + String(printf: "%04X", scalar.value)
           default: String(scalar)
           }
         }.joined() + "\""

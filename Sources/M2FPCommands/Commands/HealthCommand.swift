@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Glibc
 import M2FPCore
 import M2FPFiles
 import SystemPackage

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Logging
 import M2FP
 import M2FPBatch

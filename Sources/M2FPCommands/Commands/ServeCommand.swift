@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import M2FP
 import M2FPBatch
@@ -304,7 +305,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
       hasMetrics: !noMetrics,
       font: fonts.lazy.compactMap { Font(path: $0) }.first,
       reread: { try program.reread().settings(program) }, open: { try openModel(plan) },
-      cache: try cacheOptions.open(), threads: plan,
+      openCache: { try cacheOptions.open() }, threads: plan,
       queue: queue ?? 16 * plan.jobs, queueBytes: queueBytes.bytes,
       perClient: perClient ?? 4 * plan.jobs, photoBytes: maxFileSize << 20,
       connections: maxConnections, resultBytes: results.bytes,

@@ -34,7 +34,8 @@ package struct ServeSettings {
   package let reread: () throws -> ServeSettings
   /// Opens the model, also anew where it has been replaced. On the main thread.
   package let open: () throws -> (Parser, ModelIdentity)
-  package let cache: ResultCache?
+  /// Opens the cache, once: a server keeps to it.
+  package let openCache: () throws -> ResultCache?
   package let threads: ThreadPlan
   package let queue: Int
   package let queueBytes: Int

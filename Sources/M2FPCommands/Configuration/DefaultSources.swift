@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import M2FPCore
 
 /// Where defaults of options come from, the strongest first: `M2FP_JOBS` and the like in the environment,

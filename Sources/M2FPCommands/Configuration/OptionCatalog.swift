@@ -1,4 +1,3 @@
-import Foundation
 import M2FPCore
 
 /// The options of every command, as declared: read off the description of itself that the argument
@@ -20,7 +19,7 @@ struct OptionCatalog {
 
     /// What holds where nothing is set, in the words of the help; nil if it says nothing.
     var statedDefault: String? {
-      guard let mark = abstract.range(of: "Default: ", options: .backwards) else { return nil }
+      guard let mark = abstract.ranges(of: "Default: ").last else { return nil }
       let words = abstract[mark.upperBound...]
       return String(words.last == "." ? words.dropLast() : words)
     }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import M2FPCore
 
 /// What the argument parser says of a command, in its description of itself (version 0): what help,

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import M2FPCore
 
 /// What is worth knowing beyond single commands: `m2fp help outputs`. The manual has the same texts

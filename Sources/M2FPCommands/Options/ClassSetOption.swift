@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import M2FPCore
 
 /// The `--classes` option's meaning.
@@ -26,7 +26,7 @@ enum ClassSetOption {
     let names =
       (try? JSONDecoder().decode(RemapFile.self, from: Data(bytes)))?.classes
       ?? String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
-      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+      .map { $0.trimmed }.filter { !$0.isEmpty }
     guard (2...255).contains(names.count) else {
       throw ValidationError("--classes \(option): \(names.count) names, but 2 to 255 can be had.")
     }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO

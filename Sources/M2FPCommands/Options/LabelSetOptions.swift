@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import M2FPCore
 
 /// Options about the classes that outputs are in, and their colours.

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import M2FP
 import M2FPBatch
 import M2FPCore

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import M2FPCore
 import M2FPDatasets
 import M2FPEvaluation
@@ -86,7 +86,7 @@ struct EvaluationReport {
   }
 
   private func percent(_ value: Double?) -> String {
-    value.map { String(format: "%.2f", $0 * 100) } ?? "–"
+    value.map { String(printf: "%.2f", $0 * 100) } ?? "–"
   }
 
   /// The first column to the left, the others to the right.

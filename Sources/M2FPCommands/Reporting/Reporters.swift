@@ -1,4 +1,6 @@
-import Foundation
+import Dispatch
+import FoundationEssentials
+import Glibc
 import Logging
 import M2FPBatch
 import M2FPCore
@@ -166,7 +168,7 @@ final class ProgressReporter: Reporter {
     if failed > 0 { text += "  \(failed) failed" }
     let width = min(40, Self.terminalWidth() - text.count - 3)
     guard width >= 5 else {
-      Console.writeError("\r\(text.trimmingCharacters(in: .whitespaces))")
+      Console.writeError("\r\(text.trimmed)")
       return
     }
     let filled = total > 0 ? width * done / total : width

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import Logging
 import M2FPCore
 import SystemPackage
@@ -42,7 +43,7 @@ enum Console {
   private static func write(_ file: Data, to descriptor: Int32) -> Int32? {
     var rest = file[...]
     while !rest.isEmpty {
-      let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+      let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if written < 0 && errno == EINTR { continue }
       if written < 0 { return errno }
       rest = rest.dropFirst(written)

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// Turns a model's classes into those of another label set.
 public struct ClassRemap: Sendable, Equatable {

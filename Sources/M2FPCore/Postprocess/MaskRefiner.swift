@@ -1,5 +1,5 @@
 import CPostprocess
-import Foundation
+import Glibc
 
 /// Refiner of part masks: they follow the picture, without holes, crumbs and strays.
 ///

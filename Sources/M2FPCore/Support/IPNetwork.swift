@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// IP address, of version 4 or 6; one of version 4 in the form of version 6 (`::ffff:10.0.0.1`) is of
 /// version 4.

@@ -1,11 +1,9 @@
-import Foundation
-
 /// A value that threads touch one after another.
 ///
 /// Rather than `Synchronization.Mutex`: a thread that has to wait takes that in the standard library,
 /// out of ThreadSanitizer's sight, which then reports races where there are none.
 public final class Locked<Value: Sendable>: @unchecked Sendable {
-  private let lock = NSLock()
+  private let lock = Condition()
   private var value: Value
 
   public init(_ value: Value) {

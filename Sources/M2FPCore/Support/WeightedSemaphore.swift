@@ -1,9 +1,9 @@
-import Foundation
+import FoundationEssentials
 
 /// Shares out what there is a fixed amount of, such as bytes of memory, in the order of asking.
 package final class WeightedSemaphore: Sendable {
   private let capacity: Int
-  private let condition = NSCondition()
+  private let condition = Condition()
   // Touched only while `condition` is held.
   nonisolated(unsafe) private var held = 0
   nonisolated(unsafe) private var asked = 0

@@ -1,4 +1,3 @@
-import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
@@ -26,7 +25,7 @@ struct LIPExport: ExportFormat {
     for person in photo.sidecar.persons ?? [] {
       // By descending score: in a crowd the least sure persons are left out.
       for part in person.parts where lines.count < Self.mostParts {
-        lines.append("\(part.index) \(String(format: "%.6f", part.score ?? 0))")
+        lines.append("\(part.index) \(String(printf: "%.6f", part.score ?? 0))")
         numbers[person.id << 8 | part.index] = UInt8(lines.count)
       }
     }

@@ -1,4 +1,3 @@
-import Foundation
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
@@ -29,7 +28,7 @@ struct YOLOExport: ExportFormat {
         // Half a pixel in: what is cut to whole pixels again is then the same pixel.
         let x = (Double(point.x) + 0.5) / Double(width)
         let y = (Double(point.y) + 0.5) / Double(height)
-        return String(format: "%.7g %.7g", x, y)
+        return String(printf: "%.7g %.7g", x, y)
       }
       lines.append("\(category) " + numbers.joined(separator: " "))
     }

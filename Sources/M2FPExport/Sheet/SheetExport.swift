@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import M2FPCore
 import M2FPFiles
 import M2FPImageIO
@@ -191,7 +191,7 @@ struct SheetExport: ExportFormat {
         let character = Character(UnicodeScalar(byte))
         return character.isASCII && (character.isLetter || character.isNumber)
           || "-._~".contains(character)
-          ? String(character) : String(format: "%%%02X", byte)
+          ? String(character) : String(printf: "%%%02X", byte)
       }.joined()
     }.joined(separator: "/")
   }
@@ -204,10 +204,10 @@ struct SheetExport: ExportFormat {
     context.palette.indices.contains(index) ? context.palette[index].hex : "#808080"
   }
 
-  private static func rounded(_ share: Double) -> String { String(format: "%.5g", share) }
+  private static func rounded(_ share: Double) -> String { String(printf: "%.5g", share) }
 
   private static func percent(_ share: Double) -> String {
-    share < 0.0005 ? "< 0.1 %" : String(format: "%.1f %%", share * 100)
+    share < 0.0005 ? "< 0.1 %" : String(printf: "%.1f %%", share * 100)
   }
 }
 

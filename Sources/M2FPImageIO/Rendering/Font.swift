@@ -1,5 +1,5 @@
 import CFont
-import Foundation
+import FoundationEssentials
 import M2FPCore
 
 /// An outline font whose file has been read.

@@ -121,7 +121,7 @@ final class ServeFixture: Sendable {
       deadline: deadline)
   }
 
-  /// Submits a photo, and waits until it is in the queue, or with a worker.
+  /// Submits a photo, and waits until a worker has it, or it is in the queue and all have others.
   func queue(
     _ number: Int, client: String = "a", deadline: Double? = nil, isKept: Bool = false
   ) async throws -> Job {
@@ -130,7 +130,8 @@ final class ServeFixture: Sendable {
     let job = try send(number, client: client, deadline: deadline, isKept: isKept)
     try await eventually {
       let now = service.snapshot
-      return now.waiting > before.0 || now.workers.count(where: \.isBusy) > before.1
+      let hasCome = now.waiting > before.0 || now.workers.count(where: \.isBusy) > before.1
+      return hasCome && (now.waiting == 0 || now.workers.allSatisfy(\.isBusy))
     }
     return job
   }

@@ -11,12 +11,12 @@ import SystemPackage
 public struct ExportRequest: Sendable, Equatable {
   public enum Kind: String, Sendable, CaseIterable {
     case coco, lip, yolo, labels
-    /// A page to look through.
+    /// A page to look through, or a folder of one and its pictures.
     case sheet
   }
 
   public let kind: Kind
-  /// A file (COCO, sheet) or a folder.
+  /// A file or a folder (``isFolder``).
   public let path: FilePath
 
   public init(_ kind: Kind, path: FilePath) {
@@ -27,8 +27,14 @@ public struct ExportRequest: Sendable, Equatable {
   /// Whether the format tells persons apart.
   public var needsPersons: Bool { kind == .coco || kind == .lip || kind == .yolo }
 
-  /// Whether `path` is a folder.
-  public var isFolder: Bool { kind == .lip || kind == .yolo || kind == .labels }
+  /// Whether `path` is a folder; of a sheet, where its name does not end in ".html".
+  public var isFolder: Bool {
+    switch kind {
+    case .coco: false
+    case .lip, .yolo, .labels: true
+    case .sheet: !path.name.ends(with: ".html")
+    }
+  }
 }
 
 /// Exports what a run, and those before it, have left on disk.
@@ -44,8 +50,8 @@ public struct Exporter: Sendable {
     public let palette: [RGB]
     /// The model's name.
     public let model: String
-    /// The program's name and version.
-    public let generator: String
+    /// The program's version.
+    public let version: String
     /// Which symbolic links on the way to a photo are followed.
     public let links: LinkPolicy
     /// How large photos and class maps may be; nil for whatever they were parsed with.
@@ -54,7 +60,7 @@ public struct Exporter: Sendable {
     public let explain: @Sendable (FileFailure) -> String
 
     public init(
-      classes: [String], palette: [RGB], model: String, generator: String,
+      classes: [String], palette: [RGB], model: String, version: String,
       links: LinkPolicy = .own, limits: ImageLimits? = nil,
       explain: @escaping @Sendable (FileFailure) -> String = \.message
     ) {
@@ -64,7 +70,7 @@ public struct Exporter: Sendable {
       self.classes = classes
       self.palette = palette
       self.model = model
-      self.generator = generator
+      self.version = version
     }
   }
 
@@ -187,7 +193,8 @@ public struct Exporter: Sendable {
           LabelsExport(path: request.path, classes: context.classes), files, failures)
       case .sheet:
         return try run(
-          SheetExport(path: request.path, context: context), files, failures)
+          SheetExport(path: request.path, isFolder: request.isFolder, context: context), files,
+          failures)
       }
     } catch {
       throw .notWritable(.export, error, prefix: "the export to \(request.path) failed: ")

@@ -78,11 +78,12 @@ private func checkExports(_ labels: LabelMap) {
   let exporter = Exporter(
     Exporter.Context(
       classes: ["Background", "Hat", "Hair", "Face", "<Dress>"],
-      palette: Array(Palette.voc.colours.prefix(4)), model: "m", generator: "m2fp",
+      palette: Array(Palette.voc.colours.prefix(4)), model: "m", version: "1",
       explain: { $0.message }), threads: 1)
-  let requests = ExportRequest.Kind.allCases.map {
-    ExportRequest($0, path: scratch.appending("exports").appending($0.rawValue))
-  }
+  let requests =
+    ExportRequest.Kind.allCases.map {
+      ExportRequest($0, path: scratch.appending("exports").appending($0.rawValue))
+    } + [ExportRequest(.sheet, path: scratch.appending("exports/sheet.html"))]
   // One that has no results.
   let files = [file, planned("none")]
   do throws(RunFailure) {
@@ -116,7 +117,6 @@ private func checkRefusals(_ requests: [ExportRequest], _ exporter: Exporter) {
   }
   precondition(refuses([ExportRequest(.coco, path: scratch.appending("photos"))]))
   precondition(refuses([ExportRequest(.lip, path: scratch.appending("photos"))]))
-  precondition(refuses([ExportRequest(.lip, path: scratch.appending("photos/none/lip"))]))
   precondition(refuses(requests, [file, file]))
   let missing = ExportRequest(.coco, path: scratch.appending("photos/a.png/coco"))
   precondition((try? exporter.run(missing, files: [], failures: [:])) == nil)
@@ -138,6 +138,8 @@ private func checkRendering(
   selection.personMasks = selection.masks
   selection.overlay = OverlayStyle()
   selection.cutout = .init(classes: [1], perPerson: true)
+  selection.obscured = .init(Obscuring([1, 2], of: restored.labels.names, style: .blur))
+  selection.maskOperations = MaskOperations(fillHoles: 9, minRegion: 4, smooth: 1, grow: 2)
   let result = restored.result
   precondition(restored.isEdited == (restored.labels.edited != nil) && selection.needsPhoto)
   if result.labels.width % 2 == 0 {

@@ -55,7 +55,7 @@ struct OutputFormatTests: CLIFixture {
       #expect(folder.exists("out/" + name))
     }
     let sheet = try folder.text("out/sheet.html")
-    #expect(sheet.contains("class=\"failed\"") && sheet.contains("2 persons"))
+    #expect(sheet.contains("\"failure\":") && sheet.contains("\"persons\":2"))
   }
 
   /// Under a limit that the sheet exceeds, and nothing else.

@@ -72,7 +72,7 @@ import Testing
   @Test func issue17MapsBeyondTheLimitAreLeftOut() throws {
     let fixture = try ExportFixture(count: 2)
     let context = Exporter.Context(
-      classes: ExportFixture.classes, palette: ExportFixture.palette, model: "", generator: "",
+      classes: ExportFixture.classes, palette: ExportFixture.palette, model: "", version: "",
       limits: ImageLimits(maxPixels: 40 * 30))
     let summary = try Exporter(context, threads: 1).run(
       ExportRequest(.labels, path: fixture.folder.filePath("labels")), files: fixture.files,
@@ -97,7 +97,7 @@ import Testing
     // An empty folder may be used.
     try fixture.export(.labels, "mine")
     try FileManager.default.removeItem(atPath: target + "/.m2fp-export")
-    for kind in [ExportRequest.Kind.labels, .lip, .yolo] {
+    for kind in [ExportRequest.Kind.labels, .lip, .yolo, .sheet] {
       let failure = #expect(throws: RunFailure.self) { try fixture.export(kind, "mine") }
       #expect(failure?.kind == .outputNotWritable)
       #expect(failure?.message.contains("no export of m2fp") == true)

@@ -204,7 +204,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       reporters.list += exports.reporters(
         Exporter.Context(
           classes: parser.classes, palette: parser.options.outputs.palette,
-          model: archive.contract.model, generator: "m2fp \(Version.current)",
+          model: archive.contract.model, version: Version.current,
           links: selected.links, limits: parser.options.limits, explain: \.text), files: files,
         logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))

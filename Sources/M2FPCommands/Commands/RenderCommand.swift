@@ -133,7 +133,7 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
       reporters.list += exports.reporters(
         Exporter.Context(
           classes: labels.classes, palette: labels.palette, model: first.model,
-          generator: "m2fp \(Version.current)", explain: \.text), files: files, logger: logger)
+          version: Version.current, explain: \.text), files: files, logger: logger)
     }
     let threads = ThreadPlan(
       jobs: jobs, threads: 1, files: checked.dueCount, budget: CPUBudget.current())

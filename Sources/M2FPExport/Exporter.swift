@@ -104,12 +104,10 @@ public struct Exporter: Sendable {
   /// - Parameters:
   ///   - requests: The exports.
   ///   - files: What is to be exported.
-  ///   - inputs: The paths the user named; a folder of label maps among them would be taken for
-  ///     photos the next time.
   ///   - probing: Whether to try to write there, and make the folders for it.
   /// - Throws: ``RunFailure`` with the remedy.
   public static func check(
-    _ requests: [ExportRequest], files: [PlannedFile], inputs: [FilePath], probing: Bool
+    _ requests: [ExportRequest], files: [PlannedFile], probing: Bool
   ) throws(RunFailure) {
     for request in requests {
       var status = stat()
@@ -121,17 +119,19 @@ public struct Exporter: Sendable {
       }
       if probing { try AtomicFiles.checkWritable(request.path.folder, for: .export) }
     }
+    let folders = requests.contains(where: \.isFolder) ? Set(files.map(\.input.path.folder)) : []
     for request in requests where request.isFolder {
       do throws(FileFailure) {
         try AtomicFolder.checkReplaceable(request.path)
       } catch {
         throw .notWritable(.export, error)
       }
+      // An export that is itself parsed, or is part of what is, must not be replaced.
       let target = canonical(request.path)
-      if let input = inputs.first(where: { target.starts(with: canonical($0)) }) {
+      if let folder = folders.first(where: { canonical($0).starts(with: target) }) {
         throw RunFailure(
           .outputNotWritable,
-          "\(request.path) lies in \(input), where it would be taken for photos the next time: "
+          "photos lie in \(folder), which the export to \(request.path) would replace: "
             + "export to a folder elsewhere")
       }
     }

@@ -87,7 +87,7 @@ private func checkExports(_ labels: LabelMap) {
   // One that has no results.
   let files = [file, planned("none")]
   do throws(RunFailure) {
-    try Exporter.check(requests, files: files, inputs: [file.outputs.folder], probing: true)
+    try Exporter.check(requests, files: files, probing: true)
     for request in requests {
       let summary = try exporter.run(request, files: files, failures: [:])
       precondition(summary.photos == 1 && summary.failures.map(\.path) == [files[1].input.path])
@@ -109,7 +109,7 @@ private func checkExports(_ labels: LabelMap) {
 private func checkRefusals(_ requests: [ExportRequest], _ exporter: Exporter) {
   func refuses(_ requests: [ExportRequest], _ files: [PlannedFile] = [file]) -> Bool {
     do throws(RunFailure) {
-      try Exporter.check(requests, files: files, inputs: [file.outputs.folder], probing: false)
+      try Exporter.check(requests, files: files, probing: false)
       return false
     } catch {
       return !error.message.isEmpty

@@ -181,8 +181,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         logger.debug("\($0.path): left out (\($0.kind.name))")
       }
     }
-    try Exporter.check(
-      exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
+    try Exporter.check(exports.requests, files: files, probing: !usual.dryRun)
 
     let options = try batchOptions(links: selected.links)
     let batch = Batch(

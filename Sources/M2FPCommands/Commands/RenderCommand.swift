@@ -107,7 +107,7 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
     }
     defer { locks.removeAll() }
     let files = try ResultDiscovery.files(under: paths, photos: photos)
-    try Exporter.check(exports.requests, files: files, inputs: paths, probing: !dryRun)
+    try Exporter.check(exports.requests, files: files, probing: !dryRun)
     let first = try Self.first(files)
     let labels = try labelSet.resolve(
       modelClasses: first.modelClasses, classes: first.classes, palette: first.palette)

@@ -12,12 +12,12 @@ import SystemPackage
 public struct ExportRequest: Sendable, Equatable {
   public enum Kind: String, Sendable, CaseIterable {
     case coco, lip, yolo, labels
-    /// A page to look through.
+    /// A page to look through, or a folder of one and its pictures.
     case sheet
   }
 
   public let kind: Kind
-  /// A file (COCO, sheet) or a folder.
+  /// A file or a folder (``isFolder``).
   public let path: FilePath
 
   public init(_ kind: Kind, path: FilePath) {
@@ -28,8 +28,14 @@ public struct ExportRequest: Sendable, Equatable {
   /// Whether the format tells persons apart.
   public var needsPersons: Bool { kind == .coco || kind == .lip || kind == .yolo }
 
-  /// Whether `path` is a folder.
-  public var isFolder: Bool { kind == .lip || kind == .yolo || kind == .labels }
+  /// Whether `path` is a folder; of a sheet, where its name does not end in ".html".
+  public var isFolder: Bool {
+    switch kind {
+    case .coco: false
+    case .lip, .yolo, .labels: true
+    case .sheet: !path.name.ends(with: ".html")
+    }
+  }
 }
 
 /// Exports what a run, and those before it, have left on disk.
@@ -45,8 +51,8 @@ public struct Exporter: Sendable {
     public let palette: [RGB]
     /// The model's name.
     public let model: String
-    /// The program's name and version.
-    public let generator: String
+    /// The program's version.
+    public let version: String
     /// Which symbolic links on the way to a photo are followed.
     public let links: LinkPolicy
     /// How large photos and class maps may be; nil for whatever they were parsed with.
@@ -55,7 +61,7 @@ public struct Exporter: Sendable {
     public let explain: @Sendable (FileFailure) -> String
 
     public init(
-      classes: [String], palette: [RGB], model: String, generator: String,
+      classes: [String], palette: [RGB], model: String, version: String,
       links: LinkPolicy = .own, limits: ImageLimits? = nil,
       explain: @escaping @Sendable (FileFailure) -> String = \.message
     ) {
@@ -65,7 +71,7 @@ public struct Exporter: Sendable {
       self.classes = classes
       self.palette = palette
       self.model = model
-      self.generator = generator
+      self.version = version
     }
   }
 
@@ -100,12 +106,10 @@ public struct Exporter: Sendable {
   /// - Parameters:
   ///   - requests: The exports.
   ///   - files: What is to be exported.
-  ///   - inputs: The paths the user named; a folder of label maps among them would be taken for
-  ///     photos the next time.
   ///   - probing: Whether to try to write there, and make the folders for it.
   /// - Throws: ``RunFailure`` with the remedy.
   public static func check(
-    _ requests: [ExportRequest], files: [PlannedFile], inputs: [FilePath], probing: Bool
+    _ requests: [ExportRequest], files: [PlannedFile], probing: Bool
   ) throws(RunFailure) {
     for request in requests {
       var status = stat()
@@ -117,17 +121,19 @@ public struct Exporter: Sendable {
       }
       if probing { try AtomicFiles.checkWritable(request.path.folder, for: .export) }
     }
+    let folders = requests.contains(where: \.isFolder) ? Set(files.map(\.input.path.folder)) : []
     for request in requests where request.isFolder {
       do throws(FileFailure) {
         try AtomicFolder.checkReplaceable(request.path)
       } catch {
         throw .notWritable(.export, error)
       }
+      // An export that is itself parsed, or is part of what is, must not be replaced.
       let target = canonical(request.path)
-      if let input = inputs.first(where: { target.starts(with: canonical($0)) }) {
+      if let folder = folders.first(where: { canonical($0).starts(with: target) }) {
         throw RunFailure(
           .outputNotWritable,
-          "\(request.path) lies in \(input), where it would be taken for photos the next time: "
+          "photos lie in \(folder), which the export to \(request.path) would replace: "
             + "export to a folder elsewhere")
       }
     }
@@ -191,7 +197,8 @@ public struct Exporter: Sendable {
           LabelsExport(path: request.path, classes: context.classes), files, failures, memory)
       case .sheet:
         return try run(
-          SheetExport(path: request.path, context: context), files, failures, memory)
+          SheetExport(path: request.path, isFolder: request.isFolder, context: context), files,
+          failures, memory)
       }
     } catch {
       throw .notWritable(.export, error, prefix: "the export to \(request.path) failed: ")

@@ -22,7 +22,7 @@ package final class AtomicFolder {
 
   /// Lies in every export, so that one is never taken for a folder of something else. Locked while
   /// the export is made.
-  private static let marker: FilePath.Component = ".m2fp-export"
+  package static let marker: FilePath.Component = ".m2fp-export"
   private static let prefix = ".m2fp-export-"
 
   private let path: FilePath
@@ -113,6 +113,15 @@ package final class AtomicFolder {
         throw AtomicFiles.failure(error, target)
       }
     }
+  }
+
+  /// Begins a file of the folder that is written bit by bit; it is committed before ``finish()``.
+  ///
+  /// - Throws: ``FileFailure`` of stage `write`.
+  package func streamedFile(
+    named name: FilePath.Component
+  ) throws(FileFailure) -> StreamedFile {
+    try StreamedFile(name, in: folder, path: path.appending(name))
   }
 
   private func copy(

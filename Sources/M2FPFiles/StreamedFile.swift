@@ -16,16 +16,29 @@ package final class StreamedFile {
 
   /// - Parameter path: Where the file will be; its folder is made if need be.
   /// - Throws: ``FileFailure`` of stage `write`.
-  package init(_ path: FilePath) throws(FileFailure) {
+  package convenience init(_ path: FilePath) throws(FileFailure) {
     guard let name = path.lastComponent else { throw AtomicFiles.failure(.isDirectory, path) }
-    self.path = path
-    self.name = name
     try AtomicFiles.makeFolder(path.folder)
+    let folder: OpenFolder
     do throws(Errno) {
       folder = try OpenFolder(path.folder)
     } catch {
       throw AtomicFiles.failure(error, path)
     }
+    try self.init(name, in: folder, path: path)
+  }
+
+  /// - Parameters:
+  ///   - name: What the file will be called.
+  ///   - folder: Where it will be.
+  ///   - path: What it is called in messages.
+  /// - Throws: ``FileFailure`` of stage `write`.
+  init(
+    _ name: FilePath.Component, in folder: OpenFolder, path: FilePath
+  ) throws(FileFailure) {
+    self.path = path
+    self.name = name
+    self.folder = folder
     (descriptor, temporary) = try AtomicFiles.create(in: folder)
     buffer.reserveCapacity(Self.bufferSize)
   }

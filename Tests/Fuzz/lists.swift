@@ -10,6 +10,9 @@ import SystemPackage
 public func fuzzLists(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let list = Array(UnsafeBufferPointer(start: bytes, count: count))
   put(list, at: "list")
+  // A watched folder's names come as they are; what begins like an export is none of its photos.
+  precondition(list.isEmpty || OutputNames.isOutputName(list + Array(".m2fp.png".utf8)))
+  _ = (OutputNames.isOutputName(list), ExportSignature.begins(list))
   checkFailures(of: list)
   precondition(PathList().entries.isEmpty)
   for zeroTerminated in [false, true] {

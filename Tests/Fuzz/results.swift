@@ -80,15 +80,16 @@ private func checkExports(_ labels: LabelMap) {
   let exporter = Exporter(
     Exporter.Context(
       classes: ["Background", "Hat", "Hair", "Face", "<Dress>"],
-      palette: Array(Palette.voc.colours.prefix(4)), model: "m", generator: "m2fp",
+      palette: Array(Palette.voc.colours.prefix(4)), model: "m", version: "1",
       explain: { $0.message }), threads: 1)
-  let requests = ExportRequest.Kind.allCases.map {
-    ExportRequest($0, path: scratch.appending("exports").appending($0.rawValue))
-  }
+  let requests =
+    ExportRequest.Kind.allCases.map {
+      ExportRequest($0, path: scratch.appending("exports").appending($0.rawValue))
+    } + [ExportRequest(.sheet, path: scratch.appending("exports/sheet.html"))]
   // One that has no results.
   let files = [file, planned("none")]
   do throws(RunFailure) {
-    try Exporter.check(requests, files: files, inputs: [file.outputs.folder], probing: true)
+    try Exporter.check(requests, files: files, probing: true)
     for request in requests {
       let summary = try exporter.run(request, files: files, failures: [:], memory: memory)
       precondition(summary.photos == 1 && summary.failures.map(\.path) == [files[1].input.path])
@@ -110,7 +111,7 @@ private func checkExports(_ labels: LabelMap) {
 private func checkRefusals(_ requests: [ExportRequest], _ exporter: Exporter) {
   func refuses(_ requests: [ExportRequest], _ files: [PlannedFile] = [file]) -> Bool {
     do throws(RunFailure) {
-      try Exporter.check(requests, files: files, inputs: [file.outputs.folder], probing: false)
+      try Exporter.check(requests, files: files, probing: false)
       return false
     } catch {
       return !error.message.isEmpty
@@ -118,7 +119,6 @@ private func checkRefusals(_ requests: [ExportRequest], _ exporter: Exporter) {
   }
   precondition(refuses([ExportRequest(.coco, path: scratch.appending("photos"))]))
   precondition(refuses([ExportRequest(.lip, path: scratch.appending("photos"))]))
-  precondition(refuses([ExportRequest(.lip, path: scratch.appending("photos/none/lip"))]))
   precondition(refuses(requests, [file, file]))
   let missing = ExportRequest(.coco, path: scratch.appending("photos/a.png/coco"))
   precondition((try? exporter.run(missing, files: [], failures: [:], memory: memory)) == nil)

@@ -55,7 +55,24 @@ struct OutputFormatTests: CLIFixture {
       #expect(folder.exists("out/" + name))
     }
     let sheet = try folder.text("out/sheet.html")
-    #expect(sheet.contains("class=\"failed\"") && sheet.contains("2 persons"))
+    #expect(sheet.contains("\"failure\":") && sheet.contains("\"persons\":2"))
+  }
+
+  /// What a run leaves among the photos the next takes for nothing else, though it does not name it.
+  @Test func issue19ExportsOfEarlierRunsAreKnown() async throws {
+    try addPhoto("in/a.png")
+    for sheet in ["in/sheet", "in/sheet.html"] {
+      let first = try await parse(
+        "in", "--persons", "--sheet", sheet, "--export", "coco=in/coco.json", "--export",
+        "yolo=in/sub/yolo")
+      #expect(first.code == 0, "\(first.error)")
+    }
+    #expect(folder.exists("in/sheet/index.html") && folder.exists("in/sheet/photos/a.jpeg"))
+    let next = try await parse("in", "--persons", "--json")
+    #expect(next.summary?.current == 1 && next.summary?.leftOut == 0, "\(next.output)")
+    let named = try await parse("in/sub/yolo", "--persons", "--export", "yolo=in/sub/yolo")
+    #expect(named.code == 73 && named.error.contains("would replace"), "\(named.error)")
+    #expect(folder.exists("in/sub/yolo/images/a.png"))
   }
 
   /// Under a limit that the sheet exceeds, and nothing else.
@@ -94,8 +111,8 @@ struct OutputFormatTests: CLIFixture {
     #expect(try await parse("in", "--export", "cocoa=x.json").code == 64)
     let old = try await parse("in", "--dry-run", "--export", "coco", "c.json")
     #expect(old.code == 0 && old.error.contains("write --export FORMAT=PATH"), "\(old.error)")
-    let among = try await parse("in", "--export", "labels=in/labels")
-    #expect(among.code == 73 && among.error.contains("taken for photos"))
+    let over = try await parse("in/a.png", "--export", "labels=in")
+    #expect(over.code == 73 && over.error.contains("no export of m2fp"))
     for sheet in ["in", "in/a.png/sheet.html"] {
       let result = try await parse("in", "--sheet", sheet)
       #expect(

@@ -84,4 +84,15 @@ import Testing
     style.background = .picture(RGBImage(width: 1, height: 1, pixels: [9, 9, 9]), sha256: "")
     #expect(cut([2], style) == .opaque(RGBImage(width: 1, height: 1, pixels: [4, 5, 6])))
   }
+
+  /// Scaled as a whole it would be 300,000 pixels high; its middle is taken first.
+  @Test func issue19ABackgroundMayBeALine() {
+    var style = hard
+    var pixels = [UInt8](repeating: 0, count: 3 * 100_001)
+    pixels.replaceSubrange(150_000..<150_003, with: [1, 2, 3])
+    style.background = .picture(RGBImage(width: 1, height: 100_001, pixels: pixels), sha256: "")
+    #expect(
+      cut([3], style)
+        == .opaque(RGBImage(width: 3, height: 1, pixels: [1, 2, 3, 1, 2, 3, 7, 8, 9])))
+  }
 }

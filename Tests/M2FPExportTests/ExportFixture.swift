@@ -22,7 +22,7 @@ struct ExportFixture {
   ]
 
   static let context = Exporter.Context(
-    classes: classes, palette: palette, model: "made-up <&> model", generator: "test")
+    classes: classes, palette: palette, model: "made-up <&> model", version: "test")
 
   /// Writes `count` photos, every other one in a folder of its own.
   init(count: Int = 6) throws {

@@ -72,7 +72,7 @@ import Testing
   @Test func issue17MapsBeyondTheLimitAreLeftOut() throws {
     let fixture = try ExportFixture(count: 2)
     let context = Exporter.Context(
-      classes: ExportFixture.classes, palette: ExportFixture.palette, model: "", generator: "",
+      classes: ExportFixture.classes, palette: ExportFixture.palette, model: "", version: "",
       limits: ImageLimits(maxPixels: 40 * 30))
     let summary = try Exporter(context, threads: 1).run(
       ExportRequest(.labels, path: fixture.folder.filePath("labels")), files: fixture.files,
@@ -118,14 +118,13 @@ import Testing
     // An empty folder may be used.
     try fixture.export(.labels, "mine")
     try FileManager.default.removeItem(atPath: target + "/.m2fp-export")
-    for kind in [ExportRequest.Kind.labels, .lip, .yolo] {
+    for kind in [ExportRequest.Kind.labels, .lip, .yolo, .sheet] {
       let failure = #expect(throws: RunFailure.self) { try fixture.export(kind, "mine") }
       #expect(failure?.kind == .outputNotWritable)
       #expect(failure?.message.contains("no export of m2fp") == true)
       #expect(throws: RunFailure.self) {
         try Exporter.check(
-          [ExportRequest(kind, path: FilePath(target))], files: fixture.files, inputs: [],
-          probing: false)
+          [ExportRequest(kind, path: FilePath(target))], files: fixture.files, probing: false)
       }
     }
     #expect(try names(target) == ["a0.png", "classes.txt", "sub"])
@@ -140,25 +139,53 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: dead))
   }
 
-  @Test func exportsAmongThePhotosAndTwoOfOneNameAreRefused() throws {
+  /// A parsed export would be replaced by the new one, its photos with it.
+  @Test(arguments: ["photos", ".", "photos/sub"])
+  func issue19ExportsOverThePhotosAreRefused(_ name: String) throws {
     let fixture = try ExportFixture(count: 2)
-    let photos = fixture.folder.path("photos")
+    try fixture.folder.write(name + "/.m2fp-export", [])
     let failure = #expect(throws: RunFailure.self) {
       try Exporter.check(
-        [ExportRequest(.labels, path: FilePath(photos + "/labels"))], files: [],
-        inputs: [FilePath(photos)],
+        [ExportRequest(.yolo, path: fixture.folder.filePath(name))], files: fixture.files,
         probing: false)
     }
-    #expect(failure?.message.contains("taken for photos") == true)
-    try Exporter.check(
-      [ExportRequest(.labels, path: FilePath(photos + "-labels"))], files: fixture.files,
-      inputs: [FilePath(photos)],
-      probing: false)
+    #expect(failure?.message.contains("would replace") == true)
+    // Beside or below them is a place like any other: such a folder is known for what it is.
+    for name in ["photos-labels", "photos/labels", "photos/sub/labels"] {
+      try Exporter.check(
+        [ExportRequest(.labels, path: fixture.folder.filePath(name))], files: fixture.files,
+        probing: false)
+    }
+  }
+
+  @Test func twoPhotosOfOneNameAreRefused() throws {
+    let fixture = try ExportFixture(count: 2)
     let twice = fixture.files + fixture.files
     #expect(throws: RunFailure.self) {
-      try Exporter.check(
-        [ExportRequest(.coco, path: "x")], files: twice, inputs: [], probing: false)
+      try Exporter.check([ExportRequest(.coco, path: "x")], files: twice, probing: false)
     }
+  }
+
+  /// Whatever they are called.
+  @Test func issue19ExportsOfEarlierRunsAreNoPhotos() throws {
+    let fixture = try ExportFixture(count: 2)
+    for (kind, name) in [
+      (ExportRequest.Kind.yolo, "photos/yolo"), (.labels, "photos/sub/labels"),
+      (.sheet, "photos/sheet"), (.coco, "photos/coco.txt"), (.sheet, "photos/all.html"),
+    ] {
+      try fixture.export(kind, name)
+    }
+    try fixture.folder.write("photos/mine.html", "<!doctype html>\n<html lang=\"en\">".utf8)
+    func found(_ path: FilePath) -> (photos: [FilePath], leftOut: [FilePath]) {
+      var leftOut: [FilePath] = []
+      let photos = InputDiscovery.inputs(under: [path], recursive: true) { leftOut.append($0.path) }
+      return (photos.map(\.path), leftOut)
+    }
+    let photos = found(fixture.folder.filePath("photos"))
+    #expect(photos.photos == fixture.files.map(\.input.path))
+    #expect(photos.leftOut == [fixture.folder.filePath("photos/mine.html")])
+    // One that is named is meant.
+    #expect(found(fixture.folder.filePath("photos/yolo")).photos.count == 2)
   }
 
   @Test func anExportThatCannotBeWrittenSaysSo() throws {

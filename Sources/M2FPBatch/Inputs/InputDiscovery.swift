@@ -23,7 +23,8 @@ public struct InputDiscovery {
   /// Lists the inputs under `paths`, folders sorted by name.
   ///
   /// A file in a folder is taken if it is named like a photo, or else begins like one; in each folder
-  /// the latter come last. Hidden files and folders and m2fp's own outputs are left out without a word.
+  /// the latter come last. Hidden files and folders, m2fp's own outputs, and the exports of earlier runs
+  /// are left out without a word.
   ///
   /// - Parameters:
   ///   - paths: Files and folders.
@@ -175,6 +176,8 @@ public struct InputDiscovery {
           Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
         }
       }
+      // Where it was not named itself.
+      if name == Self.exportMarker, !relative.isEmpty { return }
       // Hidden ones, and what masks and maps are called.
       if name.first == UInt8(ascii: ".") || OutputNames.isOutputName(name) { continue }
       entries.append((name, isRegular))
@@ -228,33 +231,49 @@ public struct InputDiscovery {
     if doubtful.isEmpty { return }
     let files = doubtful.map { found[$0] }
     let links = links
-    var arePhotos = [Bool](repeating: true, count: files.count)
-    arePhotos.withUnsafeMutableBufferPointer { arePhotos in
+    var contents = [Content](repeating: .photo, count: files.count)
+    contents.withUnsafeMutableBufferPointer { contents in
       // Each is written by one thread.
-      nonisolated(unsafe) let arePhotos = arePhotos
+      nonisolated(unsafe) let contents = contents
       DiskThreads.perform(files.count, cancellation: cancellation) {
-        arePhotos[$0] = Self.beginsLikePhoto(files[$0], links)
+        contents[$0] = Self.content(of: files[$0], links)
       }
     }
     var others: Set<Int> = []
-    for (index, isPhoto) in zip(doubtful, arePhotos) where !isPhoto {
+    for (index, content) in zip(doubtful, contents) where content != .photo {
       others.insert(index)
+      if content == .export { continue }
       let file = found[index]
       leaveOut(file.path, file.relativePath, LeftOut.Kind(fileName: file.path.name))
     }
     found = found.indices.filter { !others.contains($0) }.map { found[$0] }
   }
 
-  /// What cannot be opened counts as none.
-  private static func beginsLikePhoto(_ file: Input, _ links: LinkPolicy) -> Bool {
+  private static let exportMarker = AtomicFolder.marker.bytes
+
+  /// What a file is, by how it begins.
+  private enum Content {
+    case photo
+    /// Of an earlier run.
+    case export
+    case other
+  }
+
+  /// What cannot be opened counts as something else.
+  private static func content(of file: Input, _ links: LinkPolicy) -> Content {
     let rule = LinkRule(below: file.root, links)
     guard let opened = try? rule.open(file.path, O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
-      return false
+      return .other
     }
     defer { try? opened.close() }
-    return withUnsafeTemporaryAllocation(byteCount: ImageDecoder.signatureSize, alignment: 1) {
+    let size = max(ImageDecoder.signatureSize, ExportSignature.size)
+    return withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) {
       let count = read(opened.rawValue, $0.baseAddress, $0.count)
-      return ImageDecoder.isPhoto(UnsafeRawBufferPointer(rebasing: $0[..<max(0, count)]))
+      let beginning = UnsafeRawBufferPointer(rebasing: $0[..<max(0, count)])
+      let signature = UnsafeRawBufferPointer(
+        rebasing: beginning.prefix(ImageDecoder.signatureSize))
+      return ImageDecoder.isPhoto(signature)
+        ? .photo : ExportSignature.begins(beginning) ? .export : .other
     }
   }
 

@@ -180,8 +180,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         logger.debug("\($0.path): left out (\($0.kind.name))")
       }
     }
-    try Exporter.check(
-      exports.requests, files: files, inputs: selection.paths, probing: !usual.dryRun)
+    try Exporter.check(exports.requests, files: files, probing: !usual.dryRun)
 
     let options = try batchOptions(links: selected.links)
     let batch = Batch(
@@ -203,7 +202,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       reporters.list += exports.reporters(
         Exporter.Context(
           classes: parser.classes, palette: parser.options.outputs.palette,
-          model: archive.contract.model, generator: "m2fp \(Version.current)",
+          model: archive.contract.model, version: Version.current,
           links: selected.links, limits: parser.options.limits, explain: \.text), files: files,
         memoryLimit: options.memoryLimit, logger: logger)
       reporters.list.append(PlaceReporter(out: usual.out, logger: logger))

@@ -106,7 +106,7 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
     }
     defer { locks.removeAll() }
     let files = try ResultDiscovery.files(under: paths, photos: photos)
-    try Exporter.check(exports.requests, files: files, inputs: paths, probing: !dryRun)
+    try Exporter.check(exports.requests, files: files, probing: !dryRun)
     let first = try Self.first(files)
     let labels = try labelSet.resolve(
       modelClasses: first.modelClasses, classes: first.classes, palette: first.palette)
@@ -132,8 +132,8 @@ struct RenderCommand: ConfigurableCommand, ExplainedCommand {
       reporters.list += exports.reporters(
         Exporter.Context(
           classes: labels.classes, palette: labels.palette, model: first.model,
-          generator: "m2fp \(Version.current)", explain: \.text), files: files,
-        memoryLimit: nil, logger: logger)
+          version: Version.current, explain: \.text), files: files, memoryLimit: nil,
+        logger: logger)
     }
     let threads = ThreadPlan(
       jobs: jobs, threads: 1, files: checked.dueCount, budget: CPUBudget.current())

@@ -67,6 +67,10 @@ extension HelpTopic {
             + "failures."
         ),
         (
+          "--sheet DIR",
+          "The same with its pictures beside it, for thousands of photos: open DIR/index.html."
+        ),
+        (
           "--metrics FILE.prom",
           "A Prometheus textfile: times of the last run and success, files by result, seconds by "
             + "stage, memory, exit code."

@@ -22,8 +22,11 @@ struct ExportOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Afterwards write a page to look through: thumbnails, colour maps, overlays, shares, failures.",
-      valueName: "file.html"))
+      """
+      Afterwards write a page to look through: thumbnails, colour maps, overlays, shares, failures. \
+      One file where the name ends in .html; else a folder, for thousands of photos: open its \
+      index.html.
+      """, valueName: "file.html|dir"))
   var sheet: FilePath?
 
   /// Whether persons must be told apart for an export.

@@ -109,20 +109,6 @@ extension CutoutStyle.Margin {
 }
 
 extension RGBImage {
-  /// The middle of the image, at most so large, and at least a pixel.
-  fileprivate func middle(width mostColumns: Int, height mostRows: Int) -> RGBImage {
-    let columns = min(width, max(1, mostColumns))
-    let rows = min(height, max(1, mostRows))
-    if (columns, rows) == (width, height) { return self }
-    let (left, top) = ((width - columns) / 2, (height - rows) / 2)
-    var kept: [UInt8] = []
-    for y in top..<top + rows {
-      let start = 3 * (y * width + left)
-      kept += pixels[start..<start + 3 * columns]
-    }
-    return RGBImage(width: columns, height: rows, pixels: kept)
-  }
-
   /// A part of the image with coverage as alpha; transparent black where there is none.
   fileprivate func with(_ coverage: Stencil, in box: Instance.Box) -> RGBAImage {
     let pixels = [UInt8](unsafeUninitializedCapacity: box.width * box.height * 4) { target, count in
@@ -167,19 +153,29 @@ extension RGBImage {
       let channels = [colour.red, colour.green, colour.blue]
       return blend { _, channel in channels[channel] }
     case .picture(let picture, _):
-      // The rest of one that is much longer is never seen, and can be more than memory holds.
-      let picture = picture.middle(
-        width: 4 * picture.height * width / height, height: 4 * picture.width * height / width)
-      let scale = max(
-        Double(width) / Double(picture.width), Double(height) / Double(picture.height))
-      let scaledWidth = max(width, Int((Double(picture.width) * scale).rounded()))
-      let scaledHeight = max(height, Int((Double(picture.height) * scale).rounded()))
-      let (left, top) = ((scaledWidth - width) / 2, (scaledHeight - height) / 2)
-      return Resizer().withResized(picture, width: scaledWidth, height: scaledHeight) { scaled in
-        blend { pixel, channel in
-          scaled[3 * ((top + pixel / width) * scaledWidth + left + pixel % width) + channel]
-        }
+      return Resizer().withResized(
+        picture.middle(inTheShapeOf: self), width: width, height: height
+      ) { scaled in
+        blend { pixel, channel in scaled[3 * pixel + channel] }
       }
     }
+  }
+
+  /// The largest part of the image in the shape of another, with the same middle. It is cut out before it
+  /// is scaled: what a line would be scaled to has no bound.
+  private func middle(inTheShapeOf other: RGBImage) -> RGBImage {
+    let scale = max(
+      Double(other.width) / Double(width), Double(other.height) / Double(height))
+    let columns = min(width, max(1, Int((Double(other.width) / scale).rounded())))
+    let rows = min(height, max(1, Int((Double(other.height) / scale).rounded())))
+    if columns == width, rows == height { return self }
+    let (left, top) = ((width - columns) / 2, (height - rows) / 2)
+    var middle: [UInt8] = []
+    middle.reserveCapacity(3 * columns * rows)
+    for y in top..<top + rows {
+      let start = 3 * (y * width + left)
+      middle += pixels[start..<start + 3 * columns]
+    }
+    return RGBImage(width: columns, height: rows, pixels: middle)
   }
 }

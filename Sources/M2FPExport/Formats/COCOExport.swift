@@ -42,11 +42,6 @@ struct COCOExport: ExportFormat {
     let supercategory: String
   }
 
-  private struct Info: Encodable {
-    let description: String
-    let model: String
-  }
-
   /// One photo's share of the file.
   struct Record: Sendable {
     fileprivate let image: String
@@ -100,10 +95,9 @@ struct COCOExport: ExportFormat {
       }
       categories.append(
         Category(id: format.classes.count, name: "person", supercategory: "person"))
-      let info = Info(description: "persons and their parts, by m2fp", model: format.model)
       try images.write(
-        "{\"info\":\(JSONText.of(info)),\"licenses\":[],\"categories\":\(JSONText.of(categories)),"
-          + "\"images\":[")
+        ExportSignature.coco + "\"model\":\(JSONText.of(format.model))},\"licenses\":[],"
+          + "\"categories\":\(JSONText.of(categories)),\"images\":[")
     }
 
     func add(_ record: Record, for access: FileAccess) throws(FileFailure) {

@@ -5,10 +5,14 @@ import M2FPImageIO
 import M2FPResults
 import SystemPackage
 
-/// One HTML page to look through: for each photo thumbnails of photo, colour map and overlay, the
-/// share of each class, and why a photo failed. It needs nothing but itself.
+/// An HTML page to look through: for each photo thumbnails of photo, colour map, overlay and persons, the
+/// share of each class, and why a photo failed. It needs nothing but itself, or, as a folder, what lies
+/// beside it: there thumbnails are files, which a browser loads as they come into view.
+///
+/// The page holds a record a photo, as JSON; its script makes cards of as many as one looks at.
 struct SheetExport: ExportFormat {
   let path: FilePath
+  let isFolder: Bool
   let context: Exporter.Context
   let showsPhotos = true
 
@@ -16,126 +20,167 @@ struct SheetExport: ExportFormat {
   private static let thumbnailSide = 320
   private static let jpegQuality = 72
 
-  func record(of photo: StoredResult) throws(FileFailure) -> String {
+  /// One photo: what the page tells of it, and the pictures that lie beside the page.
+  struct Record: Sendable {
+    fileprivate let entry: String
+    fileprivate let pictures: AtomicFolder.Record
+  }
+
+  private struct Entry: Encodable {
+    let name: String
+    let address: String
+    let width: Int
+    let height: Int
+    /// How many; nil where they were not told apart.
+    let persons: Int?
+    /// Of the class that the network is least sure of; where there is none nothing is doubtful.
+    let score: Double
+    /// Classes and their shares of all pixels.
+    let shares: [Share]
+    /// Names of outputs, without the front that all have: their addresses begin with `front`.
+    let outputs: [String]
+    let front: String
+    let photo: String?
+    let map: String
+    let personMap: String?
+  }
+
+  private struct Share: Encodable {
+    let index: Int
+    let share: Double
+  }
+
+  private struct FailedEntry: Encodable {
+    let name: String
+    let stage: String
+    let failure: String
+  }
+
+  private struct Class: Encodable {
+    let name: String
+    let colour: String
+  }
+
+  func record(of photo: StoredResult) throws(FileFailure) -> Record {
     let (width, height) = (photo.labels.width, photo.labels.height)
     let scale = min(1, Double(Self.thumbnailSide) / Double(max(width, height)))
     let (small, low) = (
       max(1, Int((Double(width) * scale).rounded())),
       max(1, Int((Double(height) * scale).rounded()))
     )
-    let map = try PNGEncoder.labelMap(
-      photo.labels.sampled(width: small, height: low), palette: context.palette,
-      transparentBackground: true)
-    var style = "--ratio:\(small)/\(low);--map:\(Self.uri(map, "png"))"
-    if let image = read(photo) {
-      let pixels = Resizer().withResized(image, width: small, height: low) { Array($0) }
-      let thumbnail = RGBImage(width: small, height: low, pixels: pixels)
-      style +=
-        ";--photo:"
-        + Self.uri(try JPEGEncoder.rgb(thumbnail, quality: Self.jpegQuality), "jpeg")
+    var files: [(path: FilePath, content: AtomicFolder.Record.Content)] = []
+    /// - Returns: The address of a picture, which is put beside the page or into it.
+    func place(_ image: EncodedImage, in folder: FilePath, _ type: String) -> String {
+      guard isFolder else {
+        return "data:image/\(type);base64," + image.data.base64EncodedString()
+      }
+      let file = folder.appending(photo.file.exportName.components).appending(suffix: "." + type)
+      files.append((file, .bytes(image.bytes)))
+      return Self.address(file.components)
     }
-    let name = photo.file.input.relativePath.string.escapedForMarkup
+    let map = try PNGEncoder.grey(
+      levels(of: photo.labels.sampled(width: small, height: low)))
+    let thumbnail = try read(photo).map { (image) throws(FileFailure) in
+      try JPEGEncoder.rgb(
+        RGBImage(
+          width: small, height: low,
+          pixels: Resizer().withResized(image, width: small, height: low) { Array($0) }),
+        quality: Self.jpegQuality)
+    }
+    let count = photo.sidecar.options.persons?.map ?? false ? photo.sidecar.persons?.count : nil
+    let persons =
+      count ?? 0 > 0
+      ? try PNGEncoder.labelMap(
+        photo.persons.sampled(width: small, height: low), palette: Palette.persons.colours,
+        transparentBackground: true) : nil
     let found = photo.sidecar.classes.filter { $0.index > 0 }
-    let total = max(found.reduce(0) { $0 + $1.pixels }, 1)
-    let shares = found.map { "\($0.index):\(Self.rounded($0.share))" }.joined(separator: " ")
-    let people = photo.sidecar.options.persons?.map ?? false ? photo.sidecar.persons?.count : nil
-    let outputs = photo.sidecar.outputs.filter { $0.path.components.count == 1 }.map { output in
-      let file = photo.file.outputs.folder.appending(output.path.components)
-      let suffix = output.path.bytes.dropFirst(photo.file.outputs.stem.count + 1)
-      return "<a href=\"\(address(of: file))\">"
-        + String(decoding: suffix, as: UTF8.self).escapedForMarkup + "</a>"
-    }
-    let facts =
-      ["\(width) × \(height)"] + (people.map { [$0 == 1 ? "1 person" : "\($0) persons"] } ?? [])
-      + (found.isEmpty ? ["nobody found"] : []) + outputs
-    // The class that the network is least sure of; where there is none nothing is doubtful.
-    let worst = Double(found.compactMap(\.score).min() ?? 1)
-    let bar = found.map { share in
-      "<i style=\"flex:\(Self.rounded(Double(share.pixels) / Double(total)));"
-        + "background:\(colour(share.index))\"></i>"
-    }.joined()
-    let list = found.sorted { $0.pixels > $1.pixels }.map { share in
-      "<li><i style=\"background:\(colour(share.index))\"></i>\(share.name.escapedForMarkup) "
-        + "<b>\(Self.percent(share.share))</b></li>"
-    }.joined()
-    return """
-      <article data-shares="\(shares)" data-persons="\(people ?? -1)" data-score="\(Self.rounded(worst))">
-      <h2><a href="\(address(of: photo.file.input.path))">\(name)</a></h2><p class="facts">\(facts.joined(separator: " · "))</p>
-      <div class="views" style="\(style)"><div class="photo" role="img" aria-label="Photo \(name)">\
-      </div><div class="map" role="img" aria-label="Colour map of \(name)"></div>\
-      <div class="overlay" role="img" aria-label="Colour map over photo \(name)"></div></div>
-      <div class="bar" aria-hidden="true">\(bar)</div><ul>\(list)</ul>
-      </article>
-
-      """
+    let outputs = photo.file.outputs
+    let entry = Entry(
+      name: photo.file.input.relativePath.string, address: address(of: photo.file.input.path),
+      width: width, height: height, persons: count,
+      score: Self.rounded(Double(found.compactMap(\.score).min() ?? 1)),
+      shares: found.map { Share(index: $0.index, share: Self.rounded($0.share)) },
+      outputs: photo.sidecar.outputs.filter { $0.path.components.count == 1 }.map {
+        String(decoding: $0.path.bytes.dropFirst(outputs.stem.count), as: UTF8.self)
+      },
+      front: address(of: outputs.folder.appending(name: outputs.stem)),
+      photo: thumbnail.map { place($0, in: "photos", "jpeg") },
+      map: place(map, in: "maps", "png"),
+      personMap: persons.map { place($0, in: "persons", "png") })
+    return Record(entry: JSONText.of(entry), pictures: .init(files: files))
   }
 
-  func record(of failed: FailedPhoto) -> String? {
-    """
-    <article class="failed">
-    <h2>\(failed.file.input.relativePath.string.escapedForMarkup)</h2>\
-    <p class="facts">failed (\(failed.failure.stage.rawValue))</p>\
-    <p>\(context.explain(failed.failure).escapedForMarkup)</p>
-    </article>
-
-    """
+  func record(of failed: FailedPhoto) -> Record? {
+    let entry = FailedEntry(
+      name: failed.file.input.relativePath.string, stage: failed.failure.stage.rawValue,
+      failure: context.explain(failed.failure))
+    return Record(entry: JSONText.of(entry), pictures: .init())
   }
 
   func makeWriter() throws(FileFailure) -> Writer { try Writer(self) }
 
   final class Writer: ExportWriter {
-    private let file: StreamedFile
+    private let folder: AtomicFolder?
+    private let page: StreamedFile
+    private var isFirst = true
 
     fileprivate init(_ format: SheetExport) throws(FileFailure) {
-      file = try StreamedFile(format.path)
-      try file.write(format.head)
+      if format.isFolder {
+        let folder = try AtomicFolder(format.path)
+        page = try folder.streamedFile(named: SheetExport.pageName)
+        self.folder = folder
+      } else {
+        page = try StreamedFile(format.path)
+        folder = nil
+      }
+      try page.write(format.head)
     }
 
-    func add(_ record: String, for access: FileAccess) throws(FileFailure) {
-      file.restrict(to: access)
-      try file.write(record)
+    func add(_ record: Record, for access: FileAccess) throws(FileFailure) {
+      page.restrict(to: access)
+      try page.write((isFirst ? "\n" : ",\n") + SheetExport.inScript(record.entry))
+      isFirst = false
+      try folder?.add(record.pictures, for: access)
     }
 
     func finish() throws(FileFailure) {
-      try file.write(
-        "</main>\n<dialog></dialog>\n<script>\(SheetExport.script)</script>\n</body>\n</html>\n")
-      try file.commit()
+      try page.write(
+        "\n]}</script>\n<script>\(SheetExport.script)</script>\n</body>\n</html>\n")
+      try page.commit()
+      try folder?.finish()
     }
   }
 
+  private static let pageName: FilePath.Component = "index.html"
+  private static let style = "\n" + String(decoding: PackageResources.sheet_css, as: UTF8.self)
   private static let script = "\n" + String(decoding: PackageResources.sheet_js, as: UTF8.self)
 
-  /// What the page may load and run: its own pictures and script, and nothing that a name or a class
+  /// What the page may load and run: its own pictures, style and script, and nothing that a name or a class
   /// may bring in. (Content Security Policy Level 3, https://www.w3.org/TR/CSP3/)
-  private static let policy: String = {
-    let digest = Array(script.utf8).withUnsafeBytes { SHA256.digest(of: $0) }
-    return "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-      + "script-src 'sha256-\(Array(digest).base64Text)'; base-uri 'none'; form-action 'none'"
-  }()
+  private var policy: String {
+    func digest(_ text: String) -> String {
+      let digest = Array(text.utf8).withUnsafeBytes { SHA256.digest(of: $0) }
+      return "'sha256-\(Array(digest).base64Text)'"
+    }
+    // On a disk nothing has the same origin as anything else.
+    return "default-src 'none'; img-src \(isFolder ? "'self' file:" : "data:"); "
+      + "style-src \(digest(Self.style)); script-src \(digest(Self.script)); "
+      + "base-uri 'none'; form-action 'none'"
+  }
 
   /// All up to the first photo.
   private var head: String {
-    let style = String(decoding: PackageResources.sheet_css, as: UTF8.self)
-    let classes = context.classes.enumerated().dropFirst().map { index, name in
-      (index, name.escapedForMarkup)
+    let classes = context.classes.indices.map { index in
+      Class(
+        name: context.classes[index],
+        colour: context.palette.indices.contains(index) ? context.palette[index].hex : "#808080")
     }
-    let legend = classes.map { index, name in
-      "<button type=\"button\" aria-pressed=\"true\" value=\"\(index)\">"
-        + "<i style=\"background:\(colour(index))\"></i>\(name)</button>"
-    }.joined()
-    let shows = classes.map { "<option value=\"\($0)\">with \($1)</option>" }.joined()
-    let sorts = classes.map { "<option value=\"\($0)\">\($1)</option>" }.joined()
     return """
-      <!doctype html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta http-equiv="Content-Security-Policy" content="\(Self.policy)">
+      \(ExportSignature.sheet) \(context.version.escapedForMarkup)">
+      <meta http-equiv="Content-Security-Policy" content="\(policy)">
       <meta name="viewport" content="width=device-width, initial-scale=1">
-      <meta name="generator" content="\(context.generator.escapedForMarkup)">
       <title>Human parsing</title>
-      <style>
-      \(style)</style>
+      <style>\(Self.style)</style>
       </head>
       <body>
       <header><h1>Human parsing</h1>
@@ -144,21 +189,43 @@ struct SheetExport: ExportFormat {
       <form><div>
       <label>Find <input id="find" type="search" placeholder="a name"></label>
       <label>Show <select id="show"><option value="all">all photos</option>\
-      <option value="failed">failures</option><option value="nobody">nobody found</option>\
-      \(shows)</select></label>
+      <option value="failed">failures</option><option value="nobody">nobody found</option></select></label>
       <label>Sort by <select id="sort"><option value="name">name</option>\
-      <option value="score">worst score</option>\
-      <option value="persons">persons</option><option value="found">area found</option>\
-      <optgroup label="share of">\(sorts)</optgroup></select></label>
+      <option value="score">worst score</option><option value="persons">persons</option>\
+      <option value="found">area found</option><optgroup label="share of"></optgroup></select></label>
       <label>View <select id="view"><option value="">all three</option>\
       <option value="photo">photo</option><option value="map">colour map</option>\
-      <option value="overlay">overlay</option></select></label>
+      <option value="overlay">overlay</option><option value="persons">persons</option></select></label>
       </div>
-      <details><summary>Classes in the maps</summary><div class="legend">\(legend)</div></details></form>
-      <p class="count" role="status"></p>
-      <main>
-
+      <details><summary>Classes in the maps</summary><div class="legend"></div></details></form>
+      <div class="pages"><p role="status"></p><nav aria-label="Pages" hidden>\
+      <button type="button" value="-1">Previous</button>\
+      <label>Page <input type="number" min="1" required></label>\
+      <button type="button" value="1">Next</button></nav></div>
+      <main></main>
+      <dialog></dialog>
+      <svg aria-hidden="true"></svg>
+      <script type="application/json">{"classes":\(Self.inScript(JSONText.of(classes))),"photos":[
       """
+  }
+
+  /// JSON as it may stand in an element of a page.
+  private static func inScript(_ json: String) -> String {
+    guard json.utf8.contains(UInt8(ascii: "<")) else { return json }
+    return String(
+      decoding: json.utf8.flatMap { $0 == UInt8(ascii: "<") ? Array(#"\u003c"#.utf8) : [$0] },
+      as: UTF8.self)
+  }
+
+  /// A picture of classes that the page can colour, and leave classes out of: for class i of n the grey
+  /// in the middle of the i-th of n parts of the scale, so that no colour management takes it for another.
+  private func levels(of map: LabelMap) -> LabelMap {
+    let count = Double(context.classes.count)
+    let levels = (0...UInt8.max).map {
+      UInt8(min(255, ((Double($0) + 0.5) * 255 / count).rounded()))
+    }
+    return LabelMap(
+      width: map.width, height: map.height, pixels: map.pixels.map { levels[Int($0)] })
   }
 
   /// The photo, if it is still what was parsed.
@@ -176,18 +243,20 @@ struct SheetExport: ExportFormat {
     return image
   }
 
-  /// The address of a file from where the page lies: each byte of a name that may mean something in an
-  /// address is encoded (RFC 3986).
+  /// The address of a file from where the page lies.
   private func address(of file: FilePath) -> String {
     let current = FilePath(FileManager.default.currentDirectoryPath)
-    let from = current.pushing(path.folder).lexicallyNormalized().components
+    let from = current.pushing(isFolder ? path : path.folder).lexicallyNormalized().components
     let to = current.pushing(file).lexicallyNormalized().components
     let common = zip(from, to).prefix { $0 == $1 }.count
-    let names =
-      [[UInt8]](repeating: Array("..".utf8), count: from.count - common)
-      + to.dropFirst(common).map(\.bytes)
-    return names.map { name in
-      name.map { byte in
+    return String(repeating: "../", count: from.count - common)
+      + Self.address(to.dropFirst(common))
+  }
+
+  /// Names as an address, each byte that may mean something in one encoded (RFC 3986).
+  private static func address(_ names: some Sequence<FilePath.Component>) -> String {
+    names.map { name in
+      name.bytes.map { byte in
         let character = Character(UnicodeScalar(byte))
         return character.isASCII && (character.isLetter || character.isNumber)
           || "-._~".contains(character)
@@ -196,19 +265,8 @@ struct SheetExport: ExportFormat {
     }.joined(separator: "/")
   }
 
-  private static func uri(_ image: EncodedImage, _ kind: String) -> String {
-    "url(data:image/\(kind);base64,\(Data(image.bytes).base64EncodedString()))"
-  }
-
-  private func colour(_ index: Int) -> String {
-    context.palette.indices.contains(index) ? context.palette[index].hex : "#808080"
-  }
-
-  private static func rounded(_ share: Double) -> String { String(printf: "%.5g", share) }
-
-  private static func percent(_ share: Double) -> String {
-    share < 0.0005 ? "< 0.1 %" : String(printf: "%.1f %%", share * 100)
-  }
+  /// To five places.
+  private static func rounded(_ share: Double) -> Double { (share * 1e5).rounded() / 1e5 }
 }
 
 extension LabelMap {

@@ -661,6 +661,7 @@ async function describe() {
   if (!answer?.ok) return;
   const model = await answer.json();
   $("model").textContent = model.name ?? "";
-  mostInFlight = Math.max(1, Math.min(8, model.limits?.per_client ?? mostInFlight));
+  // 0 for no limit.
+  mostInFlight = Math.min(8, model.limits?.per_client || 8);
 }
 describe();

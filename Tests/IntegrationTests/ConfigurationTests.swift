@@ -183,7 +183,7 @@ struct ConfigurationTests: CLIFixture {
 
   /// What never ends, and what is no file.
   @Test(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(5)),
     arguments: [
       ["classes", "--model", Self.model, "--palette"],
       ["parse", "in", "--model", Self.model, "--remap"],

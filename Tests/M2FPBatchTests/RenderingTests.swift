@@ -89,7 +89,7 @@ struct RenderingTests: BatchFixture {
   }
 
   /// Waiting for memory ends with the run.
-  @Test(.timeLimit(.minutes(1))) func issue17WhoWaitsForMemoryCanBeCancelled() async throws {
+  @Test(.timeLimit(.minutes(5))) func issue17WhoWaitsForMemoryCanBeCancelled() async throws {
     try await run(options())
     let options = try everything()
     let batch = batch(options, session: Self.none)

@@ -77,7 +77,7 @@ struct ResultCacheTests: BatchFixture {
     #expect(try entries.isEmpty)
   }
 
-  @Test(.timeLimit(.minutes(1))) func copiesOfAFileThatHangsDoNotWaitForever() async throws {
+  @Test(.timeLimit(.minutes(5))) func copiesOfAFileThatHangsDoNotWaitForever() async throws {
     try addImage("0.png")
     for index in 1..<4 { try copy("0.png", to: "\(index).png") }
     let counter = Counter()
@@ -174,7 +174,7 @@ struct ResultCacheTests: BatchFixture {
 
   /// A pipe that nobody writes to, a folder, a link, and a file larger than any entry.
   @Test(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(5)),
     arguments: ["mkfifo $0", "mkdir $0", "ln -s / $0", "truncate -s 2T $0"])
   func issue17WhatIsNoFileInAnEntrysPlaceHangsNothing(_ command: String) async throws {
     try addImage("a.png")

@@ -296,7 +296,7 @@ struct ModelTests {
     #expect(try ModelArchive(path: folder.filePath("model.pt")).digest() != digest)
   }
 
-  @Test(.timeLimit(.minutes(1))) func issue17APipeIsNoArchive() throws {
+  @Test(.timeLimit(.minutes(5))) func issue17APipeIsNoArchive() throws {
     let folder = try TemporaryFolder()
     #expect(mkfifo(folder.path("model.pt"), 0o600) == 0)
     let failure = #expect(throws: RunFailure.self) {

@@ -3,17 +3,10 @@ import CPostprocess
 /// Merger of the logits of a dense network: resized to its input, the padding cut off, resized to the
 /// image, and of the classes the one with the highest (``ClassRowMerger``). Both resizes are bilinear.
 struct DenseMerger: ~Copyable {
-  /// From the logits to the network's input, the padding cut off.
-  private var columns = ResizeChain()
-  private var rows = ResizeChain()
-
-  private var widenedLogits = ScratchBuffer<Float>()
+  private var logitRows = PlaneRows()
   private var chances = ScratchBuffer<Float>()
   /// For each column of the image, the place in a row of logits that is nearest.
   private var places: [Int] = []
-
-  /// Widened rows held a class; an input row needs at most three.
-  private static let heldRows = 4
 
   /// Reads one image's output.
   ///
@@ -48,46 +41,15 @@ struct DenseMerger: ~Copyable {
     guard let logits = output.logits.baseAddress else { preconditionFailure("there are logits") }
     let (classes, width, height) = (output.classes, output.width, output.height)
     let (contentWidth, contentHeight) = (geometry.contentWidth, geometry.contentHeight)
-    columns.prepare(
-      mask: width, input: geometry.inputWidth, offset: geometry.offsetX, content: contentWidth,
-      image: contentWidth, alignsCorners: rules.alignsCorners)
-    rows.prepare(
-      mask: height, input: geometry.inputHeight, offset: geometry.offsetY, content: contentHeight,
-      image: contentHeight, alignsCorners: rules.alignsCorners)
-
-    let contentStride = ClassRowMerger.rowLength(geometry)
-    // A widened row may run over into the next by a vector.
-    let widenedStride = contentStride + MaskSampler.lanes
-    let widened = widenedLogits.reserve(classes * Self.heldRows * widenedStride)
-    var held = SIMD4<Int>(repeating: -1)
-    /// Widens a row of every class to the content's columns.
-    func widenedRow(_ row: Int) -> Int {
-      let slot = row % Self.heldRows
-      if held[slot] != row {
-        held[slot] = row
-        for index in 0..<classes {
-          columns.widen(
-            logits + (index * height + row) * width, origin: 0, range: 0..<contentStride,
-            end: contentWidth, widened + (index * Self.heldRows + slot) * widenedStride)
-        }
-      }
-      return slot * widenedStride
-    }
+    logitRows.prepare(
+      classes, width: width, height: height, geometry: geometry, alignsCorners: rules.alignsCorners)
 
     /// Computes the logits of a row of the content.
     func read(_ row: Int, _ values: UnsafeMutablePointer<Float>) {
-      let tap = rows.tap(at: row)
-      let used = (0..<3).filter { tap.weights[$0] != 0 }
-      let offsets = used.map { widenedRow(tap.base + $0) }
-      for index in 0..<classes {
-        let start = UnsafePointer(widened + index * Self.heldRows * widenedStride)
-        // One row is the sum of itself and nothing of itself.
-        var blend = m2fp_post_row(
-          a: start + offsets[0], b: start + offsets[used.count > 1 ? 1 : 0],
-          c: used.count > 2 ? start + offsets[2] : nil, weight_a: tap.weights[used[0]],
-          weight_b: used.count > 1 ? tap.weights[used[1]] : 0,
-          weight_c: used.count > 2 ? tap.weights[used[2]] : 0)
-        m2fp_post_blend_row(&blend, 0, Int32(contentStride), values + index * contentStride)
+      let contentStride = ClassRowMerger.rowLength(geometry)
+      logitRows.read(row, of: logits) { index, row in
+        var row = row
+        m2fp_post_blend_row(&row, 0, Int32(contentStride), values + index * contentStride)
       }
     }
 

@@ -4,16 +4,9 @@ import CPostprocess
 /// probability × mask probability at the network's size, resized to the image, and of the classes
 /// the one with the highest sum (``ClassRowMerger``).
 struct SingleHumanMerger: ~Copyable {
-  /// Mask to network input, the padding cut off.
-  private var maskColumns = ResizeChain()
-  private var maskRows = ResizeChain()
-
-  private var widenedMasks = ScratchBuffer<Float>()
+  private var maskRows = PlaneRows()
   private var maskProbabilities = ScratchBuffer<Float>()
   private var weights = ScratchBuffer<Float>()
-
-  /// Widened mask rows held a query; an input row needs at most three.
-  private static let heldMaskRows = 4
 
   /// Reads one image's output.
   ///
@@ -59,13 +52,8 @@ struct SingleHumanMerger: ~Copyable {
     totals: UnsafeMutablePointer<Double>
   ) {
     let geometry = masks.geometry
-    let (contentWidth, contentHeight) = (geometry.contentWidth, geometry.contentHeight)
-    maskColumns.prepare(
-      mask: masks.width, input: geometry.inputWidth, offset: geometry.offsetX,
-      content: contentWidth, image: contentWidth)
     maskRows.prepare(
-      mask: masks.height, input: geometry.inputHeight, offset: geometry.offsetY,
-      content: contentHeight, image: contentHeight)
+      queries, width: masks.width, height: masks.height, geometry: geometry)
 
     let contentStride = ClassRowMerger.rowLength(geometry)
     let paddedClasses = roundedUp(classes, to: ClassRowMerger.classBlock)
@@ -76,42 +64,14 @@ struct SingleHumanMerger: ~Copyable {
           index < classes ? classProbabilities[query * classes + index] / Float(passes) : 0
       }
     }
-    // A widened row may run over into the next by a vector.
-    let widenedStride = contentStride + MaskSampler.lanes
-    let widened = widenedMasks.reserve(queries * Self.heldMaskRows * widenedStride)
     let probabilities = maskProbabilities.reserve(queries * contentStride)
-
-    var heldMasks = SIMD4<Int>(repeating: -1)
-    /// Widens a row of every mask to the content's columns.
-    func maskRow(_ row: Int) -> Int {
-      let slot = row % Self.heldMaskRows
-      if heldMasks[slot] != row {
-        heldMasks[slot] = row
-        for query in 0..<queries {
-          maskColumns.widen(
-            masks[query] + row * masks.width, origin: 0, range: 0..<contentStride,
-            end: contentWidth,
-            widened + (query * Self.heldMaskRows + slot) * widenedStride)
-        }
-      }
-      return slot * widenedStride
-    }
 
     /// Computes the class sums of a row of the content.
     func read(_ row: Int, _ sums: UnsafeMutablePointer<Float>) {
-      let tap = maskRows.tap(at: row)
-      let used = (0..<3).filter { tap.weights[$0] != 0 }
-      let offsets = used.map { maskRow(tap.base + $0) }
-      for query in 0..<queries {
-        let rows = UnsafePointer(widened + query * Self.heldMaskRows * widenedStride)
-        // One row is the sum of itself and nothing of itself.
-        var blend = m2fp_post_row(
-          a: rows + offsets[0], b: rows + offsets[used.count > 1 ? 1 : 0],
-          c: used.count > 2 ? rows + offsets[2] : nil, weight_a: tap.weights[used[0]],
-          weight_b: used.count > 1 ? tap.weights[used[1]] : 0,
-          weight_c: used.count > 2 ? tap.weights[used[2]] : 0)
+      maskRows.read(row, of: masks.logits) { query, row in
+        var row = row
         m2fp_post_logistic_row(
-          &blend, 0, Int32(contentStride), -.infinity, 1, probabilities + query * contentStride)
+          &row, 0, Int32(contentStride), -.infinity, 1, probabilities + query * contentStride)
       }
       m2fp_post_sum_classes(
         probabilities, weights, Int32(queries), Int32(paddedClasses), Int32(contentStride), sums)

@@ -44,6 +44,30 @@ def for_dataset(config: Config, dataset: str) -> Config:
     return dataclasses.replace(config, num_classes=len(CLASSES[dataset]) + (dataset == "cihp"))
 
 
+def _assemble(
+    name: str,
+    classes: list[str],
+    palette: list[list[int]],
+    preprocess: dict,
+    postprocess: dict,
+    licence: str,
+    source: str,
+    torch_version: str,
+) -> dict:
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": name,
+        "classes": classes,
+        "palette": palette,
+        "preprocess": preprocess,
+        "postprocess": postprocess,
+        "licence": licence,
+        "commercial_use": "-NC" not in licence,
+        "source_sha256": source,
+        "torch_version": torch_version,
+    }
+
+
 def make_contract(
     config: Config, dataset: str, source: str, licence: str, torch_version: str
 ) -> dict:
@@ -89,23 +113,16 @@ def make_contract(
             "pad_value": 128,
         }
         postprocess = {"mode": "query_semantic"}
-    contract = {
-        "format_version": FORMAT_VERSION,
-        "model": config.name,
-        "classes": CLASSES[dataset],
-        "palette": PALETTE,
-        "preprocess": {
-            **geometry,
-            "divisor": 32,
-            "mean": list(config.mean),
-            "std": list(config.std),
-        },
-        "postprocess": postprocess,
-        "licence": licence,
-        "commercial_use": "-NC" not in licence,
-        "source_sha256": source,
-        "torch_version": torch_version,
+    preprocess = {
+        **geometry,
+        "divisor": 32,
+        "mean": list(config.mean),
+        "std": list(config.std),
     }
+    contract = _assemble(
+        config.name, CLASSES[dataset], PALETTE, preprocess, postprocess, licence, source,
+        torch_version,
+    )  # fmt: skip
     if config.notice:
         contract["notice"] = config.notice
     return contract
@@ -151,15 +168,8 @@ def make_dense_contract(
     dict
         Ready for JSON.
     """
-    return {
-        "format_version": FORMAT_VERSION,
-        "model": name,
-        "classes": classes,
-        "palette": palette or make_palette(len(classes)),
-        "preprocess": network,
-        "postprocess": {"mode": "dense", "stride": stride, "align_corners": align_corners},
-        "licence": licence,
-        "commercial_use": "-NC" not in licence,
-        "source_sha256": source,
-        "torch_version": torch_version,
-    }
+    postprocess = {"mode": "dense", "stride": stride, "align_corners": align_corners}
+    return _assemble(
+        name, classes, palette or make_palette(len(classes)), network, postprocess, licence, source,
+        torch_version,
+    )  # fmt: skip

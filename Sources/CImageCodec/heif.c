@@ -1,34 +1,12 @@
-#include <libheif/heif.h>
+#include "heif.h"
 
 #include <string.h>
 
-#include "codec.h"
-#include "library.h"
+heif_functions heif;
 
-static struct {
-  LIBRARY_FUNCTION(heif_init);
-  LIBRARY_FUNCTION(heif_context_alloc);
-  LIBRARY_FUNCTION(heif_context_free);
-  LIBRARY_FUNCTION(heif_context_set_max_decoding_threads);
-  LIBRARY_FUNCTION(heif_context_read_from_reader);
-  LIBRARY_FUNCTION(heif_context_get_primary_image_handle);
-  LIBRARY_FUNCTION(heif_image_handle_release);
-  LIBRARY_FUNCTION(heif_image_handle_get_width);
-  LIBRARY_FUNCTION(heif_image_handle_get_height);
-  LIBRARY_FUNCTION(heif_image_handle_get_luma_bits_per_pixel);
-  LIBRARY_FUNCTION(heif_image_handle_has_alpha_channel);
-  LIBRARY_FUNCTION(heif_image_handle_is_premultiplied_alpha);
-  LIBRARY_FUNCTION(heif_decoding_options_alloc);
-  LIBRARY_FUNCTION(heif_decoding_options_free);
-  LIBRARY_FUNCTION(heif_decode_image);
-  LIBRARY_FUNCTION(heif_image_get_width);
-  LIBRARY_FUNCTION(heif_image_get_height);
-  LIBRARY_FUNCTION(heif_image_get_plane);
-  LIBRARY_FUNCTION(heif_image_release);
-} heif;
-
-static const library_function heif_functions[] = {
+static const library_function functions[] = {
     LIBRARY_ENTRY(heif, heif_init),
+    LIBRARY_ENTRY(heif, heif_register_decoder_plugin),
     LIBRARY_ENTRY(heif, heif_context_alloc),
     LIBRARY_ENTRY(heif, heif_context_free),
     LIBRARY_ENTRY(heif, heif_context_set_max_decoding_threads),
@@ -37,26 +15,37 @@ static const library_function heif_functions[] = {
     LIBRARY_ENTRY(heif, heif_image_handle_release),
     LIBRARY_ENTRY(heif, heif_image_handle_get_width),
     LIBRARY_ENTRY(heif, heif_image_handle_get_height),
+    LIBRARY_ENTRY(heif, heif_image_handle_get_ispe_width),
+    LIBRARY_ENTRY(heif, heif_image_handle_get_ispe_height),
     LIBRARY_ENTRY(heif, heif_image_handle_get_luma_bits_per_pixel),
     LIBRARY_ENTRY(heif, heif_image_handle_has_alpha_channel),
     LIBRARY_ENTRY(heif, heif_image_handle_is_premultiplied_alpha),
     LIBRARY_ENTRY(heif, heif_decoding_options_alloc),
     LIBRARY_ENTRY(heif, heif_decoding_options_free),
     LIBRARY_ENTRY(heif, heif_decode_image),
+    LIBRARY_ENTRY(heif, heif_image_create),
+    LIBRARY_ENTRY(heif, heif_image_add_plane),
     LIBRARY_ENTRY(heif, heif_image_get_width),
     LIBRARY_ENTRY(heif, heif_image_get_height),
     LIBRARY_ENTRY(heif, heif_image_get_plane),
+    LIBRARY_ENTRY(heif, heif_image_set_nclx_color_profile),
     LIBRARY_ENTRY(heif, heif_image_release),
+    LIBRARY_ENTRY(heif, heif_nclx_color_profile_alloc),
+    LIBRARY_ENTRY(heif, heif_nclx_color_profile_free),
+    LIBRARY_ENTRY(heif, heif_nclx_color_profile_set_color_primaries),
+    LIBRARY_ENTRY(heif, heif_nclx_color_profile_set_transfer_characteristics),
+    LIBRARY_ENTRY(heif, heif_nclx_color_profile_set_matrix_coefficients),
 };
 
 /// Bytes a pixel that libheif holds: planes, and RGB of them.
 enum { HEIF_WORKING_BYTES = 10 };
 
-static library heif_library = LIBRARY("libheif.so.1", heif_functions);
+static library heif_library = LIBRARY("libheif.so.1", functions);
 
 static void heif_start(void) {
   // Where codecs are plug-ins of their own, this finds them.
   heif.heif_init(NULL);
+  m2fp_heif_register_decoders();
 }
 
 static int heif_open_library(m2fp_image_result *result) {
@@ -144,12 +133,16 @@ void m2fp_heif_find_header(const m2fp_source *source, m2fp_image_header *header,
   if (handle != NULL) {
     int32_t width = heif.heif_image_handle_get_width(handle);
     int32_t height = heif.heif_image_handle_get_height(handle);
-    if (m2fp_check_size(width, height, result)) {
+    m2fp_heif_layout layout;
+    m2fp_heif_read_layout(source, &layout, result);
+    if (result->status == M2FP_IMAGE_OK && m2fp_check_size(width, height, result)) {
       int64_t wide = heif.heif_image_handle_get_luma_bits_per_pixel(handle) > 8;
       int64_t held = HEIF_WORKING_BYTES + (wide ? HEIF_WORKING_BYTES / 2 : 0);
+      int64_t pixels = (int64_t)width * (int64_t)height;
+      if (pixels < layout.pixels) pixels = layout.pixels;
       // What the boxes say of turns is applied, and counted in the size, by the library. EXIF only
       // repeats it.
-      *header = (m2fp_image_header){width, height, 1, held * (int64_t)width * (int64_t)height};
+      *header = (m2fp_image_header){width, height, 1, held * pixels, pixels};
     }
     heif.heif_image_handle_release(handle);
   }
@@ -184,8 +177,9 @@ static void heif_copy(struct heif_image *image, int channels, int is_premultipli
   }
 }
 
-static void heif_decode(struct heif_image_handle *handle, const m2fp_image_header *header,
-                        uint8_t *pixels, m2fp_image_result *result) {
+static void heif_decode(struct heif_image_handle *handle, const m2fp_heif_layout *layout,
+                        const m2fp_image_header *header, uint8_t *pixels,
+                        m2fp_image_result *result) {
   struct heif_decoding_options *how = heif.heif_decoding_options_alloc();
   if (how == NULL) {
     m2fp_result_fail(result, M2FP_IMAGE_OUT_OF_MEMORY, "out of memory");
@@ -195,11 +189,19 @@ static void heif_decode(struct heif_image_handle *handle, const m2fp_image_heade
   how->strict_decoding = 1;
   int has_alpha = heif.heif_image_handle_has_alpha_channel(handle);
   struct heif_image *image = NULL;
-  if (heif_check(
-          heif.heif_decode_image(
-              handle, &image, heif_colorspace_RGB,
-              has_alpha ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB, how),
-          result)) {
+  // Of tiles each may overlap the sides by nearly its own; and as many again of alpha.
+  int64_t tile = (int64_t)layout->width * layout->height;
+  m2fp_heif_allowance allowance = {layout->width, layout->height,
+                                   4 * (header->coded_pixels + tile)};
+  m2fp_heif_allow(&allowance);
+  struct heif_error error = heif.heif_decode_image(
+      handle, &image, heif_colorspace_RGB,
+      has_alpha ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB, how);
+  if (error.code != heif_error_Ok && m2fp_heif_has_refused()) {
+    m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "the picture in it is not as large as its header says");
+  }
+  m2fp_heif_allow(NULL);
+  if (heif_check(error, result)) {
     heif_copy(image, has_alpha ? 4 : 3, heif.heif_image_handle_is_premultiplied_alpha(handle),
               header, pixels, result);
   }
@@ -218,12 +220,14 @@ void m2fp_heif_decode(const uint8_t *bytes, size_t count, const m2fp_image_heade
   heif_input input = {&source, 0};
   struct heif_context *context = heif.heif_context_alloc();
   struct heif_image_handle *handle = heif_open(context, &input, result);
+  m2fp_heif_layout layout = {0};
+  if (handle != NULL) m2fp_heif_read_layout(&source, &layout, result);
   if (handle != NULL) {
     if (heif.heif_image_handle_get_width(handle) != header->width ||
         heif.heif_image_handle_get_height(handle) != header->height) {
       m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "the header changed while it was read");
-    } else {
-      heif_decode(handle, header, pixels, result);
+    } else if (result->status == M2FP_IMAGE_OK) {
+      heif_decode(handle, &layout, header, pixels, result);
     }
     heif.heif_image_handle_release(handle);
   }

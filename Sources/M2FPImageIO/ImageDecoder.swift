@@ -71,7 +71,7 @@ public enum ImageDecoder {
     try check(result, codec)
 
     let (width, height) = (Int(header.width), Int(header.height))
-    try check(width, height, limits)
+    try check(header, limits)
     var options = m2fp_decode_options(refuse_damaged: refuseDamaged ? 1 : 0)
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, count in
       guard let pixels = buffer.baseAddress else { return }
@@ -120,7 +120,7 @@ public enum ImageDecoder {
     var header = m2fp_image_header()
     codec.readHeader(bytes, bytes.count, &header, &result)
     try check(result, codec)
-    try check(Int(header.width), Int(header.height), limits)
+    try check(header, limits)
   }
 
   /// Decodes a label map: an indexed or grey PNG whose pixel values are meant as numbers.
@@ -143,7 +143,7 @@ public enum ImageDecoder {
     m2fp_png_header(bytes, bytes.count, &header, &result)
     try check(result, codec)
     let (width, height) = (Int(header.width), Int(header.height))
-    try check(width, height, limits)
+    try check(header, limits)
     // Deflate makes at most 1032 bytes of one, and a pixel has a bit or more.
     guard width * height / 8 <= bytes.count * 1032 else {
       throw failure(
@@ -170,13 +170,20 @@ public enum ImageDecoder {
   }
 
   private static func check(
-    _ width: Int, _ height: Int, _ limits: ImageLimits
+    _ header: m2fp_image_header, _ limits: ImageLimits
   ) throws(FileFailure) {
+    let (width, height) = (Int(header.width), Int(header.height))
     guard width * height <= limits.maxPixels else {
       throw failure(
         .imageTooLarge,
         "the image has \(width) × \(height) pixels, more than the limit of \(limits.maxPixels)",
         .overLimit)
+    }
+    guard header.coded_pixels <= limits.maxPixels else {
+      throw failure(
+        .imageTooLarge,
+        "the image is made of one of \(header.coded_pixels) pixels, more than the limit of "
+          + "\(limits.maxPixels)", .overLimit)
     }
   }
 

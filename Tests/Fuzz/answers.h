@@ -3,8 +3,11 @@
 /// is answered falsely, and how, the target says.
 #pragma once
 
+#include <dav1d/dav1d.h>
+#include <errno.h>
 #include <gif_lib.h>
 #include <jxl/decode.h>
+#include <libde265/de265.h>
 #include <libheif/heif.h>
 #include <tiffio.h>
 #include <webp/decode.h>
@@ -52,6 +55,19 @@ static struct {
   __typeof__(heif_decode_image) *heif_decode_image;
   __typeof__(heif_image_get_width) *heif_image_get_width;
   __typeof__(heif_image_get_plane) *heif_image_get_plane;
+  __typeof__(heif_image_create) *heif_image_create;
+  __typeof__(heif_image_add_plane) *heif_image_add_plane;
+  __typeof__(heif_image_set_nclx_color_profile) *heif_image_set_nclx_color_profile;
+  __typeof__(heif_nclx_color_profile_alloc) *heif_nclx_color_profile_alloc;
+  __typeof__(heif_nclx_color_profile_set_matrix_coefficients) *heif_nclx_color_profile_set_matrix_coefficients;
+  __typeof__(dav1d_open) *dav1d_open;
+  __typeof__(dav1d_data_create) *dav1d_data_create;
+  __typeof__(dav1d_send_data) *dav1d_send_data;
+  __typeof__(dav1d_get_picture) *dav1d_get_picture;
+  __typeof__(de265_new_decoder) *de265_new_decoder;
+  __typeof__(de265_get_image_width) *de265_get_image_width;
+  __typeof__(de265_get_bits_per_pixel) *de265_get_bits_per_pixel;
+  __typeof__(de265_get_next_picture) *de265_get_next_picture;
   __typeof__(DGifOpen) *DGifOpen;
   __typeof__(DGifGetImageHeader) *DGifGetImageHeader;
 } library_own;
@@ -277,6 +293,70 @@ static uint8_t *false_heif_image_get_plane(struct heif_image *image, enum heif_c
   return false_answer % 2 ? plane : NULL;
 }
 
+static struct heif_error false_heif_image_create(int width, int height, enum heif_colorspace space,
+                                                 enum heif_chroma chroma,
+                                                 struct heif_image **image) {
+  return answers_falsely() ? no_memory
+                           : library_own.heif_image_create(width, height, space, chroma, image);
+}
+
+static struct heif_error false_heif_image_add_plane(struct heif_image *image,
+                                                    enum heif_channel channel, int width,
+                                                    int height, int bits) {
+  return answers_falsely() ? no_memory
+                           : library_own.heif_image_add_plane(image, channel, width, height, bits);
+}
+
+static struct heif_error false_heif_image_set_nclx_color_profile(
+    struct heif_image *image, const struct heif_color_profile_nclx *colours) {
+  return answers_falsely() ? no_memory
+                           : library_own.heif_image_set_nclx_color_profile(image, colours);
+}
+
+static struct heif_color_profile_nclx *false_heif_nclx_color_profile_alloc(void) {
+  return answers_falsely() ? NULL : library_own.heif_nclx_color_profile_alloc();
+}
+
+static struct heif_error false_heif_nclx_color_profile_set_matrix_coefficients(
+    struct heif_color_profile_nclx *colours, uint16_t matrix) {
+  return answers_falsely()
+             ? no_memory
+             : library_own.heif_nclx_color_profile_set_matrix_coefficients(colours, matrix);
+}
+
+static int false_dav1d_open(Dav1dContext **context, const Dav1dSettings *settings) {
+  return answers_falsely() ? DAV1D_ERR(ENOMEM) : library_own.dav1d_open(context, settings);
+}
+
+static uint8_t *false_dav1d_data_create(Dav1dData *data, size_t count) {
+  return answers_falsely() ? NULL : library_own.dav1d_data_create(data, count);
+}
+
+static int false_dav1d_send_data(Dav1dContext *context, Dav1dData *data) {
+  return answers_falsely() ? DAV1D_ERR(EINVAL) : library_own.dav1d_send_data(context, data);
+}
+
+static int false_dav1d_get_picture(Dav1dContext *context, Dav1dPicture *picture) {
+  return answers_falsely() ? DAV1D_ERR(ENOMEM) : library_own.dav1d_get_picture(context, picture);
+}
+
+static de265_decoder_context *false_de265_new_decoder(void) {
+  return answers_falsely() ? NULL : library_own.de265_new_decoder();
+}
+
+static int false_de265_get_image_width(const struct de265_image *image, int channel) {
+  return answers_falsely() ? 0 : library_own.de265_get_image_width(image, channel);
+}
+
+static int false_de265_get_bits_per_pixel(const struct de265_image *image, int channel) {
+  int bits = library_own.de265_get_bits_per_pixel(image, channel);
+  return answers_falsely() ? bits + 1 : bits;
+}
+
+static const struct de265_image *false_de265_get_next_picture(de265_decoder_context *context) {
+  return answers_falsely() ? NULL : library_own.de265_get_next_picture(context);
+}
+
 // MARK: - GIF
 
 static GifFileType *false_DGifOpen(void *context, InputFunc read, int *error) {
@@ -334,6 +414,19 @@ static const stand_in stand_ins[] = {
     STAND_IN(heif_decode_image),
     STAND_IN(heif_image_get_width),
     STAND_IN(heif_image_get_plane),
+    STAND_IN(heif_image_create),
+    STAND_IN(heif_image_add_plane),
+    STAND_IN(heif_image_set_nclx_color_profile),
+    STAND_IN(heif_nclx_color_profile_alloc),
+    STAND_IN(heif_nclx_color_profile_set_matrix_coefficients),
+    STAND_IN(dav1d_open),
+    STAND_IN(dav1d_data_create),
+    STAND_IN(dav1d_send_data),
+    STAND_IN(dav1d_get_picture),
+    STAND_IN(de265_new_decoder),
+    STAND_IN(de265_get_image_width),
+    STAND_IN(de265_get_bits_per_pixel),
+    STAND_IN(de265_get_next_picture),
     STAND_IN(DGifOpen),
     STAND_IN(DGifGetImageHeader),
 };

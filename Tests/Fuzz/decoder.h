@@ -11,6 +11,10 @@
 /// Small pictures keep an execution short; the code does not know sizes.
 enum { LARGEST = 1 << 14 };
 
+static int is_small(const m2fp_image_header *header) {
+  return (int64_t)header->width * header->height <= LARGEST && header->coded_pixels <= LARGEST;
+}
+
 typedef void header_function(const uint8_t *bytes, size_t count, m2fp_image_header *header,
                              m2fp_image_result *result);
 typedef void decode_function(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
@@ -38,7 +42,7 @@ static inline void check_decoder(header_function *read_header, decode_function *
   }
   require(header.width >= 1 && header.height >= 1);
   require(header.orientation >= 1 && header.orientation <= 8 && header.working_bytes >= 0);
-  if ((int64_t)header.width * header.height > LARGEST) return;
+  if (!is_small(&header)) return;
 
   size_t size = (size_t)header.width * (size_t)header.height * 3;
   uint8_t *pixels = malloc(size);

@@ -25,11 +25,11 @@ static void check_answers(const uint8_t *bytes, size_t count) {
   m2fp_image_result result;
   unsigned choice = 2166136261u;
   for (size_t i = 0; i < count; i++) choice = (choice ^ bytes[i]) * 16777619u;
-  answers_left = choice % 32;
+  answers_left = choice % 48;
   false_answer = choice / 32;
   FUNCTION(FORMAT, _header)(bytes, count, &header, &result);
   require_a_reason(&result);
-  if (result.status == M2FP_IMAGE_OK && (int64_t)header.width * header.height <= LARGEST) {
+  if (result.status == M2FP_IMAGE_OK && is_small(&header)) {
     const m2fp_decode_options options = {0};
     uint8_t *pixels = malloc((size_t)header.width * (size_t)header.height * 3);
     FUNCTION(FORMAT, _decode)(bytes, count, &header, &options, pixels, &result);

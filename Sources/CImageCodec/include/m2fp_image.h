@@ -65,6 +65,9 @@ typedef struct m2fp_image_header {
   /// Bytes that decoding holds besides the file and the pixels: a progressive JPEG's coefficients,
   /// an interlaced PNG's picture as it is stored. What is small is not counted.
   int64_t working_bytes;
+  /// Pixels that are decoded where that is more than the size, as the picture is cut, or put together on
+  /// a larger canvas; else it may be 0.
+  int64_t coded_pixels;
 } m2fp_image_header;
 
 /// How a file is decoded; all zeros is the default.
@@ -198,7 +201,7 @@ void m2fp_heif_find_header(const m2fp_source *source, m2fp_image_header *header,
                            m2fp_image_result *result);
 
 /// The primary picture, also of grids; samples of more than 8 bits keep the high ones. A hostile file
-/// may code a larger picture than its boxes tell: it fails, but only after the codec has held that.
+/// that codes a larger picture than its boxes tell fails before that is allocated.
 void m2fp_heif_decode(const uint8_t *bytes, size_t count, const m2fp_image_header *header,
                       const m2fp_decode_options *options, uint8_t *pixels,
                       m2fp_image_result *result);

@@ -293,6 +293,64 @@ def with_sizes(data: bytes, width: int, height: int) -> bytes:
     return bytes(changed)
 
 
+def boxes_of(data: bytes) -> dict[bytes, bytes]:
+    """The boxes of a HEIF file with one picture, by name, each without what lies before its content."""
+    found: dict[bytes, bytes] = {}
+
+    def walk(content: bytes) -> None:
+        while content:
+            size, name = struct.unpack(">I4s", content[:8])
+            found.setdefault(name, content[8:size])
+            inner = {b"meta": 4, b"iprp": 0, b"ipco": 0}.get(name)
+            if inner is not None:
+                walk(content[8 + inner : size])
+            content = content[size:]
+
+    walk(data)
+    return found
+
+
+def box(name: bytes, *content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(b"".join(content)), name) + b"".join(content)
+
+
+def derived(tile: bytes, kind: bytes, width: int, height: int, said: tuple[int, int], *, part: int = 1,
+            tile_said: tuple[int, int] | None = None) -> bytes:
+    """A HEIF file of a picture twice, side by side in a grid or over each other, on a canvas of this size.
+
+    Its boxes may say other sizes. Of item 1, the picture, or of another.
+    """
+    have = boxes_of(tile)
+    codec, config = (b"hvc1", b"hvcC") if b"hvcC" in have else (b"av01", b"av1C")
+    full = struct.pack(">I", 0)
+    flags = 1 if max(width, height) > 0xFFFF else 0
+    size = struct.pack(">II" if flags else ">HH", width, height)
+    item = bytes([0, flags]) + (
+        bytes([0, 1]) + size if kind == b"grid"
+        else struct.pack(">4H", 0, 0xFFFF, 0, 0xFFFF) + size + struct.pack(">4i" if flags else ">4h", 0, 0, 9, 5))
+
+    def written(start: int) -> bytes:
+        return box(b"ftyp", have[b"ftyp"]) + box(
+            b"meta", full, box(b"hdlr", have[b"hdlr"]), box(b"pitm", full, struct.pack(">H", 2)),
+            box(b"iinf", full, struct.pack(">H", 2),
+                # The first is not shown by itself.
+                *(box(b"infe", struct.pack(">BxxBHH4sx", 2, hidden, id, 0, type))
+                  for id, type, hidden in ((1, codec, 1), (2, kind, 0)))),
+            box(b"iref", full, box(b"dimg", struct.pack(">4H", 2, 2, 1, part))),
+            box(b"iprp",
+                box(b"ipco", box(config, have[config]),
+                    box(b"ispe", full, struct.pack(">II", *tile_said)) if tile_said else box(b"ispe", have[b"ispe"]),
+                    box(b"ispe", full, struct.pack(">II", *said))),
+                box(b"ipma", full, struct.pack(">I", 2), struct.pack(">H3B", 1, 2, 0x81, 2),
+                    struct.pack(">HBB", 2, 1, 3))),
+            box(b"iloc", struct.pack(">BxxxHH", 1, 0x4400, 2),
+                struct.pack(">HHHHII", 1, 0, 0, 1, start, len(have[b"mdat"])),
+                struct.pack(">HHHHII", 2, 1, 0, 1, 0, len(item))),
+            box(b"idat", item)) + box(b"mdat", have[b"mdat"])
+
+    return written(len(written(0)) - len(have[b"mdat"]))
+
+
 def make_heifs() -> None:
     image = Image.fromarray(scene(64, 48))
     multiplied = Image.fromarray(np.asarray(with_alpha(64, 48).convert("RGBa")).copy(), "RGBA")
@@ -335,6 +393,19 @@ def make_heifs() -> None:
         (bad / f"truncated-at-95-percent.{suffix}").write_bytes(plain[: len(plain) * 95 // 100])
         for side in (30000, 60000, 8):
             (bad / f"header-{side}x{side}.{suffix}").write_bytes(with_sizes(plain, side, side))
+        large = made(saved(Image.new("L", (1500, 1000)), "PNG"))
+        (bad / f"header-8x8-of-1500x1000.{suffix}").write_bytes(with_sizes(large, 8, 8))
+        by_tool(f"grid.{suffix}", derived(plain, b"grid", 127, 48, (127, 48)), *tool)
+        (bad / f"grid-8x8-of-30000x30000.{suffix}").write_bytes(
+            derived(plain, b"grid", 30000, 30000, (8, 8), tile_said=(30000, 30000)))
+        (bad / f"grid-with-a-gap.{suffix}").write_bytes(derived(plain, b"grid", 129, 48, (129, 48)))
+        for name, kind, part in (("grid-of-itself", b"grid", 2), ("grid-of-nothing", b"grid", 9),
+                                 ("overlay-of-nothing", b"iovl", 9), ("same-as-itself", b"iden", 2)):
+            (bad / f"{name}.{suffix}").write_bytes(derived(plain, kind, 127, 48, (127, 48), part=part))
+    alpha = (HERE / "alpha.avif").read_bytes()
+    at = alpha.rindex(b"ispe") + 8
+    (HERE / "bad" / "alpha-of-another-size.avif").write_bytes(
+        alpha[:at] + struct.pack(">II", 8, 8) + alpha[at + 8 :])
     frames = [image, image.rotate(180)]
     # heif-convert refuses its brand; with whole colours Pillow's libavif makes the same of it.
     write("sequence.avif", saved(frames[0], "AVIF", save_all=True, append_images=frames[1:],

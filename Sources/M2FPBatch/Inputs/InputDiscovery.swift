@@ -177,7 +177,10 @@ public struct InputDiscovery {
         }
       }
       // Where it was not named itself.
-      if name == Self.exportMarker, !relative.isEmpty { return }
+      if name == Self.exportMarker, !relative.isEmpty {
+        leaveOut(folder, relative, .export)
+        return
+      }
       // Hidden ones, and what masks and maps are called.
       if name.first == UInt8(ascii: ".") || OutputNames.isOutputName(name) { continue }
       entries.append((name, isRegular))
@@ -242,9 +245,9 @@ public struct InputDiscovery {
     var others: Set<Int> = []
     for (index, content) in zip(doubtful, contents) where content != .photo {
       others.insert(index)
-      if content == .export { continue }
       let file = found[index]
-      leaveOut(file.path, file.relativePath, LeftOut.Kind(fileName: file.path.name))
+      let kind = content == .export ? .export : LeftOut.Kind(fileName: file.path.name)
+      leaveOut(file.path, file.relativePath, kind)
     }
     found = found.indices.filter { !others.contains($0) }.map { found[$0] }
   }

@@ -21,6 +21,8 @@ public struct LeftOut: Sendable, Equatable {
     case cameraRaw
     /// Neither a file nor a folder, nor a link to one.
     case special
+    /// An export or a sheet of an earlier run, with all that its folder holds.
+    case export
     /// None of these, by its suffix, in lower case with the dot.
     case suffix(String)
     case withoutSuffix
@@ -36,6 +38,7 @@ public struct LeftOut: Sendable, Equatable {
       case .video: "video"
       case .cameraRaw: "camera raw"
       case .special: "special"
+      case .export: "export"
       case .suffix(let suffix): suffix
       case .withoutSuffix: "without suffix"
       case .other: "other"
@@ -73,7 +76,7 @@ extension LeftOut.Kind {
     switch self {
     case .suffix, .withoutSuffix: true
     // A raw begins as a TIFF, and would be parsed by its thumbnail.
-    case .link, .system, .unfinished, .video, .cameraRaw, .special, .other: false
+    case .link, .system, .unfinished, .video, .cameraRaw, .special, .export, .other: false
     }
   }
 

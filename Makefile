@@ -129,12 +129,15 @@ SOAK_REQUESTS ?= 2000
 serve-soak: serve
 	M2FP=$(abspath $(M2FP)) Tests/serve-soak.sh $(SOAK_REQUESTS)
 
-# The server before tools of others: its page in a browser, its specification, slow clients.
+# The server before tools of others: its page in a browser, with axe's rules of what people with disabilities
+# need; its specification; slow clients.
 serve-check: export M2FP_SERVE := 1
 serve-check: setup-test serve
 	$(call install,chromium chromium-driver curl prometheus slowhttptest)
 	python3 -m venv .build/serve-check
 	.build/serve-check/bin/pip install --quiet schemathesis==4.32.5
+	.build/serve-check/bin/pip install --quiet --no-deps axe-playwright-python==0.1.8
+	cp .build/serve-check/lib/python3*/site-packages/axe_playwright_python/axe.min.js .build/serve-check
 	M2FP=$(abspath $(M2FP)) Tests/serve-check.sh
 	SERVE_CHECK=1 swift test --filter PageTests
 

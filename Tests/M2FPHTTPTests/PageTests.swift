@@ -88,6 +88,41 @@ struct PageTests {
     await browser.close()
     await fixture.stop()
   }
+
+  /// Before there is a photo, with one, and with the list of keys, at both widths and in both themes.
+  @Test(.timeLimit(.minutes(5))) func issue18AxeFindsNothing() async throws {
+    let axe = try String(contentsOfFile: Browser.axe, encoding: .utf8)
+    let fixture = try await HTTPFixture()
+    let browser = try await Browser()
+    let folder = try TemporaryFolder()
+    let photo = try folder.write("a photo.png", HTTPFixture.photo())
+    for (theme, width) in [("light", 1280), ("dark", 320), ("light", 320), ("dark", 1280)] {
+      try await browser.look(theme: theme, width: width)
+      try await browser.open("http://127.0.0.1:\(fixture.port)/")
+      _ = try await browser.run(axe)
+      for state in ["empty", "shown", "keys"] {
+        if state == "shown" {
+          try await browser.type(photo, into: "#choose")
+          try await browser.wait(for: "return shown !== null")
+        } else if state == "keys" {
+          try await browser.type("?", into: "body")
+        }
+        _ = try await browser.run(
+          "window.found = null; axe.run().then((result) => { window.found = result; });")
+        try await browser.wait(for: "return window.found !== null")
+        let violations = try await browser.run(
+          """
+          return window.found.violations.flatMap(({ id, nodes }) =>
+            nodes.map(({ target, failureSummary }) => `${id}: ${target}: ${failureSummary}`));
+          """)
+        #expect(violations as? [String] == [], "\(theme), \(width), \(state)")
+        let passes = try await browser.run("return window.found.passes.length") as? Int
+        #expect(try #require(passes) > 10)
+      }
+    }
+    await browser.close()
+    await fixture.stop()
+  }
 }
 
 /// Chromium, driven through the W3C's WebDriver.
@@ -125,7 +160,26 @@ private final class Browser: Sendable {
     _ = try? await Self.ask(port, "DELETE", "/session/\(session)", nil)
   }
 
+  /// axe-core, which `make serve-check` installs.
+  static let axe = ".build/serve-check/axe.min.js"
+
   func open(_ url: String) async throws { _ = try await ask("/url", ["url": url]) }
+
+  /// Shows pages as in a window of this width, in a theme.
+  func look(theme: String, width: Int) async throws {
+    for (command, parameters) in [
+      (
+        "Emulation.setEmulatedMedia",
+        ["features": [["name": "prefers-color-scheme", "value": theme]]] as [String: Any]
+      ),
+      (
+        "Emulation.setDeviceMetricsOverride",
+        ["width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false]
+      ),
+    ] {
+      _ = try await ask("/goog/cdp/execute", ["cmd": command, "params": parameters])
+    }
+  }
 
   /// Types a text, or chooses the files that it names.
   func type(_ text: String, into selector: String) async throws {

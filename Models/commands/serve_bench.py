@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import json
 import os
 import random
 import re
@@ -45,6 +47,13 @@ def form(name: str, photo: bytes) -> tuple[bytes, str]:
     )
 
 
+def base64_in_json(photo: bytes) -> tuple[bytes, str]:
+    return (
+        json.dumps({"input": {"image": base64.b64encode(photo).decode()}}).encode(),
+        "Content-Type: application/json\r\n",
+    )
+
+
 def body(photo: bytes) -> tuple[bytes, str]:
     return photo, "Content-Type: image/jpeg\r\n"
 
@@ -72,7 +81,13 @@ def peers(python: str, bench: str) -> list[Peer]:
 
     return [
         Peer("m2fp", lambda seconds, jobs, port: [bench, "serve", seconds, str(jobs), port]),
-        Peer("ModelScope's shape", script("modelscope_shape.py"), workers=1),
+        Peer(
+            "ModelScope's shape",
+            script("modelscope_shape.py"),
+            send=base64_in_json,
+            path="/call",
+            workers=1,
+        ),
         Peer("rembg's shape", script("rembg_shape.py"), send=lambda photo: form("file", photo)),
         Peer(
             "LitServe",

@@ -20,9 +20,14 @@ public enum SHA256 {
   }
 
   private static func hexadecimal(_ digest: ArraySlice<UInt8>) -> String {
-    digest.map { byte in
-      String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-    }.joined()
+    let digits = Array("0123456789abcdef".utf8)
+    return String(unsafeUninitializedCapacity: digest.count * 2) { text in
+      for (index, byte) in digest.enumerated() {
+        text[index * 2] = digits[Int(byte >> 4)]
+        text[index * 2 + 1] = digits[Int(byte & 15)]
+      }
+      return digest.count * 2
+    }
   }
 
   /// - Parameter path: A file.

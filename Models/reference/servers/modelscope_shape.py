@@ -1,10 +1,14 @@
-"""ModelScope's server: FastAPI whose handler runs the model on the loop that answers everything."""
+"""ModelScope's server: FastAPI whose handler runs the model on the loop that answers everything.
 
+As its `modelscope server` does it (`POST /call`): JSON in, JSON out, photos and maps in base64.
+"""
+
+import base64
 import sys
 import time
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 
 seconds, port = float(sys.argv[1]), int(sys.argv[3])
 app = FastAPI()
@@ -15,11 +19,11 @@ async def livez() -> str:
     return "ok"
 
 
-@app.post("/v1/parse")
-async def parse(request: Request) -> Response:
-    photo = await request.body()
+@app.post("/call")
+async def call(request: Request) -> dict[str, str]:
+    photo = base64.b64decode((await request.json())["input"]["image"])
     time.sleep(seconds)
-    return Response(photo[:1000], media_type="image/png")
+    return {"masks": base64.b64encode(photo[:1000]).decode()}
 
 
 uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")

@@ -62,11 +62,16 @@ def freeze(model: M2FP, half: bool = False) -> torch.jit.ScriptModule:
         traced = torch.jit.trace(model, torch.zeros(1, 3, 64, 96), check_trace=False)
     frozen = torch.jit.freeze(traced)
     if half:
-        for node, value in _constant_nodes(frozen):
-            if value.dtype == torch.float32 and torch.equal(value.half().float(), value):
-                _replace(node, value.half())
-        torch._C._jit_pass_erase_shape_information(frozen.graph)
+        halve(frozen)
     return frozen
+
+
+def halve(frozen: torch.jit.ScriptModule, lossy: bool = False) -> None:
+    """Store constants in half precision: those that it represents exactly, or with `lossy` all."""
+    for node, value in _constant_nodes(frozen):
+        if value.dtype == torch.float32 and (lossy or torch.equal(value.half().float(), value)):
+            _replace(node, value.half())
+    torch._C._jit_pass_erase_shape_information(frozen.graph)
 
 
 def _constant_nodes(module: torch.jit.ScriptModule) -> Iterator[tuple[torch._C.Node, Tensor]]:

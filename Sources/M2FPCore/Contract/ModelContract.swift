@@ -91,20 +91,17 @@ public struct ModelContract: Sendable, Equatable, Codable {
   /// Whether the network finds people, each for itself.
   public var tellsPersonsApart: Bool { humanIndex != nil }
 
-  /// For each class the one that it is in the mirror: of `Left-arm` it is `Right-arm`; most are
-  /// themselves.
+  /// For each class the one that it is in the mirror: of `Left-arm` it is `Right-arm`, of `l_brow`
+  /// `r_brow`; most are themselves.
   public var mirroredClasses: [Int] {
-    classes.indices.map { index in
-      let name = ClassNames.slug(classes[index])
-      let other =
-        if name.hasPrefix("left-") {
-          "right-" + name.dropFirst("left-".count)
-        } else if name.hasPrefix("right-") {
-          "left-" + name.dropFirst("right-".count)
-        } else {
-          name
-        }
-      return classes.firstIndex { ClassNames.slug($0) == other } ?? index
+    let sides = [("left-", "right-"), ("l-", "r-")]
+    let slugs = classes.map(ClassNames.slug)
+    return slugs.enumerated().map { index, slug in
+      for (one, other) in sides + sides.map({ ($1, $0) }) where slug.hasPrefix(one) {
+        // l_lip is the lower lip, of which there is no other side.
+        return slugs.firstIndex(of: other + slug.dropFirst(one.count)) ?? index
+      }
+      return index
     }
   }
 

@@ -91,14 +91,13 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
         guard let match = other.match(name) else {
           throw LabelFileError(path: name, reason: "is only in \(first)")
         }
-        let (a, b) = (
-          try LabelledMap(name, of: one, remap: table), try LabelledMap(match, of: other, remap: table)
-        )
+        let a = try LabelledMap(name, of: one, remap: table)
+        let b = try LabelledMap(match, of: other, remap: table)
         if let ours = a.classes, let theirs = b.classes, !ClassNames.areSame(ours, theirs) {
           throw LabelFileError(
             path: name,
-            reason: "its \(ours.count) classes are not the \(theirs.count) of the other: compare both in "
-              + "one set with --remap (\(NamedClassSets.list))")
+            reason: "its \(ours.count) classes are not the \(theirs.count) of the other: compare both "
+              + "in one set with --remap (\(NamedClassSets.list))")
         }
         do throws(EvaluationError) {
           return Row(name: name, agreement: try Agreement(a.map, b.map))
@@ -147,6 +146,7 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
     ///   - name: Of the image.
     ///   - tree: Where it lies.
     ///   - table: What turns its classes into others; nil for none.
+    /// - Throws: ``LabelFileError`` for a map that cannot be read, or whose classes are not known.
     init(_ name: FilePath, of tree: LabelDataset, remap table: Data?) throws(LabelFileError) {
       let map = try tree.labels(of: name)
       let classes =
@@ -163,14 +163,16 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
       guard let classes else {
         throw LabelFileError(
           path: name,
-          reason: "nothing in \(tree.folder) tells its classes, so that they cannot be turned into others")
+          reason: "nothing in \(tree.folder) tells its classes, so that they cannot be turned into "
+            + "others")
       }
       do throws(ClassRemapError) {
         let remap = try ClassRemap(json: table, modelClasses: classes)
         self.map = map.remapped(by: remap)
         self.classes = remap.classes
       } catch {
-        throw LabelFileError(path: name, reason: "its classes cannot be turned into others: \(error)")
+        throw LabelFileError(
+          path: name, reason: "its classes cannot be turned into others: \(error)")
       }
     }
   }

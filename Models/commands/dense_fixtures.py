@@ -10,6 +10,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -31,6 +33,8 @@ class Case:
     # (x0, y0, x1, y1) of the photo in the network's input; all of it if none.
     crop: tuple[int, int, int, int] | None = None
     align_corners: bool = False
+    # The photo was warped into the input as SCHP does, and is warped back by OpenCV.
+    warped: bool = False
 
 
 CASES = (
@@ -41,6 +45,8 @@ CASES = (
     Case("centred", 8, (96, 64), (90, 43), (10, 3, 53, 93), align_corners=True),
     Case("every-pixel", 1, (33, 40), (99, 120)),
     Case("begun-strides", 16, (70, 90), (140, 180)),
+    Case("warped", 4, (89, 89), (130, 97), align_corners=True, warped=True),
+    Case("warped-reduced", 4, (64, 48), (31, 60), align_corners=True, warped=True),
 )
 
 
@@ -53,6 +59,22 @@ def make_logits(case: Case, seed: int) -> torch.Tensor:
     return smooth + 0.5 * torch.randn(1, CLASSES, height, width, generator=generator)
 
 
+def warp_back(logits: torch.Tensor, photo: tuple[int, int]) -> torch.Tensor:
+    """Logits (C, H, W) at a photo that fills the input from its first pixel's centre to its last's."""
+    height, width = logits.shape[1:]
+    rows, columns = photo
+    step = (width - 1) / max(columns - 1, (rows - 1) * width / height)
+    matrix = np.array(
+        [
+            [step, 0, (width - 1) / 2 - (columns - 1) / 2 * step],
+            [0, step, (height - 1) / 2 - (rows - 1) / 2 * step],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    planes = [cv2.warpAffine(x, matrix, (columns, rows), flags=flags) for x in logits.numpy()]
+    return torch.from_numpy(np.stack(planes))
+
+
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -63,9 +85,12 @@ def main() -> None:
         at_input = F.interpolate(
             logits.double(), size=case.network, mode="bilinear", align_corners=case.align_corners
         )
-        at_photo = F.interpolate(
-            at_input[:, :, y0:y1, x0:x1], size=case.photo, mode="bilinear", align_corners=False
-        )[0]
+        if case.warped:
+            at_photo = warp_back(at_input[0], case.photo)
+        else:
+            at_photo = F.interpolate(
+                at_input[:, :, y0:y1, x0:x1], size=case.photo, mode="bilinear", align_corners=False
+            )[0]
         best, labels = at_photo.topk(2, dim=0)
         undecided = best[0] - best[1] < MARGIN
         labels = labels[0].to(torch.uint8).masked_fill(undecided, UNDECIDED)
@@ -80,6 +105,7 @@ def main() -> None:
                 "network": list(case.network),
                 "crop": [x0, y0, x1, y1],
                 "photo": list(case.photo),
+                "warped": case.warped,
             }
         )
         print(f"{case.name}: {int(undecided.sum())} undecided, {labels.unique().tolist()}")

@@ -11,7 +11,8 @@ A dense network takes an image (1, 3, H, W) and returns logits of each class at 
     notice = "What users should know."     # optional
 
     [input]
-    mode = "stretch"                       # single: fitted and padded; multi: by its short side
+    mode = "stretch"                       # affine: centred, black beside it; single: fitted and
+                                           # padded; multi: by its short side
     width = 512
     height = 512
     mean = [0.485, 0.456, 0.406]           # of red, green, blue
@@ -52,6 +53,7 @@ TOLERANCE = 1e-5
 # Sizes that contracts take, each with what it has to be given.
 SIZES = {
     "stretch": ("width", "height"),
+    "affine": ("width", "height"),
     "single": ("width", "height", "pad_value"),
     "multi": ("short_side", "max_side"),
 }

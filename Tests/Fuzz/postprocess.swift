@@ -24,7 +24,8 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
     imageWidth: imageWidth, imageHeight: imageHeight, contentWidth: contentWidth,
     contentHeight: contentHeight, offsetX: offsetX, offsetY: offsetY,
     inputWidth: max(contentWidth + offsetX + input.take(0...5), 12),
-    inputHeight: max(contentHeight + offsetY + input.take(0...5), 12))
+    inputHeight: max(contentHeight + offsetY + input.take(0...5), 12),
+    fitting: kind == 2 && input.take(0...3) == 0 ? .warped : .resized)
   let maskWidth = max(3, geometry.inputWidth / 4), maskHeight = max(3, geometry.inputHeight / 4)
   if kind == 2 { return checkDense(&input, geometry) }
   if isParsing, input.take(0...1) == 1 { contract = refining(&input) }

@@ -3,7 +3,8 @@ import M2FPCore
 import TestSupport
 import Testing
 
-/// Maps of dense networks, against those that torch makes of the same logits (`Tests/Fixtures/dense`).
+/// Maps of dense networks, against those that torch and OpenCV make of the same logits
+/// (`Tests/Fixtures/dense`).
 struct DenseMergerTests {
   struct Case: Decodable, Sendable, CustomTestStringConvertible {
     let name: String
@@ -13,6 +14,7 @@ struct DenseMergerTests {
     let network: [Int]
     let crop: [Int]
     let photo: [Int]
+    let warped: Bool
 
     var testDescription: String { name }
 
@@ -20,7 +22,7 @@ struct DenseMergerTests {
       NetworkGeometry(
         imageWidth: photo[1], imageHeight: photo[0], contentWidth: crop[2] - crop[0],
         contentHeight: crop[3] - crop[1], offsetX: crop[0], offsetY: crop[1],
-        inputWidth: network[1], inputHeight: network[0])
+        inputWidth: network[1], inputHeight: network[0], fitting: warped ? .warped : .resized)
     }
 
     var contract: ModelContract {

@@ -23,7 +23,7 @@ func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
   }
 }
 
-/// What the script computed with Pillow and numpy.
+/// What the script computed with Pillow, OpenCV and numpy.
 struct NumericReferences: Decodable {
   struct Resize: Decodable, Sendable, CustomTestStringConvertible {
     let from: [Int]
@@ -34,6 +34,7 @@ struct NumericReferences: Decodable {
   }
 
   let resizes: [Resize]
+  let warps: [Resize]
   let multi90x70short64: UInt32
   let single90x70into48x64: UInt32
 

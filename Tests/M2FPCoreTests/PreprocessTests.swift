@@ -111,6 +111,35 @@ private func single(width: Int = 384, height: Int = 512) -> ModelContract.Prepro
   }
 }
 
+/// Of networks that take a picture of one size, centred and black beside it, as SCHP does.
+struct WarpTests {
+  private func affine(_ width: Int, _ height: Int) -> ModelContract.Preprocess {
+    ModelContract.Preprocess(
+      geometry: .affine(width: width, height: height), divisor: 1, mean: mean, std: std)
+  }
+
+  @Test func equalsOpenCV() throws {
+    let references = try NumericReferences.load().warps
+    #expect(references.count >= 8)
+    for reference in references {
+      let image = pixelPattern(width: reference.from[0], height: reference.from[1])
+      let preprocessor = Preprocessor(affine(reference.to[0], reference.to[1]), maxSide: 0)
+      let geometry = preprocessor.geometry(width: image.width, height: image.height)
+      let content = preprocessor.content(of: image, geometry: geometry)
+      #expect(content.width == reference.to[0] && content.height == reference.to[1])
+      #expect(
+        content.pixels.withUnsafeBytes(crc32) == reference.crc32, "\(reference.testDescription)")
+    }
+  }
+
+  @Test func aPhotoOfTheInputsSizeIsTheInput() {
+    let image = pixelPattern(width: 33, height: 33)
+    let preprocessor = Preprocessor(affine(33, 33), maxSide: 0)
+    let geometry = preprocessor.geometry(width: 33, height: 33)
+    #expect(preprocessor.content(of: image, geometry: geometry) == image)
+  }
+}
+
 /// Of networks that take a picture of one size, whatever its shape.
 struct StretchTests {
   private func stretch(

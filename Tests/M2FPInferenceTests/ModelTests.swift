@@ -52,6 +52,24 @@ struct ModelTests {
     }
   }
 
+  @Test func anInputMayBeWarpedIntoPlace() throws {
+    let json = try json([(["preprocess", "mode"], "affine")], of: "colour-dense.pt")
+    let contract = try ModelContract(json: json, path: "x.pt")
+    #expect(contract.preprocess.geometry == .affine(width: 96, height: 128))
+    let again = try JSONEncoder().encode(contract)
+    #expect(try ModelContract(json: again, path: "x.pt") == contract)
+    // Masks of people are cut out of resized photos only.
+    let people = try self.json(
+      [
+        (["preprocess", "mode"], "affine"), (["preprocess", "width"], 96),
+        (["preprocess", "height"], 96),
+      ], of: "colour-multi.pt")
+    let refused = #expect(throws: RunFailure.self) {
+      try ModelContract(json: people, path: "x.pt")
+    }
+    #expect(refused?.message.contains("'affine' with postprocess.mode 'instances'") == true)
+  }
+
   @Test func librariesThatLibtorchOnlyNamesStayOut() throws {
     _ = try Model(ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")))
     func isLoaded(_ library: String) -> Bool { dlopen(library, RTLD_LAZY | RTLD_NOLOAD) != nil }

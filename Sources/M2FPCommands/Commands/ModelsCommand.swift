@@ -89,7 +89,8 @@ struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
   private func describe(_ geometry: ModelContract.Preprocess.Geometry) -> String {
     switch geometry {
     case .multi(let shortSide, let maxSide): "short side \(shortSide), long side up to \(maxSide)"
-    case .single(let width, let height, _), .stretch(let width, let height):
+    case .single(let width, let height, _), .stretch(let width, let height),
+      .affine(let width, let height):
       "\(width)×\(height)"
     }
   }

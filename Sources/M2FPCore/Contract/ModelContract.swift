@@ -119,6 +119,9 @@ public struct ModelContract: Sendable, Equatable, Codable {
       return "a class name of \(long.utf8.count) bytes"
     }
     if palette.count != count { return "\(palette.count) colours for \(count) classes" }
+    if case .affine = preprocess.geometry, case .instances = postprocess {
+      return "preprocess.mode 'affine' with postprocess.mode 'instances'"
+    }
     return preprocess.inconsistency ?? postprocess.inconsistency
   }
 
@@ -134,6 +137,9 @@ public struct ModelContract: Sendable, Equatable, Codable {
       case single(width: Int, height: Int, padValue: UInt8)
       /// Stretched or squeezed to `width × height`, whatever the image's shape.
       case stretch(width: Int, height: Int)
+      /// Enlarged or reduced without antialiasing until it reaches from edge to edge of
+      /// `width × height`, centres of pixels on centres; black beside it.
+      case affine(width: Int, height: Int)
     }
 
     /// The order of the input's three planes.
@@ -162,7 +168,8 @@ public struct ModelContract: Sendable, Equatable, Codable {
         if shortSide < 1 || maxSide < shortSide || maxSide > Self.longestSide {
           return "sides of \(shortSide) to \(maxSide)"
         }
-      case .single(let width, let height, _), .stretch(let width, let height):
+      case .single(let width, let height, _), .stretch(let width, let height),
+        .affine(let width, let height):
         if width < 1 || height < 1 || max(width, height) > Self.longestSide
           || width % divisor != 0 || height % divisor != 0
         {
@@ -182,7 +189,8 @@ public struct ModelContract: Sendable, Equatable, Codable {
       case .multi(let shortSide, let modelMaxSide):
         let longSide = maxSide > 0 ? min(maxSide, modelMaxSide) : modelMaxSide
         return padded(longSide) * padded(min(shortSide, longSide))
-      case .single(let width, let height, _), .stretch(let width, let height):
+      case .single(let width, let height, _), .stretch(let width, let height),
+        .affine(let width, let height):
         return width * height
       }
     }
@@ -206,7 +214,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
       case channelOrder = "channel_order"
     }
 
-    enum Mode: String, Codable { case multi, single, stretch }
+    enum Mode: String, Codable { case multi, single, stretch, affine }
 
     public init(from decoder: any Decoder) throws {
       let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -222,6 +230,10 @@ public struct ModelContract: Sendable, Equatable, Codable {
           padValue: try values.decode(UInt8.self, forKey: .padValue))
       case .stretch:
         geometry = .stretch(
+          width: try values.decode(Int.self, forKey: .width),
+          height: try values.decode(Int.self, forKey: .height))
+      case .affine:
+        geometry = .affine(
           width: try values.decode(Int.self, forKey: .width),
           height: try values.decode(Int.self, forKey: .height))
       }
@@ -246,6 +258,10 @@ public struct ModelContract: Sendable, Equatable, Codable {
         try values.encode(padValue, forKey: .padValue)
       case .stretch(let width, let height):
         try values.encode(Mode.stretch, forKey: .mode)
+        try values.encode(width, forKey: .width)
+        try values.encode(height, forKey: .height)
+      case .affine(let width, let height):
+        try values.encode(Mode.affine, forKey: .mode)
         try values.encode(width, forKey: .width)
         try values.encode(height, forKey: .height)
       }

@@ -18,6 +18,7 @@ extension NetworkGeometry {
     let contentHeight: Int
     var offsetX = 0
     var offsetY = 0
+    var fitting = Fitting.resized
     var paddedWidth: Int
     var paddedHeight: Int
     switch preprocess.geometry {
@@ -48,6 +49,10 @@ extension NetworkGeometry {
     case .stretch(let width, let height):
       (contentWidth, contentHeight) = (width, height)
       (paddedWidth, paddedHeight) = (width, height)
+    case .affine(let width, let height):
+      (contentWidth, contentHeight) = (width, height)
+      (paddedWidth, paddedHeight) = (width, height)
+      fitting = .warped
     }
     let divisor = preprocess.divisor
     self.init(
@@ -55,7 +60,7 @@ extension NetworkGeometry {
       contentWidth: contentWidth, contentHeight: contentHeight,
       offsetX: offsetX, offsetY: offsetY,
       inputWidth: (paddedWidth + divisor - 1) / divisor * divisor,
-      inputHeight: (paddedHeight + divisor - 1) / divisor * divisor)
+      inputHeight: (paddedHeight + divisor - 1) / divisor * divisor, fitting: fitting)
   }
 
   /// The largest size of the same shape, rounded down, that fits without enlarging.
@@ -99,7 +104,7 @@ public final class Preprocessor {
     let isMulti =
       switch preprocess.geometry {
       case .multi: true
-      case .single, .stretch: false
+      case .single, .stretch, .affine: false
       }
     levels = zip(preprocess.mean, preprocess.std).flatMap { mean, std in
       (0..<256).map { level in
@@ -122,7 +127,7 @@ public final class Preprocessor {
       imageWidth: width, imageHeight: height, preprocess: preprocess, maxSide: maxSide)
   }
 
-  /// The image at the size it has within the network's input.
+  /// The image as it is within the network's input.
   ///
   /// - Parameters:
   ///   - image: The upright image.
@@ -131,6 +136,7 @@ public final class Preprocessor {
   public func content(of image: RGBImage, geometry: NetworkGeometry) -> RGBImage {
     precondition(image.width == geometry.imageWidth && image.height == geometry.imageHeight)
     let (width, height) = (geometry.contentWidth, geometry.contentHeight)
+    if geometry.fitting == .warped { return geometry.warp(image) }
     if width == image.width && height == image.height { return image }
     return resizer.withResized(image, width: width, height: height) {
       RGBImage(width: width, height: height, pixels: Array($0))

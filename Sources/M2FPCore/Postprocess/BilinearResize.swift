@@ -8,9 +8,12 @@ struct BilinearAxis {
   let scale: Float
   /// What a target position is before the first.
   private let shift: Float
+  /// Where target positions lie, if not by the scale.
+  private let warp: AffineAxis?
 
-  init(from source: Int, to target: Int, alignsCorners: Bool = false) {
+  init(from source: Int, to target: Int, alignsCorners: Bool = false, warp: AffineAxis? = nil) {
     self.source = source
+    self.warp = warp
     scale =
       alignsCorners
       ? (target > 1 ? Float(source - 1) / Float(target - 1) : 0) : Float(source) / Float(target)
@@ -20,7 +23,12 @@ struct BilinearAxis {
   /// The two source positions that target position `index` lies between, and the weight of the
   /// second.
   func taps(at index: Int) -> (low: Int, high: Int, weight: Float) {
-    let position = max(scale * (Float(index) + shift) - shift, 0)
+    let position =
+      if let warp {
+        max(Float(warp.position(of: index)) / Float(AffineAxis.parts), 0)
+      } else {
+        max(scale * (Float(index) + shift) - shift, 0)
+      }
     let low = min(Int(position), source - 1)
     return (low, min(low + 1, source - 1), min(max(position - Float(low), 0), 1))
   }

@@ -106,13 +106,15 @@ struct ClassRowMerger: ~Copyable {
     finish: (_ y: Int, _ values: UnsafeMutablePointer<Float>) -> Void = { _, _ in }
   ) {
     let (width, height) = (geometry.imageWidth, geometry.imageHeight)
-    let columnAxis = BilinearAxis(from: geometry.contentWidth, to: width)
+    let columnAxis = BilinearAxis(
+      from: geometry.contentWidth, to: width, warp: geometry.warpedColumns)
     imageColumns.removeAll(keepingCapacity: true)
     for x in 0..<width {
       let (low, high, weight) = columnAxis.taps(at: x)
       imageColumns.append(ColumnTap(low: low, high: high, weight: weight))
     }
-    let imageRows = BilinearAxis(from: geometry.contentHeight, to: height)
+    let imageRows = BilinearAxis(
+      from: geometry.contentHeight, to: height, warp: geometry.warpedRows)
 
     let contentStride = Self.rowLength(geometry)
     let imageStride = roundedUp(width, to: Self.lanes)

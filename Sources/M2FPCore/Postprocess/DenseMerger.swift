@@ -1,7 +1,7 @@
 import CPostprocess
 
 /// Merger of the logits of a dense network: resized to its input, the padding cut off, resized to the
-/// image, and of the classes the one with the highest (``ClassRowMerger``). Both resizes are bilinear.
+/// image, and of the classes the one with the highest (``ClassRowMerger``). Both steps are bilinear.
 struct DenseMerger: ~Copyable {
   private var logitRows = PlaneRows()
   private var chances = ScratchBuffer<Float>()
@@ -59,7 +59,7 @@ struct DenseMerger: ~Copyable {
       places.append(
         Self.nearest(
           x, image: imageWidth, content: contentWidth, offset: geometry.offsetX,
-          input: geometry.inputWidth, places: width))
+          input: geometry.inputWidth, places: width, warp: geometry.warpedColumns))
     }
     let chances = chances.reserve(classes * width)
     var chancesRow = -1
@@ -69,7 +69,7 @@ struct DenseMerger: ~Copyable {
     ) { y, _ in
       let row = Self.nearest(
         y, image: geometry.imageHeight, content: contentHeight, offset: geometry.offsetY,
-        input: geometry.inputHeight, places: height)
+        input: geometry.inputHeight, places: height, warp: geometry.warpedRows)
       if row != chancesRow {
         chancesRow = row
         Self.softmax(logits + row * width, plane: width * height, classes, width, chances)
@@ -84,11 +84,16 @@ struct DenseMerger: ~Copyable {
 
   /// The place of the grid that is nearest to a pixel of the image, along one axis.
   private static func nearest(
-    _ index: Int, image: Int, content: Int, offset: Int, input: Int, places: Int
+    _ index: Int, image: Int, content: Int, offset: Int, input: Int, places: Int, warp: AffineAxis?
   ) -> Int {
-    // Half pixels, so that whole numbers do.
-    let position = 2 * offset * image + (2 * index + 1) * content
-    return min(position * places / (2 * image * input), places - 1)
+    // Parts of a pixel of the input, so that whole numbers do.
+    let (position, parts) =
+      if let warp {
+        (2 * warp.position(of: index) + AffineAxis.parts, 2 * AffineAxis.parts)
+      } else {
+        ((2 * index + 1) * content, 2 * image)
+      }
+    return min((offset * parts + position) * places / (parts * input), places - 1)
   }
 
   /// The softmax over the classes of a row of logits.

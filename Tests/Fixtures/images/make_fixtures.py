@@ -17,6 +17,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL
 from PIL import Image, ImageOps
@@ -362,7 +363,30 @@ RESIZES = [
 ]
 
 
+# (source, target), (width, height) each: enlarged, reduced, one pixel wide, one pixel.
+WARPS = [
+    ((90, 70), (64, 64)), ((70, 90), (64, 64)), ((40, 30), (47, 47)), ((641, 480), (47, 47)),
+    ((31, 57), (48, 64)), ((200, 31), (48, 64)), ((1, 300), (33, 33)), ((1, 1), (5, 5)),
+]  # fmt: skip
+
+
+def warp(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """OpenCV's: centred, the centres of the outermost pixels of the side that decides on the target's."""
+    rows, columns = pixels.shape[:2]
+    box = max(columns - 1, (rows - 1) * width / height, 1)
+    to_x, to_y = (width - 1) / 2, (height - 1) / 2
+    from_x, from_y = (columns - 1) / 2, (rows - 1) / 2
+    source = [[from_x, from_y], [from_x, from_y - box / 2], [from_x - box / 2, from_y]]
+    target = [[to_x, to_y], [to_x, to_y - to_x], [0, to_y]]
+    matrix = cv2.getAffineTransform(np.float32(source), np.float32(target))
+    return cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_LINEAR)
+
+
 def make_numeric_references() -> None:
+    warps = [
+        {"from": source, "to": target, "crc32": zlib.crc32(warp(pattern(*source), *target).tobytes())}
+        for source, target in WARPS
+    ]
     resizes = []
     for source, target in RESIZES:
         result = Image.fromarray(pattern(*source)).resize(target, Image.Resampling.BILINEAR)
@@ -382,6 +406,7 @@ def make_numeric_references() -> None:
     single[:, :, :48] = (padded.transpose(2, 0, 1).astype(np.float32) - mean) / std
     (HERE / "numeric-references.json").write_text(json.dumps({
         "resizes": resizes,
+        "warps": warps,
         "multi90x70short64": zlib.crc32(multi.tobytes()),
         "single90x70into48x64": zlib.crc32(single.tobytes()),
     }, indent=1) + "\n")

@@ -95,11 +95,6 @@ public final class ParserWorker {
   package func merge(
     _ output: NetworkOutput, of decoded: DecodedPhoto, for parser: Parser? = nil, passes: Int = 1
   ) throws(FileFailure) -> ParsingResult {
-    // A network that lost its numbers finds nobody, which is no result.
-    guard output.isFinite else {
-      throw FileFailure(
-        stage: .infer, code: .inference, message: "the network returned values that are no numbers")
-    }
     let options = (parser ?? self.parser).options
     return try postprocessor.run(
       output, passes: passes, geometry: decoded.geometry,

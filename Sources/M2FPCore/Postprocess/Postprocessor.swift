@@ -35,7 +35,8 @@ public final class Postprocessor {
   ///     how; nil for masks as they are.
   ///   - persons: Which humans to take for persons; nil for no persons.
   /// - Returns: The result at the image's own size.
-  /// - Throws: ``FileFailure`` of stage `infer` where the output is not what the contract promises.
+  /// - Throws: ``FileFailure`` of stage `infer` where the output is not what the contract promises, or
+  ///   is no numbers.
   public func run(
     _ output: NetworkOutput, passes: Int = 1, geometry: NetworkGeometry, picture: RGBImage? = nil,
     persons: PersonRules?
@@ -43,8 +44,9 @@ public final class Postprocessor {
     if case .dense(let rules) = contract.postprocess {
       let output = try DenseOutput(
         output, contract: contract, rules: rules, geometry: geometry)
-      return DenseMerger.parse(output, geometry, rules: rules, persons: persons, team: team)
+      return try DenseMerger.parse(output, geometry, rules: rules, persons: persons, team: team)
     }
+    for tensor in output.tensors { _ = try tensor.magnitude() }
     let output = try QueryOutput(output, contract: contract, geometry: geometry)
     precondition(output.queries % passes == 0, "each pass has as many queries")
     guard let maskLogits = output.maskLogits.baseAddress else {

@@ -117,7 +117,7 @@ extension ParsingResult {
 }
 
 extension Instance {
-  fileprivate func withClass(_ index: Int) -> Instance {
+  func withClass(_ index: Int) -> Instance {
     Instance(
       query: query, classIndex: index, classScore: classScore, score: score,
       pixelCount: pixelCount, box: box)

@@ -88,8 +88,8 @@ public struct ModelContract: Sendable, Equatable, Codable {
     }
   }
 
-  /// Whether the network finds people, each for itself.
-  public var tellsPersonsApart: Bool { humanIndex != nil }
+  /// Whether people are found, each for itself, by the network or by another that it needs.
+  public var tellsPersonsApart: Bool { humanIndex != nil || postprocess.crops != nil }
 
   /// For each class the one that it is in the mirror: of `Left-arm` it is `Right-arm`, of `l_brow`
   /// `r_brow`; most are themselves.

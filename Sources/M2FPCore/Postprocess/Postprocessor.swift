@@ -68,6 +68,30 @@ public final class Postprocessor {
     }
   }
 
+  /// Merges what the network returned for a photo and for crops round persons in it.
+  ///
+  /// - Parameters:
+  ///   - logits: Of the photo, and of the crops.
+  ///   - found: What another network has found in the photo: the persons.
+  ///   - persons: Which of them to keep; nil for no persons.
+  /// - Returns: The result at the photo's own size.
+  public func run(
+    _ logits: CropLogits, found: ParsingResult, persons: PersonRules?
+  ) -> ParsingResult {
+    guard case .dense(let rules) = contract.postprocess, let crops = rules.crops else {
+      preconditionFailure("the contract has no crops")
+    }
+    let classes = contract.classes.count
+    let merged = CropFusion.parse(logits, classes: classes, rules: rules, crops: crops, team: team)
+    let kept = persons.flatMap { rules in
+      found.persons?.parsed(merged.labels, classScores: merged.classScores, rules: rules)
+    }
+    return ParsingResult(
+      labels: merged.labels, parts: [], humans: found.humans.map { $0.withClass(classes) },
+      persons: kept, classPixelCounts: merged.classPixelCounts, classScores: merged.classScores,
+      personLimit: found.personLimit)
+  }
+
   /// Softmax over the classes, "no object" included in the sum but left out of the result:
   /// `queries × (classes − 1)` values.
   private func classProbabilities(_ output: QueryOutput) -> UnsafeMutablePointer<Float> {
@@ -267,6 +291,7 @@ final class Workspace {
   var patchSampler = PatchSampler()
   var singleHuman = SingleHumanMerger()
   var dense = DenseMerger()
+  var crops = CropFusion()
   var rowMerger = ClassRowMerger()
   var scratch = ScratchBuffer<Float>()
 }

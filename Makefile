@@ -190,16 +190,23 @@ parity: setup-test build
 	$(call install,$(PARITY_PACKAGES))
 	$(PYTHON) Models parity
 
-# Dense networks beside the code that is published for them: Hugging Face's, with Debian's torch.
+# Dense networks beside the code that is published for them, with Debian's torch: Hugging Face's, MMPose's,
+# MMSegmentation's and, where SCHP=FOLDER names a checkout of
+# https://github.com/GoGoDuck912/Self-Correction-Human-Parsing, that.
 TRANSFORMERS := 4.30.2
-PARITY_DENSE := .build/parity-dense-$(TRANSFORMERS)
-parity-dense: build $(PARITY_DENSE)
-	$(PARITY_DENSE)/bin/python Models parity_dense --m2fp $(M2FP) Examples/*.jpg Examples/*.png
+MMPOSE := 1.3.2
+PARITY_DENSE := .build/parity-dense-$(TRANSFORMERS)-$(MMPOSE)
+parity-dense: setup-test build $(PARITY_DENSE)
+	$(PARITY_DENSE)/bin/python Models parity_dense --m2fp $(M2FP) $(if $(SCHP),--schp $(SCHP)) \
+	  Examples/*.jpg Examples/*.png
 
+# OpenMMLab's packages bring data sets' tools, too, which the networks do without.
 $(PARITY_DENSE):
 	$(call install,$(PARITY_PACKAGES))
 	$(PYTHON) -m venv --clear --system-site-packages $@.new
-	$@.new/bin/pip install --quiet transformers==$(TRANSFORMERS)
+	$@.new/bin/pip install --quiet transformers==$(TRANSFORMERS) addict==2.4.0 ftfy regex rich termcolor yapf
+	$@.new/bin/pip install --quiet --no-deps mmpose==$(MMPOSE) mmsegmentation==1.2.2 mmengine==0.10.7 \
+	  mmcv-lite==2.1.0
 	rm -rf $@ && mv $@.new $@
 
 # The measures of `m2fp eval` against M2FP's own evaluator: UPSTREAM is a checkout of

@@ -1,4 +1,5 @@
-"""Write Tests/Fixtures/dense: logits of dense networks, and the maps that torch makes of them.
+"""Write Tests/Fixtures/dense: logits of dense networks, the maps that torch makes of them, and small
+archives of each family with what torch and OpenCV make of a picture.
 
 The format is described in the README.md beside the files.
 """
@@ -9,14 +10,27 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
-FOLDER = Path(__file__).resolve().parents[2] / "Tests" / "Fixtures" / "dense"
+from commands.export_dense import freeze
+from commands.fixture_models import counting_image
+from dense import lite_hrnet, schp, segformer
+from dense.networks import NETWORKS
+from m2fp import archive
+from m2fp.contract import make_dense_contract
+from reference.dense import Reference, normalised, seed_weights
+
+FIXTURES = Path(__file__).resolve().parents[2] / "Tests" / "Fixtures"
+FOLDER = FIXTURES / "dense"
 CLASSES = 6
+# What the families parse.
+PICTURE = "rgb-8bit.png"
 # Pixels whose two best logits are this close may have either class.
 MARGIN = 1e-4
 UNDECIDED = 255
@@ -83,19 +97,106 @@ def make_logits(case: Case, seed: int) -> torch.Tensor:
     return smooth + 0.5 * torch.randn(1, CLASSES, height, width, generator=generator)
 
 
-def warp_back(logits: torch.Tensor, photo: tuple[int, int]) -> torch.Tensor:
-    """Logits (C, H, W) at a photo that fills the input from its first pixel's centre to its last's."""
-    height, width = logits.shape[1:]
-    rows, columns = photo
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """A small member of a family of networks. `like` is the one whose contract it has."""
+
+    name: str
+    like: str
+    network: torch.nn.Module
+    classifier: str
+    size: int
+
+
+def make_families() -> list[Family]:
+    config = lite_hrnet.Config((1, 1, 1), stem=4, branches=(8, 8, 16, 16), places=8, attention=4)
+    with mock.patch.object(lite_hrnet, "BLOCKS", 1):
+        lite = lite_hrnet.LiteHRNetOCR(config, CLASSES)
+    ce2p = schp.Config((1, 1, 1, 1), stem=4, width=2, context=4, branch=8, detail=4)
+    mit = segformer.Config((2, 4, 10, 16), (1, 1, 1, 1), 8)
+    return [
+        Family(
+            "segformer", "segformer-b0", segformer.SegFormer(mit, CLASSES),
+            "decode_head.classifier", 64,
+        ),
+        Family(
+            "lite-hrnet-ocr", "lite-hrnet-18-ocr", lite, "decode_head.1.conv_seg", 64,
+        ),
+        Family("schp", "schp-lip", schp.SCHP(ce2p, CLASSES), "fushion.3", 65),
+    ]  # fmt: skip
+
+
+class Small(Reference):
+    def __init__(self, family: Family):
+        self.network = family.network.eval()
+        self.classifier = self.network.get_submodule(family.classifier)
+
+    def logits(self, image: torch.Tensor) -> torch.Tensor:
+        return self.network(image)
+
+
+def picture_logits(network: torch.nn.Module, picture: Image.Image, family: Family) -> torch.Tensor:
+    """Logits (C, H, W) at the picture's size."""
+    size = (family.size, family.size)
+    if NETWORKS[family.like].mode == "stretch":
+        logits = network(normalised(picture, family.size)).double()
+        logits = F.interpolate(logits, size=size, mode="bilinear")
+        return F.interpolate(logits, size=picture.size[::-1], mode="bilinear")[0]
+    to_input = np.vstack((to_network(picture.size[::-1], size), (0, 0, 1)))
+    warped = cv2.warpAffine(np.asarray(picture), to_input[:2], size, flags=cv2.INTER_LINEAR)
+    image = normalised(Image.fromarray(warped), family.size).flip(1)
+    logits = F.interpolate(network(image), size=size, mode="bilinear", align_corners=True)
+    return warp_back(logits[0].double(), picture.size[::-1])
+
+
+def write_labels(name: str, logits: torch.Tensor) -> None:
+    """The map of logits (C, H, W)."""
+    best, labels = logits.topk(2, dim=0)
+    undecided = best[0] - best[1] < MARGIN
+    labels = labels[0].to(torch.uint8).masked_fill(undecided, UNDECIDED)
+    (FOLDER / f"{name}.labels.u8").write_bytes(labels.numpy().tobytes())
+    print(f"{name}: {int(undecided.sum())} undecided, {labels.unique().tolist()}")
+
+
+@torch.no_grad()
+def write_families() -> None:
+    picture = Image.open(FIXTURES / "images" / PICTURE).convert("RGB")
+    for family in make_families():
+        kind = NETWORKS[family.like]
+        seed_weights(Small(family), picture, family.size)
+        frozen = freeze(family.network, family.size)
+        archive.halve(frozen, lossy=True)
+        contract = make_dense_contract(
+            f"{family.name}-fixture", [f"Class-{index}" for index in range(CLASSES)],
+            kind.preprocess(family.size), kind.stride, kind.align_corners, "seed:0", "MIT",
+            torch.__version__,
+        )  # fmt: skip
+        path = FOLDER / f"{family.name}.pt"
+        archive.save_archive(frozen, contract, path)
+        network, _ = archive.load_archive(path)
+        logits = network(counting_image(family.size, family.size))
+        (FOLDER / f"{family.name}.logits.f32").write_bytes(logits.numpy().tobytes())
+        write_labels(family.name, picture_logits(network, picture, family))
+
+
+def to_network(photo: tuple[int, int], network: tuple[int, int]) -> np.ndarray:
+    """The affine map, 2 × 3, from pixels of a photo to those of an input that holds as much as fits of
+    it, from the first pixel's centre to the last's. Sizes are (height, width)."""
+    (rows, columns), (height, width) = photo, network
     step = (width - 1) / max(columns - 1, (rows - 1) * width / height)
-    matrix = np.array(
+    return np.array(
         [
             [step, 0, (width - 1) / 2 - (columns - 1) / 2 * step],
             [0, step, (height - 1) / 2 - (rows - 1) / 2 * step],
         ]
     )
+
+
+def warp_back(logits: torch.Tensor, photo: tuple[int, int]) -> torch.Tensor:
+    """Logits (C, H, W) of the input at a photo that was warped into it."""
+    matrix = to_network(photo, logits.shape[1:])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    planes = [cv2.warpAffine(x, matrix, (columns, rows), flags=flags) for x in logits.numpy()]
+    planes = [cv2.warpAffine(x, matrix, photo[::-1], flags=flags) for x in logits.numpy()]
     return torch.from_numpy(np.stack(planes))
 
 
@@ -127,12 +228,8 @@ def fused(photo: torch.Tensor, crops: list[torch.Tensor], case: CropCase) -> tor
 
 
 def save(name: str, logits: list[torch.Tensor], result: torch.Tensor) -> None:
-    best, labels = result.topk(2, dim=0)
-    undecided = best[0] - best[1] < MARGIN
-    labels = labels[0].to(torch.uint8).masked_fill(undecided, UNDECIDED)
     (FOLDER / f"{name}.logits.f32").write_bytes(b"".join(x.numpy().tobytes() for x in logits))
-    (FOLDER / f"{name}.labels.u8").write_bytes(labels.numpy().tobytes())
-    print(f"{name}: {int(undecided.sum())} undecided, {labels.unique().tolist()}")
+    write_labels(name, result)
 
 
 def describe(case: Case, grid: torch.Size) -> dict:
@@ -172,6 +269,7 @@ def main() -> None:
         )
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
     (FOLDER / "crops.json").write_text(json.dumps(crops, indent=1) + "\n")
+    write_families()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Turn a checkpoint of a dense network into a TorchScript archive with its contract inside.
 
 SegFormer: Hugging Face's `pytorch_model.bin`, with its `config.json` for the names of the classes.
+SCHP: the published checkpoints of LIP, ATR and Pascal-Person-Part, whose classes are known.
+Lite-HRNet with OCRNet's head: MMSegmentation's checkpoints, with MMPose's backbone in them, and a JSON
+file with the names of the classes in a list `classes`.
 """
 
 from __future__ import annotations
@@ -19,14 +22,11 @@ except ImportError:
         " that m2fp links: apt-get install python3-torch, and run this with /usr/bin/python3"
     )
 
-from dense import segformer
+from dense.networks import NETWORKS
 from m2fp import archive, checkpoint
 from m2fp.contract import make_dense_contract
 
-# ImageNet's, of levels up to 255: what the published weights were trained with.
-MEAN = (123.675, 116.28, 103.53)
-STD = (58.395, 57.12, 57.375)
-# On logits.
+# The most that the archive's logits may differ, as a share of the largest.
 TOLERANCE = 1e-4
 
 
@@ -35,13 +35,17 @@ class ExportError(Exception):
 
 
 def read_classes(path: Path) -> list[str]:
-    """The names of the classes in a `config.json` of Hugging Face, in the order of the logits."""
+    """The names of the classes in the order of the logits: a list `classes`, or Hugging Face's `id2label`."""
     try:
-        labels = json.loads(path.read_text())["id2label"]
-        names = [labels[str(index)] for index in range(len(labels))]
+        content = json.loads(path.read_text())
+        if "classes" in content:
+            return [str(name) for name in content["classes"]]
+        labels = content["id2label"]
+        return [labels[str(index)] for index in range(len(labels))]
     except (ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{path}: no names of classes under 'id2label' ({error})") from error
-    return names
+        raise ExportError(
+            f"{path}: no names of classes, neither under 'classes' nor under 'id2label' ({error})"
+        ) from error
 
 
 @torch.no_grad()
@@ -52,48 +56,53 @@ def freeze(network: torch.nn.Module, size: int) -> torch.jit.ScriptModule:
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         frozen = torch.jit.freeze(torch.jit.trace(network.eval(), image, check_trace=False))
     other = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
-    difference = (frozen(other) - network(other)).abs().max().item()
-    if not difference <= TOLERANCE:
+    expected = network(other)
+    difference = (frozen(other) - expected).abs().max().item()
+    if not difference <= TOLERANCE * max(1, expected.abs().max().item()):
         raise ExportError(f"the archive's logits differ from the network's by {difference:.2g}")
     return frozen
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", required=True, choices=segformer.CONFIGS, help="the network")
+    parser.add_argument("--config", required=True, choices=NETWORKS, help="the network")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--checkpoint", type=Path, help="weights: pytorch_model.bin")
+    source.add_argument("--checkpoint", type=Path, help="the published weights")
     source.add_argument("--seed", type=int, help="random weights instead, for tests and timings")
     parser.add_argument(
-        "--labels", type=Path, required=True, help="config.json with the names of the classes"
+        "--labels", type=Path, help="JSON file with the names of the classes (SCHP's are known)"
     )
-    parser.add_argument("--size", type=int, default=512, help="side of the input (default: 512)")
+    parser.add_argument(
+        "--size", type=int, help="side of the input (default: that of the published weights)"
+    )
     parser.add_argument("--licence", required=True, help="SPDX identifier of the weights' licence")
     parser.add_argument("--out", type=Path, required=True, help="the archive to write")
     return parser.parse_args()
 
 
 def export(arguments: argparse.Namespace) -> None:
-    classes = read_classes(arguments.labels)
-    if arguments.size % 32:
-        raise ExportError("--size is a multiple of 32")
+    kind = NETWORKS[arguments.config]
+    classes = kind.classes if arguments.labels is None else read_classes(arguments.labels)
+    if classes is None:
+        raise ExportError(f"{arguments.config} has no classes of its own: --labels names them")
+    size = arguments.size or kind.size
+    if size % kind.divisor:
+        raise ExportError(f"--size is a multiple of {kind.divisor}")
     torch.manual_seed(arguments.seed or 0)
-    network = segformer.SegFormer(segformer.CONFIGS[arguments.config], len(classes))
+    network = kind.make(len(classes))
     source = f"seed:{arguments.seed}"
     if arguments.checkpoint is not None:
         state = checkpoint.read_state_dict(arguments.checkpoint)
         checkpoint.load_strictly(network, state)
         source = checkpoint.digest(arguments.checkpoint)
-    preprocess = {
-        "mode": "stretch", "width": arguments.size, "height": arguments.size, "divisor": 32,
-        "mean": list(MEAN), "std": list(STD),
-    }  # fmt: skip
     contract = make_dense_contract(
-        arguments.config, classes, preprocess, segformer.STRIDE, False, source, arguments.licence,
-        torch.__version__,
+        arguments.config, list(classes), kind.preprocess(size), kind.stride, kind.align_corners,
+        source, arguments.licence, torch.__version__,
     )  # fmt: skip
+    frozen = freeze(network, size)
+    contract["activation_bytes"] = archive.activation_bytes(frozen, torch.zeros(1, 3, size, size))
     with archive.AtomicFile(arguments.out) as file:
-        archive.save_archive(freeze(network, arguments.size), contract, file.temporary)
+        archive.save_archive(frozen, contract, file.temporary)
         file.commit()
     megabytes = arguments.out.stat().st_size / 1e6
     print(f"wrote {arguments.out} ({arguments.config}, {len(classes)} classes, {megabytes:.1f} MB)")

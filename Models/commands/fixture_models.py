@@ -240,6 +240,10 @@ def main() -> None:
         "dense-fixture", CLASSES["cihp"], network, 4, False, "seed:0", "MIT", torch.__version__
     )
     save("colour-dense", archive.freeze(DenseColourParser().eval()), dense)
+    rules = dense["postprocess"]
+    crops = {"finder": "colour-multi", "margin": 0.1, "outside": "background"}
+    several = dense | {"model": "crops-fixture", "postprocess": rules | {"crops": crops}}
+    save("colour-crops", archive.freeze(DenseColourParser().eval()), several)
     # What its contract says of its logits, it does not return.
     broken = dense | {"postprocess": dense["postprocess"] | {"stride": 8}}
     save("mismatched-dense", archive.freeze(DenseColourParser().eval()), broken)

@@ -1,6 +1,8 @@
-"""Compare dense networks with the published code: logits of seeded weights, and maps of photos.
+"""Compare dense networks with the published code: logits of seeded weights, and maps of photos, from the
+network to what `m2fp parse` writes.
 
-SegFormer with Hugging Face's `transformers`, from the network to what `m2fp parse` writes.
+SegFormer with Hugging Face's `transformers`, Lite-HRNet with MMPose's, OCRNet's head with
+MMSegmentation's, SCHP with a checkout of its repository.
 """
 
 from __future__ import annotations
@@ -10,78 +12,47 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageOps
-from torch import nn
 
 from commands import export_dense
 from commands.parity import LABEL_TOLERANCE, LOGIT_TOLERANCE, Comparison
-from dense import segformer
+from dense import lite_hrnet, segformer
+from dense.networks import NETWORKS
 from m2fp import checkpoint
+from reference import dense as published
 
-ROOT = Path(__file__).resolve().parents[2]
+# What the weights are fitted to.
+EXAMPLE = Path(__file__).resolve().parents[2] / "Examples" / "grace-hopper.jpg"
 CLASSES = 18
-# Heights and widths; the last is the published weights'.
-SIZES = ((256, 192), (128, 224), (512, 512))
-# Networks that photos go through as well: the whole way is the same for all.
-PARSED = ("segformer-b0", "segformer-b2")
-SIDE = 512
-
-
-def theirs(name: str) -> nn.Module:
-    """Hugging Face's network with weights that let every layer matter."""
-    from transformers import SegformerConfig, SegformerForSemanticSegmentation
-
-    config = segformer.CONFIGS[name]
-    network = SegformerForSemanticSegmentation(
-        SegformerConfig(
-            depths=list(config.depths),
-            hidden_sizes=list(config.widths),
-            decoder_hidden_size=config.decoder,
-            num_labels=CLASSES,
-        )
-    ).eval()
-    generator = torch.Generator().manual_seed(0)
-    for key, x in network.state_dict().items():
-        if not x.is_floating_point():
-            continue
-        noise = torch.randn(x.shape, generator=generator)
-        if key.endswith("running_var"):
-            x.copy_(0.5 + noise.abs())
-        elif "norm" in key and key.endswith("weight"):
-            x.copy_(1 + 0.3 * noise)
-        elif x.dim() > 1:
-            x.copy_(noise * x[0].numel() ** -0.5)
-        else:
-            x.copy_(0.3 * noise)
-    return network
-
-
-def expected_map(network: nn.Module, photo: Image.Image) -> np.ndarray:
-    """The map of a photo, (H, W)."""
-    pixels = np.asarray(photo.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32)
-    pixels = (pixels - np.float32(export_dense.MEAN)) / np.float32(export_dense.STD)
-    logits = network(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]).logits
-    logits = F.interpolate(logits, size=(SIDE, SIDE), mode="bilinear")
-    logits = F.interpolate(logits, size=photo.size[::-1], mode="bilinear")[0]
-    return logits.argmax(0).numpy()
+# Heights and widths, besides the size of the published weights.
+SIZES = ((256, 192), (128, 224))
+# Networks that photos go through as well: the whole way is the same for all of a family.
+PARSED = ("segformer-b0", "segformer-b2", "lite-hrnet-18-ocr", "schp-lip", "schp-atr")
 
 
 @torch.no_grad()
-def compare(name: str, m2fp: Path | None, photos: list[Path], found: Comparison) -> None:
-    print(name)
-    reference = theirs(name)
-    ours = segformer.SegFormer(segformer.CONFIGS[name], CLASSES).eval()
-    checkpoint.load_strictly(ours, reference.state_dict())
-    for height, width in SIZES:
+def compare(
+    name: str, make: Callable[[int], published.Reference], m2fp: Path | None, photos: list[Path],
+    found: Comparison,
+) -> None:  # fmt: skip
+    print(name, flush=True)
+    kind = NETWORKS[name]
+    classes = kind.classes or [f"Class-{index}" for index in range(CLASSES)]
+    reference = make(len(classes))
+    with Image.open(EXAMPLE) as photo:
+        published.seed_weights(reference, photo.convert("RGB"), kind.size)
+    ours = kind.make(len(classes)).eval()
+    checkpoint.load_strictly(ours, reference.network.state_dict())
+    for height, width in (*SIZES, (kind.size, kind.size)):
         image = torch.randn(
             1, 3, height, width, generator=torch.Generator().manual_seed(height + width)
         )
-        a, b = reference(image).logits, ours(image)
+        a, b = reference.logits(image), ours(image)
         found.check(f"logits at {width}x{height}", (a - b).abs().max().item(), LOGIT_TOLERANCE)
         wrong = (a.argmax(1) != b.argmax(1)).float().mean().item()
         found.check(f"labels at {width}x{height} that differ", wrong, LABEL_TOLERANCE)
@@ -89,34 +60,50 @@ def compare(name: str, m2fp: Path | None, photos: list[Path], found: Comparison)
         return
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        weights, labels, archive = (folder / x for x in ("w.bin", "config.json", "model.pt"))
-        torch.save(reference.state_dict(), weights)
-        names = {str(index): f"Class-{index}" for index in range(CLASSES)}
-        labels.write_text(json.dumps({"id2label": names}))
+        weights, labels, archive = (folder / x for x in ("w.pth", "labels.json", "model.pt"))
+        torch.save(reference.checkpoint(), weights)
+        labels.write_text(json.dumps({"classes": classes}))
         export_dense.export(
             argparse.Namespace(
-                config=name, checkpoint=weights, seed=None, labels=labels, size=SIDE,
-                licence="MIT", out=archive,
+                config=name, checkpoint=weights, seed=None, size=None, licence="MIT", out=archive,
+                labels=None if kind.classes else labels,
             )
         )  # fmt: skip
         command = [m2fp, "parse", *photos, "--model", archive, "--out", folder, "--masks", "none"]
         subprocess.run(list(map(str, command)), check=True)
         for path in photos:
             photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-            wanted = expected_map(reference, photo)
+            wanted = reference.labels(photo, kind.size)
             result = np.asarray(Image.open(folder / f"{path.stem}.m2fp.png"))
             share = float((wanted != result).mean())
-            found.check(f"{path.name}: labels that differ", share, LABEL_TOLERANCE)
+            what = f"{path.name}: labels of {len(np.unique(wanted))} classes that differ"
+            found.check(what, share, LABEL_TOLERANCE)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--m2fp", type=Path, help="the program, to parse photos as well")
+    parser.add_argument(
+        "--schp", type=Path, help="a checkout of GoGoDuck912/Self-Correction-Human-Parsing"
+    )
+    parser.add_argument("--only", help="names of networks that begin like this")
     parser.add_argument("photos", type=Path, nargs="*", help="photos to parse")
     arguments = parser.parse_args()
+    makers: dict[str, Callable[[int], published.Reference]] = {}
+    for name, config in segformer.CONFIGS.items():
+        makers[name] = lambda classes, config=config: published.SegFormer(config, classes)
+    for name, config in lite_hrnet.CONFIGS.items():
+        makers[name] = lambda classes, config=config: published.LiteHRNetOCR(config, classes)
+    if arguments.schp is not None:
+        for name in NETWORKS:
+            if name.startswith("schp-"):
+                makers[name] = lambda classes: published.SCHP(arguments.schp.resolve(), classes)
     found = Comparison()
-    for name in segformer.CONFIGS:
-        compare(name, arguments.m2fp, arguments.photos, found)
+    for name, make in makers.items():
+        if name.startswith(arguments.only or ""):
+            compare(name, make, arguments.m2fp, arguments.photos, found)
+    if arguments.schp is None:
+        print("SCHP was not compared: that takes a checkout of its repository (--schp)")
     print("all within their bounds" if not found.failures else f"{found.failures} beyond")
     return 1 if found.failures else 0
 

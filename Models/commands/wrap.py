@@ -203,6 +203,7 @@ def wrap(model: Path, contract: dict) -> tuple[torch.jit.ScriptModule, dict]:
     difference = (frozen(image) - expected).abs().max().item()
     if not difference <= TOLERANCE * max(1, expected.abs().max().item()):
         raise WrapError(f"the archive's logits differ from the file's by {difference:.2g}")
+    complete["activation_bytes"] = archive.activation_bytes(frozen, image)
     return frozen, complete
 
 

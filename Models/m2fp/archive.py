@@ -62,11 +62,16 @@ def freeze(model: M2FP, half: bool = False) -> torch.jit.ScriptModule:
         traced = torch.jit.trace(model, torch.zeros(1, 3, 64, 96), check_trace=False)
     frozen = torch.jit.freeze(traced)
     if half:
-        for node, value in _constant_nodes(frozen):
-            if value.dtype == torch.float32 and torch.equal(value.half().float(), value):
-                _replace(node, value.half())
-        torch._C._jit_pass_erase_shape_information(frozen.graph)
+        halve(frozen)
     return frozen
+
+
+def halve(frozen: torch.jit.ScriptModule, lossy: bool = False) -> None:
+    """Store constants in half precision: those that it represents exactly, or with `lossy` all."""
+    for node, value in _constant_nodes(frozen):
+        if value.dtype == torch.float32 and (lossy or torch.equal(value.half().float(), value)):
+            _replace(node, value.half())
+    torch._C._jit_pass_erase_shape_information(frozen.graph)
 
 
 def _constant_nodes(module: torch.jit.ScriptModule) -> Iterator[tuple[torch._C.Node, Tensor]]:
@@ -90,6 +95,25 @@ def widen(module: torch.jit.ScriptModule) -> None:
     for node, value in _constant_nodes(module):
         if value.dtype == torch.float16:
             _replace(node, value.float())
+
+
+@torch.no_grad()
+def activation_bytes(module: torch.jit.ScriptModule, image: Tensor) -> int:
+    """The most that a run on ``image`` holds at a time, as torch allocates it: what a contract says of it.
+
+    m2fp's own kernels hold less.
+    """
+    module(image)
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as profile:
+        module(image)
+    events = [x for x in profile.profiler.kineto_results.events() if x.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda x: x.start_us()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
 
 
 def save_archive(module: torch.jit.ScriptModule, contract: dict | None, path: Path) -> None:

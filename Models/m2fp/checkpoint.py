@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 # Weights of the training loss, which inference does not have.
 IGNORED_PREFIX = "criterion."
+# What torch's DataParallel puts before the names of what it spreads.
+PARALLEL_PREFIX = "module."
 # How many batches each BatchNorm has seen; older checkpoints lack it and inference ignores it.
 COUNTER_SUFFIX = ".num_batches_tracked"
 
@@ -73,10 +75,11 @@ def digest(path: Path) -> str:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read the weights in ``path``: ModelScope's or detectron2's layout, or a bare state dict.
+    """Read the weights in ``path``: as ModelScope, detectron2 or OpenMMLab lay them out, or bare.
 
-    The first two keep the weights under ``model``; whatever lies beside them (optimiser state,
-    iteration count) is ignored.
+    The first two keep the weights under ``model``, the third and SCHP under ``state_dict``; whatever
+    lies beside them (optimiser state, iteration count) is ignored. A network that was trained on
+    several GPUs has ``module.`` before every name, which is left out.
 
     Raises
     ------
@@ -99,9 +102,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         # Torch's own text suggests loading the file unsafely.
         reason = reason.rsplit("WeightsUnpickler error: ", 1)[-1]
         raise CheckpointError(f"{path}: not a torch checkpoint, or damaged ({reason})") from error
-    state = content.get("model", content) if isinstance(content, dict) else None
+    state = None
+    if isinstance(content, dict):
+        state = content.get("model", content.get("state_dict", content))
     if not isinstance(state, dict) or not any(isinstance(x, Tensor) for x in state.values()):
-        raise CheckpointError(f"{path}: no weights in it, neither under 'model' nor at its top")
+        raise CheckpointError(
+            f"{path}: no weights in it, neither under 'model' or 'state_dict' nor at its top"
+        )
+    if all(name.startswith(PARALLEL_PREFIX) for name in state):
+        state = {name.removeprefix(PARALLEL_PREFIX): x for name, x in state.items()}
     return state
 
 

@@ -28,6 +28,8 @@ class Reading(unittest.TestCase):
             {"model": self.state},
             {"model": self.state, "optimizer": optimiser, "iteration": 9, "scheduler": {"e": 1}},
             self.state,
+            {"meta": {"epoch": 1}, "state_dict": self.state},
+            {"epoch": 1, "state_dict": {f"module.{name}": x for name, x in self.state.items()}},
         ):
             for zipped in (True, False):
                 torch.save(content, self.path, _use_new_zipfile_serialization=zipped)

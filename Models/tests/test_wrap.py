@@ -93,6 +93,9 @@ class Wrap(unittest.TestCase):
             complete["postprocess"], {"mode": "dense", "stride": 2, "align_corners": False}
         )
         self.assertEqual((complete["commercial_use"], complete["notice"]), (False, "careful"))
+        # At least the logits that the network returns.
+        self.assertGreaterEqual(complete["activation_bytes"], 4 * 3 * 8 * 12)
+        self.assertLess(complete["activation_bytes"], 1 << 20)
         self.assertEqual(complete["palette"], [[0, 0, 0], [128, 0, 0], [0, 128, 0]])
         self.assertEqual(len({tuple(colour) for colour in make_palette(255)}), 255)
 

@@ -313,6 +313,23 @@ struct ParseTests: CLIFixture {
     for (label, count) in try labels() { #expect(abs(count - (once[label] ?? 0)) < 300) }
   }
 
+  /// Small networks of each family, against torch's and OpenCV's maps.
+  @Test(arguments: ["segformer", "lite-hrnet-ocr", "schp"])
+  func familiesOfDenseNetworksGiveTheirMaps(_ name: String) async throws {
+    try folder.write("a.png", Fixtures.data("images/rgb-8bit.png"))
+    let model = Fixtures.path("dense/\(name).pt")
+    let result = try await run("parse", "a.png", "--model", model)
+    #expect(result.code == 0, "\(result.error)")
+    let map = try ImageDecoder.decode([UInt8](Data(contentsOf: folder.url("a.m2fp.png")))).image
+    // Colours of PASCAL VOC: a bit of the class is half the level of a channel.
+    let labels = stride(from: 0, to: map.pixels.count, by: 3).map { pixel in
+      (0..<3).reduce(0) { $0 + (map.pixels[pixel + $1] == 0 ? 0 : 1 << $1) }
+    }
+    let expected = try Fixtures.data("dense/\(name).labels.u8")
+    #expect(labels.count == expected.count)
+    #expect(zip(labels, expected).count { $1 != 255 && $0 != $1 } == 0)
+  }
+
   @Test func whatADenseNetworkDoesNotPromiseIsNamed() async throws {
     let model = Self.models + "/mismatched-dense.pt"
     try addPhoto("a.png")

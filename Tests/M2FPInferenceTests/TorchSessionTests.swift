@@ -65,6 +65,23 @@ struct TorchSessionTests {
     }
   }
 
+  /// Archives of `Tests/Fixtures/dense`.
+  @Test(arguments: [("segformer", 64), ("lite-hrnet-ocr", 64), ("schp", 65)], [1, 2])
+  func denseNetworksComputeWhatPyTorchsDo(network: (name: String, side: Int), threads: Int) throws {
+    let (name, side) = network
+    let model = try Model(ModelArchive(path: Fixtures.filePath("dense/\(name).pt")))
+    let session = try TorchSession(model: model, threads: threads)
+    let logits = try Fixtures.data("dense/\(name).logits.f32").withUnsafeBytes {
+      Array($0.bindMemory(to: Float.self))
+    }
+    let places = (side + 3) / 4
+    let largest = try session.run(width: side, height: side, fill: fill) { output in
+      #expect(output.tensors.map(\.shape) == [[1, 6, places, places]])
+      return difference(logits, output.tensors[0].values)
+    }
+    #expect(largest < 1e-3)
+  }
+
   /// Layers take in what follows them only where nothing was written to what they read in between; an
   /// addition of integers is no layer's.
   @Test func whatIsWrittenInPlaceIsReadBefore() throws {

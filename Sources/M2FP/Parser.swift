@@ -58,7 +58,9 @@ public final class Parser: Sendable {
     let loader = ModelLoader(archive, precision: options.precision)
     self.init(
       contract: archive.contract, options: options,
-      finder: archive.finder.map { Parser($0, options: Self.options(of: $0.contract, for: options)) },
+      finder: archive.finder.map {
+        Parser($0, options: Self.options(of: $0.contract, for: options))
+      },
       loadNetwork: { () throws(RunFailure) in _ = try loader.model() },
       makeSession: { threads throws(RunFailure) in
         try TorchSession(model: loader.model(), threads: threads)

@@ -96,8 +96,8 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
         if let ours = a.classes, let theirs = b.classes, !ClassNames.areSame(ours, theirs) {
           throw LabelFileError(
             path: name,
-            reason: "its \(ours.count) classes are not the \(theirs.count) of the other: compare both "
-              + "in one set with --remap (\(NamedClassSets.list))")
+            reason: "its \(ours.count) classes are not the \(theirs.count) of the other: compare "
+              + "both in one set with --remap (\(NamedClassSets.list))")
         }
         do throws(EvaluationError) {
           return Row(name: name, agreement: try Agreement(a.map, b.map))

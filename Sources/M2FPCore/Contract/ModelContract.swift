@@ -19,11 +19,14 @@ public struct ModelContract: Sendable, Equatable, Codable {
   /// SHA-256 of the checkpoint the archive was made from, or `seed:N`.
   public let sourceSHA256: String
   public let torchVersion: String
+  /// The bytes that a run on the largest input holds at most, as the exporter has seen it; nil where
+  /// nobody looked.
+  public let activationBytes: Int?
 
   public init(
     model: String, classes: [String], palette: [RGB], preprocess: Preprocess,
     postprocess: Postprocess, licence: String, notice: String? = nil, commercialUse: Bool,
-    sourceSHA256: String, torchVersion: String
+    sourceSHA256: String, torchVersion: String, activationBytes: Int? = nil
   ) {
     self.model = model
     self.classes = classes
@@ -35,6 +38,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     self.commercialUse = commercialUse
     self.sourceSHA256 = sourceSHA256
     self.torchVersion = torchVersion
+    self.activationBytes = activationBytes
   }
 
   enum CodingKeys: String, CodingKey {
@@ -43,6 +47,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     case commercialUse = "commercial_use"
     case sourceSHA256 = "source_sha256"
     case torchVersion = "torch_version"
+    case activationBytes = "activation_bytes"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -62,6 +67,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     commercialUse = try values.decode(Bool.self, forKey: .commercialUse)
     sourceSHA256 = try values.decode(String.self, forKey: .sourceSHA256)
     torchVersion = try values.decode(String.self, forKey: .torchVersion)
+    activationBytes = try values.decodeIfPresent(Int.self, forKey: .activationBytes)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -77,6 +83,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     try values.encode(commercialUse, forKey: .commercialUse)
     try values.encode(sourceSHA256, forKey: .sourceSHA256)
     try values.encode(torchVersion, forKey: .torchVersion)
+    try values.encodeIfPresent(activationBytes, forKey: .activationBytes)
   }
 
   /// The class of whole humans in the network's output, behind the parsing classes; nil if it has
@@ -122,8 +129,14 @@ public struct ModelContract: Sendable, Equatable, Codable {
     if case .affine = preprocess.geometry, case .instances = postprocess {
       return "preprocess.mode 'affine' with postprocess.mode 'instances'"
     }
+    if let activationBytes, !(1...Self.mostBytes).contains(activationBytes) {
+      return "activations of \(activationBytes) bytes"
+    }
     return preprocess.inconsistency ?? postprocess.inconsistency
   }
+
+  /// More than machines have, and a sum of a few is a number still.
+  private static let mostBytes = 1 << 48
 
   /// Bytes: with ".png" behind it a slug is a file name.
   private static let longestSlug = 200

@@ -64,8 +64,8 @@ struct CropFusion: ~Copyable {
         least: least.reserve(height * width))
       fuse(logits, strip, alignsCorners: alignsCorners)
       label(
-        strip, width: geometry.imageWidth, outside: outside, chunkRows: ClassRowMerger.chunkRows(geometry),
-        labels: labels, totals: totals)
+        strip, width: geometry.imageWidth, outside: outside,
+        chunkRows: ClassRowMerger.chunkRows(geometry), labels: labels, totals: totals)
     }
   }
 

@@ -11,10 +11,16 @@
 #include <type_traits>
 
 #include "kernels/exponentials.h"
+#include "kernels/instruction_set.h"
 #include "kernels/parallel.h"
 #include "kernels/vector.h"
 
 namespace {
+
+// Eight lanes, whatever the registers have, as for scores.
+using Vector = m2fp::ScoreVector;
+using Integers = m2fp::Integers<Vector>;
+constexpr int64_t kLanes = m2fp::kScoreLanes;
 
 constexpr int64_t kMaxSamples = 64;
 constexpr int64_t kMaxDim = 256;
@@ -57,26 +63,26 @@ struct Sum {
 // In registers.
 template <int Dim>
 struct VectorSum {
-  m2fp::Vector values[Dim / m2fp::kLanes];
+  Vector values[Dim / kLanes];
   int64_t dim;
 
   [[gnu::always_inline]] void clear() {
-    for (m2fp::Vector& value : values) value = m2fp::Vector{};
+    for (Vector& value : values) value = Vector{};
   }
   [[gnu::always_inline]] void add(const float* token, float weight) {
-    for (int64_t v = 0; v < Dim / m2fp::kLanes; ++v) {
-      values[v] += weight * m2fp::load(token + v * m2fp::kLanes);
+    for (int64_t v = 0; v < Dim / kLanes; ++v) {
+      values[v] += weight * m2fp::load<Vector>(token + v * kLanes);
     }
   }
   [[gnu::always_inline]] void store_to(float* output, float scale) const {
-    for (int64_t v = 0; v < Dim / m2fp::kLanes; ++v) {
-      m2fp::store(output + v * m2fp::kLanes, scale * values[v]);
+    for (int64_t v = 0; v < Dim / kLanes; ++v) {
+      m2fp::store(output + v * kLanes, scale * values[v]);
     }
   }
 };
 
 template <int Dim>
-using SumOf = std::conditional_t<(Dim > 0 && Dim % m2fp::kLanes == 0), VectorSum<Dim>, Sum<Dim>>;
+using SumOf = std::conditional_t<(Dim > 0 && Dim % kLanes == 0), VectorSum<Dim>, Sum<Dim>>;
 
 // The four tokens round each of a head's samples, and their shares of the sum.
 struct Corners {
@@ -84,9 +90,6 @@ struct Corners {
   float weight[4][kMaxSamples];
 };
 
-using m2fp::Integers;
-using m2fp::kLanes;
-using m2fp::Vector;
 
 [[gnu::always_inline]] inline Vector whole(Vector x) {
   for (int64_t lane = 0; lane < kLanes; ++lane) x[lane] = std::floor(x[lane]);
@@ -112,12 +115,12 @@ struct Axis {
     const Problem& p, float x, float y, const float* offsets, const float* weights,
     Corners& corners) {
   for (int64_t i = 0; i < p.samples; i += kLanes) {
-    const Vector first = m2fp::load(offsets + 2 * i), second = m2fp::load(offsets + 2 * i + kLanes);
+    const Vector first = m2fp::load<Vector>(offsets + 2 * i), second = m2fp::load<Vector>(offsets + 2 * i + kLanes);
     const Vector across = __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14);
     const Vector down = __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15);
-    const Vector width = m2fp::load(p.levels->width + i), height = m2fp::load(p.levels->height + i);
+    const Vector width = m2fp::load<Vector>(p.levels->width + i), height = m2fp::load<Vector>(p.levels->height + i);
     const Axis h(x * width - 0.5f + across, width), v(y * height - 0.5f + down, height);
-    const Vector weight = m2fp::load(weights + i);
+    const Vector weight = m2fp::load<Vector>(weights + i);
     Integers start;
     __builtin_memcpy(&start, p.levels->start + i, sizeof start);
     const auto set = [&](int corner, Vector column, Vector row, Vector share) {
@@ -175,24 +178,6 @@ template <int Dim>
   }
 }
 
-// One body, compiled for each instruction set; the binary itself stays plain x86-64.
-#if defined(__x86_64__)
-[[gnu::target("arch=x86-64-v4,prefer-256-bit")]] void attend_v4(const Problem& p, int64_t b, int64_t e) { attend_any(p, b, e); }
-[[gnu::target("arch=x86-64-v3")]] void attend_v3(const Problem& p, int64_t b, int64_t e) { attend_any(p, b, e); }
-#endif
-void attend_plain(const Problem& p, int64_t b, int64_t e) { attend_any(p, b, e); }
-
-using Kernel = void (*)(const Problem&, int64_t, int64_t);
-
-Kernel best_kernel() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) return attend_v4;
-  if (__builtin_cpu_supports("x86-64-v3")) return attend_v3;
-#endif
-  return attend_plain;
-}
-
 at::Tensor deformable_attention(
     const at::Tensor& value, const at::Tensor& spatial_shapes, const at::Tensor& reference_points,
     const at::Tensor& sampling_offsets, const at::Tensor& attention_logits) {
@@ -242,7 +227,6 @@ at::Tensor deformable_attention(
       "spatial_shapes and value disagree on the number of tokens");
 
   at::Tensor output = at::empty({batch, tokens, heads * dim}, v.options());
-  static const Kernel kernel = best_kernel();
   for (int64_t b = 0; b < batch; ++b) {
     const Problem problem{
         v.data_ptr<float>() + b * tokens * heads * dim,
@@ -251,8 +235,10 @@ at::Tensor deformable_attention(
         a.data_ptr<float>() + b * tokens * heads * level_count * points,
         output.data_ptr<float>() + b * tokens * heads * dim,
         &levels, level_count * points, heads, dim};
-    m2fp::parallel_for(
-        tokens, 64, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
+    m2fp::parallel_for(tokens, 64, [&](int64_t begin, int64_t end) {
+      m2fp::run_on_this_cpu(
+          [&](auto) __attribute__((always_inline)) { attend_any(problem, begin, end); });
+    });
   }
   return output;
 }

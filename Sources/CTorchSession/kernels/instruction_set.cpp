@@ -14,6 +14,9 @@ constexpr const char* kNames[] = {"sse2", "avx2", "avx512", "avx512-vnni"};
 InstructionSet best() {
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("x86-64-v3")) return InstructionSet::baseline;
+#if defined(M2FP_TEST_WIDE_ON_AVX2)
+  return InstructionSet::avx512_vnni;
+#endif
   if (!__builtin_cpu_supports("x86-64-v4")) return InstructionSet::avx2;
   return __builtin_cpu_supports("avx512vnni") ? InstructionSet::avx512_vnni
                                               : InstructionSet::avx512;

@@ -36,9 +36,13 @@ using Baseline = Registers<4, 6, 2>;
 using AVX2 = Registers<8, 6, 2>;
 using AVX512 = Registers<16, 12, 2>;
 
-#if !defined(M2FP_AVX512)
+// Tests run the code for AVX-512 where there is AVX2 alone as well, with two registers to a vector.
+#if defined(M2FP_TEST_WIDE_ON_AVX2)
+#define M2FP_AVX512 "arch=x86-64-v3"
+#define M2FP_AVX512_VNNI "arch=x86-64-v3"
+#else
 #define M2FP_AVX512 "arch=x86-64-v4,no-prefer-256-bit"
-#define M2FP_AVX512_VNNI M2FP_AVX512 ",avx512vnni"
+#define M2FP_AVX512_VNNI "arch=x86-64-v4,no-prefer-256-bit,avx512vnni"
 #endif
 
 template <typename Body>

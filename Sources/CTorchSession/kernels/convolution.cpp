@@ -31,14 +31,21 @@ class BlockRows {
     const float* const padding = zeros(convolution.inputs);
     const int64_t taps = convolution.taps(), across = convolution.output_size(width);
     parts_.resize(taps * count);
-    for (int64_t i = 0; i < taps * count; ++i) {
-      const int64_t tap = i / count, pixel = first + i % count;
-      const int64_t y =
-          pixel / across * convolution.stride - convolution.padding + tap / convolution.kernel;
-      const int64_t x =
-          pixel % across * convolution.stride - convolution.padding + tap % convolution.kernel;
-      const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      parts_[i] = inside ? input + (y * width + x) * convolution.inputs : padding;
+    const float** part = parts_.data();
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      int64_t y = first / across, x = first % across;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t in_y =
+            y * convolution.stride - convolution.padding + tap / convolution.kernel;
+        const int64_t in_x =
+            x * convolution.stride - convolution.padding + tap % convolution.kernel;
+        const bool inside = in_y >= 0 && in_y < height && in_x >= 0 && in_x < width;
+        *part++ = inside ? input + (in_y * width + in_x) * convolution.inputs : padding;
+        if (++x == across) {
+          x = 0;
+          ++y;
+        }
+      }
     }
   }
 

@@ -179,9 +179,9 @@ template <typename T, typename Value>
   float* const c = target.c;
   const int64_t stride = target.stride;
   for (int64_t r = 0; r < step.rows; ++r) {
-    if (!step.is_first) std::copy_n(c + r * stride, columns, whole + r * T::kColumns);
+    if (!step.is_first) copy(c + r * stride, columns, whole + r * T::kColumns);
     if (target.residual) {
-      std::copy_n(target.residual + r * stride, columns, whole_residual + r * T::kColumns);
+      copy(target.residual + r * stride, columns, whole_residual + r * T::kColumns);
     }
     if (target.row_scales) whole_scales[r] = target.row_scales[r];
   }
@@ -192,7 +192,7 @@ template <typename T, typename Value>
   here.stride = T::kColumns;
   run_step<T>(step, here, step.rows);
   for (int64_t r = 0; r < step.rows; ++r) {
-    std::copy_n(whole + r * T::kColumns, columns, c + r * stride);
+    copy(whole + r * T::kColumns, columns, c + r * stride);
   }
 }
 

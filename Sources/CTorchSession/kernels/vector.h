@@ -38,6 +38,33 @@ template <typename V, typename Value>
   __builtin_memcpy(at, &value, sizeof value);
 }
 
+// Of pairs, the first values and the second ones.
+template <typename V>
+[[gnu::always_inline]] inline void take_apart(V low, V high, V& first, V& second) {
+  if constexpr (kLanesOf<V> == 8) {
+    first = __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14);
+    second = __builtin_shufflevector(low, high, 1, 3, 5, 7, 9, 11, 13, 15);
+  } else {
+    static_assert(kLanesOf<V> == 16);
+    first = __builtin_shufflevector(
+        low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    second = __builtin_shufflevector(
+        low, high, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  }
+}
+
+// Copies few values: a call of memcpy would take longer.
+[[gnu::always_inline]] inline void copy(const float* from, int64_t count, float* to) {
+  using Eight = Vector<8>;
+  for (; count >= kLanesOf<Eight>; count -= kLanesOf<Eight>) {
+    store(to, load<Eight>(from));
+    from += kLanesOf<Eight>;
+    to += kLanesOf<Eight>;
+  }
+#pragma clang loop vectorize(disable)
+  for (; count > 0; --count) *to++ = *from++;
+}
+
 // Products of neighbours and their sums, a[2i] b[2i] + a[2i+1] b[2i+1]: one instruction on x86.
 template <typename Short>
 [[gnu::always_inline]] inline auto multiply_pairs(Short a, Short b) {

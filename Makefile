@@ -44,7 +44,7 @@ APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock:
 missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
 install = $(if $(strip $(call missing,$(1))),@echo "Installing $(strip $(call missing,$(1)))"; $(APT_GET) update && $(APT_GET) install --yes --no-install-recommends $(call missing,$(1)) >/dev/null,@true)
 
-.PHONY: build serve serve-bench serve-check serve-soak demo test attack fuzz soak chaos memory tsan reflink lint parity parity-dense bench eval-parity pillow-check exports-check recipes-check portability-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
+.PHONY: build serve serve-bench serve-check serve-soak demo test attack fuzz soak chaos memory tsan reflink lint parity parity-dense bench eval-parity pillow-check exports-check recipes-check portability-check test-aarch64 kernels-check stage install manual completions uninstall setup setup-test clean sheet-check pictures recording FORCE
 
 build: setup $(COMMIT_HEADER)
 	$(SWIFT_BUILD) --product m2fp
@@ -71,6 +71,7 @@ test: setup-test
 	env --unset M2FP_SERVE swift run --package-path Examples/embed --scratch-path .build-embed embed Models/archives/m2fp-tiny.pt \
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
 	$(PYTHON) -m unittest discover -s Models/tests -t Models
+	$(MAKE) --no-print-directory kernels-check
 	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
 
 # The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
@@ -108,10 +109,20 @@ tsan: setup
 	  --scratch-path .build-tsan $(TSAN_TESTS)
 
 # Our C and C++ on aarch64, and on an x86-64 from before AVX, by qemu-user.
+MACHINES ?= x86_64 nehalem aarch64
 portability-check: setup
 	$(call install,qemu-user-static)
 	$(MAKE) --no-print-directory -f Tests/Portability/Makefile
-	for machine in x86_64 nehalem aarch64; do Tests/Portability/run.sh $$machine || exit 1; done
+	for machine in $(MACHINES); do Tests/Portability/run.sh $$machine || exit 1; done
+
+# On aarch64 alone, beside this machine.
+test-aarch64: export MACHINES := x86_64 aarch64
+test-aarch64: portability-check
+
+# The network's kernels with every instruction set that this machine has, and what they are compiled to.
+kernels-check: setup
+	$(MAKE) --no-print-directory -f Tests/Portability/Makefile kernels
+	Tests/Portability/kernels.sh x86_64
 
 # Shared blocks of cached results, on file systems that have them; as root.
 reflink: build

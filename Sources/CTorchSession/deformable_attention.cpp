@@ -6,15 +6,18 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <type_traits>
 
 #include "kernels/exponentials.h"
+#include "kernels/instruction_set.h"
 #include "kernels/parallel.h"
 #include "kernels/vector.h"
 
 namespace {
+
+using m2fp::kLanesOf;
+using m2fp::load;
 
 constexpr int64_t kMaxSamples = 64;
 constexpr int64_t kMaxDim = 256;
@@ -55,28 +58,39 @@ struct Sum {
 };
 
 // In registers.
-template <int Dim>
+template <typename V, int Dim>
 struct VectorSum {
-  m2fp::Vector values[Dim / m2fp::kLanes];
+  static constexpr int64_t kVectors = Dim / kLanesOf<V>;
+  V values[kVectors];
   int64_t dim;
 
   [[gnu::always_inline]] void clear() {
-    for (m2fp::Vector& value : values) value = m2fp::Vector{};
+    for (V& value : values) value = V{};
   }
   [[gnu::always_inline]] void add(const float* token, float weight) {
-    for (int64_t v = 0; v < Dim / m2fp::kLanes; ++v) {
-      values[v] += weight * m2fp::load(token + v * m2fp::kLanes);
+    for (int64_t v = 0; v < kVectors; ++v) {
+      values[v] += weight * load<V>(token + v * kLanesOf<V>);
     }
   }
   [[gnu::always_inline]] void store_to(float* output, float scale) const {
-    for (int64_t v = 0; v < Dim / m2fp::kLanes; ++v) {
-      m2fp::store(output + v * m2fp::kLanes, scale * values[v]);
+    for (int64_t v = 0; v < kVectors; ++v) {
+      m2fp::store(output + v * kLanesOf<V>, scale * values[v]);
     }
   }
 };
 
-template <int Dim>
-using SumOf = std::conditional_t<(Dim > 0 && Dim % m2fp::kLanes == 0), VectorSum<Dim>, Sum<Dim>>;
+// The longest vectors of `Lanes` lanes at most that Dim values fill.
+template <int64_t Lanes, int Dim>
+struct SumType {
+  static constexpr bool is_whole = Dim > 0 && Dim % Lanes == 0;
+  static constexpr bool is_half = Dim > 0 && Dim % (Lanes / 2) == 0;
+  using Type = std::conditional_t<
+      is_whole, VectorSum<m2fp::Vector<Lanes>, is_whole ? Dim : Lanes>,
+      std::conditional_t<
+          is_half, VectorSum<m2fp::Vector<Lanes / 2>, is_half ? Dim : Lanes>, Sum<Dim>>>;
+  // Heads at a time: each sum waits for its last addition, four at once keep the CPU busy.
+  static constexpr int64_t kHeads = is_whole ? std::max<int64_t>(1, 4 * Lanes / Dim) : 1;
+};
 
 // The four tokens round each of a head's samples, and their shares of the sum.
 struct Corners {
@@ -84,46 +98,40 @@ struct Corners {
   float weight[4][kMaxSamples];
 };
 
-using m2fp::Integers;
-using m2fp::kLanes;
-using m2fp::Vector;
-
-[[gnu::always_inline]] inline Vector whole(Vector x) {
-  for (int64_t lane = 0; lane < kLanes; ++lane) x[lane] = std::floor(x[lane]);
-  return x;
-}
-
 // Along one axis: the two neighbours of a place, moved into the level, and their weights, 0 outside
 // of it. NaN counts as outside.
+template <typename V>
 struct Axis {
-  Vector low, high, low_weight, high_weight;
+  V low, high, low_weight, high_weight;
 
-  [[gnu::always_inline]] Axis(Vector place, Vector size) {
-    place = m2fp::minimum(m2fp::maximum(place, Vector{} - 1.0f), size);
-    const Vector floor = whole(place), share = place - floor;
-    low_weight = ((floor >= 0.0f) & (floor < size)) ? 1.0f - share : Vector{};
-    high_weight = floor + 1.0f < size ? share : Vector{};
-    low = m2fp::minimum(m2fp::maximum(floor, Vector{}), size - 1.0f);
+  [[gnu::always_inline]] Axis(V place, V size) {
+    place = m2fp::minimum(m2fp::maximum(place, V{} - 1.0f), size);
+    const V floor = __builtin_elementwise_floor(place), share = place - floor;
+    low_weight = ((floor >= 0.0f) & (floor < size)) ? 1.0f - share : V{};
+    high_weight = floor + 1.0f < size ? share : V{};
+    low = m2fp::minimum(m2fp::maximum(floor, V{}), size - 1.0f);
     high = m2fp::minimum(floor + 1.0f, size - 1.0f);
   }
 };
 
+template <typename V>
 [[gnu::always_inline]] inline void find_corners(
     const Problem& p, float x, float y, const float* offsets, const float* weights,
     Corners& corners) {
-  for (int64_t i = 0; i < p.samples; i += kLanes) {
-    const Vector first = m2fp::load(offsets + 2 * i), second = m2fp::load(offsets + 2 * i + kLanes);
-    const Vector across = __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14);
-    const Vector down = __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15);
-    const Vector width = m2fp::load(p.levels->width + i), height = m2fp::load(p.levels->height + i);
-    const Axis h(x * width - 0.5f + across, width), v(y * height - 0.5f + down, height);
-    const Vector weight = m2fp::load(weights + i);
-    Integers start;
-    __builtin_memcpy(&start, p.levels->start + i, sizeof start);
-    const auto set = [&](int corner, Vector column, Vector row, Vector share) {
+  using Integers = m2fp::Integers<V>;
+  for (int64_t i = 0; i < p.samples; i += kLanesOf<V>) {
+    V across, down;
+    m2fp::take_apart(
+        load<V>(offsets + 2 * i), load<V>(offsets + 2 * i + kLanesOf<V>), across, down);
+    const V width = load<V>(p.levels->width + i), height = load<V>(p.levels->height + i);
+    const Axis<V> h(x * width - 0.5f + across, width), v(y * height - 0.5f + down, height);
+    const V weight = load<V>(weights + i);
+    const Integers start = load<Integers>(p.levels->start + i);
+    const auto set = [&](int corner, V column, V row, V share) __attribute__((always_inline)) {
       // Exact: a level has fewer than 2^24 tokens.
-      const Integers token = start + __builtin_convertvector(row * width + column, Integers);
-      __builtin_memcpy(corners.token[corner] + i, &token, sizeof token);
+      m2fp::store(
+          corners.token[corner] + i,
+          start + __builtin_convertvector(row * width + column, Integers));
       m2fp::store(corners.weight[corner] + i, weight * share);
     };
     set(0, h.low, v.low, h.low_weight * v.low_weight);
@@ -133,64 +141,63 @@ struct Axis {
   }
 }
 
-template <int Dim>
+template <typename V, int Dim>
 [[gnu::always_inline]] inline void attend(const Problem& p, int64_t begin, int64_t end) {
+  using Type = SumType<kLanesOf<V>, Dim>;
   const int64_t dim = Dim > 0 ? Dim : p.dim, samples = p.samples;
   const int64_t stride = p.heads * dim;
   float weights[kMaxSamples];
   // Up to whole vectors, of which the last reads beyond one head's.
   float places[2 * kMaxSamples] = {};
-  Corners corners;
-  SumOf<Dim> sum;
-  sum.dim = dim;
+  Corners corners[Type::kHeads];
+  typename Type::Type sums[Type::kHeads];
+  float totals[Type::kHeads];
+  for (auto& sum : sums) sum.dim = dim;
   for (int64_t s = begin; s < end; ++s) {
     const float x = p.reference_points[2 * s];
     const float y = p.reference_points[2 * s + 1];
-    for (int64_t h = 0; h < p.heads; ++h) {
-      const int64_t head = (s * p.heads + h) * samples;
-      std::copy_n(p.attention_logits + head, samples, weights);
-      std::copy_n(p.sampling_offsets + 2 * head, 2 * samples, places);
-      float total;
-      m2fp::exponentiate(weights, samples, nullptr, &total);
-      find_corners(p, x, y, places, weights, corners);
-      const float* const tokens = p.value + h * dim;
-      sum.clear();
+    const auto attend_heads = [&](auto count, int64_t first) __attribute__((always_inline)) {
+      for (int64_t h = 0; h < count(); ++h) {
+        const int64_t head = (s * p.heads + first + h) * samples;
+        m2fp::copy(p.attention_logits + head, samples, weights);
+        m2fp::copy(p.sampling_offsets + 2 * head, 2 * samples, places);
+        m2fp::exponentiate(weights, samples, nullptr, &totals[h]);
+        find_corners<V>(p, x, y, places, weights, corners[h]);
+        sums[h].clear();
+      }
+      const float* const tokens = p.value + first * dim;
       for (int64_t i = 0; i < samples; ++i) {
         for (int corner = 0; corner < 4; ++corner) {
-          sum.add(tokens + corners.token[corner][i] * stride, corners.weight[corner][i]);
+          for (int64_t h = 0; h < count(); ++h) {
+            sums[h].add(
+                tokens + h * dim + corners[h].token[corner][i] * stride,
+                corners[h].weight[corner][i]);
+          }
         }
       }
-      sum.store_to(p.output + s * stride + h * dim, 1 / total);
+      for (int64_t h = 0; h < count(); ++h) {
+        sums[h].store_to(p.output + s * stride + (first + h) * dim, 1 / totals[h]);
+      }
+    };
+    int64_t h = 0;
+    for (; h + Type::kHeads <= p.heads; h += Type::kHeads) {
+      attend_heads(std::integral_constant<int64_t, Type::kHeads>(), h);
     }
+    for (; h < p.heads; ++h) attend_heads(std::integral_constant<int64_t, 1>(), h);
   }
 }
 
+template <int64_t Lanes>
 [[gnu::always_inline]] inline void attend_any(const Problem& p, int64_t begin, int64_t end) {
+  // Two registers make a vector where one has four lanes.
+  using V = m2fp::Vector<std::max<int64_t>(8, Lanes)>;
   switch (p.dim) {
-    case 8: return attend<8>(p, begin, end);
-    case 12: return attend<12>(p, begin, end);
-    case 16: return attend<16>(p, begin, end);
-    case 32: return attend<32>(p, begin, end);
-    default: return attend<0>(p, begin, end);
+    case 8: return attend<V, 8>(p, begin, end);
+    case 12: return attend<V, 12>(p, begin, end);
+    case 16: return attend<V, 16>(p, begin, end);
+    case 32: return attend<V, 32>(p, begin, end);
+    default: return attend<V, 0>(p, begin, end);
   }
-}
-
-// One body, compiled for each instruction set; the binary itself stays plain x86-64.
-#if defined(__x86_64__)
-[[gnu::target("arch=x86-64-v4,prefer-256-bit")]] void attend_v4(const Problem& p, int64_t b, int64_t e) { attend_any(p, b, e); }
-[[gnu::target("arch=x86-64-v3")]] void attend_v3(const Problem& p, int64_t b, int64_t e) { attend_any(p, b, e); }
-#endif
-void attend_plain(const Problem& p, int64_t b, int64_t e) { attend_any(p, b, e); }
-
-using Kernel = void (*)(const Problem&, int64_t, int64_t);
-
-Kernel best_kernel() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) return attend_v4;
-  if (__builtin_cpu_supports("x86-64-v3")) return attend_v3;
-#endif
-  return attend_plain;
 }
 
 at::Tensor deformable_attention(
@@ -242,7 +249,6 @@ at::Tensor deformable_attention(
       "spatial_shapes and value disagree on the number of tokens");
 
   at::Tensor output = at::empty({batch, tokens, heads * dim}, v.options());
-  static const Kernel kernel = best_kernel();
   for (int64_t b = 0; b < batch; ++b) {
     const Problem problem{
         v.data_ptr<float>() + b * tokens * heads * dim,
@@ -251,8 +257,11 @@ at::Tensor deformable_attention(
         a.data_ptr<float>() + b * tokens * heads * level_count * points,
         output.data_ptr<float>() + b * tokens * heads * dim,
         &levels, level_count * points, heads, dim};
-    m2fp::parallel_for(
-        tokens, 64, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
+    m2fp::parallel_for(tokens, 64, [&](int64_t begin, int64_t end) {
+      m2fp::run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+        attend_any<decltype(registers)::kLanes>(problem, begin, end);
+      });
+    });
   }
   return output;
 }

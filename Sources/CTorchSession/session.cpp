@@ -4,6 +4,7 @@
 #include "archive_check.h"
 #include "block_pool.h"
 #include "fuse_operators.h"
+#include "kernels/instruction_set.h"
 #include "profile.h"
 
 #include <ATen/Parallel.h>
@@ -268,6 +269,7 @@ void describe_runtime(m2fp_runtime_info* info) {
       copy_text(info->cpu_capability, config.substr(from, config.find('\n', from) - from));
     }
   });
+  copy_text(info->instruction_set, m2fp::instruction_set_name());
   const std::string blas = library_of(dlsym(RTLD_DEFAULT, "sgemm_"));
   copy_text(info->blas_path, blas);
   // OpenBLAS's libblas and libopenblas share a folder; one that serves others alone lies elsewhere.

@@ -17,6 +17,8 @@ public struct TorchRuntimeInfo: Sendable {
   public let oneDNNVersion: String
   /// The widest vector instructions in use, as torch names them.
   public let cpuCapability: String
+  /// The instruction set of m2fp's own kernels, in which most of a network's time is spent.
+  public let instructionSet: String
   /// The library file that serves BLAS.
   public let blasPath: String
   public let blasConfiguration: String
@@ -33,6 +35,7 @@ public struct TorchRuntimeInfo: Sendable {
     torchVersion = text(info.torch_version)
     oneDNNVersion = text(info.onednn_version)
     cpuCapability = text(info.cpu_capability)
+    instructionSet = text(info.instruction_set)
     blasPath = text(info.blas_path)
     blasConfiguration = text(info.blas_config)
   }

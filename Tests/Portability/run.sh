@@ -59,6 +59,12 @@ replay jxl 300 jxl
 replay gif 300 gif
 replay bmp 300 bmp
 
+# A million tiles of integers, but on a processor that is emulated.
+case $machine in
+x86_64) Tests/Portability/kernels.sh "$machine" 1000000 ;;
+*) Tests/Portability/kernels.sh "$machine" 20000 ;;
+esac
+
 # network ARCHIVE PRECISION HEIGHT WIDTH MOST OUTPUT…
 network() {
   say "network: $1 $2 $3x$4"

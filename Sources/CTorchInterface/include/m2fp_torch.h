@@ -79,6 +79,9 @@ typedef struct {
   char onednn_version[32];
   /// The widest vector instructions that torch's own kernels use: "AVX2", "AVX512", ….
   char cpu_capability[32];
+  /// The instruction set that the shim's own kernels are run in: "sse2", "avx2", "avx512",
+  /// "avx512-vnni" or "neon".
+  char instruction_set[32];
   /// The file that serves BLAS's `sgemm_`.
   char blas_path[256];
   /// Its configuration string, if it is OpenBLAS; else empty.
@@ -93,7 +96,7 @@ typedef void (*m2fp_profile_sink)(
 
 /// Raised with every change of the table below or of a type in it. Libraries before version 2 went by
 /// the table's size, which is no small number.
-#define M2FP_TORCH_API_VERSION 3
+#define M2FP_TORCH_API_VERSION 4
 
 /// What the shim does.
 typedef struct {

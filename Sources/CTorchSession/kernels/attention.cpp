@@ -12,7 +12,7 @@ namespace m2fp {
 namespace {
 
 // Queries at a time: their scores stay in the second-level cache.
-constexpr int64_t kQueries = 4 * kRows;
+constexpr int64_t kQueries = 2 * kRows;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ void attend(const Attention& a) {
     const int64_t count = std::min(kQueries, a.query_count - first);
     const auto multiply_rows = [&](auto row, int64_t depth, const float* packed, int64_t outputs,
                                    float* c, int64_t stride) {
-      for (int64_t r = 0; r < kQueries; ++r) parts[r] = row(std::min(r, count - 1));
+      for (int64_t r = 0; r < count; ++r) parts[r] = row(r);
       const Product<float> product{parts.data(), count, 1, depth, packed, outputs, c, stride, {}};
       multiply(product, 0, panels(outputs));
     };
@@ -53,7 +53,10 @@ void attend(const Attention& a) {
         std::copy_n(a.blocked + (first + r) * a.key_count, a.key_count, mask.begin());
         blocked = reinterpret_cast<const bool*>(mask.data());
       }
-      run_on_this_cpu<exponentiate>(scores.data() + r * columns, a.key_count, blocked, sums + r);
+      float* const row = scores.data() + r * columns;
+      run_on_this_cpu([&](auto) __attribute__((always_inline)) {
+        exponentiate(row, a.key_count, blocked, sums + r);
+      });
     }
     float* const output = a.output + first * a.output_stride;
     multiply_rows(

@@ -30,17 +30,22 @@ class BlockRows {
       int64_t first, int64_t count) {
     const float* const padding = zeros(convolution.inputs);
     const int64_t taps = convolution.taps(), across = convolution.output_size(width);
-    parts_.resize((count + kRows - 1) / kRows * kRows * taps);
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      const int64_t row = static_cast<int64_t>(i) / (kRows * taps) * kRows + i % kRows;
-      const int64_t tap = static_cast<int64_t>(i) / kRows % taps;
-      const int64_t pixel = first + std::min(row, count - 1);
-      const int64_t y =
-          pixel / across * convolution.stride - convolution.padding + tap / convolution.kernel;
-      const int64_t x =
-          pixel % across * convolution.stride - convolution.padding + tap % convolution.kernel;
-      const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      parts_[i] = inside ? input + (y * width + x) * convolution.inputs : padding;
+    parts_.resize(taps * count);
+    const float** part = parts_.data();
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      int64_t y = first / across, x = first % across;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t in_y =
+            y * convolution.stride - convolution.padding + tap / convolution.kernel;
+        const int64_t in_x =
+            x * convolution.stride - convolution.padding + tap % convolution.kernel;
+        const bool inside = in_y >= 0 && in_y < height && in_x >= 0 && in_x < width;
+        *part++ = inside ? input + (in_y * width + in_x) * convolution.inputs : padding;
+        if (++x == across) {
+          x = 0;
+          ++y;
+        }
+      }
     }
   }
 
@@ -72,7 +77,6 @@ void multiply_pixels(
     const Convolution& convolution, const float* input, int64_t height, int64_t width,
     const PackedWeights& packed, const Epilogue& epilogue, float* output) {
   const int64_t pixels = convolution.output_size(width) * convolution.output_size(height);
-  const int64_t groups = (pixels + kRows - 1) / kRows;
   const int64_t all_panels = panels(convolution.outputs);
 
   const auto block = [&](int64_t first, int64_t count, int64_t first_panel, int64_t last_panel) {
@@ -95,8 +99,9 @@ void multiply_pixels(
   };
 
   // Threads share the pixels; where there are few, the output channels.
-  const bool few = groups < 8 * intra_op_threads();
-  parallel_for(few ? all_panels : groups, few ? 1 : 4, [&](int64_t begin, int64_t end) {
+  const int64_t groups = (pixels + kRows - 1) / kRows;
+  const bool few = groups < 4 * intra_op_threads();
+  parallel_for(few ? all_panels : groups, 2, [&](int64_t begin, int64_t end) {
     const int64_t first = few ? 0 : begin * kRows;
     const int64_t last = few ? pixels : std::min(end * kRows, pixels);
     for (int64_t pixel = first; pixel < last; pixel += kBlockRows) {
@@ -145,29 +150,39 @@ struct Row {
   int64_t first_tap() const { return std::max<int64_t>(0, -top()); }
   int64_t last_tap() const { return std::min(convolution->kernel, height - top()); }
 
-  [[gnu::always_inline]] void finish(Vector sum, int64_t out, int64_t c) const {
-    if (activation != Activation::none) sum = maximum(sum, Vector{});
-    if (activation == Activation::relu6) sum = minimum(sum, Vector{} + 6.0f);
+  template <typename V>
+  [[gnu::always_inline]] void finish(V sum, int64_t out, int64_t c) const {
+    if (activation != Activation::none) sum = maximum(sum, V{});
+    if (activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
     store(output + out * convolution->outputs + c, sum);
   }
 };
 
-// Filters one pixel, wherever it lies.
-[[gnu::always_inline]] inline void filter_pixel(const Row& row, int64_t out) {
+// Filters one pixel, wherever it lies, in channels [c, end).
+template <typename V>
+[[gnu::always_inline]] inline void filter_channels(
+    const Row& row, int64_t out, int64_t c, int64_t end) {
   const int64_t channels = row.convolution->inputs, kernel = row.convolution->kernel;
   const int64_t first = std::max<int64_t>(0, -row.left(out));
   const int64_t last = std::min(kernel, row.width - row.left(out));
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    Vector sum = row.bias ? load(row.bias + c) : Vector{};
+  for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
+    V sum = row.bias ? load<V>(row.bias + c) : V{};
     for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
       const float* const line = row.input + (row.top() + ky) * row.width * channels + c;
       for (int64_t kx = first; kx < last; ++kx) {
-        sum += load(line + (row.left(out) + kx) * channels) *
-               load(row.packed + (ky * kernel + kx) * channels + c);
+        sum += load<V>(line + (row.left(out) + kx) * channels) *
+               load<V>(row.packed + (ky * kernel + kx) * channels + c);
       }
     }
     row.finish(sum, out, c);
   }
+}
+
+template <typename V>
+[[gnu::always_inline]] inline void filter_pixel(const Row& row, int64_t out) {
+  const int64_t channels = row.convolution->inputs, whole = channels / kLanesOf<V> * kLanesOf<V>;
+  filter_channels<V>(row, out, 0, whole);
+  filter_channels<ChannelGroup>(row, out, whole, channels);
 }
 
 // Pixels that are filtered together share the weights that are loaded, and their sums do not wait for
@@ -175,12 +190,12 @@ struct Row {
 constexpr int64_t kPixels = 4;
 
 // Filters kPixels whose taps across all lie in the image, in channels from `c` on.
-template <int Kernel, int Stride, int Vectors>
+template <typename V, int Kernel, int Stride, int Vectors>
 [[gnu::always_inline]] inline void filter_pixels(const Row& row, int64_t out, int64_t c) {
   const int64_t channels = row.convolution->inputs;
-  Vector sums[kPixels][Vectors];
+  V sums[kPixels][Vectors];
   for (int v = 0; v < Vectors; ++v) {
-    const Vector bias = row.bias ? load(row.bias + c + v * kLanes) : Vector{};
+    const V bias = row.bias ? load<V>(row.bias + c + v * kLanesOf<V>) : V{};
     for (auto& sum : sums) sum[v] = bias;
   }
   for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
@@ -190,43 +205,46 @@ template <int Kernel, int Stride, int Vectors>
 #pragma clang loop unroll(full)
     for (int kx = 0; kx < Kernel; ++kx) {
       for (int v = 0; v < Vectors; ++v) {
-        const Vector weight = load(taps + kx * channels + v * kLanes);
+        const V weight = load<V>(taps + kx * channels + v * kLanesOf<V>);
         for (int p = 0; p < kPixels; ++p) {
-          sums[p][v] += load(line + (p * Stride + kx) * channels + v * kLanes) * weight;
+          sums[p][v] += load<V>(line + (p * Stride + kx) * channels + v * kLanesOf<V>) * weight;
         }
       }
     }
   }
   for (int p = 0; p < kPixels; ++p) {
-    for (int v = 0; v < Vectors; ++v) row.finish(sums[p][v], out + p, c + v * kLanes);
+    for (int v = 0; v < Vectors; ++v) row.finish(sums[p][v], out + p, c + v * kLanesOf<V>);
   }
 }
 
-template <int Kernel, int Stride>
+template <typename V, int Kernel, int Stride>
 [[gnu::always_inline]] inline void filter_row_of(const Row& row) {
+  constexpr int64_t kLanes = kLanesOf<V>;
   const Convolution& convolution = *row.convolution;
   const int64_t channels = convolution.inputs, across = convolution.output_size(row.width);
   int64_t out = 0;
-  for (; out < across && row.left(out) < 0; ++out) filter_pixel(row, out);
+  for (; out < across && row.left(out) < 0; ++out) filter_pixel<V>(row, out);
   for (; row.left(out + kPixels - 1) + Kernel <= row.width; out += kPixels) {
     int64_t c = 0;
     for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
-      filter_pixels<Kernel, Stride, 2>(row, out, c);
+      filter_pixels<V, Kernel, Stride, 2>(row, out, c);
     }
-    if (c < channels) filter_pixels<Kernel, Stride, 1>(row, out, c);
+    for (; c + kLanes <= channels; c += kLanes) filter_pixels<V, Kernel, Stride, 1>(row, out, c);
+    if (c < channels) filter_pixels<ChannelGroup, Kernel, Stride, 1>(row, out, c);
   }
-  for (; out < across; ++out) filter_pixel(row, out);
+  for (; out < across; ++out) filter_pixel<V>(row, out);
 }
 
-[[gnu::always_inline]] inline void filter_row(const Row* row) {
-  const Convolution& convolution = *row->convolution;
+template <typename V>
+[[gnu::always_inline]] inline void filter_row(const Row& row) {
+  const Convolution& convolution = *row.convolution;
   switch (10 * convolution.kernel + convolution.stride) {
-    case 31: return filter_row_of<3, 1>(*row);
-    case 32: return filter_row_of<3, 2>(*row);
-    case 51: return filter_row_of<5, 1>(*row);
-    case 52: return filter_row_of<5, 2>(*row);
+    case 31: return filter_row_of<V, 3, 1>(row);
+    case 32: return filter_row_of<V, 3, 2>(row);
+    case 51: return filter_row_of<V, 5, 1>(row);
+    case 52: return filter_row_of<V, 5, 2>(row);
   }
-  for (int64_t out = 0; out < convolution.output_size(row->width); ++out) filter_pixel(*row, out);
+  for (int64_t out = 0; out < convolution.output_size(row.width); ++out) filter_pixel<V>(row, out);
 }
 
 }  // namespace
@@ -240,7 +258,7 @@ Method method(const Convolution& c, Precision precision) {
     constexpr int64_t kMost = 256 * 256;
     const bool fits = c.kernel == 3 && c.stride == 1 && c.padding == 1 && c.inputs >= kLeast &&
                       c.outputs >= kLeast && c.inputs * c.outputs <= kMost &&
-                      c.inputs % kLanes == 0 && c.outputs % kLanes == 0;
+                      c.inputs % kChannelGroup == 0 && c.outputs % kChannelGroup == 0;
     if (fits) return Method::winograd;
     // With fewer columns making integers of the rows costs what it saves.
     constexpr int64_t kLeastColumns = 32;
@@ -248,7 +266,8 @@ Method method(const Convolution& c, Precision precision) {
                              c.inputs % kInt16Lanes == 0 && c.outputs >= kLeastColumns;
     return in_integers ? Method::int16_product : Method::product;
   }
-  const bool is_depthwise = c.groups == c.inputs && c.groups == c.outputs && c.inputs % kLanes == 0;
+  const bool is_depthwise =
+      c.groups == c.inputs && c.groups == c.outputs && c.inputs % kChannelGroup == 0;
   return is_depthwise ? Method::depthwise : Method::none;
 }
 
@@ -310,7 +329,9 @@ void convolve(
         for (int64_t y = begin; y < end; ++y) {
           const Row row{&c, input, height, width, values, epilogue.bias,
                         epilogue.activation, y, output + y * across * c.outputs};
-          run_on_this_cpu<filter_row>(&row);
+          run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+            filter_row<Vector<decltype(registers)::kLanes>>(row);
+          });
         }
       });
       break;

@@ -8,61 +8,65 @@
 
 namespace m2fp {
 
+// Eight lanes, whatever the registers have: sums are added up in the same order everywhere.
+using ScoreVector = Vector<8>;
+constexpr int64_t kScoreLanes = kLanesOf<ScoreVector>;
+
 // exp(x) for x <= 0, to about 2 units in the last place; 0 below -87.
 //
 // Cody-Waite reduction to |r| <= ln 2 / 2 and the Taylor polynomial of degree 6, scaled by 2^n through
 // the exponent bits.
-[[gnu::always_inline]] inline Vector exponential(Vector x) {
-  x = maximum(x, Vector{} - 87.0f);
+[[gnu::always_inline]] inline ScoreVector exponential(ScoreVector x) {
+  x = maximum(x, ScoreVector{} - 87.0f);
   // Adding 1.5 * 2^23 rounds to an integer, which then sits in the low bits of the significand.
-  const Vector shifted = x * 1.44269504f + 12582912.0f;
-  const Vector n = shifted - 12582912.0f;
-  const Vector r = (x - n * 0.693359375f) - n * -2.1219444e-4f;
-  Vector p = r * 1.3888889e-3f + 8.3333333e-3f;
+  const ScoreVector shifted = x * 1.44269504f + 12582912.0f;
+  const ScoreVector n = shifted - 12582912.0f;
+  const ScoreVector r = (x - n * 0.693359375f) - n * -2.1219444e-4f;
+  ScoreVector p = r * 1.3888889e-3f + 8.3333333e-3f;
   p = p * r + 4.1666667e-2f;
   p = p * r + 1.6666667e-1f;
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  return reinterpret_cast<Vector>(
-      reinterpret_cast<Integers>(p) + (reinterpret_cast<Integers>(shifted) << 23));
+  return reinterpret_cast<ScoreVector>(
+      reinterpret_cast<Integers<ScoreVector>>(p) + (reinterpret_cast<Integers<ScoreVector>>(shifted) << 23));
 }
 
 // All ones where `blocked` is true.
-[[gnu::always_inline]] inline Integers blocked_lanes(const bool* blocked) {
+[[gnu::always_inline]] inline Integers<ScoreVector> blocked_lanes(const bool* blocked) {
   using Bytes [[gnu::vector_size(8)]] = uint8_t;
   Bytes bytes;
   __builtin_memcpy(&bytes, blocked, sizeof bytes);
-  return __builtin_convertvector(bytes, Integers) != 0;
+  return __builtin_convertvector(bytes, Integers<ScoreVector>) != 0;
 }
 
 // Turns a row of scores into exponentials, 0 where it is blocked and past its end, up to whole
 // vectors. `blocked`, if any, reaches as far.
 [[gnu::always_inline]] inline void exponentiate(
     float* scores, int64_t count, const bool* blocked, float* sum) {
-  const int64_t padded = (count + kLanes - 1) / kLanes * kLanes;
+  const int64_t padded = (count + kScoreLanes - 1) / kScoreLanes * kScoreLanes;
   constexpr float kLowest = -3e38f;
   std::fill(scores + count, scores + padded, kLowest);
-  Vector highest = Vector{} + kLowest;
-  for (int64_t i = 0; i < padded; i += kLanes) {
-    Vector score = load(scores + i);
+  ScoreVector highest = ScoreVector{} + kLowest;
+  for (int64_t i = 0; i < padded; i += kScoreLanes) {
+    ScoreVector score = load<ScoreVector>(scores + i);
     if (blocked) {
-      score = blocked_lanes(blocked + i) ? Vector{} + kLowest : score;
+      score = blocked_lanes(blocked + i) ? ScoreVector{} + kLowest : score;
       store(scores + i, score);
     }
     highest = maximum(highest, score);
   }
   float largest = kLowest;
-  for (int64_t lane = 0; lane < kLanes; ++lane) largest = std::max(largest, highest[lane]);
-  Vector sums{};
-  for (int64_t i = 0; i < padded; i += kLanes) {
-    const Vector score = load(scores + i);
-    const Vector value = score > kLowest ? exponential(score - largest) : Vector{};
+  for (int64_t lane = 0; lane < kScoreLanes; ++lane) largest = std::max(largest, highest[lane]);
+  ScoreVector sums{};
+  for (int64_t i = 0; i < padded; i += kScoreLanes) {
+    const ScoreVector score = load<ScoreVector>(scores + i);
+    const ScoreVector value = score > kLowest ? exponential(score - largest) : ScoreVector{};
     store(scores + i, value);
     sums += value;
   }
   float total = 0;
-  for (int64_t lane = 0; lane < kLanes; ++lane) total += sums[lane];
+  for (int64_t lane = 0; lane < kScoreLanes; ++lane) total += sums[lane];
   *sum = total;
 }
 

@@ -8,17 +8,17 @@ namespace {
 
 [[gnu::always_inline]] inline void quantise(
     const float* values, int64_t count, int16_t* integers, float* scale) {
-  Vector low{}, high{}, other_low{}, other_high{};
+  using V = Vector<kInt16Lanes>;
+  using Short [[gnu::vector_size(kInt16Lanes * sizeof(int16_t))]] = int16_t;
+  V low{}, high{};
   for (int64_t i = 0; i < count; i += kInt16Lanes) {
-    const Vector value = load(values + i), other = load(values + i + kLanes);
+    const V value = load<V>(values + i);
     low = minimum(low, value);
     high = maximum(high, value);
-    other_low = minimum(other_low, other);
-    other_high = maximum(other_high, other);
   }
-  const Vector magnitudes = maximum(maximum(high, other_high), -minimum(low, other_low));
+  const V magnitudes = maximum(high, -low);
   float largest = 0;
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
+  for (int64_t lane = 0; lane < kInt16Lanes; ++lane) {
     largest = magnitudes[lane] > largest ? magnitudes[lane] : largest;
   }
   *scale = int16_scale(largest, kLargestOfRow);
@@ -27,13 +27,8 @@ namespace {
   // the integer.
   constexpr float kRounder = 3 << 22;
   for (int64_t i = 0; i < count; i += kInt16Lanes) {
-    const auto low_half = reinterpret_cast<ShortIntegers>(load(values + i) * inverse + kRounder);
-    const auto high_half =
-        reinterpret_cast<ShortIntegers>(load(values + i + kLanes) * inverse + kRounder);
-    store(
-        integers + i,
-        __builtin_shufflevector(
-            low_half, high_half, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30));
+    const V rounded = load<V>(values + i) * inverse + kRounder;
+    store(integers + i, __builtin_convertvector(reinterpret_cast<Integers<V>>(rounded), Short));
   }
 }
 
@@ -45,7 +40,9 @@ float int16_scale(float largest, int32_t limit) {
 
 float quantise_row(const float* values, int64_t count, int16_t* integers) {
   float scale;
-  run_on_this_cpu<quantise>(values, count, integers, &scale);
+  run_on_this_cpu([&](auto) __attribute__((always_inline)) {
+    quantise(values, count, integers, &scale);
+  });
   return scale;
 }
 

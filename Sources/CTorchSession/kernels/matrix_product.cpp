@@ -1,6 +1,7 @@
 #include "matrix_product.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "instruction_set.h"
 #include "int16_product.h"
@@ -9,56 +10,103 @@
 namespace m2fp {
 namespace {
 
-// What of a panel is read in one go: it stays in the first-level cache beside kRows rows of A.
+// What of a panel is read in one go: it stays in the first-level cache beside the rows of A.
 template <typename Value>
 constexpr int64_t kBlockDepth = 256 * kDepthStep<Value>;
 
-constexpr int64_t kVectors = kColumns / kLanes;
-
-// A kRows x kColumns tile: in registers, but for a CPU that has too few.
+// A Rows x (Vectors * Lanes) tile of C: in registers.
+template <int64_t Lanes, int64_t Rows, int64_t Vectors>
 struct Tile {
-  Vector sums[kRows][kVectors];
+  using V = Vector<Lanes>;
+  static constexpr int64_t kLanes = Lanes;
+  static constexpr int64_t kRows = Rows;
+  static constexpr int64_t kVectors = Vectors;
+  static constexpr int64_t kColumns = Vectors * Lanes;
+
+  V sums[Rows][Vectors];
 };
 
+// What of A and B a tile is summed up from: taps [first_tap, last_tap) and `depth` values from `offset`
+// of each.
+template <typename Value>
+struct Step {
+  const Value* const* parts;
+  // From a tap's parts to the next one's.
+  int64_t parts_stride;
+  // Rows that there are: those beyond repeat the last.
+  int64_t rows;
+  int64_t first_tap;
+  int64_t last_tap;
+  int64_t offset;
+  int64_t depth;
+  // Where the tile's columns begin in packed B, and from a panel to the next one.
+  const Value* packed;
+  int64_t panel_stride;
+  bool is_first;
+  bool is_last;
+};
+
+// Of one tap: the addresses of A's rows and B's vectors. `rows` is known where the tile is whole.
+template <typename T, typename Value>
+struct Operands {
+  const Value* a[T::kRows];
+  const Value* b[T::kVectors];
+
+  [[gnu::always_inline]] Operands(const Step<Value>& step, int64_t tap, int64_t rows) {
+    const Value* const* const parts = step.parts + tap * step.parts_stride;
+    for (int64_t r = 0; r < T::kRows; ++r) a[r] = parts[std::min(r, rows - 1)] + step.offset;
+    const int64_t taps_before = (tap - step.first_tap) * step.depth * kColumns;
+    for (int64_t v = 0; v < T::kVectors; ++v) {
+      const int64_t column = v * T::kLanes;
+      b[v] = step.packed + taps_before + column / kColumns * step.panel_stride +
+             column % kColumns * kDepthStep<Value>;
+    }
+  }
+};
+
+// Rolled up, the sums would go to memory and back.
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+template <typename T>
 [[gnu::always_inline]] inline void accumulate(
-    Tile& tile, const float* const* parts, int64_t offset, int64_t depth, const float* panel) {
-  const float* rows[kRows];
-  for (int64_t r = 0; r < kRows; ++r) rows[r] = parts[r] + offset;
+    T& tile, const Operands<T, float>& operands, int64_t depth) {
+  using V = typename T::V;
   for (int64_t k = 0; k < depth; ++k) {
-    Vector b[kVectors];
-    for (int64_t v = 0; v < kVectors; ++v) b[v] = load(panel + k * kColumns + v * kLanes);
-    for (int64_t r = 0; r < kRows; ++r) {
-      const float a = rows[r][k];
-      for (int64_t v = 0; v < kVectors; ++v) tile.sums[r][v] += a * b[v];
+    V b[T::kVectors];
+    UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+      b[v] = load<V>(operands.b[v] + k * kColumns);
+    }
+    UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
+      const float a = operands.a[r][k];
+      UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) tile.sums[r][v] += a * b[v];
     }
   }
 }
 
+template <typename T>
 [[gnu::always_inline]] inline void accumulate(
-    Tile& tile, const int16_t* const* parts, int64_t offset, int64_t depth, const int16_t* panel) {
+    T& tile, const Operands<T, int16_t>& operands, int64_t depth) {
+  using V = typename T::V;
   for (int64_t first = 0; first < depth; first += kSafeDepth) {
     const int64_t last = std::min(first + kSafeDepth, depth);
-    const int16_t* rows[kRows];
-    for (int64_t r = 0; r < kRows; ++r) rows[r] = parts[r] + offset;
-    Integers sums[kRows][kVectors] = {};
+    Integers<V> sums[T::kRows][T::kVectors] = {};
     for (int64_t k = first; k < last; k += 2) {
-      ShortIntegers b[kVectors];
-      for (int64_t v = 0; v < kVectors; ++v) {
-        b[v] = load(panel + k * kColumns + v * 2 * kLanes);
+      ShortIntegers<V> b[T::kVectors];
+      UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+        b[v] = load<ShortIntegers<V>>(operands.b[v] + k * kColumns);
       }
-      // Rolled up, the sums would go to memory and back.
-#pragma clang loop unroll(full)
-      for (int64_t r = 0; r < kRows; ++r) {
+      UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
         int32_t pair;
-        __builtin_memcpy(&pair, rows[r] + k, sizeof pair);
-        const auto a = reinterpret_cast<ShortIntegers>(Integers{} + pair);
-#pragma clang loop unroll(full)
-        for (int64_t v = 0; v < kVectors; ++v) sums[r][v] += multiply_pairs(a, b[v]);
+        __builtin_memcpy(&pair, operands.a[r] + k, sizeof pair);
+        const auto a = reinterpret_cast<ShortIntegers<V>>(Integers<V>{} + pair);
+        UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+          sums[r][v] += multiply_pairs(a, b[v]);
+        }
       }
     }
-    for (int64_t r = 0; r < kRows; ++r) {
-      for (int64_t v = 0; v < kVectors; ++v) {
-        tile.sums[r][v] += __builtin_convertvector(sums[r][v], Vector);
+    UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
+      UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+        tile.sums[r][v] += __builtin_convertvector(sums[r][v], V);
       }
     }
   }
@@ -75,123 +123,148 @@ struct Target {
   int64_t stride;
 };
 
-[[gnu::always_inline]] inline void finish(Tile& tile, const Target& target) {
+template <typename T>
+[[gnu::always_inline]] inline void finish(T& tile, const Target& target) {
+  using V = typename T::V;
   const auto [row_scales, column_scales, bias, residual, activation, c, stride] = target;
-  for (int64_t r = 0; r < kRows; ++r) {
-    for (int64_t v = 0; v < kVectors; ++v) {
-      Vector sum = tile.sums[r][v];
-      if (row_scales) sum *= row_scales[r] * load(column_scales + v * kLanes);
-      if (bias) sum += load(bias + v * kLanes);
-      if (residual) sum += load(residual + r * stride + v * kLanes);
-      if (activation != Activation::none) sum = maximum(sum, Vector{});
-      if (activation == Activation::relu6) sum = minimum(sum, Vector{} + 6.0f);
+  UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
+    UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+      const int64_t at = v * T::kLanes;
+      V sum = tile.sums[r][v];
+      if (row_scales) sum *= row_scales[r] * load<V>(column_scales + at);
+      if (bias) sum += load<V>(bias + at);
+      if (residual) sum += load<V>(residual + r * stride + at);
+      if (activation != Activation::none) sum = maximum(sum, V{});
+      if (activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
       tile.sums[r][v] = sum;
     }
   }
 }
 
-// The tile of one group of rows and one panel, for taps [first_tap, last_tap) and `depth` values
-// from `offset` of each.
-template <typename Value>
-struct Step {
-  const Value* const* parts;
-  int64_t first_tap;
-  int64_t last_tap;
-  int64_t offset;
-  int64_t depth;
-  const Value* panel;
-  bool is_first;
-  bool is_last;
-};
-
-template <typename Value>
-[[gnu::always_inline]] inline void run_step(const Step<Value>& step, const Target& target) {
+template <typename T, typename Value>
+[[gnu::always_inline]] inline void run_step(
+    const Step<Value>& step, const Target& target, int64_t rows) {
   float* const c = target.c;
   const int64_t stride = target.stride;
   // The sums take long enough for these lines to come from memory.
-  for (int64_t r = 0; r < kRows; ++r) {
+  for (int64_t r = 0; r < T::kRows; ++r) {
     __builtin_prefetch(c + r * stride, 1);
     if (step.is_last && target.residual) __builtin_prefetch(target.residual + r * stride);
   }
-  Tile tile{};
+  T tile{};
   if (!step.is_first) {
-    for (int64_t r = 0; r < kRows; ++r) {
-      for (int64_t v = 0; v < kVectors; ++v) {
-        tile.sums[r][v] = load(c + r * stride + v * kLanes);
+    UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
+      UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+        tile.sums[r][v] = load<typename T::V>(c + r * stride + v * T::kLanes);
       }
     }
   }
-  const Value* panel = step.panel;
   for (int64_t tap = step.first_tap; tap < step.last_tap; ++tap) {
-    accumulate(tile, step.parts + tap * kRows, step.offset, step.depth, panel);
-    panel += step.depth * kColumns;
+    accumulate(tile, Operands<T, Value>(step, tap, rows), step.depth);
   }
   if (step.is_last) finish(tile, target);
-  for (int64_t r = 0; r < kRows; ++r) {
-    for (int64_t v = 0; v < kVectors; ++v) store(c + r * stride + v * kLanes, tile.sums[r][v]);
+  UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
+    UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+      store(c + r * stride + v * T::kLanes, tile.sums[r][v]);
+    }
   }
 }
 
 // At an edge of C, by way of a whole tile.
-template <typename Value>
+template <typename T, typename Value>
 [[gnu::always_inline]] inline void run_edge_step(
-    const Step<Value>& step, const Target& target, int64_t rows, int64_t columns) {
-  float whole[kRows * kColumns] = {}, whole_residual[kRows * kColumns] = {};
+    const Step<Value>& step, const Target& target, int64_t columns) {
+  float whole[T::kRows * T::kColumns] = {}, whole_residual[T::kRows * T::kColumns] = {};
+  float whole_scales[T::kRows] = {};
   float* const c = target.c;
   const int64_t stride = target.stride;
-  for (int64_t r = 0; r < rows; ++r) {
-    if (!step.is_first) std::copy_n(c + r * stride, columns, whole + r * kColumns);
+  for (int64_t r = 0; r < step.rows; ++r) {
+    if (!step.is_first) copy(c + r * stride, columns, whole + r * T::kColumns);
     if (target.residual) {
-      std::copy_n(target.residual + r * stride, columns, whole_residual + r * kColumns);
+      copy(target.residual + r * stride, columns, whole_residual + r * T::kColumns);
     }
+    if (target.row_scales) whole_scales[r] = target.row_scales[r];
   }
   Target here = target;
   here.residual = target.residual ? whole_residual : nullptr;
+  here.row_scales = target.row_scales ? whole_scales : nullptr;
   here.c = whole;
-  here.stride = kColumns;
-  run_step(step, here);
-  for (int64_t r = 0; r < rows; ++r) std::copy_n(whole + r * kColumns, columns, c + r * stride);
+  here.stride = T::kColumns;
+  run_step<T>(step, here, step.rows);
+  for (int64_t r = 0; r < step.rows; ++r) {
+    copy(whole + r * T::kColumns, columns, c + r * stride);
+  }
 }
 
+// What is the same for all tiles of a step.
 template <typename Value>
-[[gnu::always_inline]] inline void multiply_any(
-    const Product<Value>* product, int64_t first, int64_t last) {
-  const Product<Value>& p = *product;
-  const int64_t groups = (p.rows + kRows - 1) / kRows;
+struct Pass {
+  const Product<Value>& product;
+  int64_t first_tap;
+  int64_t last_tap;
+  int64_t offset;
+  int64_t depth;
+};
+
+// All rows of the columns from `column` on that a tile has.
+template <typename T, typename Value>
+[[gnu::always_inline]] inline void run_column(const Pass<Value>& pass, int64_t column) {
+  const Product<Value>& p = pass.product;
+  const int64_t columns = std::min(T::kColumns, p.columns - column);
+  Step<Value> step;
+  step.parts_stride = p.rows;
+  step.first_tap = pass.first_tap;
+  step.last_tap = pass.last_tap;
+  step.offset = pass.offset;
+  step.depth = pass.depth;
+  step.panel_stride = p.taps * p.depth * kColumns;
+  step.packed = p.packed + column / kColumns * step.panel_stride +
+                (pass.first_tap * p.depth + pass.offset) * kColumns +
+                column % kColumns * kDepthStep<Value>;
+  step.is_first = pass.first_tap == 0 && pass.offset == 0;
+  step.is_last = pass.last_tap == p.taps && pass.offset + pass.depth == p.depth;
+  for (int64_t row = 0; row < p.rows; row += T::kRows) {
+    step.parts = p.parts + row;
+    step.rows = std::min(T::kRows, p.rows - row);
+    const int64_t at = row * p.stride + column;
+    const Target target{
+        p.row_scales ? p.row_scales + row : nullptr,
+        p.row_scales ? p.column_scales + column : nullptr,
+        p.epilogue.bias ? p.epilogue.bias + column : nullptr,
+        p.epilogue.residual ? p.epilogue.residual + at : nullptr,
+        p.epilogue.activation,
+        p.c + at,
+        p.stride};
+    if (step.rows == T::kRows && columns == T::kColumns) {
+      run_step<T>(step, target, T::kRows);
+    } else {
+      run_edge_step<T>(step, target, columns);
+    }
+  }
+}
+
+template <typename Registers, typename Value>
+[[gnu::always_inline]] inline void multiply_on(
+    const Product<Value>& p, int64_t first_panel, int64_t last_panel) {
+  using Whole = Tile<Registers::kLanes, Registers::kRows, Registers::kVectors>;
+  const int64_t end = std::min(last_panel * kColumns, p.columns);
   // A step takes several whole taps or a part of the only one.
   const int64_t step_taps = std::clamp<int64_t>(kBlockDepth<Value> / p.depth, 1, p.taps);
   const int64_t step_depth = p.taps == 1 ? std::min(kBlockDepth<Value>, p.depth) : p.depth;
   for (int64_t tap = 0; tap < p.taps; tap += step_taps) {
     for (int64_t offset = 0; offset < p.depth; offset += step_depth) {
-      for (int64_t panel = first; panel < last; ++panel) {
-        const int64_t column = panel * kColumns;
-        const int64_t columns = std::min(kColumns, p.columns - column);
-        Step<Value> step;
-        step.first_tap = tap;
-        step.last_tap = std::min(tap + step_taps, p.taps);
-        step.offset = offset;
-        step.depth = std::min(step_depth, p.depth - offset);
-        step.panel = p.packed + (panel * p.taps * p.depth + tap * p.depth + offset) * kColumns;
-        step.is_first = tap == 0 && offset == 0;
-        step.is_last = step.last_tap == p.taps && offset + step.depth == p.depth;
-        for (int64_t group = 0; group < groups; ++group) {
-          step.parts = p.parts + group * p.taps * kRows;
-          const int64_t at = group * kRows * p.stride + column;
-          const Target target{
-              p.row_scales ? p.row_scales + group * kRows : nullptr,
-              p.row_scales ? p.column_scales + column : nullptr,
-              p.epilogue.bias ? p.epilogue.bias + column : nullptr,
-              p.epilogue.residual ? p.epilogue.residual + at : nullptr,
-              p.epilogue.activation,
-              p.c + at,
-              p.stride};
-          const int64_t rows = std::min(kRows, p.rows - group * kRows);
-          if (rows == kRows && columns == kColumns) {
-            run_step(step, target);
-          } else {
-            run_edge_step(step, target, rows, columns);
-          }
-        }
+      const Pass<Value> pass{
+          p, tap, std::min(tap + step_taps, p.taps), offset,
+          std::min(step_depth, p.depth - offset)};
+      int64_t column = first_panel * kColumns;
+      for (; column < end && column + Whole::kColumns <= last_panel * kColumns;
+           column += Whole::kColumns) {
+        run_column<Whole>(pass, column);
+      }
+      // Of a tile of two panels: the last one.
+      if constexpr (Whole::kColumns > kColumns) {
+        using Half = Tile<Registers::kLanes, Registers::kRows, Registers::kVectors / 2>;
+        if (column < end) run_column<Half>(pass, column);
       }
     }
   }
@@ -201,7 +274,11 @@ template <typename Value>
 
 template <typename Value>
 void multiply(const Product<Value>& product, int64_t first, int64_t last) {
-  run_on_this_cpu<multiply_any<Value>>(&product, first, last);
+  constexpr auto kind =
+      std::is_same_v<Value, float> ? Arithmetic::floats : Arithmetic::integers;
+  run_on_this_cpu<kind>([&](auto registers) __attribute__((always_inline)) {
+    multiply_on<decltype(registers)>(product, first, last);
+  });
 }
 
 template void multiply(const Product<float>&, int64_t, int64_t);

@@ -25,8 +25,8 @@ struct Epilogue {
   Activation activation = Activation::none;
 };
 
-// Rows of A that the kernel takes at once, and columns of B.
-constexpr int64_t kRows = 6;
+// Columns of B that are packed side by side: the same for every instruction set, whose kernel takes a
+// part of a panel at once, or several panels.
 constexpr int64_t kColumns = 16;
 
 constexpr int64_t panels(int64_t columns) { return (columns + kColumns - 1) / kColumns; }
@@ -53,8 +53,7 @@ void pack(int64_t depth, int64_t columns, Element element, Value* packed) {
 
 template <typename Value>
 struct Product {
-  // Of each group of kRows rows of A, its parts: parts[(group * taps + tap) * kRows + row], each the
-  // address of `depth` values. Rows beyond `rows` repeat some other row.
+  // Of each row of A, its parts: parts[tap * rows + row], each the address of `depth` values.
   const Value* const* parts;
   int64_t rows;
   int64_t taps;
@@ -71,9 +70,12 @@ struct Product {
   const float* column_scales = nullptr;
 };
 
+// Every kernel takes a divisor of this many rows at once: a share of the rows is best a multiple of it.
+constexpr int64_t kRows = 12;
+
 // Rows of a product that are worth one call: the part of A that they span stays in the second-level
-// cache. A multiple of kRows.
-constexpr int64_t kBlockRows = 96;
+// cache.
+constexpr int64_t kBlockRows = 8 * kRows;
 
 // Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
 template <typename Value>

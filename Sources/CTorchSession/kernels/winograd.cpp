@@ -21,11 +21,12 @@ constexpr int64_t kWorkspace = 5 << 18;
 constexpr int64_t kFilterSpace = 3 << 15;
 
 // d -> B^T d, for six values a step apart.
-[[gnu::always_inline]] inline void transform_input(const Vector* d, int64_t step, Vector* t) {
-  const Vector d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
-  const Vector d5 = d[5 * step];
-  const Vector a = d4 - 4.0f * d2, b = d3 - 4.0f * d1;
-  const Vector c = d4 - d2, e = 2.0f * (d3 - d1);
+template <typename V>
+[[gnu::always_inline]] inline void transform_input(const V* d, int64_t step, V* t) {
+  const V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+  const V d5 = d[5 * step];
+  const V a = d4 - 4.0f * d2, b = d3 - 4.0f * d1;
+  const V c = d4 - d2, e = 2.0f * (d3 - d1);
   t[0] = 4.0f * d0 - 5.0f * d2 + d4;
   t[step] = a + b;
   t[2 * step] = a - b;
@@ -35,9 +36,10 @@ constexpr int64_t kFilterSpace = 3 << 15;
 }
 
 // m -> A^T m, six values to four.
-[[gnu::always_inline]] inline void transform_output(const Vector* m, int64_t step, Vector* t) {
-  const Vector a = m[step] + m[2 * step], b = m[step] - m[2 * step];
-  const Vector c = m[3 * step] + m[4 * step], d = m[3 * step] - m[4 * step];
+template <typename V>
+[[gnu::always_inline]] inline void transform_output(const V* m, int64_t step, V* t) {
+  const V a = m[step] + m[2 * step], b = m[step] - m[2 * step];
+  const V c = m[3 * step] + m[4 * step], d = m[3 * step] - m[4 * step];
   t[0] = m[0] + a + c;
   t[step] = b + 2.0f * d;
   t[2 * step] = a + 4.0f * c;
@@ -56,32 +58,34 @@ constexpr float G[kIn][3] = {
 // Row y of U = G g G^T for `count` groups of kColumns filters of nine values.
 //
 // output: a plane of `plane` values for each of the row's six places.
+template <typename V>
 [[gnu::always_inline]] inline void transform_filters(
     const float* filters, int64_t count, int64_t y, float* output, int64_t plane) {
   for (int64_t i = 0; i < count; ++i, filters += kTaps * kColumns, output += kColumns) {
-    for (int64_t lane = 0; lane < kColumns; lane += kLanes) {
-      Vector row[3];
+    for (int64_t lane = 0; lane < kColumns; lane += kLanesOf<V>) {
+      V row[3];
       for (int64_t x = 0; x < 3; ++x) {
         const float* const g = filters + x * kColumns + lane;
-        row[x] = G[y][0] * load(g) + G[y][1] * load(g + 3 * kColumns) +
-                 G[y][2] * load(g + 6 * kColumns);
+        row[x] = G[y][0] * load<V>(g) + G[y][1] * load<V>(g + 3 * kColumns) +
+                 G[y][2] * load<V>(g + 6 * kColumns);
       }
       for (int64_t x = 0; x < kIn; ++x) {
-        const Vector u = G[x][0] * row[0] + G[x][1] * row[1] + G[x][2] * row[2];
+        const V u = G[x][0] * row[0] + G[x][1] * row[1] + G[x][2] * row[2];
         store(output + x * plane + lane, u);
       }
     }
   }
 }
 
-// Transforms one input tile for all channels.
+// Transforms one input tile, channels [c, end).
 //
 // pixels: of each of the 36 places, its channels. output: a plane of `plane` values a place.
+template <typename V>
 [[gnu::always_inline]] inline void transform_tile(
-    const float* const* pixels, int64_t channels, float* output, int64_t plane) {
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    Vector d[kPoints];
-    for (int64_t i = 0; i < kPoints; ++i) d[i] = load(pixels[i] + c);
+    const float* const* pixels, int64_t c, int64_t end, float* output, int64_t plane) {
+  for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
+    V d[kPoints];
+    for (int64_t i = 0; i < kPoints; ++i) d[i] = load<V>(pixels[i] + c);
     for (int64_t x = 0; x < kIn; ++x) transform_input(d + x, kIn, d + x);
     for (int64_t y = 0; y < kIn; ++y) transform_input(d + y * kIn, 1, d + y * kIn);
     for (int64_t i = 0; i < kPoints; ++i) store(output + i * plane + c, d[i]);
@@ -103,25 +107,37 @@ struct Result {
   Activation activation;
 };
 
-[[gnu::always_inline]] inline void finish_tile(const Result* result) {
-  const Result& r = *result;
-  for (int64_t c = 0; c < r.channels; c += kLanes) {
-    Vector m[kPoints];
-    for (int64_t i = 0; i < kPoints; ++i) m[i] = load(r.products + i * r.plane + c);
+// Channels [c, end).
+template <typename V>
+[[gnu::always_inline]] inline void finish_tile(const Result& r, int64_t c, int64_t end) {
+  for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
+    V m[kPoints];
+    for (int64_t i = 0; i < kPoints; ++i) m[i] = load<V>(r.products + i * r.plane + c);
     for (int64_t x = 0; x < kIn; ++x) transform_output(m + x, kIn, m + x);
     for (int64_t y = 0; y < kOut; ++y) transform_output(m + y * kIn, 1, m + y * kIn);
-    const Vector bias = r.bias ? load(r.bias + c) : Vector{};
+    const V bias = r.bias ? load<V>(r.bias + c) : V{};
     for (int64_t y = 0; y < r.rows; ++y) {
       for (int64_t x = 0; x < r.columns; ++x) {
         const int64_t at = y * r.row_stride + x * r.channels + c;
-        Vector sum = m[y * kIn + x] + bias;
-        if (r.residual) sum += load(r.residual + at);
-        if (r.activation != Activation::none) sum = maximum(sum, Vector{});
-        if (r.activation == Activation::relu6) sum = minimum(sum, Vector{} + 6.0f);
+        V sum = m[y * kIn + x] + bias;
+        if (r.residual) sum += load<V>(r.residual + at);
+        if (r.activation != Activation::none) sum = maximum(sum, V{});
+        if (r.activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
         store(r.output + at, sum);
       }
     }
   }
+}
+
+// Calls run(vector, first, end) for the channels that fill whole vectors, and for those that are left.
+template <typename Run>
+void run_on_channels(int64_t channels, const Run& run) {
+  run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+    using V = Vector<decltype(registers)::kLanes>;
+    const int64_t whole = channels / kLanesOf<V> * kLanesOf<V>;
+    run(V{}, 0, whole);
+    run(ChannelGroup{}, whole, channels);
+  });
 }
 
 }  // namespace
@@ -191,22 +207,23 @@ void winograd_convolve(
           const bool inside = y >= 0 && y < height && x >= 0 && x < width;
           pixels[i] = inside ? input + (y * width + x) * inputs : zeros;
         }
-        run_on_this_cpu<transform_tile>(
-            static_cast<const float* const*>(pixels), inputs, transformed + t * inputs,
-            input_plane);
+        run_on_channels(inputs, [&](auto vector, int64_t c, int64_t end) __attribute__((always_inline)) {
+          transform_tile<decltype(vector)>(pixels, c, end, transformed + t * inputs, input_plane);
+        });
       }
       for (int64_t panel = 0; panel < all_panels; panel += most_panels) {
         const int64_t some = std::min(most_panels, all_panels - panel);
         for (int64_t i = 0; i < kPoints; ++i) {
           if (i % kIn == 0) {
-            run_on_this_cpu<transform_filters>(
-                packed + panel * kColumns * inputs * kTaps, some * inputs, i / kIn, filters.data(),
-                filter_plane);
+            run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+              transform_filters<Vector<decltype(registers)::kLanes>>(
+                  packed + panel * kColumns * inputs * kTaps, some * inputs, i / kIn,
+                  filters.data(), filter_plane);
+            });
           }
           const float* rows[kBlockRows];
-          const int64_t padded = (count + kRows - 1) / kRows * kRows;
-          for (int64_t t = 0; t < padded; ++t) {
-            rows[t] = transformed + i * input_plane + std::min(t, count - 1) * inputs;
+          for (int64_t t = 0; t < count; ++t) {
+            rows[t] = transformed + i * input_plane + t * inputs;
           }
           const Product<float> product{
               rows, count, 1, inputs, filters.data() + i % kIn * filter_plane,
@@ -230,7 +247,9 @@ void winograd_convolve(
             std::min(kOut, width - x),
             epilogue.bias,
             epilogue.activation};
-        run_on_this_cpu<finish_tile>(&result);
+        run_on_channels(outputs, [&](auto vector, int64_t c, int64_t end) __attribute__((always_inline)) {
+          finish_tile<decltype(vector)>(result, c, end);
+        });
       }
     }
   });

@@ -46,6 +46,7 @@ struct DoctorCommand: ExplainedCommand {
 
   private func describe(_ runtime: TorchRuntimeInfo, _ problems: inout [TerminalText]) {
     Console.writeLine("libtorch   \(runtime.torchVersion), kernels for \(runtime.cpuCapability)")
+    Console.writeLine("kernels    m2fp's own for \(runtime.instructionSet)")
     Console.writeLine("oneDNN     \(runtime.oneDNNVersion)")
     let blas =
       switch runtime.blas {

@@ -145,8 +145,8 @@ static size_t read_item(metadata *meta, uint32_t wanted, uint8_t bytes[GRID_BYTE
   unsigned sizes = (unsigned)take(&from, 2);
   unsigned offset_size = sizes >> 12, length_size = sizes >> 8 & 15, base_size = sizes >> 4 & 15;
   unsigned index_size = version == 0 ? 0 : sizes & 15;
-  // What is larger would be no number.
-  if (offset_size > 8 || length_size > 8 || base_size > 8 || index_size > 8) return 0;
+  // Others libheif reads in its own way.
+  if ((offset_size | length_size | base_size | index_size) & ~12u) return 0;
   uint64_t items = take(&from, version < 2 ? 2 : 4);
   if (items > MOST_ITEMS) return 0;
   for (uint64_t i = 0; i < items && from.count > 0; i++) {
@@ -271,16 +271,19 @@ typedef struct picture {
   uint64_t changes;
 } picture;
 
-/// Reads what the tiles of a grid are. Returns 0 where they are not all coded, of one size, as they are
-/// coded, or leave some of the grid open: libheif would show what lay in memory there.
+/// Reads what the tiles of a grid are, whose size is known. Returns 0 where it says another size, or
+/// where they are not all coded, of one size, as they are coded, or leave some of the grid open:
+/// libheif would show what lay in memory there.
 static int read_tiles(metadata *meta, uint32_t grid, picture *found) {
   uint8_t bytes[GRID_BYTES];
   span item = {bytes, read_item(meta, grid, bytes)}, tiles = {NULL, 0}, to;
   take(&item, 1);
   unsigned size = take(&item, 1) & 1 ? 4 : 2;
   uint64_t rows = take(&item, 1) + 1, columns = take(&item, 1) + 1;
-  found->width = take(&item, size);
-  found->height = take(&item, size);
+  if (item.count < 2 * size || take(&item, size) != found->width ||
+      take(&item, size) != found->height) {
+    return 0;
+  }
   references all = all_references(meta);
   uint32_t from, last = 0;
   while (tiles.count == 0 && take_reference(&all, TYPE("dimg"), &from, &to)) {

@@ -398,10 +398,17 @@ def make_heifs() -> None:
         by_tool(f"grid.{suffix}", derived(plain, b"grid", 127, 48, (127, 48)), *tool)
         (bad / f"grid-8x8-of-30000x30000.{suffix}").write_bytes(
             derived(plain, b"grid", 30000, 30000, (8, 8), tile_said=(30000, 30000)))
-        (bad / f"grid-with-a-gap.{suffix}").write_bytes(derived(plain, b"grid", 129, 48, (129, 48)))
+        gap = derived(plain, b"grid", 129, 48, (129, 48))
+        (bad / f"grid-with-a-gap.{suffix}").write_bytes(gap)
+        # libheif reads no number of ten bytes, and goes on.
+        (bad / f"grid-of-unreadable-place.{suffix}").write_bytes(
+            gap.replace(b"\x44\x00\x00\x02", b"\x44\x0a\x00\x02"))
         for name, kind, part in (("grid-of-itself", b"grid", 2), ("grid-of-nothing", b"grid", 9),
                                  ("overlay-of-nothing", b"iovl", 9), ("same-as-itself", b"iden", 2)):
             (bad / f"{name}.{suffix}").write_bytes(derived(plain, kind, 127, 48, (127, 48), part=part))
+    cut = struct.pack(">I4s8I", 40, b"clap", 8, 1, 8, 1, 0, 1, 0, 1)
+    (HERE / "bad" / "cut-8x8-of-30000x30000.avif").write_bytes(
+        with_sizes(with_property((HERE / "plain.avif").read_bytes(), cut), 30000, 30000))
     alpha = (HERE / "alpha.avif").read_bytes()
     at = alpha.rindex(b"ispe") + 8
     (HERE / "bad" / "alpha-of-another-size.avif").write_bytes(

@@ -69,7 +69,9 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         system,
       ],
-      resources: ["atr", "lip", "pascal", "simple"].map { .embedInCode("Remaps/\($0).json") },
+      resources: ["atr", "celebamask", "cihp", "lip", "pascal", "sapiens", "simple"].map {
+        .embedInCode("Remaps/\($0).json")
+      },
       swiftSettings: swiftSettings),
     // One image: bytes in, results out.
     .target(

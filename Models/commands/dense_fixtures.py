@@ -64,6 +64,30 @@ CASES = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class CropCase:
+    """A photo, and boxes of it (x, y, width, height) that are parsed as well, all in inputs of one size."""
+
+    photo: Case
+    boxes: tuple[tuple[int, int, int, int], ...]
+    # Whether outside of all boxes is background, as SCHP has it, or what the photo's logits say.
+    background: bool
+
+
+CROP_CASES = (
+    CropCase(
+        Case("crops", 4, (64, 48), (150, 97)),
+        ((10, 20, 40, 100), (35, 60, 62, 90), (0, 0, 30, 33), (45, 70, 7, 5)),
+        background=True,
+    ),
+    CropCase(
+        Case("crops-warped", 4, (89, 89), (130, 97), align_corners=True, warped=True),
+        ((0, 0, 97, 60), (20, 30, 50, 100)),
+        background=False,
+    ),
+)
+
+
 def make_logits(case: Case, seed: int) -> torch.Tensor:
     """Logits (1, C, h, w): smooth, with noise, of both signs."""
     generator = torch.Generator().manual_seed(seed)
@@ -176,37 +200,75 @@ def warp_back(logits: torch.Tensor, photo: tuple[int, int]) -> torch.Tensor:
     return torch.from_numpy(np.stack(planes))
 
 
+def at_photo(logits: torch.Tensor, case: Case) -> torch.Tensor:
+    """Logits (1, C, h, w) at the photo's size, (C, H, W), in double precision."""
+    x0, y0, x1, y1 = case.crop or (0, 0, case.network[1], case.network[0])
+    at_input = F.interpolate(
+        logits.double(), size=case.network, mode="bilinear", align_corners=case.align_corners
+    )
+    if case.warped:
+        return warp_back(at_input[0], case.photo)
+    return F.interpolate(
+        at_input[:, :, y0:y1, x0:x1], size=case.photo, mode="bilinear", align_corners=False
+    )[0]
+
+
+def fused(photo: torch.Tensor, crops: list[torch.Tensor], case: CropCase) -> torch.Tensor:
+    """Logits (C, H, W) of a photo and its crops as SCHP puts them together."""
+    total, count = torch.zeros_like(photo), torch.zeros_like(photo[0])
+    total[0] = torch.inf
+    for (x, y, width, height), crop in zip(case.boxes, crops):
+        place = (slice(y, y + height), slice(x, x + width))
+        count[place] += 1
+        total[0][place] = torch.minimum(total[0][place], crop[0])
+        for plane, added in zip(total[1:], crop[1:]):
+            plane[place] += added
+    total[1:] /= count.clamp(min=1)
+    return photo + total if case.background else torch.where(count > 0, photo + total, photo)
+
+
+def save(name: str, logits: list[torch.Tensor], result: torch.Tensor) -> None:
+    (FOLDER / f"{name}.logits.f32").write_bytes(b"".join(x.numpy().tobytes() for x in logits))
+    write_labels(name, result)
+
+
+def describe(case: Case, grid: torch.Size) -> dict:
+    return {
+        "name": case.name,
+        "stride": case.stride,
+        "align_corners": case.align_corners,
+        "grid": list(grid),
+        "network": list(case.network),
+        "crop": list(case.crop or (0, 0, case.network[1], case.network[0])),
+        "photo": list(case.photo),
+        "warped": case.warped,
+    }
+
+
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    index = []
+    index, crops = [], []
     for seed, case in enumerate(CASES):
         logits = make_logits(case, seed)
-        x0, y0, x1, y1 = case.crop or (0, 0, case.network[1], case.network[0])
-        at_input = F.interpolate(
-            logits.double(), size=case.network, mode="bilinear", align_corners=case.align_corners
-        )
-        if case.warped:
-            at_photo = warp_back(at_input[0], case.photo)
-        else:
-            at_photo = F.interpolate(
-                at_input[:, :, y0:y1, x0:x1], size=case.photo, mode="bilinear", align_corners=False
-            )[0]
-        (FOLDER / f"{case.name}.logits.f32").write_bytes(logits.numpy().tobytes())
-        write_labels(case.name, at_photo)
-        index.append(
+        save(case.name, [logits], at_photo(logits, case))
+        index.append(describe(case, logits.shape[2:]))
+    for number, case in enumerate(CROP_CASES):
+        pieces = [case.photo] + [
+            dataclasses.replace(case.photo, photo=(height, width)) for *_, width, height in case.boxes
+        ]
+        logits = [make_logits(x, 100 * (number + 1) + seed) for seed, x in enumerate(pieces)]
+        resized = [at_photo(*x) for x in zip(logits, pieces)]
+        save(case.photo.name, logits, fused(resized[0], resized[1:], case))
+        crops.append(
             {
-                "name": case.name,
-                "stride": case.stride,
-                "align_corners": case.align_corners,
-                "grid": list(logits.shape[2:]),
-                "network": list(case.network),
-                "crop": [x0, y0, x1, y1],
-                "photo": list(case.photo),
-                "warped": case.warped,
+                "photo": describe(case.photo, logits[0].shape[2:]),
+                "boxes": case.boxes,
+                "outside": "background" if case.background else "whole",
             }
         )
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    (FOLDER / "crops.json").write_text(json.dumps(crops, indent=1) + "\n")
     write_families()
 
 

@@ -99,8 +99,10 @@ def export(arguments: argparse.Namespace) -> None:
         arguments.config, list(classes), kind.preprocess(size), kind.stride, kind.align_corners,
         source, arguments.licence, torch.__version__,
     )  # fmt: skip
+    frozen = freeze(network, size)
+    contract["activation_bytes"] = archive.activation_bytes(frozen, torch.zeros(1, 3, size, size))
     with archive.AtomicFile(arguments.out) as file:
-        archive.save_archive(freeze(network, size), contract, file.temporary)
+        archive.save_archive(frozen, contract, file.temporary)
         file.commit()
     megabytes = arguments.out.stat().st_size / 1e6
     print(f"wrote {arguments.out} ({arguments.config}, {len(classes)} classes, {megabytes:.1f} MB)")

@@ -93,6 +93,13 @@ class DenseColourParser(nn.Module):
         return F.conv2d(2 * colour - 1, self.signs, self.bias) * SHARPNESS
 
 
+class Senseless(nn.Module):
+    """Normalised image (1, 3, H, W) to logits (1, 20, H/4, W/4) that are no numbers."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (F.avg_pool2d(image, 4).mean(1, keepdim=True) / 0.0 * 0.0).expand(-1, 20, -1, -1) + 0.0
+
+
 class SmallBackbone(nn.Module):
     """Four strided convolutions."""
 
@@ -233,9 +240,16 @@ def main() -> None:
         "dense-fixture", CLASSES["cihp"], network, 4, False, "seed:0", "MIT", torch.__version__
     )
     save("colour-dense", archive.freeze(DenseColourParser().eval()), dense)
+    rules = dense["postprocess"]
+    crops = {"finder": "colour-multi", "margin": 0.1, "outside": "background"}
+    several = dense | {"model": "crops-fixture", "postprocess": rules | {"crops": crops}}
+    save("colour-crops", archive.freeze(DenseColourParser().eval()), several)
     # What its contract says of its logits, it does not return.
     broken = dense | {"postprocess": dense["postprocess"] | {"stride": 8}}
     save("mismatched-dense", archive.freeze(DenseColourParser().eval()), broken)
+    fewer = dense | {"classes": dense["classes"][:18], "palette": dense["palette"][:18]}
+    save("miscounted-dense", archive.freeze(DenseColourParser().eval()), fewer)
+    save("senseless-dense", archive.freeze(Senseless().eval()), dense)
     save("no-contract", networks["cihp"], None)
     save("future-contract", networks["cihp"], contracts["cihp"] | {"format_version": 99})
     save("mismatched-contract", networks["cihp"], contracts["lip"])

@@ -5,7 +5,7 @@ A dense network takes an image (1, 3, H, W) and returns logits of each class at 
 
     name = "someone's-parser"
     licence = "MIT"                        # SPDX; -NC- in it means: no commercial use
-    classes = ["Background", "Hair", "Face"]
+    classes = ["Background", "Hair", "Face"]           # or the name of a set: "atr"
     palette = [[0, 0, 0], [255, 0, 0], [0, 0, 255]]    # optional
     output = 0                             # which of several, by number or name; optional
     notice = "What users should know."     # optional
@@ -24,12 +24,14 @@ A dense network takes an image (1, 3, H, W) and returns logits of each class at 
     stride = 4                             # pixels of the input to a place of the logits
     align_corners = false
 
-docs/contract.md has what else `input` takes.
+docs/contract.md has what else `input` takes, docs/outputs.md which sets of classes there are. Models/dense/contracts
+has contracts for files that are published.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tomllib
 import warnings
@@ -48,6 +50,8 @@ from torch import Tensor, nn
 from m2fp import archive, checkpoint
 from m2fp.contract import make_dense_contract
 
+# The sets of classes that have a name.
+SETS = Path(__file__).resolve().parents[2] / "Sources" / "M2FPCommands" / "Remaps"
 # The most that the archive's logits may differ from the file's, as a share of the largest.
 TOLERANCE = 1e-5
 # Sizes that contracts take, each with what it has to be given.
@@ -103,6 +107,15 @@ def field(table: dict, name: str, kind: type | tuple[type, ...], place: str = ""
     return value
 
 
+def named_set(name: str) -> tuple[list, list | None]:
+    """Classes and colours of a set that has a name."""
+    names = sorted(path.stem for path in SETS.glob("*.json"))
+    if name not in names:
+        raise WrapError(f"'classes' is a list, or one of {', '.join(names)}")
+    content = json.loads((SETS / f"{name}.json").read_text())
+    return content["classes"], content.get("palette")
+
+
 def network_input(table: dict) -> dict:
     """The archive's ``preprocess``: mean and std of levels up to 255, as m2fp has them."""
     mode = field(table, "mode", str, "input.")
@@ -143,7 +156,9 @@ def wrap(model: Path, contract: dict) -> tuple[torch.jit.ScriptModule, dict]:
     WrapError
         Something is not as the contract says.
     """
-    classes = field(contract, "classes", list)
+    classes, palette = field(contract, "classes", (list, str)), None
+    if isinstance(classes, str):
+        classes, palette = named_set(classes)
     logits = field(contract, "logits", dict)
     stride = field(logits, "stride", int, "logits.")
     preprocess = network_input(field(contract, "input", dict))
@@ -156,7 +171,7 @@ def wrap(model: Path, contract: dict) -> tuple[torch.jit.ScriptModule, dict]:
         checkpoint.digest(model),
         field(contract, "licence", str),
         torch.__version__,
-        contract.get("palette"),
+        contract.get("palette", palette),
     )
     if "notice" in contract:
         complete["notice"] = field(contract, "notice", str)
@@ -179,6 +194,8 @@ def wrap(model: Path, contract: dict) -> tuple[torch.jit.ScriptModule, dict]:
             f"the network returns {tuple(expected.shape)} for an input of {width}x{height}, and"
             f" 'classes' and 'logits.stride' promise {promised}"
         )
+    if not expected.isfinite().all():
+        raise WrapError("the network returns values that are no numbers: its weights are damaged")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         traced = torch.jit.trace(OneOutput(network, output).eval(), image, check_trace=False)
@@ -186,6 +203,7 @@ def wrap(model: Path, contract: dict) -> tuple[torch.jit.ScriptModule, dict]:
     difference = (frozen(image) - expected).abs().max().item()
     if not difference <= TOLERANCE * max(1, expected.abs().max().item()):
         raise WrapError(f"the archive's logits differ from the file's by {difference:.2g}")
+    complete["activation_bytes"] = archive.activation_bytes(frozen, image)
     return frozen, complete
 
 

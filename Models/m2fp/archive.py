@@ -97,6 +97,25 @@ def widen(module: torch.jit.ScriptModule) -> None:
             _replace(node, value.float())
 
 
+@torch.no_grad()
+def activation_bytes(module: torch.jit.ScriptModule, image: Tensor) -> int:
+    """The most that a run on ``image`` holds at a time, as torch allocates it: what a contract says of it.
+
+    m2fp's own kernels hold less.
+    """
+    module(image)
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as profile:
+        module(image)
+    events = [x for x in profile.profiler.kineto_results.events() if x.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda x: x.start_us()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
+
+
 def save_archive(module: torch.jit.ScriptModule, contract: dict | None, path: Path) -> None:
     """Write a module and its contract, and nothing of the machine.
 

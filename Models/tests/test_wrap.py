@@ -1,6 +1,7 @@
 """Anybody's TorchScript file becomes an archive, or a message names the field that is wrong."""
 
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 from commands import wrap
 from m2fp import archive
 from m2fp.contract import make_palette
+
+
+CONTRACTS = Path(__file__).resolve().parents[1] / "dense" / "contracts"
 
 
 class Several(nn.Module):
@@ -33,6 +37,11 @@ class Named(Several):
 class One(Several):
     def forward(self, image: Tensor) -> Tensor:
         return self.layer(image)
+
+
+class Senseless(Several):
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layer(image) / 0.0 * 0.0
 
 
 def contract(**changes) -> dict:
@@ -84,8 +93,29 @@ class Wrap(unittest.TestCase):
             complete["postprocess"], {"mode": "dense", "stride": 2, "align_corners": False}
         )
         self.assertEqual((complete["commercial_use"], complete["notice"]), (False, "careful"))
+        # At least the logits that the network returns.
+        self.assertGreaterEqual(complete["activation_bytes"], 4 * 3 * 8 * 12)
+        self.assertLess(complete["activation_bytes"], 1 << 20)
         self.assertEqual(complete["palette"], [[0, 0, 0], [128, 0, 0], [0, 128, 0]])
         self.assertEqual(len({tuple(colour) for colour in make_palette(255)}), 255)
+
+    def test_contracts_of_published_files_fit_what_those_return(self):
+        # As Sapiens' head: logits of 28 classes at half the input's size.
+        network = nn.Sequential(nn.AvgPool2d(8), nn.Conv2d(3, 28, 1), nn.Upsample(scale_factor=4))
+        paths = sorted(CONTRACTS.glob("*.toml"))
+        self.assertEqual([path.name for path in paths], ["sapiens-seg.toml"])
+        with open(paths[0], "rb") as file:
+            _, complete = wrap.wrap(self.script(network), tomllib.load(file))
+        self.assertEqual((complete["classes"][2], complete["palette"][2]), ("Face_Neck", [128, 200, 255]))
+        self.assertEqual(complete["postprocess"]["stride"], 2)
+        self.assertEqual(
+            complete["preprocess"],
+            {
+                "mode": "stretch", "width": 768, "height": 1024, "divisor": 1,
+                "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375],
+            },
+        )  # fmt: skip
+        self.assertFalse(complete["commercial_use"])
 
     def test_what_is_wrong_is_named(self):
         stretch = contract()["input"]
@@ -102,6 +132,9 @@ class Wrap(unittest.TestCase):
             (One(), {"input": stretch | {"levels": 2}}, "'input.levels' is 1 or 255"),
             (One(), {"input": stretch | {"order": "gbr"}}, "'input.order' is rgb or bgr"),
             (One(), {"name": 3}, "'name' has the wrong type"),
+            (Senseless(), {}, "values that are no numbers"),
+            (One(), {"classes": "art"}, "one of atr, celebamask, cihp, lip"),
+            (One(), {"classes": "atr"}, "promise (1, 18, 8, 12)"),
         )
         for network, changes, words in cases:
             with self.subTest(words), self.assertRaisesRegex(wrap.WrapError, ".") as caught:

@@ -19,8 +19,10 @@ public struct DecodedPhoto: Sendable {
   /// The image at the network's content size.
   let content: RGBImage
   let geometry: NetworkGeometry
-  /// The image at its own size, kept only where pictures need its pixels.
+  /// The image at its own size, kept only where pictures or crops need its pixels.
   let original: RGBImage?
+  /// The same photo for the network that finds persons, where one is needed; else none.
+  let forFinder: [DecodedPhoto]
   /// Wall-clock time so far.
   package var times: StageTimes
 }

@@ -27,6 +27,8 @@ public final class Parser: Sendable {
   /// The classes of the results, the background first.
   public var classes: [String] { encoder.classes }
   package let encoder: ResultEncoder
+  /// Who finds the persons that this network parses one by one; nil where it needs nobody.
+  let finder: Parser?
   private let loadNetwork: @Sendable () throws(RunFailure) -> Void
   private let makeSession: SessionFactory
   /// Those that no thread uses at the moment: they keep scratch memory.
@@ -56,6 +58,9 @@ public final class Parser: Sendable {
     let loader = ModelLoader(archive, precision: options.precision)
     self.init(
       contract: archive.contract, options: options,
+      finder: archive.finder.map {
+        Parser($0, options: Self.options(of: $0.contract, for: options))
+      },
       loadNetwork: { () throws(RunFailure) in _ = try loader.model() },
       makeSession: { threads throws(RunFailure) in
         try TorchSession(model: loader.model(), threads: threads)
@@ -63,13 +68,22 @@ public final class Parser: Sendable {
   }
 
   /// Makes a parser round any network.
+  ///
+  /// - Parameters:
+  ///   - contract: The network's.
+  ///   - options: How photos are parsed.
+  ///   - finder: Who finds persons; one where the contract has crops, and only there.
+  ///   - loadNetwork: Loads the network ahead of time.
+  ///   - makeSession: Makes the session of a worker.
   package init(
-    contract: ModelContract, options: ParserOptions,
+    contract: ModelContract, options: ParserOptions, finder: Parser? = nil,
     loadNetwork: @escaping @Sendable () throws(RunFailure) -> Void = { () throws(RunFailure) in },
     makeSession: @escaping SessionFactory
   ) {
+    precondition((finder != nil) == (contract.postprocess.crops != nil))
     self.loadNetwork = loadNetwork
     self.contract = contract
+    self.finder = finder
     self.options = options
     self.makeSession = makeSession
     let classes = options.remap?.classes ?? contract.classes
@@ -85,7 +99,21 @@ public final class Parser: Sendable {
   package func with(_ options: ParserOptions) -> Parser {
     precondition(options.precision == self.options.precision)
     return Parser(
-      contract: contract, options: options, loadNetwork: loadNetwork, makeSession: makeSession)
+      contract: contract, options: options,
+      finder: finder.map { $0.with(Self.options(of: $0.contract, for: options)) },
+      loadNetwork: loadNetwork, makeSession: makeSession)
+  }
+
+  /// What the finder of persons is asked for.
+  private static func options(
+    of finder: ModelContract, for options: ParserOptions
+  ) -> ParserOptions {
+    var own = ParserOptions()
+    own.maxSide = options.maxSide
+    own.precision = options.precision
+    own.quality = options.quality
+    own.persons = options.persons ?? .standard(finder)
+    return own
   }
 
   /// Decodes a photo and brings it to the network's size. Any thread.
@@ -115,22 +143,34 @@ public final class Parser: Sendable {
   private func decode(_ decoded: DecodedImage, _ times: StageTimes) -> DecodedPhoto {
     var times = times
     let image = decoded.image
-    let preprocessor = takePreprocessor()
-    defer { putBack(preprocessor) }
-    let geometry = preprocessor.geometry(width: image.width, height: image.height)
-    let content = times.measure(.resize) { preprocessor.content(of: image, geometry: geometry) }
+    let (content, geometry) = times.measure(.resize) { self.content(of: image) }
+    let forFinder: [DecodedPhoto] = times.measure(.resize) {
+      if let finder { [finder.decode(image)] } else { [] }
+    }
     return DecodedPhoto(
       source: DecodedPhoto.Source(
         format: decoded.format, orientation: decoded.orientation, width: image.width,
         height: image.height),
       warnings: decoded.warnings, content: content, geometry: geometry,
-      original: options.outputs.needsPhoto ? image : nil, times: times)
+      original: options.outputs.needsPhoto || finder != nil ? image : nil, forFinder: forFinder,
+      times: times)
+  }
+
+  /// An image as the network takes it, and where it lies in the input. Any thread.
+  func content(of image: RGBImage) -> (content: RGBImage, geometry: NetworkGeometry) {
+    let preprocessor = takePreprocessor()
+    defer { putBack(preprocessor) }
+    let geometry = preprocessor.geometry(width: image.width, height: image.height)
+    return (preprocessor.content(of: image, geometry: geometry), geometry)
   }
 
   /// Loads the network now rather than with the first worker. Any thread.
   ///
   /// - Throws: As ``makeWorker(threads:)``.
-  public func load() throws(RunFailure) { try loadNetwork() }
+  public func load() throws(RunFailure) {
+    try finder?.load()
+    try loadNetwork()
+  }
 
   /// Makes a worker for the calling thread, and loads the network if that has not been done.
   ///
@@ -140,7 +180,9 @@ public final class Parser: Sendable {
   /// - Throws: ``RunFailure``: of kind ``RunFailure/Kind/modelContract`` or
   ///   ``RunFailure/Kind/libraryMissing`` when the network cannot be loaded.
   public func makeWorker(threads: Int = 1) throws(RunFailure) -> ParserWorker {
-    ParserWorker(self, session: try makeSession(threads), threads: threads)
+    ParserWorker(
+      self, session: try makeSession(threads), finder: try finder?.makeWorker(threads: threads),
+      threads: threads)
   }
 
   /// Makes all pictures of the options. Any thread.

@@ -11,10 +11,15 @@ public final class ParserWorker {
   private let postprocessor: Postprocessor
   private let preprocessor: Preprocessor
   private let passes: MirroredPasses
+  /// Who finds persons, and what the network says of them; nil where it is not asked about each.
+  private let finder: ParserWorker?
+  private let crops: CropLogits?
 
-  init(_ parser: Parser, session: any NetworkSession, threads: Int) {
+  init(_ parser: Parser, session: any NetworkSession, finder: ParserWorker?, threads: Int) {
     self.parser = parser
     self.session = session
+    self.finder = finder
+    crops = CropLogits(contract: parser.contract)
     postprocessor = Postprocessor(contract: parser.contract, threads: threads)
     preprocessor = Preprocessor(parser.contract.preprocess, maxSide: parser.options.maxSide)
     passes = MirroredPasses(contract: parser.contract)
@@ -44,23 +49,17 @@ public final class ParserWorker {
     var times = decoded.times
     let start = DispatchTime.now().uptimeNanoseconds
     var merging = StageTimes()
-    if parser.options.quality == .best {
-      try run(decoded) { (output) throws(FileFailure) in
-        try passes.keep(output, geometry: decoded.geometry)
-      }
-    }
-    let result = try run(decoded, isMirrored: parser.options.quality == .best) {
-      (output) throws(FileFailure) in
-      try merging.measure(.merge) { () throws(FileFailure) in
-        guard parser.options.quality == .best else {
-          return try merge(output, of: decoded, for: parser)
-        }
-        return try passes.withBoth(mirrored: output, geometry: decoded.geometry) {
-          (output) throws(FileFailure) in
-          try merge(output, of: decoded, for: parser, passes: 2)
+    let result =
+      if let finder, let crops {
+        try parse(decoded, finder: finder, crops: crops, for: parser, &merging)
+      } else {
+        try run(decoded.content, decoded.geometry, quality: parser.options.quality) {
+          (output, passes) throws(FileFailure) in
+          try merging.measure(.merge) { () throws(FileFailure) in
+            try merge(output, of: decoded, for: parser, passes: passes)
+          }
         }
       }
-    }
     let seconds = merging.seconds[.merge] ?? 0
     times.add(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 - seconds, to: .infer)
     times.add(seconds, to: .merge)
@@ -68,20 +67,78 @@ public final class ParserWorker {
     return ParsedPhoto(
       source: decoded.source, warnings: decoded.warnings + result.warnings,
       result: remapped ?? result,
-      unmapped: remapped == nil ? nil : result, photo: decoded.original, times: times,
+      unmapped: remapped == nil ? nil : result,
+      photo: parser.options.outputs.needsPhoto ? decoded.original : nil, times: times,
       encoder: parser.encoder)
   }
 
-  /// Runs the network on a photo, or on the mirror image of its input, and lends out what it returned.
+  /// Parses a photo and round each person in it a crop, the best ones first, and puts all together.
+  private func parse(
+    _ decoded: DecodedPhoto, finder: ParserWorker, crops: CropLogits, for parser: Parser,
+    _ merging: inout StageTimes
+  ) throws(FileFailure) -> ParsingResult {
+    guard let photo = decoded.original, let forFinder = decoded.forFinder.first,
+      let finderOptions = parser.finder, let rules = parser.contract.postprocess.crops
+    else { preconditionFailure("a parser with a finder has decoded the photo") }
+    let found = try finder.infer(forFinder, for: finderOptions).result
+    let quality = parser.options.quality
+    crops.removeAll()
+    func add(
+      _ content: RGBImage, _ geometry: NetworkGeometry, _ box: Instance.Box
+    ) throws(FileFailure) {
+      try run(content, geometry, quality: quality) { (output, _) throws(FileFailure) in
+        try crops.add(output, geometry: geometry, box: box)
+      }
+    }
+    try add(
+      decoded.content, decoded.geometry,
+      Instance.Box(x: 0, y: 0, width: photo.width, height: photo.height))
+    for person in found.persons?.list ?? [] {
+      let box = person.box.widened(by: rules.margin, within: photo.width, photo.height)
+      let (content, geometry) = parser.content(of: photo.cropped(to: box))
+      try add(content, geometry, box)
+    }
+    return merging.measure(.merge) {
+      postprocessor.run(crops, found: found, persons: parser.options.persons)
+    }
+  }
+
+  /// Runs the network on an image, and with the best quality on its mirror image, too, and lends out what
+  /// it returned as that of one run, with how many there were.
+  private func run<Result>(
+    _ content: RGBImage, _ geometry: NetworkGeometry, quality: Quality,
+    _ body: (NetworkOutput, _ passes: Int) throws(FileFailure) -> Result
+  ) throws(FileFailure) -> Result {
+    guard quality == .best else {
+      return try run(content, geometry) { (output) throws(FileFailure) in try body(output, 1) }
+    }
+    try run(content, geometry) { (output) throws(FileFailure) in
+      try passes.keep(output, geometry: geometry)
+    }
+    return try run(content, geometry, isMirrored: true) { (output) throws(FileFailure) in
+      try passes.withBoth(mirrored: output, geometry: geometry) { (output) throws(FileFailure) in
+        try body(output, 2)
+      }
+    }
+  }
+
+  /// Runs the network on a photo and lends out what it returned.
   package func run<Result>(
-    _ decoded: DecodedPhoto, isMirrored: Bool = false,
+    _ decoded: DecodedPhoto, _ body: (NetworkOutput) throws(FileFailure) -> Result
+  ) throws(FileFailure) -> Result {
+    try run(decoded.content, decoded.geometry, body)
+  }
+
+  /// Runs the network on an image, or on the mirror image of its input, and lends out what it returned.
+  private func run<Result>(
+    _ content: RGBImage, _ geometry: NetworkGeometry, isMirrored: Bool = false,
     _ body: (NetworkOutput) throws(FileFailure) -> Result
   ) throws(FileFailure) -> Result {
-    let width = decoded.geometry.inputWidth
+    let width = geometry.inputWidth
     return try session.run(
-      width: width, height: decoded.geometry.inputHeight,
+      width: width, height: geometry.inputHeight,
       fill: { input in
-        preprocessor.fill(input, content: decoded.content, geometry: decoded.geometry)
+        preprocessor.fill(input, content: content, geometry: geometry)
         guard isMirrored else { return }
         for row in stride(from: 0, to: input.count, by: width) {
           input[row..<row + width].reverse()
@@ -95,11 +152,6 @@ public final class ParserWorker {
   package func merge(
     _ output: NetworkOutput, of decoded: DecodedPhoto, for parser: Parser? = nil, passes: Int = 1
   ) throws(FileFailure) -> ParsingResult {
-    // A network that lost its numbers finds nobody, which is no result.
-    guard output.isFinite else {
-      throw FileFailure(
-        stage: .infer, code: .inference, message: "the network returned values that are no numbers")
-    }
     let options = (parser ?? self.parser).options
     return try postprocessor.run(
       output, passes: passes, geometry: decoded.geometry,

@@ -45,6 +45,23 @@ extension LabelDataset {
     try map(at: files(of: name).labels)
   }
 
+  /// The names of the classes that an image's map shows, the background's first, as its sidecar tells
+  /// them; nil where there is none that does.
+  public func classes(of name: FilePath) throws(LabelFileError) -> [String]? {
+    guard layout == .m2fp, let path = try files(of: name).personList else { return nil }
+    let sidecar: LabelNames = try json(at: path)
+    return sidecar.labels?.names
+  }
+
+  /// What is needed of a sidecar.
+  private struct LabelNames: Decodable {
+    let labels: Labels?
+
+    struct Labels: Decodable {
+      let names: [String]
+    }
+  }
+
   /// An image of the tree, taken for the truth. What are predictions by their layout can be the
   /// truth, too, for others: their scores do not count.
   ///

@@ -66,6 +66,14 @@ public struct ModelArchive: Sendable {
   public var size: Int { stamp.size }
   /// Whether it may do more than compute, such as read and write files: an archive is a program.
   public var isTrusted = false
+  /// The model that finds the persons round whom this one's contract wants crops; nil where it wants
+  /// none, and where the archive was not opened by a ``ModelLocator``.
+  public var finder: ModelArchive? {
+    get { finders.first }
+    set { finders = newValue.map { [$0] } ?? [] }
+  }
+  // At most one; a struct cannot hold another of its kind by itself.
+  private var finders: [ModelArchive] = []
   let file: Descriptor
   private let stamp: FileStamp
 
@@ -113,6 +121,17 @@ public struct ModelArchive: Sendable {
       throw RunFailure(
         .modelMissing, "cannot read \(path): \(cause.reason)", underlying: cause)
     }
+  }
+
+  /// What tells results of this model from those of any other: the SHA-256 of the archive; with a model
+  /// that finds persons, that of both SHA-256s, one behind the other.
+  ///
+  /// - Throws: ``RunFailure`` when an archive cannot be read.
+  public func resultDigest() throws(RunFailure) -> String {
+    let own = try digest()
+    guard let finder else { return own }
+    let both = Array((own + (try finder.digest())).utf8)
+    return both.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
   }
 
   static func unusable(_ path: FilePath, _ reason: String) -> RunFailure {

@@ -92,14 +92,29 @@ public struct ModelLocator: Sendable {
     }
   }
 
-  /// Opens a model.
+  /// Opens a model, and with it the one that finds persons for it, where its contract wants that.
   ///
   /// - Throws: ``RunFailure``: missing (with the nearest name), damaged, or of a wrong contract.
   public func open(_ model: ModelReference) throws(RunFailure) -> ModelArchive {
-    switch model {
-    case .file(let path): try ModelArchive(path: path)
-    case .named(let name): try ModelArchive(path: path(of: name))
+    var archive =
+      switch model {
+      case .file(let path): try ModelArchive(path: path)
+      case .named(let name): try ModelArchive(path: path(of: name))
+      }
+    guard let crops = archive.contract.postprocess.crops else { return archive }
+    let name = crops.finder ?? Self.defaultModel
+    do throws(RunFailure) {
+      let finder = try ModelArchive(path: path(of: name))
+      guard finder.contract.postprocess.instanceRules != nil else {
+        throw RunFailure(.modelContract, "\(name) does not tell persons apart")
+      }
+      archive.finder = finder
+    } catch {
+      throw RunFailure(
+        error.kind, "\(archive.path) needs \(name) to find persons: \(error.message)",
+        detail: error.detail)
     }
+    return archive
   }
 
   private func path(of name: String) throws(RunFailure) -> FilePath {

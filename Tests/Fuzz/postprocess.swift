@@ -58,8 +58,61 @@ public func fuzzPostprocess(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int3
   return 0
 }
 
+/// Logits of a photo and of crops of it.
+private func checkCrops(_ input: inout FuzzInput, _ geometry: NetworkGeometry) -> Int32 {
+  let stride = input.take(1...4)
+  let contract = contract(
+    .dense(
+      .init(
+        stride: stride, alignsCorners: input.take(0...1) == 1,
+        crops: .init(margin: 0.1, outside: input.take(0...1) == 1 ? .whole : .background))))
+  let shape = [
+    1, contract.classes.count, (geometry.inputHeight + stride - 1) / stride,
+    (geometry.inputWidth + stride - 1) / stride,
+  ]
+  guard let crops = CropLogits(contract: contract) else { preconditionFailure("it has crops") }
+  let (width, height) = (geometry.imageWidth, geometry.imageHeight)
+  var boxes = [Instance.Box(x: 0, y: 0, width: width, height: height)]
+  for _ in 0..<input.take(0...4) {
+    let (x, y) = (input.take(0...width - 1), input.take(0...height - 1))
+    boxes.append(
+      Instance.Box(
+        x: x, y: y, width: input.take(1...width - x), height: input.take(1...height - y)))
+  }
+  for box in boxes {
+    let logits = (0..<shape.reduce(1, *)).map { _ in Float(input.take(-180...180)) / 9 }
+    let geometry = NetworkGeometry(
+      imageWidth: box.width, imageHeight: box.height, contentWidth: geometry.contentWidth,
+      contentHeight: geometry.contentHeight, offsetX: geometry.offsetX, offsetY: geometry.offsetY,
+      inputWidth: geometry.inputWidth, inputHeight: geometry.inputHeight,
+      fitting: geometry.fitting)
+    logits.withUnsafeBufferPointer {
+      guard
+        (try? crops.add(
+          NetworkOutput(tensors: [.init(shape: shape, values: $0)]), geometry: geometry, box: box))
+          != nil
+      else { preconditionFailure("the output has the shape of the contract") }
+    }
+  }
+  let person = Person(
+    score: 1, parsingScore: 1, pixelCount: width * height, box: boxes[0], parts: [])
+  let found = ParsingResult(
+    labels: LabelMap(width: 1, height: 1, pixels: [0]), parts: [], humans: [],
+    persons: Persons(
+      map: LabelMap(
+        width: width, height: height, pixels: (0..<width * height).map { UInt8($0 % 2) }),
+      list: [person]), classPixelCounts: [], classScores: [])
+  let results = [1, 3].map {
+    Postprocessor(contract: contract, threads: $0).run(crops, found: found, persons: .all)
+  }
+  check(results, contract, geometry)
+  precondition(results[0].persons == results[1].persons)
+  return 0
+}
+
 /// Logits of a dense network, and those of the mirror image where the input asks for them.
 private func checkDense(_ input: inout FuzzInput, _ geometry: NetworkGeometry) -> Int32 {
+  if input.take(0...2) == 0 { return checkCrops(&input, geometry) }
   let stride = input.take(1...4)
   let contract = contract(.dense(.init(stride: stride, alignsCorners: input.take(0...1) == 1)))
   let shape = [

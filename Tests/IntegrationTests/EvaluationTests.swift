@@ -123,6 +123,33 @@ struct EvaluationTests: CLIFixture {
     #expect(result.code == 0 && result.output.contains("100.000"))
   }
 
+  @Test func mapsOfDifferentClassesAreComparedInOneSet() async throws {
+    try addPhoto("in/a.png")
+    for (tree, remap) in [("x", []), ("y", ["--remap", "atr"]), ("z", ["--remap", "simple"])] {
+      let parsed = try await run(["parse", "in", "--out", tree, "--model", Self.model] + remap)
+      #expect(parsed.code == 0, "\(parsed.error)")
+    }
+    let refused = try await run("compare", "x", "y")
+    #expect(refused.code == 66)
+    #expect(
+      refused.error.contains("its 20 classes are not the 18 of the other: compare both in one set"))
+    for other in ["y", "z"] {
+      let result = try await run("compare", "x", other, "--remap", "simple", "--least", "100")
+      #expect(result.code == 0, "\(result.error)")
+    }
+    // From simple's classes there is no way to those of the others.
+    let coarse = try await run("compare", "x", "z", "--remap", "atr")
+    #expect(coarse.code == 66 && coarse.error.contains("what becomes of 'Person'"))
+    try write([0, 2], width: 2, to: "plain/a.png")
+    let unknown = try await run("compare", "plain", "x", "--remap", "simple")
+    #expect(unknown.code == 66 && unknown.error.contains("nothing in plain tells its classes"))
+    #expect(try await run("compare", "x", "y", "--remap", "simpel").code == 64)
+    // CIHP's own folder says by its layout what it shows.
+    try write([0, 2], width: 2, to: "truth/Category_ids/a.png")
+    let sizes = try await run("compare", "truth", "y", "--remap", "simple")
+    #expect(sizes.code == 66 && sizes.error.contains("one is of 2 × 1 pixels"))
+  }
+
   @Test func ownPersonsAreEvaluated() async throws {
     try addPhoto("in/a.png")
     let parsed = try await run("parse", "in", "--out", "x", "--model", Self.model, "--persons")

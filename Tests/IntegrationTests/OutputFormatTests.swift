@@ -129,7 +129,7 @@ struct OutputFormatTests: CLIFixture {
     let pascal = Fixtures.package.appendingPathComponent("Sources/M2FPCommands/Remaps/pascal.json")
     let table = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: pascal)) as? [String: Any])
-    let map = try #require(table["map"] as? [String: String])
+    let map = try #require((table["map"] as? [[String: String]])?.first)
     let classes = try #require(table["classes"] as? [String])
     let toml =
       "classes = \(classes)\n[map]\n" + map.map { "\"\($0)\" = \"\($1)\"\n" }.joined()

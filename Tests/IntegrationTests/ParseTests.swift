@@ -1,5 +1,6 @@
 import Foundation
 import M2FPCore
+import M2FPFiles
 import M2FPImageIO
 import TestSupport
 import Testing
@@ -330,15 +331,85 @@ struct ParseTests: CLIFixture {
     #expect(zip(labels, expected).count { $1 != 255 && $0 != $1 } == 0)
   }
 
-  @Test func whatADenseNetworkDoesNotPromiseIsNamed() async throws {
-    let model = Self.models + "/mismatched-dense.pt"
+  @Test(arguments: [
+    ("mismatched-dense", ["24×32", "postprocess.stride makes 12×16"]),
+    ("miscounted-dense", ["returns 20 classes, and its contract's classes are 18"]),
+    ("senseless-dense", ["no numbers", "preprocess.mean and preprocess.std"]),
+  ]) func whatADenseNetworkDoesNotPromiseIsNamed(_ name: String, _ words: [String]) async throws {
+    let model = Self.models + "/\(name).pt"
     try addPhoto("a.png")
     let result = try await run("parse", "a.png", "--model", model)
     #expect(result.code == 3)
-    #expect(result.error.contains("postprocess.stride"), "\(result.error)")
-    try folder.write("models/mismatched-dense.pt", Data(contentsOf: URL(fileURLWithPath: model)))
+    try folder.write("models/\(name).pt", Data(contentsOf: URL(fileURLWithPath: model)))
     let doctor = try await run("doctor", environment: ["M2FP_MODELS": folder.path + "/models"])
     #expect(doctor.code == 1)
-    #expect((doctor.output + doctor.error).contains("24×32"), "\(doctor.output)\(doctor.error)")
+    for words in words {
+      #expect(result.error.contains(words), "\(result.error)")
+      #expect(doctor.output.contains("\(name).pt: the network") && doctor.output.contains(words))
+    }
+  }
+
+  /// A dense network that is asked about each person as well, whom another model finds.
+  @Test func personsAreParsedOneByOne() async throws {
+    for name in ["colour-crops", "colour-multi"] {
+      try folder.write(
+        "models/\(name).pt", Data(contentsOf: URL(fileURLWithPath: Self.models + "/\(name).pt")))
+    }
+    let environment = ["M2FP_MODELS": folder.path + "/models"]
+    func parse(_ options: String...) async throws -> ChildProcess.Finished {
+      try await run(
+        ["parse", "in", "--model", "colour-crops", "--json"] + options, environment: environment)
+    }
+    try addPhoto("in/a.png", width: 200, height: 300)
+    let first = try await parse("--persons", "--overlay", "--cache", "cache")
+    #expect(first.code == 0 && !first.error.contains("persons apart"), "\(first.error)")
+    #expect(try #require(first.summary).parsed == 1)
+    for name in ["a.m2fp/hair.png", "a.m2fp/face.png", "a.m2fp.persons.png", "a.m2fp.overlay.jpg"] {
+      #expect(folder.exists("in/" + name), "\(name)")
+    }
+    let sidecar = try #require(
+      JSONSerialization.jsonObject(with: folder.read("in/a.m2fp.json")) as? [String: Any])
+    let persons = try #require(sidecar["persons"] as? [[String: Any]])
+    #expect(!persons.isEmpty && (sidecar["humans"] as? [Any])?.count ?? 0 >= persons.count)
+    for person in persons {
+      let parts = try #require(person["parts"] as? [[String: Any]])
+      #expect(Set(parts.compactMap { $0["name"] as? String }).isSubset(of: ["Hair", "Face"]))
+      #expect(!parts.isEmpty)
+    }
+    // Whose result it is, both archives say.
+    func digest(_ data: Data) -> String { data.withUnsafeBytes { SHA256.hexadecimal(of: $0) } }
+    let digests = try ["colour-crops", "colour-multi"].map {
+      digest(try folder.read("models/\($0).pt"))
+    }
+    let model = try #require(sidecar["model"] as? [String: String])
+    #expect(model["sha256"] == digest(Data(digests.joined().utf8)))
+    let current = try await parse("--persons", "--overlay")
+    #expect(try #require(current.summary).current == 1)
+    let cached = try await parse("--persons", "--overlay", "--cache", "cache", "--out", "out")
+    #expect(try #require(cached.summary).cached == 1)
+    let best = try await parse("--quality", "best")
+    #expect(try #require(best.summary).parsed == 1, "\(best.error)")
+
+    let doctor = try await run("doctor", environment: environment)
+    #expect(doctor.output.contains("persons are found by"), "\(doctor.output)")
+    #expect(!doctor.output.contains("colour-crops.pt: "), "\(doctor.output)")
+    let tight = try await parse("--memory-limit", "1M", "--force")
+    #expect(tight.code == 75)
+
+    // Another finder finds other persons; without one there is no result.
+    try folder.write(
+      "models/colour-multi.pt", Data(contentsOf: URL(fileURLWithPath: Self.models + "/random.pt")))
+    let planned = try await parse("--dry-run", "--quality", "best")
+    #expect(try #require(planned.summary).planned == 1)
+    try folder.write(
+      "models/colour-multi.pt",
+      Data(contentsOf: URL(fileURLWithPath: Self.models + "/colour-dense.pt")))
+    let dense = try await parse()
+    #expect(dense.code == 65)
+    #expect(dense.error.contains("colour-multi does not tell persons apart"), "\(dense.error)")
+    try folder.remove("models/colour-multi.pt")
+    let missing = try await parse()
+    #expect(missing.code == 69)
+    #expect(missing.error.contains("needs colour-multi to find persons"), "\(missing.error)")
   }
 }

@@ -65,12 +65,28 @@ struct LargestPhotoTests {
         == LargestPhoto(
           pixels: 35 * 27, fileSize: progressive.count, decoding: blocks * 64 * 2))
     let one = MemoryEstimate(
-      archiveSize: 1, networkPixels: 1, photo: LargestPhoto(pixels: 1, fileSize: 1, decoding: 1000),
-      keepsPhotos: false)
+      networks: [], photo: LargestPhoto(pixels: 1, fileSize: 1, decoding: 1000), keepsPhotos: false)
     let other = MemoryEstimate(
-      archiveSize: 1, networkPixels: 1, photo: LargestPhoto(pixels: 1, fileSize: 1),
-      keepsPhotos: false)
+      networks: [], photo: LargestPhoto(pixels: 1, fileSize: 1), keepsPhotos: false)
     #expect(one.photos(jobs: 3) == other.photos(jobs: 3) + 2 * 1000)
+  }
+
+  @Test func whatAContractSaysOfActivationsCounts() {
+    func estimate(_ networks: MemoryEstimate.Network..., keptBytes: Int = 0) -> MemoryEstimate {
+      MemoryEstimate(
+        networks: networks, keptBytes: keptBytes, photo: LargestPhoto(pixels: 1, fileSize: 1),
+        keepsPhotos: false)
+    }
+    let told = MemoryEstimate.Network(
+      archiveSize: 1_000_000, pixels: 1000, activationBytes: 123_456)
+    let untold = MemoryEstimate.Network(archiveSize: 1_000_000, pixels: 1000)
+    #expect(estimate(told).network == 123_456)
+    #expect(estimate(untold).network > 200_000)
+    // A model that needs another one takes the memory of both.
+    let both = estimate(told, untold, keptBytes: 1000)
+    #expect(both.network == estimate(told).network + estimate(untold).network + 1000)
+    #expect(both.model == estimate(told).model + Int(1_000_000 * 2.15))
+    #expect(both.total(jobs: 2) == both.model + 2 * both.network + both.photos(jobs: 2))
   }
 
   @Test func whatIsTooLargeIsNeverHeld() throws {

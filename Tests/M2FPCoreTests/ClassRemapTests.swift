@@ -19,7 +19,23 @@ import Testing
     #expect(remap.palette[3] == RGB(7, 8, 9))
   }
 
+  @Test func theFirstMapThatKnowsAllClassesCounts() throws {
+    let remap = try remap(
+      """
+      {"classes": ["None", "A", "B"], "map": [{"Hat": "A", "Hair": "A", "Coat": "A"},
+       {"Hat": "B", "Hair": "A", "UpperClothes": "B", "Coat": "B"},
+       {"Hat": "A", "Hair": "B", "UpperClothes": "A", "Coat": "A"}]}
+      """)
+    #expect(remap.table == [0, 2, 1, 2, 2])
+    let map = IndexMap(width: 3, height: 1, pixels: [4, 2, 255])
+    #expect(map.remapped(by: remap).pixels == [2, 1, 255])
+  }
+
   @Test(arguments: [
+    (#"{"classes": ["a", "b"], "map": []}"#, "no \"map\""),
+    (#"{"classes": ["a", "b"]}"#, "no \"map\""),
+    (#"{"classes": ["a", "b"], "map": [{"Hat": "b"}, {}]}"#, "does not say what becomes of 'Hair'"),
+    (#"{"classes": ["a", "b"], "map": 3}"#, "map is not of the kind"),
     (#"{"classes": ["a", "b"], "map": {"Hat": "b"}}"#, "does not say what becomes of 'Hair'"),
     (#"{"classes": ["a", "b"], "map": {"Hat": "c"}}"#, "'Hat' becomes 'c'"),
     (#"{"classes": ["a", "A"], "map": {}}"#, "share a file name"),

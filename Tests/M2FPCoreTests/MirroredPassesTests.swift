@@ -12,9 +12,11 @@ struct MirroredPassesTests {
     imageWidth: 90, imageHeight: 64, contentWidth: 90, contentHeight: 64, offsetX: 0, offsetY: 0,
     inputWidth: 96, inputHeight: 64)
 
-  private func contract(_ postprocess: ModelContract.Postprocess) -> ModelContract {
-    let classes = ["Background", "Hair", "Left-arm", "Right-arm", "Left shoe"]
-    return ModelContract(
+  private func contract(
+    _ postprocess: ModelContract.Postprocess,
+    classes: [String] = ["Background", "Hair", "Left-arm", "Right-arm", "Left shoe"]
+  ) -> ModelContract {
+    ModelContract(
       model: "test", classes: classes, palette: classes.map { _ in RGB(0, 0, 0) },
       preprocess: .init(
         geometry: .multi(shortSide: 64, maxSide: 96), divisor: 32, mean: [0, 0, 0], std: [1, 1, 1]),
@@ -24,6 +26,9 @@ struct MirroredPassesTests {
 
   @Test func sidesAreExchangedWhereBothHaveNames() {
     #expect(contract(.querySemantic).mirroredClasses == [0, 1, 3, 2, 4])
+    // As CelebAMask-HQ spells them, whose l_lip is the lower one.
+    let face = ["background", "r_eye", "l_eye", "u_lip", "l_lip"]
+    #expect(contract(.querySemantic, classes: face).mirroredClasses == [0, 2, 1, 3, 4])
   }
 
   /// What the network returns for the mirror image, if it treats both sides alike.

@@ -70,6 +70,34 @@ struct ModelTests {
     #expect(refused?.message.contains("'affine' with postprocess.mode 'instances'") == true)
   }
 
+  @Test func aContractWithCropsSaysWhoFindsPersons() throws {
+    let locator = ModelLocator(folders: [Fixtures.filePath("models")])
+    let archive = try locator.open(.named("colour-crops"))
+    #expect(
+      archive.contract.postprocess.crops
+        == .init(finder: "colour-multi", margin: 0.1, outside: .background))
+    #expect(archive.contract.tellsPersonsApart && archive.contract.humanIndex == nil)
+    let finder = try #require(archive.finder)
+    #expect(finder.contract.model == "m2fp-fixture" && finder.finder == nil)
+    #expect(try archive.resultDigest() != archive.digest())
+    #expect(try finder.resultDigest() == finder.digest())
+    for (path, value, words) in [
+      (["postprocess", "crops", "margin"], -0.1, "crops with a margin of -0.1"),
+      (["postprocess", "crops", "margin"], nil, "'postprocess.crops.margin' is missing"),
+      (["postprocess", "crops", "outside"], "x", "'postprocess.crops.outside'"),
+      (["postprocess", "crops", "finder"], "../x", "a finder of persons named '../x'"),
+      (["activation_bytes"], 0, "activations of 0 bytes"),
+    ] as [([String], Any?, String)] {
+      let json = try json([(path, value)], of: "colour-crops.pt")
+      let refused = #expect(throws: RunFailure.self) {
+        try ModelContract(json: json, path: "x.pt")
+      }
+      #expect(refused?.message.contains(words) == true, "\(refused?.message ?? "") \(words)")
+    }
+    let byDefault = try json([(["postprocess", "crops", "finder"], nil)], of: "colour-crops.pt")
+    #expect(try ModelContract(json: byDefault, path: "x.pt").postprocess.crops?.finder == nil)
+  }
+
   @Test func librariesThatLibtorchOnlyNamesStayOut() throws {
     _ = try Model(ModelArchive(path: Fixtures.filePath("models/colour-multi.pt")))
     func isLoaded(_ library: String) -> Bool { dlopen(library, RTLD_LAZY | RTLD_NOLOAD) != nil }
@@ -85,7 +113,7 @@ struct ModelTests {
   }
 
   @Test func aContractSurvivesEncoding() throws {
-    for name in ["colour-multi.pt", "colour-single.pt", "colour-dense.pt"] {
+    for name in ["colour-multi.pt", "colour-single.pt", "colour-dense.pt", "colour-crops.pt"] {
       let contract = try ModelArchive(path: Fixtures.filePath("models/" + name)).contract
       let json = try JSONEncoder().encode(contract)
       #expect(try JSONDecoder().decode(ModelContract.self, from: json) == contract)

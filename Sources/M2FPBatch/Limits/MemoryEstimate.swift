@@ -7,9 +7,51 @@ import M2FPResults
 /// The figures in it are measured (and again by MemoryTests); what depends on sizes is
 /// counted from what the threads of ``Batch`` hold.
 public struct MemoryEstimate: Sendable, Equatable {
-  /// The program with libtorch loaded, and the model.
+  /// A network that a run loads, and what it does with it.
+  public struct Network: Sendable, Equatable {
+    /// The archive's bytes.
+    public var archiveSize: Int
+    /// Its largest input in pixels.
+    public var pixels: Int
+    /// What it holds for such an input, where its contract tells.
+    public var activationBytes: Int?
+    /// Whether masks are refined.
+    public var refines = false
+    /// Whether the mirror image is parsed as well.
+    public var mirrors = false
+
+    public init(
+      archiveSize: Int, pixels: Int, activationBytes: Int? = nil, refines: Bool = false,
+      mirrors: Bool = false
+    ) {
+      self.archiveSize = archiveSize
+      self.pixels = pixels
+      self.activationBytes = activationBytes
+      self.refines = refines
+      self.mirrors = mirrors
+    }
+
+    /// Bytes a pixel of the input: of refined masks the chances of some thirty parts, of a second pass
+    /// the masks of both.
+    private static let refiningBytes = 140
+    private static let mirroringBytes = 100
+
+    /// What it holds while it runs.
+    fileprivate var bytes: Int {
+      let merging =
+        (refines ? Self.refiningBytes * (mirrors ? 2 : 1) : 0)
+        + (mirrors ? Self.mirroringBytes : 0)
+      return (activationBytes ?? Int(Double(pixels) * usualBytes)) + pixels * merging
+    }
+
+    /// Bytes of activations a pixel of the input. Networks with more weights have wider layers: a power
+    /// law through the models that were measured.
+    private var usualBytes: Double { 6.3 * pow(Double(archiveSize), 0.26) }
+  }
+
+  /// The program with libtorch loaded, and the models.
   public let model: Int
-  /// What the network holds for an image of its largest input.
+  /// What the networks hold for an image of their largest inputs, and what is kept of what they return.
   public let network: Int
   private let photo: LargestPhoto
   private let keepsPhotos: Bool
@@ -19,36 +61,20 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// Loading holds the archive's weights a little more than twice.
   private static let modelFactor = 2.15
 
-  /// Bytes a pixel of the network's input: of refined masks the chances of some thirty parts, of a
-  /// second pass the masks of both.
-  private static let refiningBytes = 140
-  private static let mirroringBytes = 100
-
   /// - Parameters:
-  ///   - archiveSize: The model archive's bytes.
-  ///   - networkPixels: The network's largest input.
-  ///   - refines: Whether masks are refined.
-  ///   - mirrors: Whether the mirror image is parsed as well.
+  ///   - networks: Those that the run loads.
+  ///   - keptBytes: What is kept of what they return for one photo, until it is merged.
   ///   - photo: The largest photo.
-  ///   - keepsPhotos: Whether the photos are kept for pictures made of them.
+  ///   - keepsPhotos: Whether the photos are kept for pictures made of them, or for crops.
   public init(
-    archiveSize: Int, networkPixels: Int, refines: Bool = false, mirrors: Bool = false,
-    photo: LargestPhoto, keepsPhotos: Bool
+    networks: [Network], keptBytes: Int = 0, photo: LargestPhoto, keepsPhotos: Bool
   ) {
-    model = Self.program + Int(Double(archiveSize) * Self.modelFactor)
-    let merging =
-      (refines ? Self.refiningBytes * (mirrors ? 2 : 1) : 0) + (mirrors ? Self.mirroringBytes : 0)
-    network =
-      Int(Double(networkPixels) * Self.networkBytes(archiveSize: archiveSize))
-      + networkPixels * merging
+    model = networks.reduce(Self.program) {
+      $0 + Int(Double($1.archiveSize) * Self.modelFactor)
+    }
+    network = networks.reduce(keptBytes) { $0 + $1.bytes }
     self.photo = photo
     self.keepsPhotos = keepsPhotos
-  }
-
-  /// Bytes of activations a pixel of the network's input. Networks with more weights have wider
-  /// layers: a power law through the models that were measured.
-  private static func networkBytes(archiveSize: Int) -> Double {
-    6.3 * pow(Double(archiveSize), 0.26)
   }
 
   /// What the photos take in the hands of `jobs` workers and of those that read and write for them.

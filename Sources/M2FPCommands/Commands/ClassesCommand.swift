@@ -45,7 +45,7 @@ struct ClassesCommand: ConfigurableCommand, ExplainedCommand {
 /// The `--palette` option's meaning.
 enum PaletteOption {
   static let help: String =
-    "Colours: cihp, voc, or a file (JSON, GIMP .gpl, or one 'r g b name' a line). "
+    "Colours: voc, those of a set of --remap, or a file (JSON, GIMP .gpl, or one 'r g b name' a line). "
     + "Default: the model's own."
 
   /// One colour for each class.
@@ -61,13 +61,13 @@ enum PaletteOption {
   ) throws -> [RGB] {
     guard let option else { return otherwise }
     let colours: [RGB]
-    if let builtIn = Palette.builtIn[option] {
-      colours = builtIn.colours
+    if option == "voc" {
+      colours = Palette.voc.colours
+    } else if let set = NamedClassSets.set(option) {
+      colours = set.palette
     } else {
       let bytes = try OptionFile.read(option, option: "--palette") {
-        let hint = SpellingSuggestion.nearest(to: option, in: Palette.builtIn.keys.sorted())
-        return "not 'cihp' or 'voc', and there is no file of that name"
-          + (hint.map { "; did you mean '\($0)'?" } ?? ".")
+        NamedClassSets.hint(option, besides: ["voc"])
       }
       guard let text = String(validating: bytes, as: UTF8.self) else {
         throw ValidationError("--palette \(option): it is no text.")

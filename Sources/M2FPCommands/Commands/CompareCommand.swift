@@ -12,11 +12,13 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
   static let examples = [
     Example("m2fp compare parsed-1/ parsed-2/", "the images that agree least"),
     Example("m2fp compare one/ two/ --least 99.5", "exit code 4 if one agrees less"),
+    Example("m2fp compare cihp/ sapiens/ --remap simple", "models of different classes"),
   ]
 
   static let explanation = """
     Both folders may be laid out as for 'm2fp eval'; images are matched by name. The images that \
-    agree least come first.
+    agree least come first. Maps of different classes are compared with --remap, each by the names in \
+    its own sidecar.
     Exits with 4 if an image agrees in less than --least, and with 3 if an image is in one tree \
     only or cannot be compared (each is named).
     """
@@ -42,6 +44,13 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
   @Option(help: ArgumentHelp("How many images to list; 0 for all.", valueName: "n"))
   var worst = 10
 
+  @Option(
+    help: ArgumentHelp(
+      "Turn the classes of both into another set's first, as 'm2fp parse' does: "
+        + "\(NamedClassSets.list), or a file. Default: they are the same.", valueName: "set|file"),
+    completion: .file(extensions: ["json", "toml"]))
+  var remap: String?
+
   @Flag(help: "Print one JSON object, with all images, on standard output.")
   var json = false
 
@@ -66,6 +75,14 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
   private func compare() throws {
     let one = try LabelDataset(first)
     let other = try LabelDataset(second)
+    let table = try remap.map { try NamedClassSets.json($0, option: "--remap") }
+    if let table, let remap {
+      do throws(ClassRemapError) {
+        _ = try ClassSet(json: table)
+      } catch {
+        throw ValidationError("--remap \(remap): \(error)")
+      }
+    }
     let results = concurrentMap(
       one.names, sharing: .memory(threads: CPUBudget.current().usable),
       bytes: { one.bytes(toRead: $0) + other.bytes(toRead: other.match($0)) }
@@ -74,9 +91,16 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
         guard let match = other.match(name) else {
           throw LabelFileError(path: name, reason: "is only in \(first)")
         }
-        let (a, b) = (try one.labels(of: name), try other.labels(of: match))
+        let a = try LabelledMap(name, of: one, remap: table)
+        let b = try LabelledMap(match, of: other, remap: table)
+        if let ours = a.classes, let theirs = b.classes, !ClassNames.areSame(ours, theirs) {
+          throw LabelFileError(
+            path: name,
+            reason: "its \(ours.count) classes are not the \(theirs.count) of the other: compare "
+              + "both in one set with --remap (\(NamedClassSets.list))")
+        }
         do throws(EvaluationError) {
-          return Row(name: name, agreement: try Agreement(a, b))
+          return Row(name: name, agreement: try Agreement(a.map, b.map))
         } catch {
           throw LabelFileError(path: name, reason: error.description)
         }
@@ -111,6 +135,46 @@ struct CompareCommand: ConfigurableCommand, ExplainedCommand {
     }
     if below > 0 { throw ExitCode(ExitStatus.someDiffer) }
     if !failures.isEmpty { throw ExitCode(ExitStatus.someFailed) }
+  }
+
+  /// A map to be compared, with the names of its classes where they are known.
+  private struct LabelledMap {
+    let map: IndexMap
+    let classes: [String]?
+
+    /// - Parameters:
+    ///   - name: Of the image.
+    ///   - tree: Where it lies.
+    ///   - table: What turns its classes into others; nil for none.
+    /// - Throws: ``LabelFileError`` for a map that cannot be read, or whose classes are not known.
+    init(_ name: FilePath, of tree: LabelDataset, remap table: Data?) throws(LabelFileError) {
+      let map = try tree.labels(of: name)
+      let classes =
+        switch tree.layout {
+        case .cihp: NamedClassSets.set("cihp")?.names
+        case .lip: NamedClassSets.set("lip")?.names
+        case .m2fp, .challenge, .published, .plain: try tree.classes(of: name)
+        }
+      guard let table else {
+        self.map = map
+        self.classes = classes
+        return
+      }
+      guard let classes else {
+        throw LabelFileError(
+          path: name,
+          reason: "nothing in \(tree.folder) tells its classes, so that they cannot be turned into "
+            + "others")
+      }
+      do throws(ClassRemapError) {
+        let remap = try ClassRemap(json: table, modelClasses: classes)
+        self.map = map.remapped(by: remap)
+        self.classes = remap.classes
+      } catch {
+        throw LabelFileError(
+          path: name, reason: "its classes cannot be turned into others: \(error)")
+      }
+    }
   }
 
   /// Equal pixels of all pixels.

@@ -106,7 +106,7 @@ struct DoctorCommand: ExplainedCommand {
     for path in paths {
       Console.writeLine("model      \(path)")
       do throws(RunFailure) {
-        let archive = try ModelArchive(path: path)
+        let archive = try locator.open(.file(path))
         let contract = archive.contract
         Console.writeLine(
           """
@@ -114,6 +114,9 @@ struct DoctorCommand: ExplainedCommand {
           \(contract.torchVersion)
           """)
         Console.writeLine("           sha256 \(try archive.digest())")
+        if let finder = archive.finder {
+          Console.writeLine("           persons are found by \(finder.path)")
+        }
         let seconds = try selfTest(archive, threads: plan.threads)
         Console.writeLine("           self-test passed in \((seconds * 100).rounded() / 100) s")
       } catch {

@@ -41,7 +41,7 @@ struct EvalCommand: ConfigurableCommand, ExplainedCommand {
 
   @Option(
     help: ArgumentHelp(ClassSetOption.help, valueName: "name|file"),
-    completion: .list(ClassSetOption.builtIn))
+    completion: .list(NamedClassSets.names))
   var classes = "cihp"
 
   @Option(

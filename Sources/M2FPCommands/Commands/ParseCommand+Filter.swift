@@ -58,7 +58,7 @@ extension ParseCommand {
       throw ValidationError("A picture is nothing for a terminal: m2fp parse - ... >file.")
     }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
-    var options = try parserOptions(archive.contract, logger)
+    var options = try parserOptions(archive, logger)
     let classes = options.remap?.classes ?? archive.contract.classes
     let picture = try output.picture(of: pictures, classes: classes)
     // Only what is written is made, and the photo is kept only for that.

@@ -24,7 +24,7 @@ extension ParseCommand {
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
-    let parser = Parser(archive, options: try parserOptions(archive.contract, logger))
+    let parser = Parser(archive, options: try parserOptions(archive, logger))
     let selected = try selection.selection(readingList: false)
     let failureList = try faults.failedTo.map { path in
       try FailureList(path, zeroTerminated: selection.zeroTerminated)
@@ -38,7 +38,7 @@ extension ParseCommand {
     let options = try batchOptions(links: selected.links)
     let batch = Batch(
       parser: parser, options: options,
-      model: ModelIdentity(name: archive.contract.model, sha256: try archive.digest()))
+      model: try ModelIdentity(archive))
     let workers = try workers(
       files: nil, needNetwork: true, archive, parser.options, options, logger)
 

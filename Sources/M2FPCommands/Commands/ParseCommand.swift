@@ -155,7 +155,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let signals = SignalWatch(cancellation, logger)
     defer { signals.stop() }
     let archive = try trust.checked(ModelLocator.standard.open(ModelReference(usual.model)))
-    let parser = Parser(archive, options: try parserOptions(archive.contract, logger))
+    let parser = Parser(archive, options: try parserOptions(archive, logger))
     var selected = try selection.selection()
     selected.written =
       exports.requests.map(\.path) + [messages.metrics, faults.failedTo].compactMap(\.self)
@@ -185,7 +185,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     let options = try batchOptions(links: selected.links)
     let batch = Batch(
       parser: parser, options: options,
-      model: ModelIdentity(name: archive.contract.model, sha256: try archive.digest()))
+      model: try ModelIdentity(archive))
     let checked = batch.check(files, cancellation: cancellation)
     let workers = try workers(
       files: checked.dueFiles, needNetwork: checked.mayNeedNetwork, archive, parser.options,
@@ -227,7 +227,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   }
 
   /// How each photo is parsed, and what is made of the result.
-  func parserOptions(_ contract: ModelContract, _ logger: Logger) throws -> ParserOptions {
+  func parserOptions(_ archive: ModelArchive, _ logger: Logger) throws -> ParserOptions {
+    let contract = archive.contract
     var options = ParserOptions()
     let labels = try labelSet.resolve(for: contract)
     options.maxSide = maxSide
@@ -235,7 +236,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.quality = quality
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
     options.refusesDamaged = strictImages
-    options.persons = personOptions.rules(contract: contract)
+    options.persons = personOptions.rules(contract: archive.finder?.contract ?? contract)
     options.remap = labels.remap
     options.outputs = try pictures.selection(
       masks: usual.masks, maskOptions.operations, persons: personOutputs, exports: exports,

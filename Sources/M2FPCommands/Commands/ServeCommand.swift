@@ -329,7 +329,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     options.precision = arithmetic.precision
     options.quality = quality
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
-    options.persons = persons.rules(contract: contract)
+    options.persons = persons.rules(contract: archive.finder?.contract ?? contract)
     options.remap = labels.remap
     options.outputs.masks = try ClassList.indices(masks, option: "--masks", classes: labels.classes)
     options.outputs.personMap = false
@@ -338,10 +338,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
       jobs: plan.jobs, threads: plan.threads, archive: archive, parsing: options,
       photoBytes: maxFileSize << 20, besides: queueBytes.bytes)
     try plan.check()
-    return (
-      Parser(archive, options: options),
-      ModelIdentity(name: contract.model, sha256: try archive.digest())
-    )
+    return (Parser(archive, options: options), try ModelIdentity(archive))
   }
 }
 

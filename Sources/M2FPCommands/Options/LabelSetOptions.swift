@@ -7,31 +7,16 @@ struct LabelSetOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Turn the classes into another set's: atr, lip, pascal, simple (hair, face, top, bottom, \
+      Turn the classes into another set's: \(NamedClassSets.list) (simple: hair, face, top, bottom, \
       skin, shoes), or a JSON file {"classes": [...], "map": {"Coat": "Upper-clothes", ...}}, or the \
       same in a TOML file. Default: the model's own classes.
-      """, valueName: "atr|lip|pascal|simple|file"),
+      """, valueName: "set|file"),
     completion: .file(extensions: ["json", "toml"]))
   var remap: String?
 
-  @Option(help: ArgumentHelp(PaletteOption.help, valueName: "cihp|voc|file"), completion: .file())
+  @Option(
+    help: ArgumentHelp(PaletteOption.help, valueName: "voc|set|file"), completion: .file())
   var palette: String?
-
-  /// The tables that have a name; their files lie in `Remaps/`.
-  static let builtIn: [String: [UInt8]] = [
-    "atr": PackageResources.atr_json, "lip": PackageResources.lip_json,
-    "pascal": PackageResources.pascal_json, "simple": PackageResources.simple_json,
-  ]
-
-  private static func json(toml: Data, path: String) throws -> Data {
-    do {
-      return try JSONEncoder().encode(TOML.table(toml))
-    } catch let error as TOML.SyntaxError {
-      throw ValidationError("--remap \(path), line \(error.line): \(error.message).")
-    } catch {
-      throw ValidationError("--remap \(path): it holds what is no text, number or list.")
-    }
-  }
 
   /// The classes that results are put into.
   struct LabelSet {
@@ -70,17 +55,7 @@ struct LabelSetOptions: ParsableArguments {
   /// - Throws: `ValidationError` for one that cannot be read, or does not fit the model.
   private func table(modelClasses: [String]) throws -> ClassRemap? {
     guard let remap else { return nil }
-    let json: Data
-    if let builtIn = Self.builtIn[remap] {
-      json = Data(builtIn)
-    } else {
-      let bytes = try OptionFile.read(remap, option: "--remap") {
-        SpellingSuggestion.nearest(to: remap, in: Self.builtIn.keys.sorted())
-          .map { "did you mean '\($0)'?" }
-          ?? "none of \(Self.builtIn.keys.sorted().joined(separator: ", ")), and there is no file of that name."
-      }
-      json = remap.hasSuffix(".toml") ? try Self.json(toml: Data(bytes), path: remap) : Data(bytes)
-    }
+    let json = try NamedClassSets.json(remap, option: "--remap")
     do throws(ClassRemapError) {
       return try ClassRemap(json: json, modelClasses: modelClasses)
     } catch {

@@ -68,12 +68,35 @@ struct MemoryOptions: ParsableArguments {
   private static func estimate(
     _ archive: ModelArchive, _ parsing: ParserOptions, _ photo: LargestPhoto, keepsPhotos: Bool
   ) -> MemoryEstimate {
-    MemoryEstimate(
-      archiveSize: archive.size,
-      networkPixels: archive.contract.preprocess.largestInput(maxSide: parsing.maxSide),
-      refines: parsing.quality != .fast
-        && archive.contract.postprocess.instanceRules?.refine != nil,
-      mirrors: parsing.quality == .best, photo: photo, keepsPhotos: keepsPhotos)
+    let archives = [archive] + [archive.finder].compactMap(\.self)
+    return MemoryEstimate(
+      networks: archives.map { network($0, parsing) }, keptBytes: keptBytes(archive), photo: photo,
+      keepsPhotos: keepsPhotos || archive.finder != nil)
+  }
+
+  private static func network(
+    _ archive: ModelArchive, _ parsing: ParserOptions
+  ) -> MemoryEstimate.Network {
+    let contract = archive.contract
+    let pixels = contract.preprocess.largestInput(maxSide: parsing.maxSide)
+    return MemoryEstimate.Network(
+      archiveSize: archive.size, pixels: pixels,
+      activationBytes: contract.activationBytes.map {
+        Int(Double($0) * Double(pixels) / Double(contract.preprocess.largestInput(maxSide: 0)))
+      },
+      refines: parsing.quality != .fast && contract.postprocess.instanceRules?.refine != nil,
+      mirrors: parsing.quality == .best)
+  }
+
+  /// The logits of the photo and of the crops round as many persons as are ever found.
+  private static func keptBytes(_ archive: ModelArchive) -> Int {
+    guard case .dense(let rules) = archive.contract.postprocess,
+      let finder = archive.finder?.contract.postprocess.instanceRules
+    else { return 0 }
+    let places =
+      archive.contract.preprocess.largestInput(maxSide: 0) / (rules.stride * rules.stride)
+    return (1 + (finder.maxPersons ?? finder.topK)) * archive.contract.classes.count * places
+      * MemoryLayout<Float>.size
   }
 
   private func fittingJobs(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import M2FPCore
 import M2FPInference
+import M2FPResults
 
 /// Which archives may be run: a model is a program.
 struct ModelTrustOptions: ParsableArguments {
@@ -39,8 +40,21 @@ struct ModelTrustOptions: ParsableArguments {
         .modelContract, "\(archive.path) is not the model that is wanted: its SHA-256 is \(digest)",
         detail: .otherModel(sha256: digest))
     }
+    func isTrusted(_ digest: String) -> Bool {
+      trustModel.contains { $0.lowercased() == digest }
+    }
     var archive = archive
-    archive.isTrusted = trustModel.contains { $0.lowercased() == digest }
+    archive.isTrusted = isTrusted(digest)
+    if let finder = archive.finder { archive.finder?.isTrusted = isTrusted(try finder.digest()) }
     return archive
+  }
+}
+
+extension ModelIdentity {
+  /// What results of a model bear.
+  ///
+  /// - Throws: ``RunFailure`` when the archive cannot be read.
+  init(_ archive: ModelArchive) throws(RunFailure) {
+    self.init(name: archive.contract.model, sha256: try archive.resultDigest())
   }
 }

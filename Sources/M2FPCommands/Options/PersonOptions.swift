@@ -41,16 +41,17 @@ struct PersonOptions: ParsableArguments {
 
   /// The rules that the options make.
   ///
-  /// - Parameter contract: The model's contract.
+  /// - Parameter contract: That of the model that finds persons.
   /// - Returns: The rules, with the model's own score where none is given.
   func rules(contract: ModelContract) -> PersonRules {
-    let size: PersonRules.Size =
-      switch minPersonSize ?? .share(0.001) {
-      case .pixels(let pixels): .pixels(pixels)
-      case .share(let share): .share(share)
-      }
-    return PersonRules(
-      minScore: minPersonScore ?? contract.postprocess.instanceRules?.semanticScoreThreshold ?? 0,
-      minSize: size, maxOverlap: maxPersonOverlap ?? 0.5)
+    var rules = PersonRules.standard(contract)
+    if let minPersonScore { rules.minScore = minPersonScore }
+    switch minPersonSize {
+    case .pixels(let pixels): rules.minSize = .pixels(pixels)
+    case .share(let share): rules.minSize = .share(share)
+    case nil: break
+    }
+    if let maxPersonOverlap { rules.maxOverlap = maxPersonOverlap }
+    return rules
   }
 }

@@ -32,6 +32,11 @@ public enum ClassNames {
     return wanted.isEmpty ? nil : classes.firstIndex { letters($0) == wanted }
   }
 
+  /// Whether two lists name the same classes in the same order, however they are spelt.
+  package static func areSame(_ one: [String], _ other: [String]) -> Bool {
+    one.map(letters) == other.map(letters)
+  }
+
   /// What counts of a name: its letters and digits, in lower case.
   static func letters(_ name: String) -> String {
     name.lowercased().filter { $0.isLetter || $0.isNumber }

@@ -9,14 +9,6 @@ public struct ClassRemap: Sendable, Equatable {
   /// For each class of the model the new class's index.
   public let table: [UInt8]
 
-  /// The form of a remap file: JSON.
-  private struct File: Decodable {
-    let classes: [String]
-    let palette: [RGB]?
-    /// From a model's class to one of `classes`; both as ``ClassNames/index(of:in:)`` reads them.
-    let map: [String: String]
-  }
-
   package init(classes: [String], palette: [RGB], table: [UInt8]) {
     self.classes = classes
     self.palette = palette
@@ -25,42 +17,47 @@ public struct ClassRemap: Sendable, Equatable {
 
   /// Reads a remap file for a model.
   ///
-  /// A class of the model that the file's `map` does not list becomes the new class of its own
-  /// name; lines for classes that the model does not have are passed over, so that one file serves
-  /// several models.
+  /// A class of the model that the file's `map` does not list becomes the new class of its own name;
+  /// lines for classes that the model does not have are passed over. Of several maps the first counts
+  /// that knows all classes of the model, so that one file serves models whose classes bear one name
+  /// and mean different things.
   ///
   /// - Parameters:
-  ///   - json: `{"classes": […], "palette": [[r, g, b], …], "map": {"Coat": "Upper-clothes", …}}`;
-  ///     without a palette the colours are VOC's.
+  ///   - json: `{"classes": […], "palette": [[r, g, b], …], "map": {"Coat": "Upper-clothes", …}}`, or
+  ///     a list of such maps; without a palette the colours are VOC's.
   ///   - modelClasses: The model's classes, the background first.
   /// - Throws: ``ClassRemapError`` with what is wrong.
   public init(json: Data, modelClasses: [String]) throws(ClassRemapError) {
-    let file: File
-    do {
-      file = try JSONDecoder().decode(File.self, from: json)
-    } catch {
-      throw ClassRemapError(Self.explain(error))
+    let file = try ClassSet.File(json: json)
+    let set = try ClassSet(file)
+    guard let maps = file.map?.all, !maps.isEmpty else {
+      throw ClassRemapError("it has no \"map\"")
     }
-    guard (2...255).contains(file.classes.count) else {
-      throw ClassRemapError("it has \(file.classes.count) classes; 2 to 255 can be had")
+    var problem: ClassRemapError?
+    for map in maps {
+      do throws(ClassRemapError) {
+        self.init(
+          classes: set.names, palette: set.palette,
+          table: try Self.table(map, from: modelClasses, to: set.names))
+        return
+      } catch {
+        problem = problem ?? error
+      }
     }
-    let slugs = Set(file.classes.map(ClassNames.slug))
-    guard slugs.count == file.classes.count, !slugs.contains("") else {
-      throw ClassRemapError("two of its classes would share a file name")
-    }
-    let palette = file.palette ?? Array(Palette.voc.colours.prefix(file.classes.count))
-    guard palette.count >= file.classes.count else {
-      throw ClassRemapError(
-        "it has \(palette.count) colours for \(file.classes.count) classes")
-    }
+    throw problem ?? ClassRemapError("it has no \"map\"")
+  }
+
+  private static func table(
+    _ map: [String: String], from modelClasses: [String], to classes: [String]
+  ) throws(ClassRemapError) -> [UInt8] {
     var targets: [Int: String] = [:]
-    for (source, target) in file.map {
+    for (source, target) in map {
       if let index = ClassNames.index(of: source, in: modelClasses) { targets[index] = target }
     }
     var table: [UInt8] = []
     for (index, name) in modelClasses.enumerated() {
-      let target = targets[index] ?? (index == 0 ? file.classes[0] : name)
-      guard let new = ClassNames.index(of: target, in: file.classes) else {
+      let target = targets[index] ?? (index == 0 ? classes[0] : name)
+      guard let new = ClassNames.index(of: target, in: classes) else {
         throw ClassRemapError(
           targets[index] == nil
             ? "its \"map\" does not say what becomes of '\(name)'"
@@ -68,19 +65,7 @@ public struct ClassRemap: Sendable, Equatable {
       }
       table.append(UInt8(new))
     }
-    self.classes = file.classes
-    self.palette = Array(palette.prefix(file.classes.count))
-    self.table = table
-  }
-
-  private static func explain(_ error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, _): return "it has no \"\(key.stringValue)\""
-    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
-      return "\(path.joined(separator: ".")) is not of the kind that is wanted"
-    default: return "it is not JSON"
-    }
+    return table
   }
 }
 
@@ -90,6 +75,16 @@ public struct ClassRemapError: Error, Equatable, CustomStringConvertible {
 
   init(_ description: String) {
     self.description = description
+  }
+}
+
+extension IndexMap {
+  /// The same map in other classes; what is none of the old ones, such as 255 for what does not count,
+  /// stays as it is.
+  package func remapped(by remap: ClassRemap) -> IndexMap {
+    IndexMap(
+      width: width, height: height,
+      pixels: pixels.map { Int($0) < remap.table.count ? UInt16(remap.table[Int($0)]) : $0 })
   }
 }
 
@@ -122,7 +117,7 @@ extension ParsingResult {
 }
 
 extension Instance {
-  fileprivate func withClass(_ index: Int) -> Instance {
+  func withClass(_ index: Int) -> Instance {
     Instance(
       query: query, classIndex: index, classScore: classScore, score: score,
       pixelCount: pixelCount, box: box)

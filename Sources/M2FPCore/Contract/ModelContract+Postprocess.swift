@@ -18,15 +18,40 @@ extension ModelContract {
     /// Whether the outermost places lie on the outermost pixels of the input, as torch's
     /// `interpolate(align_corners=True)` has it, and not half a step within.
     public var alignsCorners: Bool
+    /// What is parsed besides the whole photo; nil for nothing.
+    public var crops: Crops?
 
-    public init(stride: Int, alignsCorners: Bool = false) {
+    public init(stride: Int, alignsCorners: Bool = false, crops: Crops? = nil) {
       self.stride = stride
       self.alignsCorners = alignsCorners
+      self.crops = crops
     }
 
     enum CodingKeys: String, CodingKey {
-      case stride
+      case stride, crops
       case alignsCorners = "align_corners"
+    }
+  }
+
+  /// Crops round the persons that another model finds, as SCHP parses several persons.
+  public struct Crops: Sendable, Equatable, Codable {
+    /// What is outside of all crops.
+    public enum Outside: String, Sendable, Codable {
+      case background
+      /// What the network says of the whole photo.
+      case whole
+    }
+
+    /// The name of the model that finds the persons; nil for the default one.
+    public var finder: String?
+    /// What is added to a person's box on each side, as a share of its width and height.
+    public var margin: Double
+    public var outside: Outside
+
+    public init(finder: String? = nil, margin: Double, outside: Outside) {
+      self.finder = finder
+      self.margin = margin
+      self.outside = outside
     }
   }
 
@@ -123,13 +148,31 @@ extension ModelContract.Postprocess {
     }
   }
 
+  /// What a network parses besides the whole photo; nil for nothing.
+  public var crops: ModelContract.Crops? {
+    if case .dense(let rules) = self { rules.crops } else { nil }
+  }
+
   /// What cannot be true, or nil.
   var inconsistency: String? {
     switch self {
     case .instances(let rules): rules.inconsistency
     case .querySemantic: nil
-    case .dense(let rules): (1...64).contains(rules.stride) ? nil : "a stride of \(rules.stride)"
+    case .dense(let rules): rules.inconsistency
     }
+  }
+}
+
+extension ModelContract.DenseRules {
+  /// What cannot be true, or nil.
+  fileprivate var inconsistency: String? {
+    if !(1...64).contains(stride) { return "a stride of \(stride)" }
+    guard let crops else { return nil }
+    if !(0...1).contains(crops.margin) { return "crops with a margin of \(crops.margin)" }
+    if let finder = crops.finder, finder.isEmpty || finder.utf8.contains(UInt8(ascii: "/")) {
+      return "a finder of persons named '\(finder)'"
+    }
+    return nil
   }
 }
 

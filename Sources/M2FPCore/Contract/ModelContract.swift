@@ -19,11 +19,14 @@ public struct ModelContract: Sendable, Equatable, Codable {
   /// SHA-256 of the checkpoint the archive was made from, or `seed:N`.
   public let sourceSHA256: String
   public let torchVersion: String
+  /// The bytes that a run on the largest input holds at most, as the exporter has seen it; nil where
+  /// nobody looked.
+  public let activationBytes: Int?
 
   public init(
     model: String, classes: [String], palette: [RGB], preprocess: Preprocess,
     postprocess: Postprocess, licence: String, notice: String? = nil, commercialUse: Bool,
-    sourceSHA256: String, torchVersion: String
+    sourceSHA256: String, torchVersion: String, activationBytes: Int? = nil
   ) {
     self.model = model
     self.classes = classes
@@ -35,6 +38,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     self.commercialUse = commercialUse
     self.sourceSHA256 = sourceSHA256
     self.torchVersion = torchVersion
+    self.activationBytes = activationBytes
   }
 
   enum CodingKeys: String, CodingKey {
@@ -43,6 +47,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     case commercialUse = "commercial_use"
     case sourceSHA256 = "source_sha256"
     case torchVersion = "torch_version"
+    case activationBytes = "activation_bytes"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -62,6 +67,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     commercialUse = try values.decode(Bool.self, forKey: .commercialUse)
     sourceSHA256 = try values.decode(String.self, forKey: .sourceSHA256)
     torchVersion = try values.decode(String.self, forKey: .torchVersion)
+    activationBytes = try values.decodeIfPresent(Int.self, forKey: .activationBytes)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -77,6 +83,7 @@ public struct ModelContract: Sendable, Equatable, Codable {
     try values.encode(commercialUse, forKey: .commercialUse)
     try values.encode(sourceSHA256, forKey: .sourceSHA256)
     try values.encode(torchVersion, forKey: .torchVersion)
+    try values.encodeIfPresent(activationBytes, forKey: .activationBytes)
   }
 
   /// The class of whole humans in the network's output, behind the parsing classes; nil if it has
@@ -88,23 +95,20 @@ public struct ModelContract: Sendable, Equatable, Codable {
     }
   }
 
-  /// Whether the network finds people, each for itself.
-  public var tellsPersonsApart: Bool { humanIndex != nil }
+  /// Whether people are found, each for itself, by the network or by another that it needs.
+  public var tellsPersonsApart: Bool { humanIndex != nil || postprocess.crops != nil }
 
-  /// For each class the one that it is in the mirror: of `Left-arm` it is `Right-arm`; most are
-  /// themselves.
+  /// For each class the one that it is in the mirror: of `Left-arm` it is `Right-arm`, of `l_brow`
+  /// `r_brow`; most are themselves.
   public var mirroredClasses: [Int] {
-    classes.indices.map { index in
-      let name = ClassNames.slug(classes[index])
-      let other =
-        if name.hasPrefix("left-") {
-          "right-" + name.dropFirst("left-".count)
-        } else if name.hasPrefix("right-") {
-          "left-" + name.dropFirst("right-".count)
-        } else {
-          name
-        }
-      return classes.firstIndex { ClassNames.slug($0) == other } ?? index
+    let sides = [("left-", "right-"), ("l-", "r-")]
+    let slugs = classes.map(ClassNames.slug)
+    return slugs.enumerated().map { index, slug in
+      for (one, other) in sides + sides.map({ ($1, $0) }) where slug.hasPrefix(one) {
+        // l_lip is the lower lip, of which there is no other side.
+        return slugs.firstIndex(of: other + slug.dropFirst(one.count)) ?? index
+      }
+      return index
     }
   }
 
@@ -125,8 +129,14 @@ public struct ModelContract: Sendable, Equatable, Codable {
     if case .affine = preprocess.geometry, case .instances = postprocess {
       return "preprocess.mode 'affine' with postprocess.mode 'instances'"
     }
+    if let activationBytes, !(1...Self.mostBytes).contains(activationBytes) {
+      return "activations of \(activationBytes) bytes"
+    }
     return preprocess.inconsistency ?? postprocess.inconsistency
   }
+
+  /// More than machines have, and a sum of a few is a number still.
+  private static let mostBytes = 1 << 48
 
   /// Bytes: with ".png" behind it a slug is a file name.
   private static let longestSlug = 200

@@ -9,9 +9,6 @@ public struct Palette: Sendable, Equatable {
     self.colours = colours
   }
 
-  /// The palettes that have a name.
-  public static let builtIn: [String: Palette] = ["cihp": cihp, "voc": voc]
-
   /// The 20 colours of CIHP_PGN and the LIP tools.
   public static let cihp = Palette(colours: [
     RGB(0, 0, 0), RGB(128, 0, 0), RGB(255, 0, 0), RGB(0, 85, 0), RGB(170, 0, 51),

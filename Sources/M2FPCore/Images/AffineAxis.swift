@@ -1,7 +1,7 @@
 /// One axis of an affine map without rotation, from positions of a target to those of a source, as
 /// OpenCV's `warpAffine` has them: rounded to 1024ths of a pixel, and these to 32nds. Positions are of
 /// pixels' centres.
-struct AffineAxis {
+struct AffineAxis: Equatable {
   /// OpenCV rounds what a column and the map's offset add to a position each on its own.
   enum Direction { case columns, rows }
 

@@ -17,6 +17,17 @@ public struct RGBImage: Sendable, Equatable {
 }
 
 extension RGBImage {
+  /// The pixels within a box.
+  package func cropped(to box: Instance.Box) -> RGBImage {
+    var cropped: [UInt8] = []
+    cropped.reserveCapacity(3 * box.width * box.height)
+    for y in box.y..<box.y + box.height {
+      let start = 3 * (y * width + box.x)
+      cropped.append(contentsOf: pixels[start..<start + 3 * box.width])
+    }
+    return RGBImage(width: box.width, height: box.height, pixels: cropped)
+  }
+
   /// The level of a pixel by the weights of ITU-R BT.601 in 256ths.
   func grey(_ pixel: Int) -> Int32 {
     let (red, green, blue) = (pixels[3 * pixel], pixels[3 * pixel + 1], pixels[3 * pixel + 2])

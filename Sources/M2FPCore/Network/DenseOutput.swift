@@ -5,6 +5,7 @@ package struct DenseOutput {
   package let height: Int
   /// `classes × height × width` values.
   package let logits: UnsafeBufferPointer<Float>
+  private let tensor: NetworkOutput.Tensor
 
   /// Reads a tensor of `1 × classes × height × width` values.
   ///
@@ -50,10 +51,11 @@ package struct DenseOutput {
     classes = tensor.shape[1]
     (width, height) = wanted
     logits = tensor.values
+    self.tensor = tensor
   }
 
   /// The largest of the logits, whatever their signs.
-  var magnitude: Float {
-    logits.reduce(into: 0) { $0 = max($0, abs($1)) }
-  }
+  ///
+  /// - Throws: ``FileFailure`` of stage `infer` where one is no number.
+  func magnitude() throws(FileFailure) -> Float { try tensor.magnitude() }
 }

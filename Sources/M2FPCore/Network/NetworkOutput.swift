@@ -27,23 +27,36 @@ public struct NetworkOutput {
     self.tensors = tensors
   }
 
-  /// Whether all values are numbers, and none is infinite.
-  public var isFinite: Bool { tensors.allSatisfy { Self.areFinite($0.values) } }
-
   /// The failure of a network that does not return what its contract promises.
   static func broken(_ what: String) -> FileFailure {
     FileFailure(
       stage: .infer, code: .inference, message: "the network \(what): export the model anew")
   }
+}
 
-  private static func areFinite(_ values: UnsafeBufferPointer<Float>) -> Bool {
-    // Of a number, 0 times it is 0: sums of sixteen tell at once, in any order.
+extension NetworkOutput.Tensor {
+  /// The largest of the values, whatever their signs.
+  ///
+  /// - Returns: That; 0 where there are none.
+  /// - Throws: ``FileFailure`` of stage `infer` where one is no number, or infinite: a network that
+  ///   lost its numbers finds nobody, which is no result.
+  func magnitude() throws(FileFailure) -> Float {
+    // Without the sign, numbers are in the order of their bits, and what is none comes last.
     let bytes = UnsafeRawBufferPointer(values)
-    var sums = SIMD16<Float>()
+    let mask = UInt32(Int32.max)
+    var lanes = SIMD16<UInt32>()
     let whole = values.count / 16
     for index in 0..<whole {
-      sums += bytes.loadUnaligned(fromByteOffset: index * 64, as: SIMD16<Float>.self) * 0
+      let bits = bytes.loadUnaligned(fromByteOffset: index * 64, as: SIMD16<UInt32>.self)
+      lanes = pointwiseMax(lanes, bits & mask)
     }
-    return sums == SIMD16() && values[(whole * 16)...].allSatisfy(\.isFinite)
+    let largest = values[(whole * 16)...].reduce(lanes.max()) { max($0, $1.bitPattern & mask) }
+    guard largest < Float.infinity.bitPattern else {
+      throw FileFailure(
+        stage: .infer, code: .inference,
+        message: "the network returned values that are no numbers: its weights are damaged, or "
+          + "preprocess.mean and preprocess.std of its contract are not those that it takes")
+    }
+    return Float(bitPattern: largest)
   }
 }

@@ -49,7 +49,7 @@ struct ResizeChain: ~Copyable {
     let weights: SIMD4<Float>
   }
 
-  /// All taps as the row kernels take them; nil before ``prepare(mask:input:offset:content:image:)``.
+  /// All taps as the row kernels take them; nil before ``prepare(mask:input:offset:content:image:alignsCorners:warp:)``.
   private(set) var columns: m2fp_post_columns?
 
   private var positions = ScratchBuffer<Int32>()
@@ -59,6 +59,7 @@ struct ResizeChain: ~Copyable {
   /// For each mask cell, the first image position that uses only later cells.
   private var endReading: [Int] = []
   private var key: [Int] = []
+  private var warp: AffineAxis?
 
   /// Fills the tables.
   ///
@@ -69,11 +70,14 @@ struct ResizeChain: ~Copyable {
   ///   - content: Size of the content in the input.
   ///   - image: Size of the image along the axis.
   ///   - alignsCorners: Whether the outermost cells lie on the outermost pixels of the input.
+  ///   - warp: From the image to the content, if not edges on edges.
   mutating func prepare(
-    mask: Int, input: Int, offset: Int, content: Int, image: Int, alignsCorners: Bool = false
+    mask: Int, input: Int, offset: Int, content: Int, image: Int, alignsCorners: Bool = false,
+    warp: AffineAxis? = nil
   ) {
     let wanted = [mask, input, offset, content, image, alignsCorners ? 1 : 0]
-    if key == wanted { return }
+    if key == wanted, self.warp == warp { return }
+    self.warp = warp
     precondition(0 < mask && mask <= input, "masks are smaller than the network's input")
     precondition(0 <= offset && 0 < content && offset + content <= input && 0 < image)
     key = wanted
@@ -86,7 +90,7 @@ struct ResizeChain: ~Copyable {
     let weights = weights.reserve(3 * stride)
     weights.update(repeating: 0, count: 3 * stride)
     let toInput = BilinearAxis(from: mask, to: input, alignsCorners: alignsCorners)
-    let toImage = BilinearAxis(from: content, to: image)
+    let toImage = BilinearAxis(from: content, to: image, warp: warp)
     for index in 0..<image {
       let outer = toImage.taps(at: index)
       let low = toInput.taps(at: offset + outer.low)

@@ -224,7 +224,7 @@ func roundedUp(_ value: Int, to multiple: Int) -> Int {
 
 /// Of each lane the class with the highest value, the lowest of equals.
 @inline(__always)
-private func highestClass(
+func highestClass(
   _ classes: Int, _ value: (_ classIndex: Int) -> Lanes
 ) -> SIMD16<UInt8> {
   var highest = value(0)
@@ -278,10 +278,10 @@ private func areTheOnlyRivals(
   return true
 }
 
-private typealias Lanes = SIMD16<Float>
+typealias Lanes = SIMD16<Float>
 
 @inline(__always)
-private func loadLanes(_ source: UnsafePointer<Float>) -> Lanes {
+func loadLanes(_ source: UnsafePointer<Float>) -> Lanes {
   UnsafeRawPointer(source).loadUnaligned(as: Lanes.self)
 }
 

@@ -18,11 +18,12 @@ struct DenseMerger: ~Copyable {
   ///   - team: The threads.
   /// - Returns: The result at the image's own size. A class's score is the mean of its softmax over its
   ///   pixels, each taken at the nearest place.
+  /// - Throws: ``FileFailure`` of stage `infer` where a logit is no number.
   static func parse(
     _ output: DenseOutput, _ geometry: NetworkGeometry, rules: ModelContract.DenseRules,
     persons: PersonRules?, team: ThreadTeam<Workspace>
-  ) -> ParsingResult {
-    let magnitude = output.magnitude
+  ) throws(FileFailure) -> ParsingResult {
+    let magnitude = try output.magnitude()
     return ClassRowMerger.parse(
       geometry, classes: output.classes, persons: persons, team: team,
       score: { total, count in Float(total / Double(count)) }

@@ -32,6 +32,14 @@ public struct PersonRules: Sendable, Equatable {
     self.maxOverlap = maxOverlap
   }
 
+  /// Those that count where nobody says otherwise: the model's own score for its colour map, a
+  /// thousandth of the image, and half of it not under others.
+  public static func standard(_ contract: ModelContract) -> PersonRules {
+    PersonRules(
+      minScore: contract.postprocess.instanceRules?.semanticScoreThreshold ?? 0,
+      minSize: .share(0.001), maxOverlap: 0.5)
+  }
+
   /// Every human that the model's own thresholds let through, as upstream's evaluator has them.
   public static let all = PersonRules(minScore: 0, minSize: .pixels(1), maxOverlap: 1)
 }
@@ -182,6 +190,38 @@ extension Persons {
           score: human.score, tallies: tallies[first..<first + classes],
           scores: best[first..<first + classes])
       })
+  }
+
+  /// The same persons with the parts that another network's class map shows within them: of each remain
+  /// the pixels that it labels.
+  ///
+  /// - Parameters:
+  ///   - labels: The class map, of the same size.
+  ///   - classScores: One for each class; persons' parts have their class's.
+  ///   - rules: Who is left out, where too little remains.
+  /// - Returns: The persons, in the same order.
+  func parsed(_ labels: LabelMap, classScores: [Float?], rules: PersonRules) -> Persons {
+    let classes = classScores.count
+    let seen = LabelMap(
+      width: map.width, height: map.height,
+      pixels: zip(map.pixels, labels.pixels).map { id, label in label == 0 ? 0 : id })
+    let tallies = PartTally.count(labels: labels, map: seen, persons: list.count, classes: classes)
+    let least = rules.minSize.pixels(of: labels.pixels.count)
+    var kept: [Person] = []
+    var ids = [UInt8](repeating: 0, count: 256)
+    for (index, found) in list.enumerated() {
+      let first = (index + 1) * classes
+      let person = Person(
+        score: found.score, tallies: tallies[first..<first + classes], scores: classScores[...])
+      guard let person, person.pixelCount >= least else { continue }
+      kept.append(person)
+      ids[index + 1] = UInt8(kept.count)
+    }
+    guard kept.count < list.count else { return Persons(map: seen, list: kept) }
+    return Persons(
+      map: LabelMap(
+        width: seen.width, height: seen.height, pixels: seen.pixels.map { ids[Int($0)] }),
+      list: kept)
   }
 
   /// Everything that a single-human model has labelled, as one person.

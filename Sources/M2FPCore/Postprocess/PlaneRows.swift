@@ -1,8 +1,11 @@
 import CPostprocess
 
-/// Rows of the planes of a network's output, resized to the content of its input: all columns of a few
-/// rows at a time.
+/// Rows of the planes of a network's output, resized to the content of its input, or from there on to the
+/// image: all columns of a few rows at a time.
 struct PlaneRows: ~Copyable {
+  /// What planes are resized to.
+  enum Target { case content, image }
+
   private var columns = ResizeChain()
   private var rows = ResizeChain()
   private var widenedRows = ScratchBuffer<Float>()
@@ -11,10 +14,10 @@ struct PlaneRows: ~Copyable {
   private var number = 0
   private var width = 0
   private var height = 0
-  private var contentWidth = 0
-  private var contentStride = 0
+  private var rowWidth = 0
+  private var rowStride = 0
 
-  /// Widened rows held a plane; a row of the content needs at most three.
+  /// Widened rows held a plane; a row of the target needs at most three.
   private static let heldRows = 4
 
   /// Gets ready for an image.
@@ -25,34 +28,40 @@ struct PlaneRows: ~Copyable {
   ///   - height: Of a plane, at least 3.
   ///   - geometry: Where the image lies in the network's input.
   ///   - alignsCorners: How planes lie over the input.
+  ///   - target: What they are resized to.
   mutating func prepare(
-    _ number: Int, width: Int, height: Int, geometry: NetworkGeometry, alignsCorners: Bool = false
+    _ number: Int, width: Int, height: Int, geometry: NetworkGeometry, alignsCorners: Bool = false,
+    to target: Target = .content
   ) {
     (self.number, self.width, self.height) = (number, width, height)
-    contentWidth = geometry.contentWidth
-    contentStride = ClassRowMerger.rowLength(geometry)
+    let isImage = target == .image
+    rowWidth = isImage ? geometry.imageWidth : geometry.contentWidth
+    rowStride = roundedUp(rowWidth, to: MaskSampler.lanes)
     columns.prepare(
-      mask: width, input: geometry.inputWidth, offset: geometry.offsetX, content: contentWidth,
-      image: contentWidth, alignsCorners: alignsCorners)
+      mask: width, input: geometry.inputWidth, offset: geometry.offsetX,
+      content: geometry.contentWidth, image: rowWidth, alignsCorners: alignsCorners,
+      warp: isImage ? geometry.warpedColumns : nil)
     rows.prepare(
       mask: height, input: geometry.inputHeight, offset: geometry.offsetY,
-      content: geometry.contentHeight, image: geometry.contentHeight, alignsCorners: alignsCorners)
+      content: geometry.contentHeight,
+      image: isImage ? geometry.imageHeight : geometry.contentHeight, alignsCorners: alignsCorners,
+      warp: isImage ? geometry.warpedRows : nil)
     held = SIMD4(repeating: -1)
   }
 
-  /// Reads a row of the content.
+  /// Reads a row of the target.
   ///
   /// - Parameters:
   ///   - row: Its number.
   ///   - planes: `number × height × width` values, the same for all rows of an image.
-  ///   - body: Called for each plane, with its number and what its row is made of:
-  ///     ``ClassRowMerger/rowLength(_:)`` values.
+  ///   - body: Called for each plane, with its number and what its row is made of: whole vectors of
+  ///     values.
   mutating func read(
     _ row: Int, of planes: UnsafePointer<Float>,
     _ body: (_ plane: Int, _ row: m2fp_post_row) -> Void
   ) {
     // A widened row may run over into the next by a vector.
-    let stride = contentStride + MaskSampler.lanes
+    let stride = rowStride + MaskSampler.lanes
     let widened = widenedRows.reserve(number * Self.heldRows * stride)
     let tap = rows.tap(at: row)
     let used = (0..<3).filter { tap.weights[$0] != 0 }
@@ -62,8 +71,8 @@ struct PlaneRows: ~Copyable {
       held[source % Self.heldRows] = source
       for plane in 0..<number {
         columns.widen(
-          planes + (plane * height + source) * width, origin: 0, range: 0..<contentStride,
-          end: contentWidth,
+          planes + (plane * height + source) * width, origin: 0, range: 0..<rowStride,
+          end: rowWidth,
           widened + (plane * Self.heldRows + source % Self.heldRows) * stride)
       }
     }

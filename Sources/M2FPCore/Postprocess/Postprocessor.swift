@@ -35,7 +35,8 @@ public final class Postprocessor {
   ///     how; nil for masks as they are.
   ///   - persons: Which humans to take for persons; nil for no persons.
   /// - Returns: The result at the image's own size.
-  /// - Throws: ``FileFailure`` of stage `infer` where the output is not what the contract promises.
+  /// - Throws: ``FileFailure`` of stage `infer` where the output is not what the contract promises, or
+  ///   is no numbers.
   public func run(
     _ output: NetworkOutput, passes: Int = 1, geometry: NetworkGeometry, picture: RGBImage? = nil,
     persons: PersonRules?
@@ -43,8 +44,9 @@ public final class Postprocessor {
     if case .dense(let rules) = contract.postprocess {
       let output = try DenseOutput(
         output, contract: contract, rules: rules, geometry: geometry)
-      return DenseMerger.parse(output, geometry, rules: rules, persons: persons, team: team)
+      return try DenseMerger.parse(output, geometry, rules: rules, persons: persons, team: team)
     }
+    for tensor in output.tensors { _ = try tensor.magnitude() }
     let output = try QueryOutput(output, contract: contract, geometry: geometry)
     precondition(output.queries % passes == 0, "each pass has as many queries")
     guard let maskLogits = output.maskLogits.baseAddress else {
@@ -64,6 +66,30 @@ public final class Postprocessor {
         masks, probabilities, queries: output.queries, passes: passes, rules: rules,
         picture: picture, persons: persons)
     }
+  }
+
+  /// Merges what the network returned for a photo and for crops round persons in it.
+  ///
+  /// - Parameters:
+  ///   - logits: Of the photo, and of the crops.
+  ///   - found: What another network has found in the photo: the persons.
+  ///   - persons: Which of them to keep; nil for no persons.
+  /// - Returns: The result at the photo's own size.
+  public func run(
+    _ logits: CropLogits, found: ParsingResult, persons: PersonRules?
+  ) -> ParsingResult {
+    guard case .dense(let rules) = contract.postprocess, let crops = rules.crops else {
+      preconditionFailure("the contract has no crops")
+    }
+    let classes = contract.classes.count
+    let merged = CropFusion.parse(logits, classes: classes, rules: rules, crops: crops, team: team)
+    let kept = persons.flatMap { rules in
+      found.persons?.parsed(merged.labels, classScores: merged.classScores, rules: rules)
+    }
+    return ParsingResult(
+      labels: merged.labels, parts: [], humans: found.humans.map { $0.withClass(classes) },
+      persons: kept, classPixelCounts: merged.classPixelCounts, classScores: merged.classScores,
+      personLimit: found.personLimit)
   }
 
   /// Softmax over the classes, "no object" included in the sum but left out of the result:
@@ -265,6 +291,7 @@ final class Workspace {
   var patchSampler = PatchSampler()
   var singleHuman = SingleHumanMerger()
   var dense = DenseMerger()
+  var crops = CropFusion()
   var rowMerger = ClassRowMerger()
   var scratch = ScratchBuffer<Float>()
 }

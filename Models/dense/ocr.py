@@ -61,16 +61,17 @@ class ObjectAttention(nn.Module):
         self.key_project = nn.Sequential(ConvNorm(width, inner), ConvNorm(inner, inner))
         self.query_project = nn.Sequential(ConvNorm(width, inner), ConvNorm(inner, inner))
         self.value_project = ConvNorm(width, inner)
-        self.out_project = ConvNorm(inner, width)
+        self.out_project = ConvNorm(inner, width, activation=None)
         self.bottleneck = ConvNorm(2 * width, width)
 
     def forward(self, places: Tensor, classes: Tensor) -> Tensor:
         query = self.query_project(places).flatten(2).transpose(1, 2)
         key = self.key_project(classes).flatten(2)
-        value = self.value_project(classes).flatten(2).transpose(1, 2)
+        # Weights add up to 1, so that what classes have to say is as well projected before as after it
+        # is mixed, and there are few classes.
+        value = self.out_project(self.value_project(classes)).flatten(2).transpose(1, 2)
         weights = (query @ key * self.inner**-0.5).softmax(2)
-        found = (weights @ value).transpose(1, 2)
-        found = self.out_project(found.unflatten(2, places.shape[2:]))
+        found = F.relu(weights @ value).unflatten(1, places.shape[2:]).permute(0, 3, 1, 2)
         return self.bottleneck(torch.cat((found, places), dim=1))
 
 

@@ -244,6 +244,8 @@ def main() -> None:
     crops = {"finder": "colour-multi", "margin": 0.1, "outside": "background"}
     several = dense | {"model": "crops-fixture", "postprocess": rules | {"crops": crops}}
     save("colour-crops", archive.freeze(DenseColourParser().eval()), several)
+    apart = several | {"postprocess": rules | {"crops": crops | {"network": "colour-dense"}}}
+    save("colour-crops-apart", archive.freeze(DenseColourParser().eval()), apart)
     # What its contract says of its logits, it does not return.
     broken = dense | {"postprocess": dense["postprocess"] | {"stride": 8}}
     save("mismatched-dense", archive.freeze(DenseColourParser().eval()), broken)

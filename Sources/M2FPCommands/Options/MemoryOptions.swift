@@ -89,7 +89,9 @@ struct MemoryOptions: ParsableArguments {
 
   /// The logits of the photo and of the crops round as many persons as are ever found.
   private static func keptBytes(_ archive: ModelArchive) -> Int {
-    guard let finder = archive.helpers[.finder]?.contract.postprocess.instanceRules else { return 0 }
+    guard let finder = archive.helpers[.finder]?.contract.postprocess.instanceRules else {
+      return 0
+    }
     func logits(_ contract: ModelContract) -> Int {
       guard case .dense(let rules) = contract.postprocess else { return 0 }
       return contract.preprocess.largestInput(maxSide: 0) / (rules.stride * rules.stride)

@@ -26,6 +26,8 @@ from dense.networks import NETWORKS
 from m2fp import archive, checkpoint
 from m2fp.contract import make_dense_contract
 
+# What SCHP adds to a person's box, and how it sees what is in no box.
+CROPS = {"margin": 0.1, "outside": "background"}
 # The most that the archive's logits may differ, as a share of the largest.
 TOLERANCE = 1e-4
 
@@ -75,6 +77,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--size", type=int, help="side of the input (default: that of the published weights)"
     )
+    parser.add_argument(
+        "--crops",
+        action="store_true",
+        help="parse each person by themselves as well, as SCHP does where there are several",
+    )
     parser.add_argument("--licence", required=True, help="SPDX identifier of the weights' licence")
     parser.add_argument("--out", type=Path, required=True, help="the archive to write")
     return parser.parse_args()
@@ -99,6 +106,8 @@ def export(arguments: argparse.Namespace) -> None:
         arguments.config, list(classes), kind.preprocess(size), kind.stride, kind.align_corners,
         source, arguments.licence, torch.__version__,
     )  # fmt: skip
+    if arguments.crops:
+        contract["postprocess"]["crops"] = CROPS
     frozen = freeze(network, size)
     contract["activation_bytes"] = archive.activation_bytes(frozen, torch.zeros(1, 3, size, size))
     with archive.AtomicFile(arguments.out) as file:

@@ -12,7 +12,6 @@ from commands import wrap
 from m2fp import archive
 from m2fp.contract import make_palette
 
-
 CONTRACTS = Path(__file__).resolve().parents[1] / "dense" / "contracts"
 
 

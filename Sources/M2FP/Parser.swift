@@ -56,6 +56,7 @@ public final class Parser: Sendable {
   /// - Parameters:
   ///   - archive: The model; it is loaded when the first worker is made.
   ///   - options: How photos are parsed.
+  /// - Precondition: A ``ModelLocator`` has opened it, where it needs other models.
   public convenience init(_ archive: ModelArchive, options: ParserOptions = ParserOptions()) {
     let loader = ModelLoader(archive, precision: options.precision)
     self.init(

@@ -66,7 +66,7 @@ CASES = (
 
 @dataclasses.dataclass(frozen=True)
 class CropCase:
-    """A photo, and boxes of it (x, y, width, height) that are parsed as well, all in inputs of one size."""
+    """A photo, and boxes of it (x, y, width, height) that are parsed as well, all of one input's size."""
 
     photo: Case
     boxes: tuple[tuple[int, int, int, int], ...]
@@ -254,9 +254,8 @@ def main() -> None:
         save(case.name, [logits], at_photo(logits, case))
         index.append(describe(case, logits.shape[2:]))
     for number, case in enumerate(CROP_CASES):
-        pieces = [case.photo] + [
-            dataclasses.replace(case.photo, photo=(height, width)) for *_, width, height in case.boxes
-        ]
+        sizes = [case.photo.photo] + [(height, width) for *_, width, height in case.boxes]
+        pieces = [dataclasses.replace(case.photo, photo=size) for size in sizes]
         logits = [make_logits(x, 100 * (number + 1) + seed) for seed, x in enumerate(pieces)]
         resized = [at_photo(*x) for x in zip(logits, pieces)]
         save(case.photo.name, logits, fused(resized[0], resized[1:], case))

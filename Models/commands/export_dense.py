@@ -82,6 +82,9 @@ def parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="parse each person by themselves as well, as SCHP does where there are several",
     )
+    parser.add_argument(
+        "--crop-network", help="the name of another model that parses them (SCHP's local network)"
+    )
     parser.add_argument("--licence", required=True, help="SPDX identifier of the weights' licence")
     parser.add_argument("--out", type=Path, required=True, help="the archive to write")
     return parser.parse_args()
@@ -107,7 +110,8 @@ def export(arguments: argparse.Namespace) -> None:
         source, arguments.licence, torch.__version__,
     )  # fmt: skip
     if arguments.crops:
-        contract["postprocess"]["crops"] = CROPS
+        other = {} if arguments.crop_network is None else {"network": arguments.crop_network}
+        contract["postprocess"]["crops"] = CROPS | other
     frozen = freeze(network, size)
     contract["activation_bytes"] = archive.activation_bytes(frozen, torch.zeros(1, 3, size, size))
     with archive.AtomicFile(arguments.out) as file:

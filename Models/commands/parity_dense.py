@@ -33,9 +33,9 @@ CLASSES = 18
 # Heights and widths, besides the size of the published weights.
 SIZES = ((256, 192), (128, 224))
 # Networks that photos go through as well: the whole way is the same for all of a family.
-PARSED = ("segformer-b0", "segformer-b2", "lite-hrnet-18-ocr", "schp-lip", "schp-atr")
+PARSED = ("segformer-b0", "segformer-b2", "lite-hrnet-18-ocr", "schp-cihp", "schp-atr")
 # The one of them that persons are parsed with by themselves, too, and the model that finds these.
-SEVERAL = "schp-lip"
+SEVERAL = "schp-cihp"
 FINDER = Path(__file__).resolve().parents[1] / "archives" / "m2fp-tiny.pt"
 
 
@@ -69,7 +69,7 @@ def compare(
         labels.write_text(json.dumps({"classes": classes}))
         arguments = argparse.Namespace(
             config=name, checkpoint=weights, seed=None, size=None, licence="MIT", out=archive,
-            labels=None if kind.classes else labels, crops=False,
+            labels=None if kind.classes else labels, crops=False, crop_network=None,
         )  # fmt: skip
         export_dense.export(arguments)
         parse(m2fp, photos, archive, folder)

@@ -17,8 +17,9 @@ from m2fp import contract
 
 STRIDE = 4
 # Of the published weights: side of the input, and classes in the order of the logits.
-SIZES = {"lip": 473, "atr": 512, "pascal": 512}
+SIZES = {"cihp": 473, "lip": 473, "atr": 512, "pascal": 512}
 CLASSES = {
+    "cihp": tuple(contract.CLASSES["cihp"]),
     "lip": tuple(contract.CLASSES["lip"]),
     "atr": (
         "Background", "Hat", "Hair", "Sunglasses", "Upper-clothes", "Skirt", "Pants", "Dress",

@@ -65,7 +65,7 @@ class Export(unittest.TestCase):
         return Namespace(
             **{
                 "config": "segformer-b0", "checkpoint": None, "seed": 1, "labels": self.labels,
-                "size": 64, "crops": False, "licence": "MIT", "out": self.folder / "model.pt",
+                "size": 64, "crops": False, "crop_network": None, "licence": "MIT", "out": self.folder / "model.pt",
             }
             | changes
         )  # fmt: skip
@@ -87,12 +87,12 @@ class Export(unittest.TestCase):
 
     def test_classes_may_be_a_list_and_persons_parsed_by_themselves(self):
         self.labels.write_text(json.dumps({"classes": ["Background", "Hat", "Hair"]}))
-        arguments = self.arguments(crops=True)
+        arguments = self.arguments(crops=True, crop_network="local")
         export_dense.export(arguments)
         _, contract = archive.load_archive(arguments.out)
         self.assertEqual(contract["classes"], ["Background", "Hat", "Hair"])
         crops = contract["postprocess"]["crops"]
-        self.assertEqual(crops, {"margin": 0.1, "outside": "background"})
+        self.assertEqual(crops, {"margin": 0.1, "outside": "background", "network": "local"})
 
     def test_a_network_without_classes_of_its_own_wants_them(self):
         with self.assertRaisesRegex(export_dense.ExportError, "--labels names them"):

@@ -164,9 +164,9 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """All maps as wide as each other and as large as the first, mixed at each place.
 
-    The paper widens maps, enlarges them and mixes them. All three are linear: what a map's widening and
-    its part of the mixing, with the norm behind it, come to is one matrix, and the place for it is before
-    maps are enlarged. That takes a tenth of the operations.
+    The paper widens maps, enlarges them and mixes them. All three are linear: what a map's widening
+    and its part of the mixing, with the norm behind it, come to is one matrix, and the place for it
+    is before maps are enlarged. That takes a tenth of the operations.
     """
 
     def __init__(self, config: Config, classes: int):

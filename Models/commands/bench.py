@@ -1,9 +1,10 @@
 """Measure m2fp beside ModelScope's code, ONNX Runtime and OpenVINO, in one run.
 
 All compute the same network: the official architecture with the seeded, fitted weights of
-`parity`. ONNX Runtime and OpenVINO get our own export, with folded BatchNorms and mask features
-that are resized once a level, which suits them better than ModelScope's graph. Every figure is a
-median of runs that take turns, so that a machine that slows down slows all of them.
+`parity`; the dense networks have seeded weights. ONNX Runtime and OpenVINO get our own export, with
+folded BatchNorms and mask features that are resized once a level, which suits them better than
+ModelScope's graph. Every figure is a median of runs that take turns, so that a machine that slows
+down slows all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from commands import parity
+from commands import export_dense, parity
+from dense.networks import NETWORKS
 from reference import report
 from m2fp import archive, checkpoint
 from m2fp.config import CONFIGS
@@ -35,9 +37,11 @@ from reference.modelscope import MARKER, install
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
-    "network", "throughput", "profile", "precision", "folder", "busy", "growth", "stages", "startup",
-    "tiny",
+    "network", "throughput", "profile", "precision", "dense", "folder", "busy", "growth", "stages",
+    "startup", "tiny",
 )  # fmt: skip
+# At the sizes of their published weights.
+DENSE = ("segformer-b2", "schp-lip", "lite-hrnet-18-ocr")
 PEERS = ("onnxruntime", "openvino")
 # Environments with ModelScope's code, and whether they have PyPI's current torch or Debian's.
 MODELSCOPES = {"modelscope": False, "modelscope-current": True}
@@ -125,8 +129,14 @@ class Bench:
             subprocess.run(export, check=True)
         if not self.onnx.exists():
             export_onnx(config, self.checkpoint, self.onnx)
+        for name in DENSE:
+            prepare_dense(name, self.dense_archive(name))
         if not self.photos.exists():
             make_photos(self.photos, self.photo_count)
+
+    def dense_archive(self, name: str) -> Path:
+        """Where a dense network's archive is, with the same in ONNX beside it."""
+        return self.work / f"{name}.pt"
 
     def ours(
         self, model: Path, width: int, height: int, threads: int, precision: str = "float32"
@@ -160,15 +170,35 @@ def export_onnx(config, weights: Path, path: Path) -> None:
     model = M2FP(config)
     checkpoint.load_strictly(model, checkpoint.read_state_dict(weights))
     archive.prepare(model, portable=True)
-    image = torch.zeros(1, 3, SIZE, SIZE)
-    names = {"input_names": ["image"], "output_names": ["class_logits", "mask_logits"]}
+    save_onnx(model, SIZE, ["class_logits", "mask_logits"], path)
+
+
+@torch.no_grad()
+def prepare_dense(name: str, path: Path) -> None:
+    """A dense network with seeded weights: an archive, and the same in ONNX beside it."""
+    onnx = path.with_suffix(".onnx")
+    if path.exists() and onnx.exists():
+        return
+    labels = ROOT / "Sources" / "M2FPCommands" / "Remaps" / "lip.json"
+    export = [sys.executable, ROOT / "Models", "export_dense", "--config", name, "--seed", "0"]
+    export += ["--labels", labels, "--licence", "MIT", "--out", path]
+    subprocess.run(export, check=True)
+    torch.manual_seed(0)
+    network = NETWORKS[name].make(len(export_dense.read_classes(labels)))
+    save_onnx(network.eval(), NETWORKS[name].size, ["logits"], onnx)
+
+
+def save_onnx(network: torch.nn.Module, size: int, outputs: list[str], path: Path) -> None:
+    """A network for inputs of size × size, in ONNX, opset 16."""
+    image = torch.zeros(1, 3, size, size)
+    names = {"input_names": ["image"], "output_names": outputs}
 
     def unflatten(x, dim, sizes):  # ONNX has no such operator
         dim %= x.dim()
         return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
 
     with mock.patch.object(torch.Tensor, "unflatten", unflatten):
-        torch.onnx.export(model, image, str(path), opset_version=16, **names)
+        torch.onnx.export(network, image, str(path), opset_version=16, **names)
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -266,6 +296,18 @@ def measure_network(bench: Bench) -> dict:
     result = {"peak": kernel_peak()}
     for threads in (1, 2):
         result[str(threads)] = take_turns(bench.contenders(threads), bench.runs)
+    return result
+
+
+def measure_dense(bench: Bench) -> dict:
+    """Dense networks on one thread, beside both peers."""
+    result = {}
+    for name in DENSE:
+        model, size = bench.dense_archive(name), NETWORKS[name].size
+        workers = {"m2fp": bench.ours(model, size, size, 1)}
+        for kind in PEERS:
+            workers[kind] = bench.peer(kind, 1, model.with_suffix(".onnx"), size)
+        result[name] = {"size": size, **take_turns(workers, bench.runs)}
     return result
 
 
@@ -494,6 +536,7 @@ def main() -> int:
         "growth": measure_growth,
         "profile": measure_profile,
         "precision": measure_precision,
+        "dense": measure_dense,
         "stages": measure_stages,
         "startup": measure_startup,
         "tiny": measure_tiny,

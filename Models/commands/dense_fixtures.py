@@ -1,5 +1,5 @@
-"""Write Tests/Fixtures/dense: logits of dense networks, the maps that torch makes of them, and small
-archives of each family with what torch and OpenCV make of a picture.
+"""Write Tests/Fixtures/dense: logits of dense networks, the maps that torch makes of them, and
+small archives of each family with what torch and OpenCV make of a picture.
 
 The format is described in the README.md beside the files.
 """
@@ -66,7 +66,8 @@ CASES = (
 
 @dataclasses.dataclass(frozen=True)
 class CropCase:
-    """A photo, and boxes of it (x, y, width, height) that are parsed as well, all in inputs of one size."""
+    """A photo, and boxes of it (x, y, width, height) that are parsed as well, all of one input's
+    size."""
 
     photo: Case
     boxes: tuple[tuple[int, int, int, int], ...]
@@ -180,8 +181,8 @@ def write_families() -> None:
 
 
 def to_network(photo: tuple[int, int], network: tuple[int, int]) -> np.ndarray:
-    """The affine map, 2 × 3, from pixels of a photo to those of an input that holds as much as fits of
-    it, from the first pixel's centre to the last's. Sizes are (height, width)."""
+    """The affine map, 2 × 3, from pixels of a photo to those of an input that it is warped into,
+    from the first pixel's centre to the last's. Sizes are (height, width)."""
     (rows, columns), (height, width) = photo, network
     step = (width - 1) / max(columns - 1, (rows - 1) * width / height)
     return np.array(
@@ -254,9 +255,8 @@ def main() -> None:
         save(case.name, [logits], at_photo(logits, case))
         index.append(describe(case, logits.shape[2:]))
     for number, case in enumerate(CROP_CASES):
-        pieces = [case.photo] + [
-            dataclasses.replace(case.photo, photo=(height, width)) for *_, width, height in case.boxes
-        ]
+        sizes = [case.photo.photo] + [(height, width) for *_, width, height in case.boxes]
+        pieces = [dataclasses.replace(case.photo, photo=size) for size in sizes]
         logits = [make_logits(x, 100 * (number + 1) + seed) for seed, x in enumerate(pieces)]
         resized = [at_photo(*x) for x in zip(logits, pieces)]
         save(case.photo.name, logits, fused(resized[0], resized[1:], case))

@@ -1,9 +1,9 @@
 """Turn a checkpoint of a dense network into a TorchScript archive with its contract inside.
 
 SegFormer: Hugging Face's `pytorch_model.bin`, with its `config.json` for the names of the classes.
-SCHP: the published checkpoints of LIP, ATR and Pascal-Person-Part, whose classes are known.
-Lite-HRNet with OCRNet's head: MMSegmentation's checkpoints, with MMPose's backbone in them, and a JSON
-file with the names of the classes in a list `classes`.
+SCHP: the published checkpoints of CIHP, LIP, ATR and Pascal-Person-Part, whose classes are known.
+Lite-HRNet with OCRNet's head: MMSegmentation's checkpoints, with MMPose's backbone in them, and a
+JSON file with the names of the classes in a list `classes`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from dense.networks import NETWORKS
 from m2fp import archive, checkpoint
 from m2fp.contract import make_dense_contract
 
+# What SCHP adds to a person's box, and how it sees what is in no box.
+CROPS = {"margin": 0.1, "outside": "background"}
 # The most that the archive's logits may differ, as a share of the largest.
 TOLERANCE = 1e-4
 
@@ -35,7 +37,8 @@ class ExportError(Exception):
 
 
 def read_classes(path: Path) -> list[str]:
-    """The names of the classes in the order of the logits: a list `classes`, or Hugging Face's `id2label`."""
+    """The names of the classes in the order of the logits: a list `classes`, or Hugging Face's
+    `id2label`."""
     try:
         content = json.loads(path.read_text())
         if "classes" in content:
@@ -75,6 +78,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--size", type=int, help="side of the input (default: that of the published weights)"
     )
+    parser.add_argument(
+        "--crops",
+        action="store_true",
+        help="parse each person by themselves as well, as SCHP does where there are several",
+    )
+    parser.add_argument(
+        "--crop-network", help="the name of another model that parses them (SCHP's local network)"
+    )
     parser.add_argument("--licence", required=True, help="SPDX identifier of the weights' licence")
     parser.add_argument("--out", type=Path, required=True, help="the archive to write")
     return parser.parse_args()
@@ -99,6 +110,9 @@ def export(arguments: argparse.Namespace) -> None:
         arguments.config, list(classes), kind.preprocess(size), kind.stride, kind.align_corners,
         source, arguments.licence, torch.__version__,
     )  # fmt: skip
+    if arguments.crops:
+        other = {} if arguments.crop_network is None else {"network": arguments.crop_network}
+        contract["postprocess"]["crops"] = CROPS | other
     frozen = freeze(network, size)
     contract["activation_bytes"] = archive.activation_bytes(frozen, torch.zeros(1, 3, size, size))
     with archive.AtomicFile(arguments.out) as file:

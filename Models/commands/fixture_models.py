@@ -97,7 +97,8 @@ class Senseless(nn.Module):
     """Normalised image (1, 3, H, W) to logits (1, 20, H/4, W/4) that are no numbers."""
 
     def forward(self, image: Tensor) -> Tensor:
-        return (F.avg_pool2d(image, 4).mean(1, keepdim=True) / 0.0 * 0.0).expand(-1, 20, -1, -1) + 0.0
+        undefined = F.avg_pool2d(image, 4).mean(1, keepdim=True) / 0.0 * 0.0
+        return undefined.expand(-1, 20, -1, -1) + 0.0
 
 
 class SmallBackbone(nn.Module):
@@ -244,6 +245,8 @@ def main() -> None:
     crops = {"finder": "colour-multi", "margin": 0.1, "outside": "background"}
     several = dense | {"model": "crops-fixture", "postprocess": rules | {"crops": crops}}
     save("colour-crops", archive.freeze(DenseColourParser().eval()), several)
+    apart = several | {"postprocess": rules | {"crops": crops | {"network": "colour-dense"}}}
+    save("colour-crops-apart", archive.freeze(DenseColourParser().eval()), apart)
     # What its contract says of its logits, it does not return.
     broken = dense | {"postprocess": dense["postprocess"] | {"stride": 8}}
     save("mismatched-dense", archive.freeze(DenseColourParser().eval()), broken)

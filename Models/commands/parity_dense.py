@@ -1,5 +1,5 @@
-"""Compare dense networks with the published code: logits of seeded weights, and maps of photos, from the
-network to what `m2fp parse` writes.
+"""Compare dense networks with the published code: logits of seeded weights, and maps of photos,
+from the network to what `m2fp parse` writes.
 
 SegFormer with Hugging Face's `transformers`, Lite-HRNet with MMPose's, OCRNet's head with
 MMSegmentation's, SCHP with a checkout of its repository.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,10 @@ CLASSES = 18
 # Heights and widths, besides the size of the published weights.
 SIZES = ((256, 192), (128, 224))
 # Networks that photos go through as well: the whole way is the same for all of a family.
-PARSED = ("segformer-b0", "segformer-b2", "lite-hrnet-18-ocr", "schp-lip", "schp-atr")
+PARSED = ("segformer-b0", "segformer-b2", "lite-hrnet-18-ocr", "schp-cihp", "schp-atr")
+# The one of them that persons are parsed with by themselves, too, and the model that finds these.
+SEVERAL = "schp-cihp"
+FINDER = Path(__file__).resolve().parents[1] / "archives" / "m2fp-tiny.pt"
 
 
 @torch.no_grad()
@@ -63,21 +67,54 @@ def compare(
         weights, labels, archive = (folder / x for x in ("w.pth", "labels.json", "model.pt"))
         torch.save(reference.checkpoint(), weights)
         labels.write_text(json.dumps({"classes": classes}))
-        export_dense.export(
-            argparse.Namespace(
-                config=name, checkpoint=weights, seed=None, size=None, licence="MIT", out=archive,
-                labels=None if kind.classes else labels,
-            )
+        arguments = argparse.Namespace(
+            config=name, checkpoint=weights, seed=None, size=None, licence="MIT", out=archive,
+            labels=None if kind.classes else labels, crops=False, crop_network=None,
         )  # fmt: skip
-        command = [m2fp, "parse", *photos, "--model", archive, "--out", folder, "--masks", "none"]
-        subprocess.run(list(map(str, command)), check=True)
+        export_dense.export(arguments)
+        parse(m2fp, photos, archive, folder)
         for path in photos:
-            photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-            wanted = reference.labels(photo, kind.size)
-            result = np.asarray(Image.open(folder / f"{path.stem}.m2fp.png"))
-            share = float((wanted != result).mean())
-            what = f"{path.name}: labels of {len(np.unique(wanted))} classes that differ"
-            found.check(what, share, LABEL_TOLERANCE)
+            check_map(folder, path, reference.labels(upright(path), kind.size), found)
+        if name != SEVERAL:
+            return
+        print(f"{name} --crops", flush=True)
+        arguments.crops = True
+        export_dense.export(arguments)
+        persons = folder / "persons"
+        parse(m2fp, photos, FINDER, persons)
+        parse(m2fp, photos, archive, folder)
+        for path in photos:
+            photo = upright(path)
+            found_there = json.loads((persons / f"{path.stem}.m2fp.json").read_text())["persons"]
+            boxes = [wider(person["box"], photo.size) for person in found_there]
+            wanted = reference.labels_of_several(photo, kind.size, boxes)
+            check_map(folder, path, wanted, found)
+
+
+def parse(m2fp: Path, photos: list[Path], model: Path, out: Path) -> None:
+    command = [m2fp, "parse", *photos, "--model", model, "--out", out, "--masks", "none", "--force"]
+    subprocess.run(list(map(str, command)), check=True)
+
+
+def wider(box: list[int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A person's box as a crop (x0, y0, x1, y1) within a photo."""
+    ends = []
+    for start, length, limit in zip(box[:2], box[2:], size):
+        margin = math.floor(export_dense.CROPS["margin"] * length + 0.5)
+        ends.append((max(start - margin, 0), min(start + length + margin, limit)))
+    (x0, x1), (y0, y1) = ends
+    return x0, y0, x1, y1
+
+
+def upright(path: Path) -> Image.Image:
+    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+
+
+def check_map(folder: Path, path: Path, wanted: np.ndarray, found: Comparison) -> None:
+    result = np.asarray(Image.open(folder / f"{path.stem}.m2fp.png"))
+    share = float((wanted != result).mean())
+    what = f"{path.name}: labels of {len(np.unique(wanted))} classes that differ"
+    found.check(what, share, LABEL_TOLERANCE)
 
 
 def main() -> int:

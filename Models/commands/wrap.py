@@ -24,8 +24,14 @@ A dense network takes an image (1, 3, H, W) and returns logits of each class at 
     stride = 4                             # pixels of the input to a place of the logits
     align_corners = false
 
-docs/contract.md has what else `input` takes, docs/outputs.md which sets of classes there are. Models/dense/contracts
-has contracts for files that are published.
+    [crops]                                # optional: each person is parsed by itself as well
+    margin = 0.1
+    outside = "background"                 # or "whole"
+    finder = "m2fp-tiny"                   # optional
+    network = "someone's-local-parser"     # optional
+
+docs/contract.md has what else `input` takes and what `crops` are, docs/outputs.md which sets of
+classes there are. Models/dense/contracts has contracts for files that are published.
 """
 
 from __future__ import annotations
@@ -173,6 +179,8 @@ def wrap(model: Path, contract: dict) -> tuple[torch.jit.ScriptModule, dict]:
         torch.__version__,
         contract.get("palette", palette),
     )
+    if "crops" in contract:
+        complete["postprocess"]["crops"] = field(contract, "crops", dict)
     if "notice" in contract:
         complete["notice"] = field(contract, "notice", str)
     try:

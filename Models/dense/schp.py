@@ -1,8 +1,8 @@
-"""SCHP (Li et al., TPAMI 2020), which is A-CE2P (Liu et al., 2019) trained in its own way: a dilated
-ResNet-101, pooled context, a branch for edges, and a fusion of both.
+"""SCHP (Li et al., TPAMI 2020), which is A-CE2P (Liu et al., 2019) trained in its own way: a
+dilated ResNet-101, pooled context, a branch for edges, and a fusion of both.
 
-Parameters have the names of the published checkpoints, so that these load as they are. These hold two
-branches more than inference needs: logits without the edges, and the edges themselves.
+Parameters have the names of the published checkpoints, so that these load as they are. These hold
+two branches more than inference needs: logits without the edges, and the edges themselves.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from m2fp import contract
 
 STRIDE = 4
 # Of the published weights: side of the input, and classes in the order of the logits.
-SIZES = {"lip": 473, "atr": 512, "pascal": 512}
+SIZES = {"cihp": 473, "lip": 473, "atr": 512, "pascal": 512}
 CLASSES = {
+    "cihp": tuple(contract.CLASSES["cihp"]),
     "lip": tuple(contract.CLASSES["lip"]),
     "atr": (
         "Background", "Hat", "Hair", "Sunglasses", "Upper-clothes", "Skirt", "Pants", "Dress",
@@ -35,8 +36,8 @@ POOLED = (1, 2, 3, 6)
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Depths of the four stages, and widths: of the stem, of a block's middle in the first stage, of
-    the context, of the branches, and of what the decoder takes from the first stage."""
+    """Depths of the four stages, and widths: of the stem, of a block's middle in the first stage,
+    of the context, of the branches, and of what the decoder takes from the first stage."""
 
     blocks: tuple[int, int, int, int] = (3, 4, 23, 3)
     stem: int = 64
@@ -50,8 +51,8 @@ CONFIG = Config()
 
 
 class InPlaceNorm(nn.BatchNorm2d):
-    """In-place activated BatchNorm (Rota Bulò et al., CVPR 2018): of the factor its size counts, which
-    ε keeps from 0, and LeakyReLU follows if there is a slope."""
+    """In-place activated BatchNorm (Rota Bulò et al., CVPR 2018): of the factor its size counts,
+    which ε keeps from 0, and LeakyReLU follows if there is a slope."""
 
     def __init__(self, channels: int, slope: float | None = 0.01):
         super().__init__(channels)
@@ -100,7 +101,8 @@ class Bottleneck(nn.Module):
 
 
 class Context(nn.Module):
-    """A map with what it holds on average, in the whole and in parts (PSPNet, Zhao et al., CVPR 2017)."""
+    """A map with what it holds on average, in the whole and in parts (PSPNet, Zhao et al., CVPR
+    2017)."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()

@@ -99,10 +99,7 @@ def widen(module: torch.jit.ScriptModule) -> None:
 
 @torch.no_grad()
 def activation_bytes(module: torch.jit.ScriptModule, image: Tensor) -> int:
-    """The most that a run on ``image`` holds at a time, as torch allocates it: what a contract says of it.
-
-    m2fp's own kernels hold less.
-    """
+    """The most that a run on ``image`` holds at a time, as torch allocates it."""
     module(image)
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True

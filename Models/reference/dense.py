@@ -1,5 +1,6 @@
-"""Dense networks as others publish them, with what their code makes of a photo: what ours are compared
-with. Each is imported from a throw-away environment, or from a checkout, and nothing of it is copied here.
+"""Dense networks as others publish them, with what their code makes of a photo: what ours are
+compared with. Each is imported from a throw-away environment, or from a checkout, and nothing of it
+is copied here.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class SegFormer(Reference):
 
 
 class LiteHRNetOCR(Reference):
-    """MMPose's backbone and MMSegmentation's heads, put together as its `CascadeEncoderDecoder` does."""
+    """MMPose's backbone and MMSegmentation's heads, put together as its `CascadeEncoderDecoder`
+    does."""
 
     def __init__(self, config, classes: int):
         # Kernels in CUDA, which the networks here have no use for.
@@ -126,8 +128,9 @@ class SCHP(Reference):
     """
 
     def __init__(self, checkout: Path, classes: int):
-        if str(checkout) not in sys.path:
-            sys.path.insert(0, str(checkout))
+        for folder in (checkout, checkout / "mhp_extension"):
+            if str(folder) not in sys.path:
+                sys.path.insert(0, str(folder))
         kernels = types.SimpleNamespace(
             forward=self.normalise,
             leaky_relu_forward=lambda x, slope: F.leaky_relu(x, slope, inplace=True),
@@ -153,7 +156,8 @@ class SCHP(Reference):
         state = {f"module.{name}": x for name, x in self.network.state_dict().items()}
         return {"epoch": 150, "state_dict": state}
 
-    def labels(self, photo: Image.Image, size: int) -> np.ndarray:
+    def photo_logits(self, photo: Image.Image, size: int) -> np.ndarray:
+        """Logits (H, W, C) at the size of a photo."""
         from datasets.simple_extractor_dataset import SimpleFolderDataset
         from torchvision import transforms
         from utils.transforms import transform_logits
@@ -166,11 +170,33 @@ class SCHP(Reference):
         logits = F.interpolate(
             self.logits(image[None]), size=(size, size), mode="bilinear", align_corners=True
         )[0].permute(1, 2, 0)
-        logits = transform_logits(
+        return transform_logits(
             logits.numpy(), place["center"], place["scale"], place["width"], place["height"],
             input_size=[size, size],
         )  # fmt: skip
-        return logits.argmax(2)
+
+    def labels(self, photo: Image.Image, size: int) -> np.ndarray:
+        return self.photo_logits(photo, size).argmax(2)
+
+    def labels_of_several(
+        self, photo: Image.Image, size: int, boxes: list[tuple[int, int, int, int]]
+    ) -> np.ndarray:
+        """The map of a photo, (H, W), and of boxes (x0, y0, x1, y1) of persons in it, put
+        together."""
+        # What spreads photos over processes.
+        sys.modules.setdefault("joblib", mock.MagicMock())
+        from logits_fusion import patch2img_output
+
+        with tempfile.TemporaryDirectory() as folder:
+            for number, box in enumerate(boxes, start=1):
+                crop = self.photo_logits(photo.crop(box), size)
+                np.save(Path(folder) / f"photo_{number}_msrcnn.npy", crop)
+            last_included = [(x0, y0, x1 - 1, y1 - 1) for x0, y0, x1, y1 in boxes]
+            classes = self.classifier.out_channels
+            crops = patch2img_output(
+                folder, "photo.png", photo.height, photo.width, last_included, "msrcnn", classes
+            )
+        return (self.photo_logits(photo, size) + crops).argmax(2)
 
 
 def without_contents(name: str) -> None:
@@ -182,8 +208,8 @@ def without_contents(name: str) -> None:
 
 
 def seed_weights(reference: Reference, photo: Image.Image, size: int) -> None:
-    """Weights that let every layer matter, norms' negative factors included, and every class appear:
-    over the photo each class's logits have a mean of 0 and a deviation of 1."""
+    """Weights that let every layer matter, norms' negative factors included, and every class
+    appear: over the photo each class's logits have a mean of 0 and a deviation of 1."""
     generator = torch.Generator().manual_seed(0)
     for key, x in reference.network.state_dict().items():
         if not x.is_floating_point():

@@ -107,6 +107,21 @@ def profile_table(profile: str, peak: float | None) -> str:
     return table([*header, "of the time", "of the peak"], rows)
 
 
+def dense_section(dense: dict) -> str:
+    rows = []
+    for name, run in dense.items():
+        peers = [run[key]["seconds"] for key in ("onnxruntime", "openvino")]
+        ours = run["m2fp"]["seconds"]
+        row = [f"{name}, {run['size']}×{run['size']}", f"{ours:.2f}"]
+        row += [f"{seconds:.2f}" for seconds in peers]
+        row += [f"{min(peers) / ours:.2f}"]
+        row += [f"{run[key]['memory'] / 1e6:.0f}" for key in ("m2fp", "onnxruntime", "openvino")]
+        rows.append(row)
+    header = ["1 thread, s", "m2fp", "ONNX Runtime", "OpenVINO", "ratio to the faster"]
+    header += ["peak memory, MB: m2fp", "ONNX Runtime", "OpenVINO"]
+    return "## Dense networks\n\n" + table(header, rows)
+
+
 def folder_section(results: dict) -> str:
     folder = results["folder"]
     fastest = folder["m2fp, both cores"]["rate"]
@@ -192,6 +207,8 @@ def write(results: dict, folder: Path) -> None:
             "m2fp-r101, 512×512, one thread, processor time; rates as a direct computation counts.\n\n"
             f"{profile_table(results['profile'], results.get('network', {}).get('peak'))}\n"
         )
+    if "dense" in results:
+        text += dense_section(results["dense"]) + "\n"
     if "folder" in results:
         text += folder_section(results) + "\n"
     if "stages" in results:

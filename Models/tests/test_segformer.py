@@ -65,7 +65,8 @@ class Export(unittest.TestCase):
         return Namespace(
             **{
                 "config": "segformer-b0", "checkpoint": None, "seed": 1, "labels": self.labels,
-                "size": 64, "licence": "MIT", "out": self.folder / "model.pt",
+                "size": 64, "crops": False, "crop_network": None, "licence": "MIT",
+                "out": self.folder / "model.pt",
             }
             | changes
         )  # fmt: skip
@@ -85,6 +86,21 @@ class Export(unittest.TestCase):
         with torch.no_grad():
             torch.testing.assert_close(loaded(image), network(image), rtol=0, atol=1e-4)
 
+    def test_classes_may_be_a_list_and_persons_parsed_by_themselves(self):
+        self.labels.write_text(json.dumps({"classes": ["Background", "Hat", "Hair"]}))
+        arguments = self.arguments(crops=True, crop_network="local")
+        export_dense.export(arguments)
+        _, contract = archive.load_archive(arguments.out)
+        self.assertEqual(contract["classes"], ["Background", "Hat", "Hair"])
+        crops = contract["postprocess"]["crops"]
+        self.assertEqual(crops, {"margin": 0.1, "outside": "background", "network": "local"})
+
+    def test_a_network_without_classes_of_its_own_wants_them(self):
+        with self.assertRaisesRegex(export_dense.ExportError, "--labels names them"):
+            export_dense.export(self.arguments(labels=None))
+        with self.assertRaisesRegex(export_dense.ExportError, "multiple of 32"):
+            export_dense.export(self.arguments(size=65))
+
     def test_what_does_not_fit_is_refused_and_nothing_written(self):
         state = SegFormer(CONFIGS["segformer-b0"], 3).state_dict()
         weights = self.folder / "pytorch_model.bin"
@@ -92,9 +108,10 @@ class Export(unittest.TestCase):
         arguments = self.arguments(checkpoint=weights, seed=None)
         with self.assertRaisesRegex(checkpoint.CheckpointError, "mis-shaped: decode_head"):
             export_dense.export(arguments)
-        self.labels.write_text("{}")
-        with self.assertRaisesRegex(export_dense.ExportError, "id2label"):
-            export_dense.export(self.arguments())
+        for content in ("{}", "[]", "no JSON"):
+            self.labels.write_text(content)
+            with self.assertRaisesRegex(export_dense.ExportError, "id2label"):
+                export_dense.export(self.arguments())
         self.assertFalse(arguments.out.exists())
 
 

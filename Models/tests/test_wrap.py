@@ -12,7 +12,6 @@ from commands import wrap
 from m2fp import archive
 from m2fp.contract import make_palette
 
-
 CONTRACTS = Path(__file__).resolve().parents[1] / "dense" / "contracts"
 
 
@@ -106,7 +105,8 @@ class Wrap(unittest.TestCase):
         self.assertEqual([path.name for path in paths], ["sapiens-seg.toml"])
         with open(paths[0], "rb") as file:
             _, complete = wrap.wrap(self.script(network), tomllib.load(file))
-        self.assertEqual((complete["classes"][2], complete["palette"][2]), ("Face_Neck", [128, 200, 255]))
+        self.assertEqual(complete["classes"][2], "Face_Neck")
+        self.assertEqual(complete["palette"][2], [128, 200, 255])
         self.assertEqual(complete["postprocess"]["stride"], 2)
         self.assertEqual(
             complete["preprocess"],
@@ -116,6 +116,11 @@ class Wrap(unittest.TestCase):
             },
         )  # fmt: skip
         self.assertFalse(complete["commercial_use"])
+
+    def test_crops_are_passed_on(self):
+        crops = {"margin": 0.1, "outside": "whole"}
+        _, complete = wrap.wrap(self.script(One()), contract(crops=crops))
+        self.assertEqual(complete["postprocess"]["crops"], crops)
 
     def test_what_is_wrong_is_named(self):
         stretch = contract()["input"]

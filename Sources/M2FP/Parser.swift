@@ -29,6 +29,8 @@ public final class Parser: Sendable {
   package let encoder: ResultEncoder
   /// Who finds the persons that this network parses one by one; nil where it needs nobody.
   let finder: Parser?
+  /// Who parses them, where it is not this network.
+  let cropper: Parser?
   private let loadNetwork: @Sendable () throws(RunFailure) -> Void
   private let makeSession: SessionFactory
   /// Those that no thread uses at the moment: they keep scratch memory.
@@ -54,13 +56,13 @@ public final class Parser: Sendable {
   /// - Parameters:
   ///   - archive: The model; it is loaded when the first worker is made.
   ///   - options: How photos are parsed.
+  /// - Precondition: A ``ModelLocator`` has opened it, where it needs other models.
   public convenience init(_ archive: ModelArchive, options: ParserOptions = ParserOptions()) {
     let loader = ModelLoader(archive, precision: options.precision)
     self.init(
       contract: archive.contract, options: options,
-      finder: archive.finder.map {
-        Parser($0, options: Self.options(of: $0.contract, for: options))
-      },
+      finder: Self.helper(.finder, of: archive, options),
+      cropper: Self.helper(.crops, of: archive, options),
       loadNetwork: { () throws(RunFailure) in _ = try loader.model() },
       makeSession: { threads throws(RunFailure) in
         try TorchSession(model: loader.model(), threads: threads)
@@ -73,10 +75,12 @@ public final class Parser: Sendable {
   ///   - contract: The network's.
   ///   - options: How photos are parsed.
   ///   - finder: Who finds persons; one where the contract has crops, and only there.
+  ///   - cropper: Who parses them, where the contract names another network for it.
   ///   - loadNetwork: Loads the network ahead of time.
   ///   - makeSession: Makes the session of a worker.
   package init(
     contract: ModelContract, options: ParserOptions, finder: Parser? = nil,
+    cropper: Parser? = nil,
     loadNetwork: @escaping @Sendable () throws(RunFailure) -> Void = { () throws(RunFailure) in },
     makeSession: @escaping SessionFactory
   ) {
@@ -84,6 +88,7 @@ public final class Parser: Sendable {
     self.loadNetwork = loadNetwork
     self.contract = contract
     self.finder = finder
+    self.cropper = cropper
     self.options = options
     self.makeSession = makeSession
     let classes = options.remap?.classes ?? contract.classes
@@ -101,18 +106,25 @@ public final class Parser: Sendable {
     return Parser(
       contract: contract, options: options,
       finder: finder.map { $0.with(Self.options(of: $0.contract, for: options)) },
+      cropper: cropper.map { $0.with(Self.options(of: $0.contract, for: options)) },
       loadNetwork: loadNetwork, makeSession: makeSession)
   }
 
-  /// What the finder of persons is asked for.
+  private static func helper(
+    _ helper: ModelArchive.Helper, of archive: ModelArchive, _ options: ParserOptions
+  ) -> Parser? {
+    archive.helpers[helper].map { Parser($0, options: Self.options(of: $0.contract, for: options)) }
+  }
+
+  /// What a network that another one needs is asked for.
   private static func options(
-    of finder: ModelContract, for options: ParserOptions
+    of helper: ModelContract, for options: ParserOptions
   ) -> ParserOptions {
     var own = ParserOptions()
     own.maxSide = options.maxSide
     own.precision = options.precision
     own.quality = options.quality
-    own.persons = options.persons ?? .standard(finder)
+    own.persons = options.persons ?? .standard(helper)
     return own
   }
 
@@ -169,6 +181,7 @@ public final class Parser: Sendable {
   /// - Throws: As ``makeWorker(threads:)``.
   public func load() throws(RunFailure) {
     try finder?.load()
+    try cropper?.load()
     try loadNetwork()
   }
 
@@ -182,7 +195,7 @@ public final class Parser: Sendable {
   public func makeWorker(threads: Int = 1) throws(RunFailure) -> ParserWorker {
     ParserWorker(
       self, session: try makeSession(threads), finder: try finder?.makeWorker(threads: threads),
-      threads: threads)
+      cropper: try cropper?.makeWorker(threads: threads), threads: threads)
   }
 
   /// Makes all pictures of the options. Any thread.

@@ -11,15 +11,20 @@ public final class ParserWorker {
   private let postprocessor: Postprocessor
   private let preprocessor: Preprocessor
   private let passes: MirroredPasses
-  /// Who finds persons, and what the network says of them; nil where it is not asked about each.
+  /// Who finds persons; nil where they are not parsed by themselves.
   private let finder: ParserWorker?
-  private let crops: CropLogits?
+  /// Who parses them, where it is not this one.
+  private let cropper: ParserWorker?
+  private let crops = CropLogits()
 
-  init(_ parser: Parser, session: any NetworkSession, finder: ParserWorker?, threads: Int) {
+  init(
+    _ parser: Parser, session: any NetworkSession, finder: ParserWorker?, cropper: ParserWorker?,
+    threads: Int
+  ) {
     self.parser = parser
     self.session = session
     self.finder = finder
-    crops = CropLogits(contract: parser.contract)
+    self.cropper = cropper
     postprocessor = Postprocessor(contract: parser.contract, threads: threads)
     preprocessor = Preprocessor(parser.contract.preprocess, maxSide: parser.options.maxSide)
     passes = MirroredPasses(contract: parser.contract)
@@ -50,8 +55,8 @@ public final class ParserWorker {
     let start = DispatchTime.now().uptimeNanoseconds
     var merging = StageTimes()
     let result =
-      if let finder, let crops {
-        try parse(decoded, finder: finder, crops: crops, for: parser, &merging)
+      if let finder {
+        try parse(decoded, finder: finder, for: parser, &merging)
       } else {
         try run(decoded.content, decoded.geometry, quality: parser.options.quality) {
           (output, passes) throws(FileFailure) in
@@ -74,8 +79,7 @@ public final class ParserWorker {
 
   /// Parses a photo and round each person in it a crop, the best ones first, and puts all together.
   private func parse(
-    _ decoded: DecodedPhoto, finder: ParserWorker, crops: CropLogits, for parser: Parser,
-    _ merging: inout StageTimes
+    _ decoded: DecodedPhoto, finder: ParserWorker, for parser: Parser, _ merging: inout StageTimes
   ) throws(FileFailure) -> ParsingResult {
     guard let photo = decoded.original, let forFinder = decoded.forFinder.first,
       let finderOptions = parser.finder, let rules = parser.contract.postprocess.crops
@@ -83,20 +87,18 @@ public final class ParserWorker {
     let found = try finder.infer(forFinder, for: finderOptions).result
     let quality = parser.options.quality
     crops.removeAll()
-    func add(
-      _ content: RGBImage, _ geometry: NetworkGeometry, _ box: Instance.Box
-    ) throws(FileFailure) {
-      try run(content, geometry, quality: quality) { (output, _) throws(FileFailure) in
-        try crops.add(output, geometry: geometry, box: box)
-      }
+    let whole = Instance.Box(x: 0, y: 0, width: photo.width, height: photo.height)
+    try run(decoded.content, decoded.geometry, quality: quality) {
+      (output, _) throws(FileFailure) in
+      try crops.add(output, of: parser.contract, geometry: decoded.geometry, box: whole)
     }
-    try add(
-      decoded.content, decoded.geometry,
-      Instance.Box(x: 0, y: 0, width: photo.width, height: photo.height))
+    let (worker, network) = (cropper ?? self, parser.cropper ?? parser)
     for person in found.persons?.list ?? [] {
       let box = person.box.widened(by: rules.margin, within: photo.width, photo.height)
-      let (content, geometry) = parser.content(of: photo.cropped(to: box))
-      try add(content, geometry, box)
+      let (content, geometry) = network.content(of: photo.cropped(to: box))
+      try worker.run(content, geometry, quality: quality) { (output, _) throws(FileFailure) in
+        try crops.add(output, of: network.contract, geometry: geometry, box: box)
+      }
     }
     return merging.measure(.merge) {
       postprocessor.run(crops, found: found, persons: parser.options.persons)

@@ -66,14 +66,21 @@ public struct ModelArchive: Sendable {
   public var size: Int { stamp.size }
   /// Whether it may do more than compute, such as read and write files: an archive is a program.
   public var isTrusted = false
-  /// The model that finds the persons round whom this one's contract wants crops; nil where it wants
-  /// none, and where the archive was not opened by a ``ModelLocator``.
-  public var finder: ModelArchive? {
-    get { finders.first }
-    set { finders = newValue.map { [$0] } ?? [] }
+  /// Other models that this one needs, as its contract says; a ``ModelLocator`` opens them with it.
+  public var helpers: [Helper: ModelArchive] = [:]
+
+  /// What another model is needed for.
+  public enum Helper: Sendable, CaseIterable {
+    /// It finds the persons round whom there are crops.
+    case finder
+    /// It parses the crops, where the model does not do that itself.
+    case crops
   }
-  // At most one; a struct cannot hold another of its kind by itself.
-  private var finders: [ModelArchive] = []
+
+  /// The model, and those that it needs.
+  public var all: [ModelArchive] { [self] + Helper.allCases.compactMap { helpers[$0] } }
+  /// The contract of the model that tells persons apart: its own, or that of the finder.
+  public var personContract: ModelContract { helpers[.finder]?.contract ?? contract }
   let file: Descriptor
   private let stamp: FileStamp
 
@@ -123,15 +130,15 @@ public struct ModelArchive: Sendable {
     }
   }
 
-  /// What tells results of this model from those of any other: the SHA-256 of the archive; with a model
-  /// that finds persons, that of both SHA-256s, one behind the other.
+  /// What tells results of this model from those of any other: the SHA-256 of the archive; where it
+  /// needs other models, that of all SHA-256s, one behind the other.
   ///
   /// - Throws: ``RunFailure`` when an archive cannot be read.
   public func resultDigest() throws(RunFailure) -> String {
-    let own = try digest()
-    guard let finder else { return own }
-    let both = Array((own + (try finder.digest())).utf8)
-    return both.withUnsafeBytes { SHA256.hexadecimal(of: $0) }
+    var digests: [String] = []
+    for archive in all { digests.append(try archive.digest()) }
+    guard digests.count > 1 else { return digests[0] }
+    return Array(digests.joined().utf8).withUnsafeBytes { SHA256.hexadecimal(of: $0) }
   }
 
   static func unusable(_ path: FilePath, _ reason: String) -> RunFailure {

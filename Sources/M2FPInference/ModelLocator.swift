@@ -92,7 +92,7 @@ public struct ModelLocator: Sendable {
     }
   }
 
-  /// Opens a model, and with it the one that finds persons for it, where its contract wants that.
+  /// Opens a model, and with it those that it needs, as its contract says.
   ///
   /// - Throws: ``RunFailure``: missing (with the nearest name), damaged, or of a wrong contract.
   public func open(_ model: ModelReference) throws(RunFailure) -> ModelArchive {
@@ -102,19 +102,43 @@ public struct ModelLocator: Sendable {
       case .named(let name): try ModelArchive(path: path(of: name))
       }
     guard let crops = archive.contract.postprocess.crops else { return archive }
-    let name = crops.finder ?? Self.defaultModel
-    do throws(RunFailure) {
-      let finder = try ModelArchive(path: path(of: name))
-      guard finder.contract.postprocess.instanceRules != nil else {
-        throw RunFailure(.modelContract, "\(name) does not tell persons apart")
+    archive.helpers[.finder] = try helper(
+      crops.finder ?? Self.defaultModel, of: archive, to: "find persons"
+    ) { $0.postprocess.instanceRules == nil ? "it does not tell persons apart" : nil }
+    if let name = crops.network {
+      let classes = archive.contract.classes
+      archive.helpers[.crops] = try helper(name, of: archive, to: "parse crops") { contract in
+        guard case .dense(let rules) = contract.postprocess, rules.crops == nil else {
+          return "it does not give logits of a picture's classes"
+        }
+        return contract.classes == classes ? nil : "its classes are others"
       }
-      archive.finder = finder
-    } catch {
-      throw RunFailure(
-        error.kind, "\(archive.path) needs \(name) to find persons: \(error.message)",
-        detail: error.detail)
     }
     return archive
+  }
+
+  /// Opens a model that another one needs.
+  ///
+  /// - Parameters:
+  ///   - name: Its name.
+  ///   - archive: Who needs it.
+  ///   - purpose: What for.
+  ///   - problem: What makes a contract unfit; nil where it fits.
+  /// - Returns: The model.
+  /// - Throws: ``RunFailure`` that says all of that.
+  private func helper(
+    _ name: String, of archive: ModelArchive, to purpose: String,
+    problem: (ModelContract) -> String?
+  ) throws(RunFailure) -> ModelArchive {
+    do throws(RunFailure) {
+      let helper = try ModelArchive(path: path(of: name))
+      if let problem = problem(helper.contract) { throw RunFailure(.modelContract, problem) }
+      return helper
+    } catch {
+      throw RunFailure(
+        error.kind, "\(archive.path) needs \(name) to \(purpose): \(error.message)",
+        detail: error.detail)
+    }
   }
 
   private func path(of name: String) throws(RunFailure) -> FilePath {

@@ -70,7 +70,7 @@ private func checkCrops(_ input: inout FuzzInput, _ geometry: NetworkGeometry) -
     1, contract.classes.count, (geometry.inputHeight + stride - 1) / stride,
     (geometry.inputWidth + stride - 1) / stride,
   ]
-  guard let crops = CropLogits(contract: contract) else { preconditionFailure("it has crops") }
+  let crops = CropLogits()
   let (width, height) = (geometry.imageWidth, geometry.imageHeight)
   var boxes = [Instance.Box(x: 0, y: 0, width: width, height: height)]
   for _ in 0..<input.take(0...4) {
@@ -89,7 +89,8 @@ private func checkCrops(_ input: inout FuzzInput, _ geometry: NetworkGeometry) -
     logits.withUnsafeBufferPointer {
       guard
         (try? crops.add(
-          NetworkOutput(tensors: [.init(shape: shape, values: $0)]), geometry: geometry, box: box))
+          NetworkOutput(tensors: [.init(shape: shape, values: $0)]), of: contract,
+          geometry: geometry, box: box))
           != nil
       else { preconditionFailure("the output has the shape of the contract") }
     }

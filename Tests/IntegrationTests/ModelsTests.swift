@@ -14,6 +14,7 @@ struct ModelsTests: CLIFixture {
     let result = try await run("models", environment: ["M2FP_MODELS": Self.models])
     #expect(result.code == 0)
     #expect(result.output.contains("colour-multi") && result.output.contains("persons as one"))
+    #expect(result.output.contains("needs colour-multi to find persons, and colour-dense to parse"))
     // A broken archive is a warning, not the end of the list.
     #expect(result.error.contains("no-contract.pt"))
   }

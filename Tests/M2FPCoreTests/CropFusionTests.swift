@@ -69,7 +69,7 @@ struct CropFusionTests {
     _ test: Case, _ logits: [Float], threads: Int = 1, found: ParsingResult? = nil,
     persons: PersonRules? = .all
   ) throws -> ParsingResult {
-    let crops = try #require(CropLogits(contract: test.contract))
+    let crops = CropLogits()
     let shape = [1, 6, test.photo.grid[0], test.photo.grid[1]]
     let size = shape.reduce(1, *)
     // What a photo before this one has left does not matter.
@@ -81,8 +81,8 @@ struct CropFusionTests {
       for (index, box) in boxes.enumerated() {
         try logits[index * size..<(index + 1) * size].withUnsafeBufferPointer {
           try crops.add(
-            NetworkOutput(tensors: [.init(shape: shape, values: $0)]), geometry: test.geometry(box),
-            box: box)
+            NetworkOutput(tensors: [.init(shape: shape, values: $0)]), of: test.contract,
+            geometry: test.geometry(box), box: box)
         }
       }
     }

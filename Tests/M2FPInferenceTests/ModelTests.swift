@@ -77,15 +77,20 @@ struct ModelTests {
       archive.contract.postprocess.crops
         == .init(finder: "colour-multi", margin: 0.1, outside: .background))
     #expect(archive.contract.tellsPersonsApart && archive.contract.humanIndex == nil)
-    let finder = try #require(archive.finder)
-    #expect(finder.contract.model == "m2fp-fixture" && finder.finder == nil)
+    let finder = try #require(archive.helpers[.finder])
+    #expect(finder.contract.model == "m2fp-fixture" && finder.all.count == 1)
+    #expect(archive.all.count == 2 && archive.personContract == finder.contract)
+    let apart = try locator.open(.named("colour-crops-apart"))
+    #expect(apart.helpers[.crops]?.contract.model == "dense-fixture" && apart.all.count == 3)
+    #expect(try apart.resultDigest() != archive.resultDigest())
     #expect(try archive.resultDigest() != archive.digest())
     #expect(try finder.resultDigest() == finder.digest())
     for (path, value, words) in [
       (["postprocess", "crops", "margin"], -0.1, "crops with a margin of -0.1"),
       (["postprocess", "crops", "margin"], nil, "'postprocess.crops.margin' is missing"),
       (["postprocess", "crops", "outside"], "x", "'postprocess.crops.outside'"),
-      (["postprocess", "crops", "finder"], "../x", "a finder of persons named '../x'"),
+      (["postprocess", "crops", "finder"], "../x", "a model named '../x' for its crops"),
+      (["postprocess", "crops", "network"], "", "a model named '' for its crops"),
       (["activation_bytes"], 0, "activations of 0 bytes"),
     ] as [([String], Any?, String)] {
       let json = try json([(path, value)], of: "colour-crops.pt")

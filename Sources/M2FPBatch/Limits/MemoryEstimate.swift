@@ -13,7 +13,7 @@ public struct MemoryEstimate: Sendable, Equatable {
     public var archiveSize: Int
     /// Its largest input in pixels.
     public var pixels: Int
-    /// What it holds for such an input, where its contract tells.
+    /// What torch held for such an input, where its contract tells.
     public var activationBytes: Int?
     /// Whether masks are refined.
     public var refines = false
@@ -35,13 +35,17 @@ public struct MemoryEstimate: Sendable, Equatable {
     /// the masks of both.
     private static let refiningBytes = 140
     private static let mirroringBytes = 100
+    /// What a session keeps in its pool for what torch would hold.
+    private static let activationFactor = 1.6
 
     /// What it holds while it runs.
     fileprivate var bytes: Int {
       let merging =
         (refines ? Self.refiningBytes * (mirrors ? 2 : 1) : 0)
         + (mirrors ? Self.mirroringBytes : 0)
-      return (activationBytes ?? Int(Double(pixels) * usualBytes)) + pixels * merging
+      let activations =
+        activationBytes.map { Double($0) * Self.activationFactor } ?? Double(pixels) * usualBytes
+      return Int(activations) + pixels * merging
     }
 
     /// Bytes of activations a pixel of the input. Networks with more weights have wider layers: a power

@@ -115,8 +115,8 @@ struct DoctorCommand: ExplainedCommand {
           \(contract.torchVersion)
           """)
         Console.writeLine("           sha256 \(try archive.digest())")
-        if let finder = archive.finder {
-          Console.writeLine("           persons are found by \(finder.path)")
+        for helper in archive.all.dropFirst() {
+          Console.writeLine("           needs \(helper.path)")
         }
         let seconds = try selfTest(archive, threads: plan.threads)
         Console.writeLine("           self-test passed in \((seconds * 100).rounded() / 100) s")

@@ -67,6 +67,11 @@ struct ModelsCommand: ConfigurableCommand, ExplainedCommand {
         \(contract.classes.count) classes, input \(describe(contract.preprocess.geometry))
           licence \(contract.licence)\(contract.commercialUse ? "" : ": non-commercial use only")
         """)
+      if let crops = contract.postprocess.crops {
+        let parser = crops.network.map { ", and \($0) to parse them" } ?? ""
+        Console.writeLine(
+          "  needs \(crops.finder ?? ModelLocator.defaultModel) to find persons\(parser)")
+      }
       if let notice = contract.notice { Console.writeLine("  \(notice)") }
     } catch {
       Console.writeError("m2fp: warning: \(error.text)\n")

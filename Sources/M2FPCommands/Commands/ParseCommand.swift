@@ -236,7 +236,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
     options.quality = quality
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
     options.refusesDamaged = strictImages
-    options.persons = personOptions.rules(contract: archive.finder?.contract ?? contract)
+    options.persons = personOptions.rules(contract: archive.personContract)
     options.remap = labels.remap
     options.outputs = try pictures.selection(
       masks: usual.masks, maskOptions.operations, persons: personOutputs, exports: exports,

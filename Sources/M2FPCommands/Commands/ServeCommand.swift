@@ -329,7 +329,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     options.precision = arithmetic.precision
     options.quality = quality
     options.limits = ImageLimits(maxPixels: maxPixels * 1_000_000)
-    options.persons = persons.rules(contract: archive.finder?.contract ?? contract)
+    options.persons = persons.rules(contract: archive.personContract)
     options.remap = labels.remap
     options.outputs.masks = try ClassList.indices(masks, option: "--masks", classes: labels.classes)
     options.outputs.personMap = false

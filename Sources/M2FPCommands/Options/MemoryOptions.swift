@@ -68,10 +68,9 @@ struct MemoryOptions: ParsableArguments {
   private static func estimate(
     _ archive: ModelArchive, _ parsing: ParserOptions, _ photo: LargestPhoto, keepsPhotos: Bool
   ) -> MemoryEstimate {
-    let archives = [archive] + [archive.finder].compactMap(\.self)
-    return MemoryEstimate(
-      networks: archives.map { network($0, parsing) }, keptBytes: keptBytes(archive), photo: photo,
-      keepsPhotos: keepsPhotos || archive.finder != nil)
+    MemoryEstimate(
+      networks: archive.all.map { network($0, parsing) }, keptBytes: keptBytes(archive),
+      photo: photo, keepsPhotos: keepsPhotos || archive.contract.postprocess.crops != nil)
   }
 
   private static func network(
@@ -90,13 +89,17 @@ struct MemoryOptions: ParsableArguments {
 
   /// The logits of the photo and of the crops round as many persons as are ever found.
   private static func keptBytes(_ archive: ModelArchive) -> Int {
-    guard case .dense(let rules) = archive.contract.postprocess,
-      let finder = archive.finder?.contract.postprocess.instanceRules
-    else { return 0 }
-    let places =
-      archive.contract.preprocess.largestInput(maxSide: 0) / (rules.stride * rules.stride)
-    return (1 + (finder.maxPersons ?? finder.topK)) * archive.contract.classes.count * places
-      * MemoryLayout<Float>.size
+    guard let finder = archive.helpers[.finder]?.contract.postprocess.instanceRules else {
+      return 0
+    }
+    func logits(_ contract: ModelContract) -> Int {
+      guard case .dense(let rules) = contract.postprocess else { return 0 }
+      return contract.preprocess.largestInput(maxSide: 0) / (rules.stride * rules.stride)
+        * contract.classes.count * MemoryLayout<Float>.size
+    }
+    let crops = archive.helpers[.crops] ?? archive
+    return logits(archive.contract)
+      + (finder.maxPersons ?? finder.topK) * logits(crops.contract)
   }
 
   private func fittingJobs(

@@ -45,7 +45,9 @@ struct ModelTrustOptions: ParsableArguments {
     }
     var archive = archive
     archive.isTrusted = isTrusted(digest)
-    if let finder = archive.finder { archive.finder?.isTrusted = isTrusted(try finder.digest()) }
+    for (helper, model) in archive.helpers {
+      archive.helpers[helper]?.isTrusted = isTrusted(try model.digest())
+    }
     return archive
   }
 }

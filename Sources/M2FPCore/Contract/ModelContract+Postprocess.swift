@@ -44,12 +44,17 @@ extension ModelContract {
 
     /// The name of the model that finds the persons; nil for the default one.
     public var finder: String?
+    /// The name of the model that parses the crops; nil for the one that parses the photo.
+    public var network: String?
     /// What is added to a person's box on each side, as a share of its width and height.
     public var margin: Double
     public var outside: Outside
 
-    public init(finder: String? = nil, margin: Double, outside: Outside) {
+    public init(
+      finder: String? = nil, network: String? = nil, margin: Double, outside: Outside
+    ) {
       self.finder = finder
+      self.network = network
       self.margin = margin
       self.outside = outside
     }
@@ -169,10 +174,9 @@ extension ModelContract.DenseRules {
     if !(1...64).contains(stride) { return "a stride of \(stride)" }
     guard let crops else { return nil }
     if !(0...1).contains(crops.margin) { return "crops with a margin of \(crops.margin)" }
-    if let finder = crops.finder, finder.isEmpty || finder.utf8.contains(UInt8(ascii: "/")) {
-      return "a finder of persons named '\(finder)'"
-    }
-    return nil
+    return [crops.finder, crops.network].compactMap(\.self)
+      .first { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "/")) }
+      .map { "a model named '\($0)' for its crops" }
   }
 }
 

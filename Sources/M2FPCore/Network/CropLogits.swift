@@ -1,4 +1,4 @@
-/// What a dense network returned for a photo and for crops of it, kept until ``Postprocessor`` merges it:
+/// What dense networks returned for a photo and for crops of it, kept until ``Postprocessor`` merges it:
 /// a few MB for each, whatever their sizes. The memory is kept between photos.
 public final class CropLogits {
   /// What was returned for one of them.
@@ -9,22 +9,17 @@ public final class CropLogits {
     let geometry: NetworkGeometry
     let width: Int
     let height: Int
+    /// How logits lie over the input.
+    let alignsCorners: Bool
     /// Of the logits, among ``CropLogits/values``.
     fileprivate let start: Int
   }
 
-  private let contract: ModelContract
-  private let rules: ModelContract.DenseRules
   /// The first is the photo.
   private(set) var pieces: [Piece] = []
   private var values: [Float] = []
 
-  /// - Parameter contract: Of a network that has ``ModelContract/DenseRules/crops``.
-  public init?(contract: ModelContract) {
-    guard case .dense(let rules) = contract.postprocess, rules.crops != nil else { return nil }
-    self.contract = contract
-    self.rules = rules
-  }
+  public init() {}
 
   /// Begins with another photo.
   public func removeAll() {
@@ -32,24 +27,29 @@ public final class CropLogits {
     values.removeAll(keepingCapacity: true)
   }
 
-  /// Keeps what the network returned for the photo, or after that for a crop of it.
+  /// Keeps what a network returned for the photo, or after that for a crop of it.
   ///
   /// - Parameters:
   ///   - output: Only read during the call.
+  ///   - contract: The dense network's; classes are the same for all of a photo.
   ///   - geometry: Where what it saw lay in the network's input.
   ///   - box: Which pixels of the photo it saw; all of them at first.
   /// - Throws: ``FileFailure`` of stage `infer` where the output is not what the contract promises, or
   ///   is no numbers.
   public func add(
-    _ output: NetworkOutput, geometry: NetworkGeometry, box: Instance.Box
+    _ output: NetworkOutput, of contract: ModelContract, geometry: NetworkGeometry,
+    box: Instance.Box
   ) throws(FileFailure) {
+    guard case .dense(let rules) = contract.postprocess else {
+      preconditionFailure("crops are for dense networks")
+    }
     precondition(box.width == geometry.imageWidth && box.height == geometry.imageHeight)
     let output = try DenseOutput(output, contract: contract, rules: rules, geometry: geometry)
     _ = try output.magnitude()
     pieces.append(
       Piece(
         box: box, geometry: geometry, width: output.width, height: output.height,
-        start: values.count))
+        alignsCorners: rules.alignsCorners, start: values.count))
     values.append(contentsOf: output.logits)
   }
 

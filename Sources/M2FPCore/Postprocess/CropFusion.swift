@@ -29,14 +29,12 @@ struct CropFusion: ~Copyable {
   /// - Parameters:
   ///   - logits: Of the photo and its crops.
   ///   - classes: How many there are.
-  ///   - rules: How logits lie over the network's input.
   ///   - crops: What is outside of all crops.
   ///   - team: The threads.
   /// - Returns: The result at the photo's size, without persons. A class's score is the mean of its
   ///   softmax over its pixels, one of up to eight neighbours standing for all of them.
   static func parse(
-    _ logits: CropLogits, classes: Int, rules: ModelContract.DenseRules,
-    crops: ModelContract.Crops, team: ThreadTeam<Workspace>
+    _ logits: CropLogits, classes: Int, crops: ModelContract.Crops, team: ThreadTeam<Workspace>
   ) -> ParsingResult {
     ClassRowMerger.parse(
       logits.pieces[0].geometry, classes: classes, persons: nil, team: team,
@@ -44,15 +42,15 @@ struct CropFusion: ~Copyable {
     ) { memory, rows, labels, totals in
       for rows in rows {
         memory.crops.merge(
-          logits, classes: classes, alignsCorners: rules.alignsCorners, outside: crops.outside,
-          rows: rows, labels: labels, totals: totals)
+          logits, classes: classes, outside: crops.outside, rows: rows, labels: labels,
+          totals: totals)
       }
     }
   }
 
   private mutating func merge(
-    _ logits: CropLogits, classes: Int, alignsCorners: Bool, outside: ModelContract.Crops.Outside,
-    rows: Range<Int>, labels: UnsafeMutablePointer<UInt8>, totals: UnsafeMutablePointer<Double>
+    _ logits: CropLogits, classes: Int, outside: ModelContract.Crops.Outside, rows: Range<Int>,
+    labels: UnsafeMutablePointer<UInt8>, totals: UnsafeMutablePointer<Double>
   ) {
     let geometry = logits.pieces[0].geometry
     let width = roundedUp(geometry.imageWidth, to: Self.lanes)
@@ -62,7 +60,7 @@ struct CropFusion: ~Copyable {
         rows: start..<min(start + height, rows.upperBound), width: width, classes: classes,
         sums: sums.reserve(classes * height * width), shares: shares.reserve(height * width),
         least: least.reserve(height * width))
-      fuse(logits, strip, alignsCorners: alignsCorners)
+      fuse(logits, strip)
       label(
         strip, width: geometry.imageWidth, outside: outside,
         chunkRows: ClassRowMerger.chunkRows(geometry), labels: labels, totals: totals)
@@ -88,11 +86,11 @@ struct CropFusion: ~Copyable {
   }
 
   /// Sums up the logits of a strip.
-  private mutating func fuse(_ logits: CropLogits, _ strip: Strip, alignsCorners: Bool) {
+  private mutating func fuse(_ logits: CropLogits, _ strip: Strip) {
     let photo = logits.pieces[0]
     logitRows.prepare(
       strip.classes, width: photo.width, height: photo.height, geometry: photo.geometry,
-      alignsCorners: alignsCorners, to: .image)
+      alignsCorners: photo.alignsCorners, to: .image)
     logits.withLogits(of: photo) { values in
       for y in strip.rows {
         logitRows.read(y, of: values) { index, row in
@@ -120,7 +118,7 @@ struct CropFusion: ~Copyable {
     for (piece, rows) in crops {
       logitRows.prepare(
         strip.classes, width: piece.width, height: piece.height, geometry: piece.geometry,
-        alignsCorners: alignsCorners, to: .image)
+        alignsCorners: piece.alignsCorners, to: .image)
       let columns = piece.box.width
       let line = line.reserve(roundedUp(columns, to: Self.lanes))
       logits.withLogits(of: piece) { values in

@@ -78,11 +78,11 @@ public final class Postprocessor {
   public func run(
     _ logits: CropLogits, found: ParsingResult, persons: PersonRules?
   ) -> ParsingResult {
-    guard case .dense(let rules) = contract.postprocess, let crops = rules.crops else {
+    guard let crops = contract.postprocess.crops else {
       preconditionFailure("the contract has no crops")
     }
     let classes = contract.classes.count
-    let merged = CropFusion.parse(logits, classes: classes, rules: rules, crops: crops, team: team)
+    let merged = CropFusion.parse(logits, classes: classes, crops: crops, team: team)
     let kept = persons.flatMap { rules in
       found.persons?.parsed(merged.labels, classScores: merged.classScores, rules: rules)
     }

@@ -62,8 +62,8 @@ public struct MemoryEstimate: Sendable, Equatable {
 
   /// The program and its libraries, libtorch with oneDNN and OpenBLAS among them.
   private static let program = 215 << 20
-  /// Loading holds the archive's weights a little more than twice.
-  private static let modelFactor = 2.15
+  /// What loading holds of an archive's weights beside themselves.
+  private static let loadingFactor = 1.15
 
   /// - Parameters:
   ///   - networks: Those that the run loads.
@@ -73,10 +73,12 @@ public struct MemoryEstimate: Sendable, Equatable {
   public init(
     networks: [Network], keptBytes: Int = 0, photo: LargestPhoto, keepsPhotos: Bool
   ) {
-    model = networks.reduce(Self.program) {
-      $0 + Int(Double($1.archiveSize) * Self.modelFactor)
-    }
-    network = networks.reduce(keptBytes) { $0 + $1.bytes }
+    let largest = networks.map(\.archiveSize).max() ?? 0
+    model =
+      Self.program + networks.reduce(0) { $0 + $1.archiveSize }
+      + Int(Double(largest) * Self.loadingFactor)
+    // They run one after the other, and what one leaves the next one takes.
+    network = keptBytes + (networks.map(\.bytes).max() ?? 0)
     self.photo = photo
     self.keepsPhotos = keepsPhotos
   }

@@ -287,6 +287,12 @@ void pack_weights(
   float* values = static_cast<float*>(packed.values);
   switch (method) {
     case Method::product:
+      if (c.kernel == 1) {
+        pack(
+            c.inputs, c.outputs, [&](int64_t k, int64_t n) { return weights[n * s[0] + k * s[1]]; },
+            values);
+        break;
+      }
       pack(
           c.taps() * c.inputs, c.outputs,
           [&](int64_t k, int64_t n) {

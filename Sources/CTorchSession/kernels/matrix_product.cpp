@@ -147,9 +147,12 @@ template <typename T, typename Value>
   float* const c = target.c;
   const int64_t stride = target.stride;
   // The sums take long enough for these lines to come from memory.
+  constexpr int64_t kCacheLine = 64 / sizeof(float);
   for (int64_t r = 0; r < T::kRows; ++r) {
-    __builtin_prefetch(c + r * stride, 1);
-    if (step.is_last && target.residual) __builtin_prefetch(target.residual + r * stride);
+    for (int64_t at = r * stride; at < r * stride + T::kColumns; at += kCacheLine) {
+      __builtin_prefetch(c + at, 1);
+      if (step.is_last && target.residual) __builtin_prefetch(target.residual + at);
+    }
   }
   T tile{};
   if (!step.is_first) {

@@ -1,9 +1,10 @@
 """Measure m2fp beside ModelScope's code, ONNX Runtime and OpenVINO, in one run.
 
 All compute the same network: the official architecture with the seeded, fitted weights of
-`parity`; the dense networks have seeded weights. ONNX Runtime and OpenVINO get our own export, with folded BatchNorms and mask features
-that are resized once a level, which suits them better than ModelScope's graph. Every figure is a
-median of runs that take turns, so that a machine that slows down slows all of them.
+`parity`; the dense networks have seeded weights. ONNX Runtime and OpenVINO get our own export, with
+folded BatchNorms and mask features that are resized once a level, which suits them better than
+ModelScope's graph. Every figure is a median of runs that take turns, so that a machine that slows
+down slows all of them.
 """
 
 from __future__ import annotations

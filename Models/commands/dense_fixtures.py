@@ -1,5 +1,5 @@
-"""Write Tests/Fixtures/dense: logits of dense networks, the maps that torch makes of them, and small
-archives of each family with what torch and OpenCV make of a picture.
+"""Write Tests/Fixtures/dense: logits of dense networks, the maps that torch makes of them, and
+small archives of each family with what torch and OpenCV make of a picture.
 
 The format is described in the README.md beside the files.
 """
@@ -66,7 +66,8 @@ CASES = (
 
 @dataclasses.dataclass(frozen=True)
 class CropCase:
-    """A photo, and boxes of it (x, y, width, height) that are parsed as well, all of one input's size."""
+    """A photo, and boxes of it (x, y, width, height) that are parsed as well, all of one input's
+    size."""
 
     photo: Case
     boxes: tuple[tuple[int, int, int, int], ...]
@@ -180,8 +181,8 @@ def write_families() -> None:
 
 
 def to_network(photo: tuple[int, int], network: tuple[int, int]) -> np.ndarray:
-    """The affine map, 2 × 3, from pixels of a photo to those of an input that holds as much as fits of
-    it, from the first pixel's centre to the last's. Sizes are (height, width)."""
+    """The affine map, 2 × 3, from pixels of a photo to those of an input that it is warped into,
+    from the first pixel's centre to the last's. Sizes are (height, width)."""
     (rows, columns), (height, width) = photo, network
     step = (width - 1) / max(columns - 1, (rows - 1) * width / height)
     return np.array(

@@ -1,9 +1,9 @@
 """Turn a checkpoint of a dense network into a TorchScript archive with its contract inside.
 
 SegFormer: Hugging Face's `pytorch_model.bin`, with its `config.json` for the names of the classes.
-SCHP: the published checkpoints of LIP, ATR and Pascal-Person-Part, whose classes are known.
-Lite-HRNet with OCRNet's head: MMSegmentation's checkpoints, with MMPose's backbone in them, and a JSON
-file with the names of the classes in a list `classes`.
+SCHP: the published checkpoints of CIHP, LIP, ATR and Pascal-Person-Part, whose classes are known.
+Lite-HRNet with OCRNet's head: MMSegmentation's checkpoints, with MMPose's backbone in them, and a
+JSON file with the names of the classes in a list `classes`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class ExportError(Exception):
 
 
 def read_classes(path: Path) -> list[str]:
-    """The names of the classes in the order of the logits: a list `classes`, or Hugging Face's `id2label`."""
+    """The names of the classes in the order of the logits: a list `classes`, or Hugging Face's
+    `id2label`."""
     try:
         content = json.loads(path.read_text())
         if "classes" in content:

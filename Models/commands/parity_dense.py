@@ -1,5 +1,5 @@
-"""Compare dense networks with the published code: logits of seeded weights, and maps of photos, from the
-network to what `m2fp parse` writes.
+"""Compare dense networks with the published code: logits of seeded weights, and maps of photos,
+from the network to what `m2fp parse` writes.
 
 SegFormer with Hugging Face's `transformers`, Lite-HRNet with MMPose's, OCRNet's head with
 MMSegmentation's, SCHP with a checkout of its repository.

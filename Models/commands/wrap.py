@@ -30,8 +30,8 @@ A dense network takes an image (1, 3, H, W) and returns logits of each class at 
     finder = "m2fp-tiny"                   # optional
     network = "someone's-local-parser"     # optional
 
-docs/contract.md has what else `input` takes and what `crops` are, docs/outputs.md which sets of classes
-there are. Models/dense/contracts has contracts for files that are published.
+docs/contract.md has what else `input` takes and what `crops` are, docs/outputs.md which sets of
+classes there are. Models/dense/contracts has contracts for files that are published.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Lite-HRNet (Yu et al., CVPR 2021), after the paper, with OCRNet's head.
 
-Parameters have the names of MMPose's and MMSegmentation's checkpoints, so that these load as they are.
+Parameters have the names of MMPose's and MMSegmentation's checkpoints, so that these load as they
+are.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ SPATIAL_REDUCTION = 4
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A member of the family: modules of the three stages; widths of the stem, of the branches, of the
-    head's places and of its attention."""
+    """A member of the family: modules of the three stages; widths of the stem, of the branches, of
+    the head's places and of its attention."""
 
     modules: tuple[int, int, int]
     stem: int = 32
@@ -107,7 +108,8 @@ class SpatialWeights(nn.Module):
 
 
 class Block(nn.Module):
-    """Conditional channel weighting: half of each map's channels are weighted, filtered, weighted."""
+    """Conditional channel weighting: half of each map's channels are weighted, filtered,
+    weighted."""
 
     def __init__(self, widths: list[int]):
         super().__init__()
@@ -130,8 +132,8 @@ class Module(nn.Module):
     """Blocks, and an exchange between the maps.
 
     The published code adds maps in place, and its weights were trained with what comes of that: the
-    first map counts twice, in its own sum and, as a summand, in those of the others, which get that sum
-    and not the map.
+    first map counts twice, in its own sum and, as a summand, in those of the others, which get that
+    sum and not the map.
     """
 
     def __init__(self, widths: list[int]):

@@ -20,8 +20,8 @@ class Network:
     """A network and its contract.
 
     `make` takes the number of classes; `size` is the side of the input that the published weights
-    take, `divisor` what any side is a multiple of; `classes` are those of the published weights, None
-    where these differ. The rest is as in docs/contract.md.
+    take, `divisor` what any side is a multiple of; `classes` are those of the published weights,
+    None where these differ. The rest is as in docs/contract.md.
     """
 
     make: Callable[[int], nn.Module]

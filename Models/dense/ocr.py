@@ -1,5 +1,5 @@
-"""OCRNet's head (Yuan, Chen, Wang, ECCV 2020), after the paper: a first guess gathers what each class
-looks like in this image, and each place is described by the classes that it resembles.
+"""OCRNet's head (Yuan, Chen, Wang, ECCV 2020), after the paper: a first guess gathers what each
+class looks like in this image, and each place is described by the classes that it resembles.
 
 Parameters have the names of MMSegmentation's checkpoints, so that these load as they are.
 """
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 
 class ConvNorm(nn.Module):
-    """A convolution, BatchNorm (where `norm`; else the convolution has a bias), and an activation."""
+    """A convolution, BatchNorm (where `norm`; else the convolution has a bias), and an
+    activation."""
 
     def __init__(
         self,
@@ -53,7 +54,8 @@ class FirstGuess(nn.Module):
 
 
 class ObjectAttention(nn.Module):
-    """Places (1, C, h, w) that ask classes (1, C, classes, 1), and what they get beside what they are."""
+    """Places (1, C, h, w) that ask classes (1, C, classes, 1), and what they get beside what they
+    are."""
 
     def __init__(self, width: int, inner: int):
         super().__init__()
@@ -61,21 +63,23 @@ class ObjectAttention(nn.Module):
         self.key_project = nn.Sequential(ConvNorm(width, inner), ConvNorm(inner, inner))
         self.query_project = nn.Sequential(ConvNorm(width, inner), ConvNorm(inner, inner))
         self.value_project = ConvNorm(width, inner)
-        self.out_project = ConvNorm(inner, width)
+        self.out_project = ConvNorm(inner, width, activation=None)
         self.bottleneck = ConvNorm(2 * width, width)
 
     def forward(self, places: Tensor, classes: Tensor) -> Tensor:
         query = self.query_project(places).flatten(2).transpose(1, 2)
         key = self.key_project(classes).flatten(2)
-        value = self.value_project(classes).flatten(2).transpose(1, 2)
+        # Weights add up to 1, so that what classes have to say is as well projected before as after
+        # it is mixed, and there are few classes.
+        value = self.out_project(self.value_project(classes)).flatten(2).transpose(1, 2)
         weights = (query @ key * self.inner**-0.5).softmax(2)
-        found = (weights @ value).transpose(1, 2)
-        found = self.out_project(found.unflatten(2, places.shape[2:]))
+        found = F.relu(weights @ value).unflatten(1, places.shape[2:]).permute(0, 3, 1, 2)
         return self.bottleneck(torch.cat((found, places), dim=1))
 
 
 class ObjectContext(nn.Module):
-    """Map (1, C, h, w) and first guess (1, classes, h, w) to logits of the same size as the guess."""
+    """Map (1, C, h, w) and first guess (1, classes, h, w) to logits of the same size as the
+    guess."""
 
     def __init__(self, inputs: int, width: int, inner: int, classes: int):
         super().__init__()

@@ -1,8 +1,8 @@
-"""SCHP (Li et al., TPAMI 2020), which is A-CE2P (Liu et al., 2019) trained in its own way: a dilated
-ResNet-101, pooled context, a branch for edges, and a fusion of both.
+"""SCHP (Li et al., TPAMI 2020), which is A-CE2P (Liu et al., 2019) trained in its own way: a
+dilated ResNet-101, pooled context, a branch for edges, and a fusion of both.
 
-Parameters have the names of the published checkpoints, so that these load as they are. These hold two
-branches more than inference needs: logits without the edges, and the edges themselves.
+Parameters have the names of the published checkpoints, so that these load as they are. These hold
+two branches more than inference needs: logits without the edges, and the edges themselves.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ POOLED = (1, 2, 3, 6)
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Depths of the four stages, and widths: of the stem, of a block's middle in the first stage, of
-    the context, of the branches, and of what the decoder takes from the first stage."""
+    """Depths of the four stages, and widths: of the stem, of a block's middle in the first stage,
+    of the context, of the branches, and of what the decoder takes from the first stage."""
 
     blocks: tuple[int, int, int, int] = (3, 4, 23, 3)
     stem: int = 64
@@ -51,8 +51,8 @@ CONFIG = Config()
 
 
 class InPlaceNorm(nn.BatchNorm2d):
-    """In-place activated BatchNorm (Rota Bulò et al., CVPR 2018): of the factor its size counts, which
-    ε keeps from 0, and LeakyReLU follows if there is a slope."""
+    """In-place activated BatchNorm (Rota Bulò et al., CVPR 2018): of the factor its size counts,
+    which ε keeps from 0, and LeakyReLU follows if there is a slope."""
 
     def __init__(self, channels: int, slope: float | None = 0.01):
         super().__init__(channels)
@@ -100,8 +100,22 @@ class Bottleneck(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+def kernel_views(side: int, height: int, width: int) -> Tensor:
+    """What a 3×3 kernel sees of a side × side map that is enlarged: a row for each place of the
+    kernel and cell of the map, its share in each of height × width places."""
+    cells = torch.eye(side * side).reshape(-1, 1, side, side)
+    shares = F.interpolate(cells, size=(height, width), mode="bilinear", align_corners=True)
+    return F.unfold(shares, 3, padding=1).transpose(0, 1).flatten(0, 1)
+
+
 class Context(nn.Module):
-    """A map with what it holds on average, in the whole and in parts (PSPNet, Zhao et al., CVPR 2017)."""
+    """A map with what it holds on average, in the whole and in parts (PSPNet, Zhao et al., CVPR
+    2017).
+
+    The paper enlarges the averages and lays them beside the map before a convolution. That is
+    linear, and averages are of few cells: convolved first, as each place of the kernel sees them,
+    they save almost half of the convolution's operations.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -113,8 +127,19 @@ class Context(nn.Module):
         self.bottleneck = nn.Sequential(*conv_norm(wide, outputs, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = [resize(stage(x), x) for stage in self.stages]
-        return self.bottleneck(torch.cat((*pooled, x), dim=1))
+        # Numbers, so that an archive holds the views as they are.
+        height, width = map(int, x.shape[2:])
+        conv, norm = self.bottleneck
+        outputs = conv.out_channels
+        *kernels, kernel = conv.weight.split([outputs] * len(POOLED) + [x.shape[1]], dim=1)
+        seen, views = [], []
+        for stage, weight, side in zip(self.stages, kernels, POOLED):
+            cells = stage(x).flatten(2)[0]
+            matrix = weight.flatten(2).transpose(1, 2).flatten(0, 1)
+            seen.append((matrix @ cells).reshape(outputs, -1))
+            views.append(kernel_views(side, height, width))
+        context = (torch.cat(seen, dim=1) @ torch.cat(views)).reshape(1, outputs, height, width)
+        return norm(F.conv2d(x, kernel, padding=1) + context)
 
 
 class Edge(nn.Module):

@@ -77,9 +77,9 @@ def digest(path: Path) -> str:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read the weights in ``path``: as ModelScope, detectron2 or OpenMMLab lay them out, or bare.
 
-    The first two keep the weights under ``model``, the third and SCHP under ``state_dict``; whatever
-    lies beside them (optimiser state, iteration count) is ignored. A network that was trained on
-    several GPUs has ``module.`` before every name, which is left out.
+    The first two keep the weights under ``model``, the third and SCHP under ``state_dict``;
+    whatever lies beside them (optimiser state, iteration count) is ignored. A network that was
+    trained on several GPUs has ``module.`` before every name, which is left out.
 
     Raises
     ------

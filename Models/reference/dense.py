@@ -1,5 +1,6 @@
-"""Dense networks as others publish them, with what their code makes of a photo: what ours are compared
-with. Each is imported from a throw-away environment, or from a checkout, and nothing of it is copied here.
+"""Dense networks as others publish them, with what their code makes of a photo: what ours are
+compared with. Each is imported from a throw-away environment, or from a checkout, and nothing of it
+is copied here.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class SegFormer(Reference):
 
 
 class LiteHRNetOCR(Reference):
-    """MMPose's backbone and MMSegmentation's heads, put together as its `CascadeEncoderDecoder` does."""
+    """MMPose's backbone and MMSegmentation's heads, put together as its `CascadeEncoderDecoder`
+    does."""
 
     def __init__(self, config, classes: int):
         # Kernels in CUDA, which the networks here have no use for.
@@ -179,7 +181,8 @@ class SCHP(Reference):
     def labels_of_several(
         self, photo: Image.Image, size: int, boxes: list[tuple[int, int, int, int]]
     ) -> np.ndarray:
-        """The map of a photo, (H, W), and of boxes (x0, y0, x1, y1) of persons in it, put together."""
+        """The map of a photo, (H, W), and of boxes (x0, y0, x1, y1) of persons in it, put
+        together."""
         # What spreads photos over processes.
         sys.modules.setdefault("joblib", mock.MagicMock())
         from logits_fusion import patch2img_output
@@ -205,8 +208,8 @@ def without_contents(name: str) -> None:
 
 
 def seed_weights(reference: Reference, photo: Image.Image, size: int) -> None:
-    """Weights that let every layer matter, norms' negative factors included, and every class appear:
-    over the photo each class's logits have a mean of 0 and a deviation of 1."""
+    """Weights that let every layer matter, norms' negative factors included, and every class
+    appear: over the photo each class's logits have a mean of 0 and a deviation of 1."""
     generator = torch.Generator().manual_seed(0)
     for key, x in reference.network.state_dict().items():
         if not x.is_floating_point():

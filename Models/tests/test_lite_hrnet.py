@@ -1,4 +1,5 @@
-"""Lite-HRNet with OCRNet's head: shapes, sizes, the published checkpoints' names, the exchange of maps."""
+"""Lite-HRNet with OCRNet's head: shapes, sizes, the published checkpoints' names, the exchange of
+maps."""
 
 import unittest
 from unittest import mock
@@ -70,9 +71,7 @@ class Network(unittest.TestCase):
         with mock.patch.object(lite_hrnet, "BLOCKS", 0):
             module = Module([1, 1])
         up, down = (nn.Upsample(scale_factor=2), nn.AvgPool2d(2))
-        module.fuse_layers = nn.ModuleList(
-            [nn.ModuleList([None, up]), nn.ModuleList([down, None])]
-        )
+        module.fuse_layers = nn.ModuleList([nn.ModuleList([None, up]), nn.ModuleList([down, None])])
         high, low = torch.full((1, 1, 4, 4), 3.0), torch.full((1, 1, 2, 2), 0.5)
         first, second = module([high, low])
         self.assertEqual(first.unique().tolist(), [2 * 3 + 0.5])

@@ -65,7 +65,8 @@ class Export(unittest.TestCase):
         return Namespace(
             **{
                 "config": "segformer-b0", "checkpoint": None, "seed": 1, "labels": self.labels,
-                "size": 64, "crops": False, "crop_network": None, "licence": "MIT", "out": self.folder / "model.pt",
+                "size": 64, "crops": False, "crop_network": None, "licence": "MIT",
+                "out": self.folder / "model.pt",
             }
             | changes
         )  # fmt: skip

@@ -100,9 +100,22 @@ class Bottleneck(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+def kernel_views(side: int, height: int, width: int) -> Tensor:
+    """What a 3×3 kernel sees of a side × side map that is enlarged: a row for each place of the
+    kernel and cell of the map, its share in each of height × width places."""
+    cells = torch.eye(side * side).reshape(-1, 1, side, side)
+    shares = F.interpolate(cells, size=(height, width), mode="bilinear", align_corners=True)
+    return F.unfold(shares, 3, padding=1).transpose(0, 1).flatten(0, 1)
+
+
 class Context(nn.Module):
     """A map with what it holds on average, in the whole and in parts (PSPNet, Zhao et al., CVPR
-    2017)."""
+    2017).
+
+    The paper enlarges the averages and lays them beside the map before a convolution. That is
+    linear, and averages are of few cells: convolved first, as each place of the kernel sees them,
+    they save almost half of the convolution's operations.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -114,8 +127,19 @@ class Context(nn.Module):
         self.bottleneck = nn.Sequential(*conv_norm(wide, outputs, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = [resize(stage(x), x) for stage in self.stages]
-        return self.bottleneck(torch.cat((*pooled, x), dim=1))
+        # Numbers, so that an archive holds the views as they are.
+        height, width = map(int, x.shape[2:])
+        conv, norm = self.bottleneck
+        outputs = conv.out_channels
+        *kernels, kernel = conv.weight.split([outputs] * len(POOLED) + [x.shape[1]], dim=1)
+        seen, views = [], []
+        for stage, weight, side in zip(self.stages, kernels, POOLED):
+            cells = stage(x).flatten(2)[0]
+            matrix = weight.flatten(2).transpose(1, 2).flatten(0, 1)
+            seen.append((matrix @ cells).reshape(outputs, -1))
+            views.append(kernel_views(side, height, width))
+        context = (torch.cat(seen, dim=1) @ torch.cat(views)).reshape(1, outputs, height, width)
+        return norm(F.conv2d(x, kernel, padding=1) + context)
 
 
 class Edge(nn.Module):

@@ -75,9 +75,9 @@ private func checkCrops(_ input: inout FuzzInput, _ geometry: NetworkGeometry) -
   var boxes = [Instance.Box(x: 0, y: 0, width: width, height: height)]
   for _ in 0..<input.take(0...4) {
     let (x, y) = (input.take(0...width - 1), input.take(0...height - 1))
-    boxes.append(
-      Instance.Box(
-        x: x, y: y, width: input.take(1...width - x), height: input.take(1...height - y)))
+    let box = Instance.Box(
+      x: x, y: y, width: input.take(1...width - x), height: input.take(1...height - y))
+    boxes.append(box.widened(by: Double(input.take(0...10)) / 10, within: width, height))
   }
   for box in boxes {
     let logits = (0..<shape.reduce(1, *)).map { _ in Float(input.take(-180...180)) / 9 }

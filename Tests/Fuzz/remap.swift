@@ -36,6 +36,8 @@ public func fuzzRemap(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   let remapped = result.remapped(by: remap)
   precondition(remapped.classPixelCounts.reduce(0, +) == 4)
   precondition(remapped.labels.pixels.elementsEqual(remap.table))
+  let map = IndexMap(width: 5, height: 1, pixels: [0, 1, 2, 3, 255]).remapped(by: remap)
+  precondition(map.pixels == remap.table.map { UInt16($0) } + [255])
   precondition(remapped.parts.allSatisfy { (1..<remap.classes.count).contains($0.classIndex) })
   return 0
 }

@@ -7,7 +7,7 @@ struct LabelSetOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Turn the classes into another set's: \(NamedClassSets.list) (simple: hair, face, top, bottom, \
+      Turn the classes into another set's: \(NamedClassSets.list) (hair, face, top, bottom, \
       skin, shoes), or a JSON file {"classes": [...], "map": {"Coat": "Upper-clothes", ...}}, or the \
       same in a TOML file. Default: the model's own classes.
       """, valueName: "set|file"),

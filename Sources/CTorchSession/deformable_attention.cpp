@@ -146,7 +146,7 @@ template <typename V, int Dim>
   using Type = SumType<kLanesOf<V>, Dim>;
   const int64_t dim = Dim > 0 ? Dim : p.dim, samples = p.samples;
   const int64_t stride = p.heads * dim;
-  float weights[kMaxSamples];
+  float weights[kMaxSamples] = {};
   // Up to whole vectors, of which the last reads beyond one head's.
   float places[2 * kMaxSamples] = {};
   Corners corners[Type::kHeads];

@@ -19,7 +19,8 @@ kernels() {
   local set=$1 same=$2 results=$build/$machine.results
   shift 2
   mkdir -p "$results"
-  M2FP_KERNELS=$set "$@" "$tiles" >"$results/kernels-$set" 2>"$results/messages" || { cat "$results"/{kernels-"$set",messages}; exit 1; }
+  M2FP_KERNELS=$set "$@" "$tiles" >"$results/kernels-$set" 2>"$results/messages" ||
+    { cat "$results"/{kernels-"$set",messages}; exit 1; }
   if [ "$set" != "$(cat "$results/messages")" ]; then
     say "kernels: $set: not on this processor"
     return
@@ -40,12 +41,14 @@ x86_64)
   kernels sse2 x86_64.results/kernels-sse2 $build/x86_64/kernels
   if grep -qw avx2 /proc/cpuinfo; then
     kernels avx2 x86_64.results/kernels-avx2 $build/x86_64/kernels
+    kernels avx2-vnni x86_64.results/kernels-avx2 $build/x86_64/kernels
     kernels avx512-vnni x86_64.results/kernels-avx2 $build/x86_64/kernels-wide
     kernels avx512 x86_64.results/kernels-avx2 $build/x86_64/kernels
     kernels avx512-vnni x86_64.results/kernels-avx2 $build/x86_64/kernels
   fi
   sums x86_64 'run_with_avx2<.*<float>' '^vfmadd.*ymm' 12
   sums x86_64 'run_with_avx2<.*<short>' '^vpaddd.*ymm' 12
+  sums x86_64 'run_with_avx2_vnni<.*<short>' 'vpdpwssd.*ymm' 12
   sums x86_64 'run_with_avx512<.*<float>' '^vfmadd.*zmm' 24
   sums x86_64 'run_with_avx512_vnni<.*<short>' '^vpdpwssd.*zmm' 24
   ;;

@@ -79,8 +79,8 @@ typedef struct {
   char onednn_version[32];
   /// The widest vector instructions that torch's own kernels use: "AVX2", "AVX512", ….
   char cpu_capability[32];
-  /// The instruction set that the shim's own kernels are run in: "sse2", "avx2", "avx512",
-  /// "avx512-vnni" or "neon".
+  /// The instruction set that the shim's own kernels are run in: "sse2", "avx2", "avx2-vnni",
+  /// "avx512", "avx512-vnni" or "neon".
   char instruction_set[32];
   /// The file that serves BLAS's `sgemm_`.
   char blas_path[256];

@@ -28,8 +28,9 @@ constexpr int64_t kScoreLanes = kLanesOf<ScoreVector>;
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
+  using Bits = Integers<ScoreVector>;
   return reinterpret_cast<ScoreVector>(
-      reinterpret_cast<Integers<ScoreVector>>(p) + (reinterpret_cast<Integers<ScoreVector>>(shifted) << 23));
+      reinterpret_cast<Bits>(p) + (reinterpret_cast<Bits>(shifted) << 23));
 }
 
 // All ones where `blocked` is true.

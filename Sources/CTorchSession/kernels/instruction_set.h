@@ -10,12 +10,13 @@ enum class InstructionSet {
   // SSE2 on x86-64, NEON on aarch64.
   baseline,
   avx2,
+  // The same with vpdpwssd.
+  avx2_vnni,
   avx512,
-  // With vpdpwssd.
   avx512_vnni,
 };
 
-// The best one that this CPU has, or, for tests, the one that M2FP_KERNELS names if it has no more.
+// The best one that this CPU has or, for tests, another one of its that M2FP_KERNELS names.
 InstructionSet instruction_set();
 
 // As M2FP_KERNELS names it.
@@ -38,15 +39,22 @@ using AVX512 = Registers<16, 12, 2>;
 
 // Tests run the code for AVX-512 where there is AVX2 alone as well, with two registers to a vector.
 #if defined(M2FP_TEST_WIDE_ON_AVX2)
+#define M2FP_AVX2_VNNI "arch=x86-64-v3"
 #define M2FP_AVX512 "arch=x86-64-v3"
 #define M2FP_AVX512_VNNI "arch=x86-64-v3"
 #else
+#define M2FP_AVX2_VNNI "arch=x86-64-v3,avxvnni"
 #define M2FP_AVX512 "arch=x86-64-v4,no-prefer-256-bit"
 #define M2FP_AVX512_VNNI "arch=x86-64-v4,no-prefer-256-bit,avx512vnni"
 #endif
 
 template <typename Body>
 [[gnu::target("arch=x86-64-v3")]] void run_with_avx2(const Body& body) {
+  body(AVX2{});
+}
+
+template <typename Body>
+[[gnu::target(M2FP_AVX2_VNNI)]] void run_with_avx2_vnni(const Body& body) {
   body(AVX2{});
 }
 
@@ -76,6 +84,9 @@ void run_on_this_cpu(const Body& body) {
       if constexpr (Kind == Arithmetic::integers) return run_with_avx512_vnni(body);
       [[fallthrough]];
     case InstructionSet::avx512: return run_with_avx512(body);
+    case InstructionSet::avx2_vnni:
+      if constexpr (Kind == Arithmetic::integers) return run_with_avx2_vnni(body);
+      [[fallthrough]];
     case InstructionSet::avx2: return run_with_avx2(body);
     case InstructionSet::baseline: break;
   }

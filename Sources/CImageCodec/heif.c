@@ -15,8 +15,6 @@ static const library_function functions[] = {
     LIBRARY_ENTRY(heif, heif_image_handle_release),
     LIBRARY_ENTRY(heif, heif_image_handle_get_width),
     LIBRARY_ENTRY(heif, heif_image_handle_get_height),
-    LIBRARY_ENTRY(heif, heif_image_handle_get_ispe_width),
-    LIBRARY_ENTRY(heif, heif_image_handle_get_ispe_height),
     LIBRARY_ENTRY(heif, heif_image_handle_get_luma_bits_per_pixel),
     LIBRARY_ENTRY(heif, heif_image_handle_has_alpha_channel),
     LIBRARY_ENTRY(heif, heif_image_handle_is_premultiplied_alpha),
@@ -198,7 +196,8 @@ static void heif_decode(struct heif_image_handle *handle, const m2fp_heif_layout
       handle, &image, heif_colorspace_RGB,
       has_alpha ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB, how);
   if (error.code != heif_error_Ok && m2fp_heif_has_refused()) {
-    m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "the picture in it is not as large as its header says");
+    m2fp_result_fail(result, M2FP_IMAGE_CORRUPT,
+                     "the picture in it is not as large as its header says");
   }
   m2fp_heif_allow(NULL);
   if (heif_check(error, result)) {
@@ -220,9 +219,9 @@ void m2fp_heif_decode(const uint8_t *bytes, size_t count, const m2fp_image_heade
   heif_input input = {&source, 0};
   struct heif_context *context = heif.heif_context_alloc();
   struct heif_image_handle *handle = heif_open(context, &input, result);
-  m2fp_heif_layout layout = {0};
-  if (handle != NULL) m2fp_heif_read_layout(&source, &layout, result);
   if (handle != NULL) {
+    m2fp_heif_layout layout;
+    m2fp_heif_read_layout(&source, &layout, result);
     if (heif.heif_image_handle_get_width(handle) != header->width ||
         heif.heif_image_handle_get_height(handle) != header->height) {
       m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "the header changed while it was read");

@@ -22,8 +22,6 @@ typedef struct heif_functions {
   LIBRARY_FUNCTION(heif_image_handle_release);
   LIBRARY_FUNCTION(heif_image_handle_get_width);
   LIBRARY_FUNCTION(heif_image_handle_get_height);
-  LIBRARY_FUNCTION(heif_image_handle_get_ispe_width);
-  LIBRARY_FUNCTION(heif_image_handle_get_ispe_height);
   LIBRARY_FUNCTION(heif_image_handle_get_luma_bits_per_pixel);
   LIBRARY_FUNCTION(heif_image_handle_has_alpha_channel);
   LIBRARY_FUNCTION(heif_image_handle_is_premultiplied_alpha);
@@ -76,9 +74,8 @@ typedef struct m2fp_heif_layout {
 
 /// Reads how the primary picture is put together, and refuses what libheif takes for granted of it:
 /// that what it is made of is there and not itself, that tiles leave nothing open, that alpha is
-/// as large. Otherwise it ends the process, or shows what lay in memory.
-///
-/// All 0 where the boxes do not tell: libheif says why, then.
+/// as large. Otherwise it ends the process, or shows what lay in memory. A size that the boxes do not
+/// tell is a failure, too, as nothing would limit what is decoded.
 void m2fp_heif_read_layout(const m2fp_source *source, m2fp_heif_layout *layout,
                            m2fp_image_result *result);
 

@@ -391,14 +391,14 @@ void m2fp_heif_read_layout(const m2fp_source *source, m2fp_heif_layout *layout,
   for (int i = 0; i < MOST_BOXES; i++) {
     uint8_t header[16];
     span rest = {header, source->read(source->context, offset, header, sizeof header)};
-    if (rest.count < 8) return;
+    if (rest.count < 8) break;
     uint64_t size = take(&rest, 4);
     uint32_t type = (uint32_t)take(&rest, 4);
     int64_t start = size == 1 ? 16 : 8;
     if (size == 1) size = take(&rest, 8);
     // One without a size is the file's last.
     if (size == 0) size = source->size > offset ? (uint64_t)(source->size - offset) : 0;
-    if (size < (uint64_t)start || size > (uint64_t)(INT64_MAX - offset)) return;
+    if (size < (uint64_t)start || size > (uint64_t)(INT64_MAX - offset)) break;
     if (type == TYPE("meta") && is_found++) {
       m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "its metadata come twice");
     } else if (type == TYPE("meta")) {
@@ -414,5 +414,8 @@ void m2fp_heif_read_layout(const m2fp_source *source, m2fp_heif_layout *layout,
       free(bytes);
     }
     offset += (int64_t)size;
+  }
+  if (layout->width == 0 || layout->height == 0) {
+    m2fp_result_fail(result, M2FP_IMAGE_CORRUPT, "its boxes tell no size");
   }
 }

@@ -12,8 +12,20 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   typealias OutboundIn = HTTPResponsePart
   typealias OutboundOut = HTTPResponsePart
 
+  /// What is waited for.
+  private enum Wait {
+    /// A request, or the rest of its head: the connection ends without it.
+    case request
+    /// The rest of a body: its reader is told.
+    case body
+  }
+
   private let timeouts: HTTPOptions.Timeouts
-  private var timer: Scheduled<Void>?
+  /// What is waited for, and how long; nil while it is for us to go on.
+  private var wait: (what: Wait, deadline: NIODeadline)?
+  /// Looks at that, not after the deadline: it is set anew where there is time left, rather than with
+  /// each request.
+  private var timer: (time: NIODeadline, task: Scheduled<Void>)?
   private var writing: RepeatedTask?
   /// Bytes that waited for the client when that was last looked at.
   private var waiting = Int.max
@@ -44,11 +56,11 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     try? context.channel.syncOptions?.setOption(.recvAllocator, value: Self.block)
-    if context.channel.isActive { wait(timeouts.head, context.channel) }
+    if context.channel.isActive { wait(for: .request, timeouts.head, context) }
   }
 
   func channelActive(context: ChannelHandlerContext) {
-    wait(timeouts.head, context.channel)
+    wait(for: .request, timeouts.head, context)
     context.fireChannelActive()
   }
 
@@ -62,28 +74,46 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   func handlerRemoved(context: ChannelHandlerContext) { stop() }
 
   private func stop() {
-    timer?.cancel()
+    wait = nil
+    timer?.task.cancel()
     timer = nil
     writing?.cancel()
     writing = nil
   }
 
-  /// Ends the connection unless a request has come by then.
-  private func wait(_ seconds: Double, _ channel: any Channel) {
-    timer?.cancel()
-    timer = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(seconds * 1000))) {
-      channel.close(promise: nil)
+  private func wait(for what: Wait, _ seconds: Double, _ context: ChannelHandlerContext) {
+    let deadline = NIODeadline.now() + .milliseconds(Int64(seconds * 1000))
+    wait = (what, deadline)
+    if let timer, timer.time <= deadline { return }
+    timer?.task.cancel()
+    startTimer(until: deadline, context)
+  }
+
+  private func startTimer(until time: NIODeadline, _ context: ChannelHandlerContext) {
+    let loop = context.eventLoop
+    let (watch, place) = (
+      NIOLoopBound(self, eventLoop: loop), NIOLoopBound(context, eventLoop: loop)
+    )
+    timer = (
+      time,
+      loop.scheduleTask(deadline: time) { watch.value.timerHasRun(place.value) }
+    )
+  }
+
+  private func timerHasRun(_ context: ChannelHandlerContext) {
+    timer = nil
+    guard let (what, deadline) = wait else { return }
+    guard deadline <= .now() else { return startTimer(until: deadline, context) }
+    wait = nil
+    switch what {
+    case .request: context.channel.close(promise: nil)
+    case .body: context.pipeline.fireErrorCaught(BodyTimeout())
     }
   }
 
-  /// Tells the reader of a body that it has not come by then.
   private func waitForBody(_ context: ChannelHandlerContext) {
-    timer?.cancel()
-    let seconds = isQuiescing ? min(timeouts.body, Self.lastBody) : timeouts.body
-    let pipeline = context.pipeline
-    timer = context.eventLoop.scheduleTask(in: .milliseconds(Int64(seconds * 1000))) {
-      pipeline.fireErrorCaught(BodyTimeout())
-    }
+    wait(
+      for: .body, isQuiescing ? min(timeouts.body, Self.lastBody) : timeouts.body, context)
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -96,10 +126,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     case .body: break
     case .end:
       isReceiving = false
-      if requests == 1 {
-        timer?.cancel()
-        timer = nil
-      }
+      if requests == 1 { wait = nil }
     }
     context.fireChannelRead(data)
   }
@@ -111,7 +138,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     hasLeft.futureResult.assumeIsolated().whenSuccess { [self] in
       requests = max(0, requests - 1)
       if requests == 0 {
-        wait(timeouts.keepAlive, context.channel)
+        wait(for: .request, timeouts.keepAlive, context)
       } else if requests == 1, isReceiving {
         waitForBody(context)
       }

@@ -80,9 +80,8 @@ package final class HTTPServer: Sendable {
     let (bound, binding) = AsyncStream.makeStream(of: Int.self)
     let server = Server(
       childChannelSetup: HTTP1Channel(
-        responder: { request, writer, channel in
-          try await responder.respond(
-            to: request, writer, channel, isForMetrics: listener.isForMetrics)
+        responder: { request, _, channel in
+          try await responder.respond(to: request, channel, isForMetrics: listener.isForMetrics)
         },
         configuration: HTTP1Channel.Configuration(
           additionalChannelHandlers: [ConnectionWatch(timeouts)],

@@ -12,6 +12,7 @@ import M2FPImageIO
 import M2FPResults
 import M2FPServe
 import NIOCore
+import NIOHTTPTypes
 
 /// Answers requests. Nothing here computes or blocks on the threads that all requests share.
 final class Responder: Sendable {
@@ -46,6 +47,8 @@ final class Responder: Sendable {
     let start = ContinuousClock.now
     /// Who asks; nil over a socket in a folder.
     let address: IPAddress?
+    /// Bytes of the body; nil where they are not known.
+    let length: Int?
     var route: Route?
     var owner: String?
     /// Whether reading its body was begun, which can be done once.
@@ -55,6 +58,7 @@ final class Responder: Sendable {
 
     init(_ request: Request, _ channel: any Channel, _ guardian: Guard) {
       self.request = request
+      length = request.headers[.contentLength].flatMap { Int($0) }
       address = guardian.client(channel.remoteAddress?.ipAddress, request.headers)
       self.channel = channel
       let target = request.head.path ?? ""
@@ -92,13 +96,10 @@ final class Responder: Sendable {
 
     func value(_ name: String) -> String? { query.first { $0.name == name }?.value }
 
-    var host: String? { request.head.authority ?? request.headers.value("Host") }
-
-    /// Bytes of the body; nil where they are not known.
-    var length: Int? { request.headers[.contentLength].flatMap { Int($0) } }
+    var host: String? { request.head.authority }
 
     var hasBody: Bool {
-      (length ?? 0) > 0 || request.headers.value("Transfer-Encoding") != nil
+      (length ?? 0) > 0 || request.headers[.transferEncoding] != nil
     }
 
     var elapsed: Double {
@@ -111,7 +112,7 @@ final class Responder: Sendable {
       if let owner { return "token " + owner }
       guard let address else { return "local" }
       return address.bytes.count == 4
-        ? address.bytes.map { String($0) }.joined(separator: ".")
+        ? "\(address.bytes[0]).\(address.bytes[1]).\(address.bytes[2]).\(address.bytes[3])"
         : "v6 " + address.bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
     }
   }
@@ -124,13 +125,12 @@ final class Responder: Sendable {
   ///
   /// - Throws: Where the connection is to end.
   func respond(
-    to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel,
-    isForMetrics: Bool
+    to request: Request, _ channel: any Channel, isForMetrics: Bool
   ) async throws {
     var exchange = Exchange(request, channel, guardian.withLock { $0 })
     var reply: Reply
     do throws(Problem) {
-      reply = try await answer(&exchange, writer, isForMetrics: isForMetrics)
+      reply = try await answer(&exchange, isForMetrics: isForMetrics)
     } catch {
       reply = error.reply(to: exchange.id)
     }
@@ -157,10 +157,15 @@ final class Responder: Sendable {
     let closes = reply.closes || leavesMuch || service.phase == .draining
     if closes { reply.fields[.connection] = "close" }
     let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
-    // In one piece: each one goes to another thread and back.
-    try await writer.write(
-      response: head,
-      body: request.method == .head ? ResponseBody() : ResponseBody(byteBuffer: reply.body))
+    // This is the channel's thread. A writer of the library's does more than what it writes.
+    channel.write(HTTPResponsePart.head(head), promise: nil)
+    if request.method != .head, reply.length > 0 {
+      channel.write(HTTPResponsePart.body(reply.body), promise: nil)
+    }
+    let written = channel.eventLoop.makePromise(of: Void.self)
+    channel.writeAndFlush(HTTPResponsePart.end(nil), promise: written)
+    // Nothing of the next request is read before the client takes its answer.
+    if closes || !channel.isWritable { try await written.futureResult.get() }
     guard closes else { return }
     if leavesMuch { await linger(request.body) }
     throw ConnectionEnds()
@@ -216,7 +221,7 @@ final class Responder: Sendable {
   }
 
   private func answer(
-    _ exchange: inout Exchange, _ writer: borrowing ResponseWriter, isForMetrics: Bool
+    _ exchange: inout Exchange, isForMetrics: Bool
   ) async throws(Problem) -> Reply {
     let request = exchange.request
     let guardian = guardian.withLock { $0 }
@@ -257,9 +262,9 @@ final class Responder: Sendable {
     if !route.isOpen, !isForMetrics { exchange.owner = try guardian.owner(request.headers) }
     switch route {
     case .parse:
-      let prefersJob = request.headers.value("Prefer").map { $0.contains("respond-async") } ?? false
-      return try await receive(&exchange, writer, asJob: prefersJob)
-    case .jobs: return try await receive(&exchange, writer, asJob: true)
+      let prefersJob = request.headers[.preference].map { $0.contains("respond-async") } ?? false
+      return try await receive(&exchange, asJob: prefersJob)
+    case .jobs: return try await receive(&exchange, asJob: true)
     case .job(let id): return try await job(id, exchange)
     case .jobResult(let id): return try await jobResult(id, exchange)
     case .result(let digest): return try await result(digest, exchange)
@@ -309,7 +314,7 @@ final class Responder: Sendable {
   // MARK: - Photos
 
   private func receive(
-    _ exchange: inout Exchange, _ writer: borrowing ResponseWriter, asJob: Bool
+    _ exchange: inout Exchange, asJob: Bool
   ) async throws(Problem) -> Reply {
     let request = exchange.request
     let coding = request.headers[.contentEncoding] ?? "identity"
@@ -333,7 +338,7 @@ final class Responder: Sendable {
     }
     let body: [UInt8]
     do throws(Problem) {
-      body = try await read(&exchange, writer)
+      body = try await read(&exchange)
     } catch {
       service.giveUp(ticket, as: error.status == 499 ? .cancelled : .failed)
       throw error
@@ -371,12 +376,13 @@ final class Responder: Sendable {
   }
 
   /// Reads the body, or says why not.
-  private func read(
-    _ exchange: inout Exchange, _ writer: borrowing ResponseWriter
-  ) async throws(Problem) -> [UInt8] {
+  private func read(_ exchange: inout Exchange) async throws(Problem) -> [UInt8] {
     let gone = Problem(499, "gone", "The client has gone.")
-    if exchange.request.headers.value("Expect")?.lowercased() == "100-continue" {
-      do { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) } catch {
+    if exchange.request.headers[.expect]?.lowercased() == "100-continue" {
+      do {
+        let head = HTTPResponse(status: .continue)
+        try await exchange.channel.writeAndFlush(HTTPResponsePart.head(head))
+      } catch {
         throw gone
       }
     }
@@ -510,7 +516,7 @@ final class Responder: Sendable {
       reply.fields[.serverTiming] = timing(result.times, source, body, queued)
       if let filename = sent.filename {
         let kind = options.output == .zip ? "attachment" : "inline"
-        reply.fields.set("Content-Disposition", "\(kind); filename=\"\(filename)\"")
+        reply.fields[.contentDisposition] = "\(kind); filename=\"\(filename)\""
       }
       return reply
     }
@@ -527,7 +533,12 @@ final class Responder: Sendable {
         times.seconds[stage].map { (stage.rawValue, $0) }
       }
     }
-    return entries.map { "\($0.0);dur=\(($0.1 * 100_000).rounded() / 100)" }.joined(separator: ", ")
+    // Milliseconds with two digits behind the point.
+    return entries.map { name, seconds in
+      let hundredths = Int((seconds * 100_000).rounded())
+      let digits = hundredths % 100
+      return "\(name);dur=\(hundredths / 100).\(digits < 10 ? "0" : "")\(digits)"
+    }.joined(separator: ", ")
   }
 
   // MARK: - Jobs

@@ -2,7 +2,6 @@ import Dispatch
 import FoundationEssentials
 import Glibc
 import HTTPTypes
-import HummingbirdCore
 import Logging
 import M2FP
 import M2FPBatch
@@ -39,8 +38,7 @@ final class Responder: Sendable {
 
   /// What is known of a request before its body is read.
   private struct Exchange {
-    let request: Request
-    let channel: any Channel
+    let request: IncomingRequest
     let id: String
     let path: String
     let query: [(name: String, value: String)]
@@ -56,11 +54,10 @@ final class Responder: Sendable {
     /// What the answer says besides.
     var fields = HTTPFields()
 
-    init(_ request: Request, _ channel: any Channel, _ guardian: Guard) {
+    init(_ request: IncomingRequest, _ guardian: Guard) {
       self.request = request
       length = request.headers[.contentLength].flatMap { Int($0) }
-      address = guardian.client(channel.remoteAddress?.ipAddress, request.headers)
-      self.channel = channel
+      address = guardian.client(request.channel.remoteAddress?.ipAddress, request.headers)
       let target = request.head.path ?? ""
       let mark = target.firstIndex(of: "?")
       path = String(target[..<(mark ?? target.endIndex)])
@@ -125,9 +122,9 @@ final class Responder: Sendable {
   ///
   /// - Throws: Where the connection is to end.
   func respond(
-    to request: Request, _ channel: any Channel, isForMetrics: Bool
+    to request: IncomingRequest, isForMetrics: Bool
   ) async throws {
-    var exchange = Exchange(request, channel, guardian.withLock { $0 })
+    var exchange = Exchange(request, guardian.withLock { $0 })
     var reply: Reply
     do throws(Problem) {
       reply = try await answer(&exchange, isForMetrics: isForMetrics)
@@ -136,7 +133,7 @@ final class Responder: Sendable {
     }
     let isPhotos = exchange.route == .parse
     service.metrics.count(
-      route: exchange.route?.pattern ?? "other", method: Self.known(request.method.rawValue),
+      route: exchange.route?.pattern ?? "other", method: Self.known(request.head.method.rawValue),
       code: reply.status.code, seconds: isPhotos ? exchange.elapsed : nil)
     log(exchange, reply)
     if reply.status.code == 499 { throw ConnectionEnds() }
@@ -157,9 +154,10 @@ final class Responder: Sendable {
     let closes = reply.closes || leavesMuch || service.phase == .draining
     if closes { reply.fields[.connection] = "close" }
     let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
-    // This is the channel's thread. A writer of the library's does more than what it writes.
+    // This is the channel's thread.
+    let channel = request.channel
     channel.write(HTTPResponsePart.head(head), promise: nil)
-    if request.method != .head, reply.length > 0 {
+    if request.head.method != .head, reply.length > 0 {
       channel.write(HTTPResponsePart.body(reply.body), promise: nil)
     }
     let written = channel.eventLoop.makePromise(of: Void.self)
@@ -167,27 +165,9 @@ final class Responder: Sendable {
     // Nothing of the next request is read before the client takes its answer.
     if closes || !channel.isWritable { try await written.futureResult.get() }
     guard closes else { return }
-    if leavesMuch { await linger(request.body) }
+    // A connection that is closed with bytes unread is reset, and the client may never see its answer.
+    if leavesMuch { await request.discard(upTo: 8 << 20, within: .seconds(1)) }
     throw ConnectionEnds()
-  }
-
-  /// Reads on for a moment what is not wanted: a connection that is closed with bytes unread is reset,
-  /// and the client may never see its answer.
-  private func linger(_ body: RequestBody) async {
-    await withTaskGroup { group in
-      group.addTask {
-        var left = 8 << 20
-        do {
-          for try await part in body {
-            left -= part.readableBytes
-            if left < 0 { return }
-          }
-        } catch {}
-      }
-      group.addTask { try? await Task.sleep(for: .seconds(1)) }
-      await group.next()
-      group.cancelAll()
-    }
   }
 
   private static func known(_ method: String) -> String {
@@ -210,7 +190,7 @@ final class Responder: Sendable {
     if exchange.route?.isProbe == true || exchange.route == .metrics { return }
     let seconds = (exchange.elapsed * 1000).rounded() / 1000
     let (route, code) = (exchange.route?.pattern ?? "other", reply.status.code)
-    let method = Self.known(exchange.request.method.rawValue)
+    let method = Self.known(exchange.request.head.method.rawValue)
     logger.info(
       "\(method) \(route): \(code), \(reply.length) bytes in \(seconds) s",
       metadata: [
@@ -248,13 +228,13 @@ final class Responder: Sendable {
       exchange.fields.set(
         "Access-Control-Expose-Headers", "ETag, Location, Retry-After, Server-Timing, X-M2FP-Cache")
     }
-    if request.method == .options, origin != nil {
+    if request.head.method == .options, origin != nil {
       var reply = Reply(.noContent)
       reply.fields.set("Access-Control-Allow-Methods", route.methods.joined(separator: ", "))
       reply.fields.set("Access-Control-Allow-Headers", "Authorization, Content-Type, Prefer")
       return reply
     }
-    guard route.methods.contains(request.method.rawValue) else {
+    guard route.methods.contains(request.head.method.rawValue) else {
       var problem = Problem(405, "method", "This takes \(route.methods.joined(separator: ", ")).")
       problem.allow = route.methods.joined(separator: ", ")
       throw problem
@@ -365,12 +345,10 @@ final class Responder: Sendable {
       isKept: asJob, deadline: asJob ? limit : min(limit ?? .infinity, service.limits.deadline),
       note: photo.options)
     if asJob { return answer(of: job, status: .accepted) }
-    // Which is on this thread.
-    let watch = try? exchange.channel.pipeline.syncOperations.handler(type: ConnectionWatch.self)
-    watch?.onGone = { [service] in service.cancel(job) }
-    if !exchange.channel.isActive { service.cancel(job) }
+    request.onGone = { [service] in service.cancel(job) }
+    if !request.channel.isActive { service.cancel(job) }
     let outcome = await service.outcome(of: job)
-    watch?.onGone = nil
+    request.onGone = nil
     return try await Self.reply(
       outcome, photo.options, exchange, body: seconds, queued: service.status(of: job).queued)
   }
@@ -381,35 +359,28 @@ final class Responder: Sendable {
     if exchange.request.headers[.expect]?.lowercased() == "100-continue" {
       do {
         let head = HTTPResponse(status: .continue)
-        try await exchange.channel.writeAndFlush(HTTPResponsePart.head(head))
+        try await exchange.request.channel.writeAndFlush(HTTPResponsePart.head(head))
       } catch {
         throw gone
       }
     }
     exchange.isRead = true
     let (limit, length) = (service.limits.photoBytes, exchange.length)
-    var bytes: [UInt8] = []
-    if let length { bytes.reserveCapacity(length) }
+    let bytes: [UInt8]
     do {
-      for try await part in exchange.request.body {
-        guard bytes.count + part.readableBytes <= limit else {
-          var problem = Problem(.tooLarge(limit: limit))
-          problem.closes = true
-          throw problem
-        }
-        bytes.append(contentsOf: part.readableBytesView)
-      }
-    } catch let problem as Problem {
+      bytes = try await exchange.request.body(upTo: limit, expected: length)
+    } catch is IncomingRequest.TooLarge {
+      var problem = Problem(.tooLarge(limit: limit))
+      problem.closes = true
       throw problem
-    } catch is ConnectionWatch.BodyTimeout {
+    } catch is IncomingRequest.Timeout {
       var problem = Problem(408, "body-timeout", "The photo did not come in time.")
       problem.closes = true
       throw problem
     } catch {
       throw gone
     }
-    if let length, bytes.count < length { throw gone }
-    guard exchange.channel.isActive else { throw gone }
+    guard exchange.request.channel.isActive else { throw gone }
     return bytes
   }
 
@@ -562,7 +533,7 @@ final class Responder: Sendable {
 
   private func job(_ id: String, _ exchange: Exchange) async throws(Problem) -> Reply {
     let job = try find(id, exchange)
-    if exchange.request.method == .delete {
+    if exchange.request.head.method == .delete {
       service.cancel(job)
       return Reply(.noContent)
     }

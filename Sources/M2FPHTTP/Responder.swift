@@ -411,7 +411,8 @@ final class Responder: Sendable {
     model: ServedModel, font: Font?, accept: String?
   ) throws(Problem) -> (bytes: [UInt8], options: PhotoOptions) {
     var (bytes, fields, isForm) = (body, query, false)
-    if let boundary = Multipart.boundary(type) {
+    let isMultipart = type.prefix("multipart/".count).lowercased() == "multipart/"
+    if isMultipart, let boundary = Multipart.boundary(type) {
       let parts = try Self.parts(body, boundary)
       let files = parts.filter { $0.filename != nil }
       guard let file = files.first else {
@@ -434,7 +435,7 @@ final class Responder: Sendable {
       if !fields.contains(where: { $0.name == "name" }), let name = file.filename {
         fields.append(("name", name))
       }
-    } else if type.lowercased().hasPrefix("multipart/") {
+    } else if isMultipart {
       throw Problem(400, "bad-multipart", "The form's type names no boundary.")
     }
     if bytes.isEmpty { throw Problem(422, "empty", "There is no photo in the request.") }
@@ -496,20 +497,27 @@ final class Responder: Sendable {
   private static func timing(
     _ times: StageTimes, _ source: JobOutcome.Source, _ body: Double?, _ queued: Double?
   ) -> String {
-    var entries: [(String, Double)] = []
-    if let body { entries.append(("body", body)) }
-    if let queued { entries.append(("queue", queued)) }
-    if source == .parsed {
-      entries += Stage.allCases.compactMap { stage in
-        times.seconds[stage].map { (stage.rawValue, $0) }
-      }
-    }
-    // Milliseconds with two digits behind the point.
-    return entries.map { name, seconds in
+    var text = ""
+    text.reserveCapacity(160)
+    func add(_ name: String, _ seconds: Double) {
+      // Milliseconds with two digits behind the point.
       let hundredths = Int((seconds * 100_000).rounded())
       let digits = hundredths % 100
-      return "\(name);dur=\(hundredths / 100).\(digits < 10 ? "0" : "")\(digits)"
-    }.joined(separator: ", ")
+      if !text.isEmpty { text += ", " }
+      text += name
+      text += ";dur="
+      text += String(hundredths / 100)
+      text += digits < 10 ? ".0" : "."
+      text += String(digits)
+    }
+    if let body { add("body", body) }
+    if let queued { add("queue", queued) }
+    if source == .parsed {
+      for stage in Stage.allCases {
+        if let seconds = times.seconds[stage] { add(stage.rawValue, seconds) }
+      }
+    }
+    return text
   }
 
   // MARK: - Jobs

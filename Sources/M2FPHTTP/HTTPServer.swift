@@ -147,7 +147,7 @@ package final class HTTPServer: Sendable {
 private struct ConnectionSetup: ServerChildChannel {
   let timeouts: HTTPOptions.Timeouts
   let executor: EventLoopTaskExecutor
-  let respond: Connection.Respond
+  let respond: HTTPConnection.Respond
 
   struct Value: ServerChildChannelValue {
     let channel: any Channel
@@ -166,7 +166,7 @@ private struct ConnectionSetup: ServerChildChannel {
         withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
         withDecoderLimitConfiguration: limits)
       try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-      try pipeline.addHandler(Connection(timeouts, executor, respond: respond))
+      try pipeline.addHandler(HTTPConnection(timeouts, executor, respond: respond))
       return Value(channel: channel)
     }
   }

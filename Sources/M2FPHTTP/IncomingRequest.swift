@@ -1,4 +1,5 @@
 import HTTPTypes
+import M2FPCore
 import NIOCore
 
 /// A request, whose body comes while it is being answered.
@@ -37,6 +38,12 @@ final class IncomingRequest: @unchecked Sendable {
   }
 
   var headers: HTTPFields { head.headerFields }
+
+  /// Whether the client will send no other on this connection.
+  var isLast: Bool {
+    guard let options = headers[.connection] else { return false }
+    return options.lowercased().split(separator: ",").contains { $0.trimmed == "close" }
+  }
 
   // MARK: - Who answers
 

@@ -151,7 +151,7 @@ final class Responder: Sendable {
     // A body that nobody reads is let pass where it is small.
     let leavesMuch =
       exchange.hasBody && !exchange.isRead && exchange.length.map { $0 > 1 << 20 } ?? true
-    let closes = reply.closes || leavesMuch || service.phase == .draining
+    let closes = reply.closes || leavesMuch || request.isLast || service.phase == .draining
     if closes { reply.fields[.connection] = "close" }
     let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
     // This is the channel's thread.
@@ -166,7 +166,7 @@ final class Responder: Sendable {
     if closes || !channel.isWritable { try await written.futureResult.get() }
     guard closes else { return }
     // A connection that is closed with bytes unread is reset, and the client may never see its answer.
-    if leavesMuch { await request.discard(upTo: 8 << 20, within: .seconds(1)) }
+    if request.end == nil { await request.discard(upTo: 8 << 20, within: .seconds(1)) }
     throw ConnectionEnds()
   }
 

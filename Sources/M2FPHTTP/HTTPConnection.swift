@@ -8,7 +8,7 @@ import NIOHTTPTypes
 /// the client has gone.
 ///
 /// Half a connection is none: a client that closes its side has gone, too.
-final class Connection: ChannelDuplexHandler {
+final class HTTPConnection: ChannelDuplexHandler {
   typealias InboundIn = HTTPRequestPart
   typealias OutboundIn = HTTPResponsePart
   typealias OutboundOut = HTTPResponsePart
@@ -38,6 +38,8 @@ final class Connection: ChannelDuplexHandler {
   private var next = CircularBuffer<HTTPRequestPart>()
   /// Whether more is to be read when it is over.
   private var isReadPending = false
+  /// Whether what came last is no request.
+  private var isBroken = false
   /// Whether the server comes to its end.
   private var isQuiescing = false
 
@@ -150,7 +152,7 @@ final class Connection: ChannelDuplexHandler {
   /// Goes on with the next request.
   private func goOn(_ context: ChannelHandlerContext) {
     current = nil
-    if isQuiescing { return context.close(promise: nil) }
+    if isQuiescing || isBroken && next.isEmpty { return context.close(promise: nil) }
     wait(for: .request, timeouts.keepAlive, context)
     while let part = next.first {
       if case .head = part, current != nil { break }
@@ -164,6 +166,7 @@ final class Connection: ChannelDuplexHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    isBroken = true
     if let current {
       current.finish(.failure(error))
     } else if error is HTTPParserError {

@@ -3,11 +3,16 @@ import SystemPackage
 
 /// SHA-256 (FIPS 180-4), by OpenSSL.
 public enum SHA256 {
+  /// Left to itself, the library takes its locks down as the process ends, where threads may still be at
+  /// work: they would end it by a signal.
+  private static let isReady = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
+
   /// - Parameter bytes: The message.
   /// - Returns: 32 bytes.
   public static func digest(of bytes: UnsafeRawBufferPointer) -> ArraySlice<UInt8> {
     var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
     var length: UInt32 = 0
+    precondition(isReady, "OpenSSL can be used")
     let done = EVP_Digest(bytes.baseAddress, bytes.count, &digest, &length, EVP_sha256(), nil)
     precondition(done == 1 && length == 32, "OpenSSL has SHA-256")
     return digest[..<32]
@@ -43,7 +48,7 @@ public enum SHA256 {
   /// - Throws: `Errno` when it cannot be read.
   package static func hexadecimal(of file: FileDescriptor) throws -> String {
     // Not mapped: a file that is cut short meanwhile would end the process.
-    guard let context = EVP_MD_CTX_new() else { throw Errno.noMemory }
+    guard isReady, let context = EVP_MD_CTX_new() else { throw Errno.noMemory }
     defer { EVP_MD_CTX_free(context) }
     EVP_DigestInit_ex(context, EVP_sha256(), nil)
     var place: Int64 = 0

@@ -177,7 +177,7 @@ void replace(
           ? graph.insertConstant(convolution.outputs)
           : graph.insertConstant(std::vector<int64_t>{
                 convolution.inputs, convolution.outputs, convolution.kernel, convolution.stride,
-                convolution.padding, convolution.groups});
+                convolution.padding, convolution.groups, convolution.dilation});
   Node* const fused = graph.create(
       kind,
       {node->input(0), graph.insertConstant(packed),
@@ -201,15 +201,17 @@ void replace_convolution(Reads& reads, Node* node, Precision precision) {
   const auto groups = torch::jit::constant_as<int64_t>(node->input(8));
   if (!weights.defined() || weights.dim() != 4 || weights.size(2) != weights.size(3) ||
       (!bias.defined() && !is_none(node->input(2))) || !transposed || *transposed || !groups ||
-      *groups < 1 || uniform(node->input(5)) != 1) {
+      *groups < 1) {
     return;
   }
   const Convolution convolution{
       weights.size(1) * *groups, weights.size(0),         weights.size(2),
-      uniform(node->input(3)),   uniform(node->input(4)), *groups};
+      uniform(node->input(3)),   uniform(node->input(4)), *groups,
+      uniform(node->input(5))};
   const bool is_sound = convolution.inputs > 0 && convolution.outputs > 0 &&
                         convolution.kernel > 0 && convolution.stride > 0 &&
-                        convolution.padding >= 0 && convolution.padding < convolution.kernel &&
+                        convolution.dilation > 0 && convolution.padding >= 0 &&
+                        convolution.padding < convolution.extent() &&
                         (!bias.defined() || bias.sizes() == at::IntArrayRef({weights.size(0)}));
   if (!is_sound || method(convolution, precision) == Method::none) return;
   replace(reads, node, kConvolution, convolution, precision, weights, bias);
@@ -258,6 +260,26 @@ void absorb_addition(Reads& reads, Node* node) {
       return absorb(node, sum, kResidual, node->input(1 - index));
     }
   }
+}
+
+// The activation that `node` is, of those that our operators know.
+c10::optional<Activation> activation(const Node* node) {
+  namespace aten = torch::jit::aten;
+  if (is(node, aten::relu)) return Activation::relu;
+  if (is(node, aten::relu6)) return Activation::relu6;
+  if (is(node, aten::sigmoid)) return Activation::sigmoid;
+  if (is(node, aten::leaky_relu)) {
+    const auto slope = torch::jit::toIValue(node->input(1));
+    const bool is_ours =
+        slope && slope->isScalar() && slope->toScalar().to<float>() == kLeakySlope;
+    if (is_ours) return Activation::leaky_relu;
+  }
+  if (is(node, aten::gelu)) {
+    // Of two forms this is the exact one, and was the only one.
+    const auto form = torch::jit::constant_as<std::string>(node->inputs().back());
+    if (node->inputs().size() == 1 || (form && *form == "none")) return Activation::gelu;
+  }
+  return {};
 }
 
 void absorb_activation(const Reads& reads, Node* node, Activation activation) {
@@ -340,7 +362,7 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
     return is(node, aten::_convolution) || is(node, aten::_convolution, "deprecated");
   };
   const auto is_follower = [](const Node* node) {
-    return is(node, aten::add, "Tensor") || is(node, aten::relu) || is(node, aten::relu6);
+    return is(node, aten::add, "Tensor") || activation(node);
   };
   std::vector<Node*> layers, followers, products;
   for (Node* node : nodes) {
@@ -362,8 +384,7 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
     if (node->kind() == aten::add) {
       absorb_addition(reads, node);
     } else {
-      absorb_activation(
-          reads, node, node->kind() == aten::relu ? Activation::relu : Activation::relu6);
+      absorb_activation(reads, node, *activation(node));
     }
   }
 }

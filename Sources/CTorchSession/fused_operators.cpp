@@ -35,7 +35,8 @@ Layer checked_layer(
   constexpr int64_t kMost = 1 << 16;
   TORCH_CHECK(
       c.inputs > 0 && c.inputs <= kMost && c.outputs > 0 && c.outputs <= kMost && c.kernel > 0 &&
-          c.kernel <= 64 && c.stride > 0 && c.padding >= 0 && c.padding < c.kernel,
+          c.kernel <= 64 && c.stride > 0 && c.dilation > 0 && c.dilation <= kMost && c.padding >= 0 &&
+          c.padding < c.extent(),
       "no such convolution");
   TORCH_CHECK(input.scalar_type() == at::kFloat, "the input is not float32");
   const bool has_scales = scales && scales->defined();
@@ -73,7 +74,10 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::relu: return at::relu(x);
     case Activation::relu6: return at::clamp(x, 0, 6);
-    default: return x;
+    case Activation::leaky_relu: return at::leaky_relu(x, m2fp::kLeakySlope);
+    case Activation::gelu: return at::gelu(x);
+    case Activation::sigmoid: return at::sigmoid(x);
+    case Activation::none: return x;
   }
 }
 
@@ -99,13 +103,13 @@ at::Tensor convolution(
     const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
     const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
     at::IntArrayRef shape, int64_t activation) {
-  TORCH_CHECK(shape.size() == 6 && input.dim() == 4, "a convolution of images has six sizes");
-  const Convolution c{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]};
+  TORCH_CHECK(shape.size() == 7 && input.dim() == 4, "a convolution of images has seven sizes");
+  const Convolution c{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6]};
   const Layer layer = checked_layer(c, input, weights, scales, bias);
   const int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
   TORCH_CHECK(
-      input.size(1) == c.inputs && height + 2 * c.padding >= c.kernel &&
-          width + 2 * c.padding >= c.kernel,
+      input.size(1) == c.inputs && height + 2 * c.padding >= c.extent() &&
+          width + 2 * c.padding >= c.extent(),
       "the input does not fit the convolution");
   const auto format = at::MemoryFormat::ChannelsLast;
   const at::Tensor x = input.contiguous(format);

@@ -78,8 +78,14 @@ void expect_near(const char* what, const std::vector<float>& found, const std::v
 }
 
 double activated(double x, Activation activation) {
-  if (activation != Activation::none) x = std::fmax(x, 0);
-  return activation == Activation::relu6 ? std::fmin(x, 6) : x;
+  switch (activation) {
+    case Activation::none: return x;
+    case Activation::relu: return std::fmax(x, 0);
+    case Activation::relu6: return std::fmin(std::fmax(x, 0), 6);
+    case Activation::leaky_relu: return std::fmax(x, static_cast<double>(kLeakySlope) * x);
+    case Activation::gelu: return x * std::erfc(-x * std::sqrt(0.5)) / 2;
+    case Activation::sigmoid: return 1 / (1 + std::exp(-x));
+  }
 }
 
 // weights: (outputs, inputs / groups, kernel, kernel).
@@ -94,8 +100,8 @@ std::vector<double> convolved(
         double sum = epilogue.bias ? epilogue.bias[o] : 0;
         if (epilogue.residual) sum += epilogue.residual[output.size()];
         for (int64_t tap = 0; tap < c.taps(); ++tap) {
-          const int64_t at_y = y * c.stride - c.padding + tap / c.kernel;
-          const int64_t at_x = x * c.stride - c.padding + tap % c.kernel;
+          const int64_t at_y = y * c.stride - c.padding + tap / c.kernel * c.dilation;
+          const int64_t at_x = x * c.stride - c.padding + tap % c.kernel * c.dilation;
           if (at_y < 0 || at_y >= height || at_x < 0 || at_x >= width) continue;
           for (int64_t i = 0; i < inputs; ++i) {
             const int64_t channel = c.groups > 1 ? o : i;
@@ -114,7 +120,7 @@ void check_convolution(
     const Convolution& c, Precision precision, Method expected, double off, Checksum<float>& checksum) {
   const Method method = m2fp::method(c, precision);
   expect(method == expected, checksum.name(), static_cast<int>(method), static_cast<int>(expected));
-  const int64_t height = random_between(c.kernel, 20), width = random_between(c.kernel, 20);
+  const int64_t height = random_between(c.extent(), 20), width = random_between(c.extent(), 20);
   const int64_t pixels = c.output_size(height) * c.output_size(width);
   const auto input = random_floats(height * width * c.inputs);
   const auto weights = random_floats(c.outputs * c.inputs / c.groups * c.taps());
@@ -124,7 +130,7 @@ void check_convolution(
   if (random_between(0, 1)) epilogue.bias = bias.data();
   // Depthwise convolutions take none.
   if (random_between(0, 1) && c.groups == 1) epilogue.residual = residual.data();
-  epilogue.activation = static_cast<Activation>(random_between(0, 2));
+  epilogue.activation = static_cast<Activation>(random_between(0, 5));
 
   std::vector<float> packed(packed_size(c, method)), scales(panels(c.outputs) * kColumns);
   const PackedWeights destination{packed.data(), scales.data()};
@@ -150,23 +156,26 @@ void check_convolutions() {
       const int64_t kernel = random_between(1, 4), stride = random_between(1, 2);
       const Convolution c{
           random_between(1, 31) * (kernel == 1 ? 23 : 1), random_between(1, 140), kernel, stride,
-          random_between(0, kernel - 1), 1};
-      check_convolution(c, Precision::float32, Method::product, 1e-5, checksum);
+          random_between(0, kernel - 1), 1, random_between(1, 3)};
+      check_convolution(c, Precision::float32, Method::product, 3e-5, checksum);
     }
   }
   {
     Checksum<float> checksum("Winograd's");
     for (int round = 0; round < kRounds / 4; ++round) {
-      const Convolution c{8 * random_between(4, 20), 8 * random_between(4, 20), 3, 1, 1, 1};
+      const int64_t dilation = random_between(1, 3);
+      const Convolution c{
+          8 * random_between(4, 20), 8 * random_between(4, 20), 3, 1, dilation, 1, dilation};
       check_convolution(c, Precision::float32, Method::winograd, 5e-4, checksum);
     }
   }
   {
     Checksum<float> checksum("depthwise");
     for (int round = 0; round < kRounds; ++round) {
-      const int64_t channels = 8 * random_between(1, 12), kernel = random_between(2, 5);
+      const int64_t channels = random_between(2, 100), kernel = random_between(2, 5);
       const Convolution c{
-          channels, channels, kernel, random_between(1, 3), random_between(0, kernel - 1), channels};
+          channels, channels, kernel, random_between(1, 3), random_between(0, kernel - 1), channels,
+          random_between(1, 4) == 1 ? 2 : 1};
       check_convolution(c, Precision::float32, Method::depthwise, 1e-5, checksum);
     }
   }

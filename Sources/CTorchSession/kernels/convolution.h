@@ -17,9 +17,13 @@ struct Convolution {
   int64_t padding;
   // 1, or `inputs`: each channel by itself.
   int64_t groups;
+  // From one tap to the next, in pixels.
+  int64_t dilation = 1;
 
   int64_t taps() const { return kernel * kernel; }
-  int64_t output_size(int64_t size) const { return (size + 2 * padding - kernel) / stride + 1; }
+  // The side of what the taps span, in pixels.
+  int64_t extent() const { return dilation * (kernel - 1) + 1; }
+  int64_t output_size(int64_t size) const { return (size + 2 * padding - extent()) / stride + 1; }
 };
 
 enum class Precision { float32, int16 };

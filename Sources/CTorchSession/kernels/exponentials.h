@@ -16,20 +16,21 @@ constexpr int64_t kScoreLanes = kLanesOf<ScoreVector>;
 //
 // Cody-Waite reduction to |r| <= ln 2 / 2 and the Taylor polynomial of degree 6, scaled by 2^n through
 // the exponent bits.
-[[gnu::always_inline]] inline ScoreVector exponential(ScoreVector x) {
-  x = maximum(x, ScoreVector{} - 87.0f);
+template <typename V>
+[[gnu::always_inline]] inline V exponential(V x) {
+  x = maximum(x, V{} - 87.0f);
   // Adding 1.5 * 2^23 rounds to an integer, which then sits in the low bits of the significand.
-  const ScoreVector shifted = x * 1.44269504f + 12582912.0f;
-  const ScoreVector n = shifted - 12582912.0f;
-  const ScoreVector r = (x - n * 0.693359375f) - n * -2.1219444e-4f;
-  ScoreVector p = r * 1.3888889e-3f + 8.3333333e-3f;
+  const V shifted = x * 1.44269504f + 12582912.0f;
+  const V n = shifted - 12582912.0f;
+  const V r = (x - n * 0.693359375f) - n * -2.1219444e-4f;
+  V p = r * 1.3888889e-3f + 8.3333333e-3f;
   p = p * r + 4.1666667e-2f;
   p = p * r + 1.6666667e-1f;
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  using Bits = Integers<ScoreVector>;
-  return reinterpret_cast<ScoreVector>(
+  using Bits = Integers<V>;
+  return reinterpret_cast<V>(
       reinterpret_cast<Bits>(p) + (reinterpret_cast<Bits>(shifted) << 23));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "activations.h"
 #include "instruction_set.h"
 #include "int16_product.h"
 #include "vector.h"
@@ -134,9 +135,7 @@ template <typename T>
       if (row_scales) sum *= row_scales[r] * load<V>(column_scales + at);
       if (bias) sum += load<V>(bias + at);
       if (residual) sum += load<V>(residual + r * stride + at);
-      if (activation != Activation::none) sum = maximum(sum, V{});
-      if (activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
-      tile.sums[r][v] = sum;
+      tile.sums[r][v] = lightly_activated(sum, activation);
     }
   }
 }

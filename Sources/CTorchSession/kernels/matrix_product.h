@@ -14,7 +14,10 @@
 
 namespace m2fp {
 
-enum class Activation : int64_t { none = 0, relu = 1, relu6 = 2 };
+enum class Activation : int64_t { none, relu, relu6, leaky_relu, gelu, sigmoid };
+
+// Of leaky_relu, for negative values.
+constexpr float kLeakySlope = 0.01f;
 
 // What happens to the sums before they are stored.
 struct Epilogue {

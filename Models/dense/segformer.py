@@ -82,7 +82,8 @@ class SelfAttention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
-        query = self.split(self.query(x) * (x.shape[2] // self.heads) ** -0.5)
+        scale = (self.query.out_features // self.heads) ** -0.5
+        query = self.split(F.linear(x, scale * self.query.weight, scale * self.query.bias))
         source = x
         if self.reduction > 1:
             source = self.layer_norm(as_tokens(self.sr(as_map(x, height, width))))
@@ -116,7 +117,7 @@ class MixFeedForward(nn.Module):
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
         x = as_map(self.dense1(x), height, width)
-        return self.dense2(F.gelu(as_tokens(self.dwconv.dwconv(x))))
+        return self.dense2(as_tokens(F.gelu(self.dwconv.dwconv(x))))
 
 
 class Block(nn.Module):
@@ -185,16 +186,19 @@ class Decoder(nn.Module):
         factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
         mixing = (factor[:, None] * self.linear_fuse.weight[:, :, 0, 0]).chunk(len(maps), dim=1)
         shift = norm.bias - norm.running_mean * factor
-        total = None
+        parts = []
         # The last map's part comes first.
         for layer, matrix, x in zip(self.linear_c, mixing[::-1], maps):
             weight, bias = matrix @ layer.proj.weight, matrix @ layer.proj.bias
-            if total is None:
-                total = F.conv2d(x, weight[:, :, None, None], bias + shift)
-            else:
-                x = F.conv2d(x, weight[:, :, None, None], bias)
-                total = total + F.interpolate(x, size=total.shape[2:], mode="bilinear")
-        return self.classifier(torch.relu(total))
+            if not parts:
+                bias = bias + shift
+            parts.append(F.conv2d(x, weight[:, :, None, None], bias))
+        # As m2fp's kernel for sums of maps is found.
+        size = maps[0].shape[2:]
+        total = F.interpolate(parts[1], size=size, mode="bilinear")
+        for part in parts[2:]:
+            total = total + F.interpolate(part, size=size, mode="bilinear")
+        return self.classifier(torch.relu(parts[0] + total))
 
 
 class SegFormer(nn.Module):

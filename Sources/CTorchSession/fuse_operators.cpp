@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/map_sum.h"
+
 namespace m2fp {
 namespace {
 
@@ -25,10 +27,11 @@ const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
 const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
 const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
-// Of the first two: input, weights, scales, bias, residual, shape or outputs, activation.
+const Symbol kMapSum = Symbol::fromQualString("m2fp::map_sum");
+// Of the first two: input, weights, scales, bias, residual, shape or outputs, activation. The activation is
+// the last argument of all that have one.
 constexpr size_t kResidual = 4;
 constexpr size_t kShape = 5;
-constexpr size_t kActivation = 6;
 
 // Whether `node` is the operator of this name and overload: others of the name take other arguments.
 bool is(const Node* node, Symbol kind, const char* overload = "") {
@@ -52,16 +55,12 @@ class Reads {
   // sooner one may be an operator of ours.
   bool last(const Node* node, size_t input, const Node* later) const {
     if (node->owningBlock() != later->owningBlock()) return false;
-    const auto ours = fused_.find(node);
-    return (ours != fused_.end() ? ours->second : until(node, input)) > places_.at(later).place;
+    return until(node, input) > places_.at(later).place;
   }
 
-  // `fused` reads what `node` did as its first input.
-  void replace(const Node* node, const Node* fused) { fused_[fused] = until(node, 0); }
-
-  // `fused` comes to stand where `node` does, and reads that one's input as well.
+  // `fused` reads what `node`, which may be an operator of ours, did as its input of this number.
   void absorb(const Node* fused, const Node* node, size_t input) {
-    fused_[fused] = std::min(fused_.at(fused), until(node, input));
+    fused_[fused] = std::min(until(fused, 0), until(node, input));
   }
 
  private:
@@ -79,8 +78,10 @@ class Reads {
   std::unique_ptr<torch::jit::AliasDb> aliases_;
 
   int64_t until(const Node* node, size_t input) const {
-    const std::vector<int64_t>& until = places_.at(node).until;
-    return until.empty() ? kForever : until[input];
+    if (const auto ours = fused_.find(node); ours != fused_.end()) return ours->second;
+    const auto place = places_.find(node);
+    const bool is_read_forever = place == places_.end() || place->second.until.empty();
+    return is_read_forever ? kForever : place->second.until[input];
   }
 
   static bool may_write(const Node* node) {
@@ -119,7 +120,7 @@ at::Tensor constant_tensor(Value* value) {
   return is_float && tensor.device().is_cpu() ? tensor.to(at::kFloat) : at::Tensor();
 }
 
-bool is_constant(Value* value, int64_t expected) {
+bool is_constant(const Value* value, int64_t expected) {
   const auto constant = torch::jit::toIValue(value);
   return constant && constant->isInt() && constant->toInt() == expected;
 }
@@ -186,7 +187,7 @@ void replace(
        sizes, graph.insertConstant(static_cast<int64_t>(Activation::none))});
   graph.insertNode(fused);
   node->output()->replaceAllUsesWith(fused->output());
-  reads.replace(node, fused);
+  reads.absorb(fused, node, 0);
   Value* const old = node->input(1);
   node->destroy();
   if (!old->hasUses()) old->node()->destroy();
@@ -230,14 +231,20 @@ void replace_linear(Reads& reads, Node* node, Precision precision) {
   replace(reads, node, kLinear, convolution, precision, weights, bias);
 }
 
-// Whether `value` comes from one of our operators that can still take something in.
-bool is_open(Value* value, size_t argument) {
-  const Node* node = value->node();
-  if ((node->kind() != kConvolution && node->kind() != kLinear) || value->uses().size() != 1) {
-    return false;
-  }
-  if (!is_constant(node->input(kActivation), static_cast<int64_t>(Activation::none))) return false;
-  if (argument != kResidual) return true;
+// Whether `value` comes from one of our operators that can still take something in: nothing else uses it, and
+// there is no activation yet.
+bool is_open(Value* value) {
+  const Node* const node = value->node();
+  const bool is_ours =
+      node->kind() == kConvolution || node->kind() == kLinear || node->kind() == kMapSum;
+  return is_ours && value->uses().size() == 1 &&
+         is_constant(node->inputs().back(), static_cast<int64_t>(Activation::none));
+}
+
+// Whether it can take a residual.
+bool is_open_layer(Value* value) {
+  const Node* const node = value->node();
+  if (!is_open(value) || node->kind() == kMapSum) return false;
   const bool is_depthwise =
       node->kind() == kConvolution && torch::jit::toIValue(node->input(kShape))->toIntVector()[5] > 1;
   return is_none(node->input(kResidual)) && !is_depthwise;
@@ -255,7 +262,7 @@ void absorb_addition(Reads& reads, Node* node) {
   if (!is_constant(node->input(2), 1)) return;
   for (const size_t index : {size_t{0}, size_t{1}}) {
     Value* const sum = node->input(index);
-    if (is_open(sum, kResidual) && reads.last(sum->node(), 0, node)) {
+    if (is_open_layer(sum) && reads.last(sum->node(), 0, node)) {
       reads.absorb(sum->node(), node, 1 - index);
       return absorb(node, sum, kResidual, node->input(1 - index));
     }
@@ -284,10 +291,10 @@ c10::optional<Activation> activation(const Node* node) {
 
 void absorb_activation(const Reads& reads, Node* node, Activation activation) {
   Value* const input = node->input(0);
-  if (!is_open(input, kActivation) || !reads.last(input->node(), 0, node)) return;
+  if (!is_open(input) || !reads.last(input->node(), 0, node)) return;
   const torch::jit::WithInsertPoint here(node);
   Value* const which = node->owningGraph()->insertConstant(static_cast<int64_t>(activation));
-  absorb(node, input, kActivation, which);
+  absorb(node, input, input->node()->inputs().size() - 1, which);
 }
 
 // The node that `value` comes from, if it is this operator and nothing else uses the value.
@@ -341,6 +348,91 @@ void replace_attention(const Reads& reads, Node* node) {
   node->destroy();
 }
 
+// A summand of a sum of maps: the map itself, its size and the way to it.
+struct Summand {
+  Value* map;
+  std::vector<Value*> size;
+  Resizing resizing;
+};
+
+// What `value` is as a summand of a sum where `node` stands. An upsampling that has other uses is made
+// anyway.
+Summand summand(const Reads& reads, Value* value, const Node* node) {
+  namespace aten = torch::jit::aten;
+  const Summand plain{value, {}, Resizing::none};
+  Node* const source = value->node();
+  const bool is_bilinear = source->kind() == aten::upsample_bilinear2d;
+  if (!is_bilinear && source->kind() != aten::upsample_nearest2d) return plain;
+  // (input, output_size, [align_corners,] scale_factors)
+  if (!is(source, source->kind(), "vec") || value->uses().size() != 1 ||
+      !is_none(source->inputs().back()) || !reads.last(source, 0, node)) {
+    return plain;
+  }
+  Node* const size = source->input(1)->node();
+  if (size->kind() != torch::jit::prim::ListConstruct || size->inputs().size() != 2) return plain;
+  const auto is_aligned = is_bilinear ? torch::jit::constant_as<bool>(source->input(2)) : false;
+  if (!is_aligned) return plain;
+  Value* map = source->input(0);
+  if (map->node()->kind() == kChannelsLast) map = map->node()->input(0);
+  return {
+      map,
+      {size->inputs().begin(), size->inputs().end()},
+      !is_bilinear  ? Resizing::nearest
+      : *is_aligned ? Resizing::bilinear_aligned
+                    : Resizing::bilinear};
+}
+
+Node* list(torch::jit::Graph& graph, const c10::TypePtr& type, const std::vector<Value*>& values) {
+  return graph.insertNode(graph.createList(type, values));
+}
+
+// Makes sums of maps that are enlarged one operator, which an addition may join.
+//
+// Of what is enlarged bilinearly it takes two at least: a layer takes one in as its residual, and adds it up
+// as it always did.
+bool fuse_sum(Reads& reads, Node* node) {
+  if (!is_constant(node->input(2), 1)) return false;
+  torch::jit::Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  std::vector<Value*> maps, sizes, resizings;
+  bool is_sum = false;
+  int bilinear = 0;
+  for (Value* input : node->inputs().slice(0, 2)) {
+    Node* const earlier = input->node();
+    if (earlier->kind() == kMapSum && is_open(input) && reads.last(earlier, 0, node)) {
+      is_sum = true;
+      for (const auto& [list, all] :
+           {std::pair(0, &maps), std::pair(1, &sizes), std::pair(2, &resizings)}) {
+        const auto values = earlier->input(list)->node()->inputs();
+        all->insert(all->end(), values.begin(), values.end());
+      }
+      continue;
+    }
+    const Summand here = summand(reads, input, node);
+    is_sum |= here.resizing == Resizing::nearest;
+    bilinear += here.resizing == Resizing::bilinear || here.resizing == Resizing::bilinear_aligned;
+    maps.push_back(here.map);
+    for (size_t i = 0; i < 2; ++i) {
+      sizes.push_back(here.size.empty() ? graph.insertConstant(int64_t{0}) : here.size[i]);
+    }
+    resizings.push_back(graph.insertConstant(static_cast<int64_t>(here.resizing)));
+  }
+  if (!is_sum && bilinear < 2) return false;
+  Node* const fused = graph.create(
+      kMapSum, {list(graph, c10::TensorType::get(), maps)->output(),
+                list(graph, c10::IntType::get(), sizes)->output(),
+                list(graph, c10::IntType::get(), resizings)->output(),
+                graph.insertConstant(static_cast<int64_t>(Activation::none))});
+  graph.insertNode(fused);
+  for (const size_t index : {size_t{0}, size_t{1}}) {
+    reads.absorb(fused, node, index);
+    reads.absorb(fused, node->input(index)->node(), 0);
+  }
+  node->output()->replaceAllUsesWith(fused->output());
+  node->destroy();
+  return true;
+}
+
 // Keeps the layout of what is upsampled: torch would change it, and back, which takes longer than the
 // upsampling.
 void keep_layout(Node* node) {
@@ -382,7 +474,7 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
   }
   for (Node* node : followers) {
     if (node->kind() == aten::add) {
-      absorb_addition(reads, node);
+      if (!fuse_sum(reads, node)) absorb_addition(reads, node);
     } else {
       absorb_activation(reads, node, *activation(node));
     }

@@ -9,6 +9,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/convolution.h"
+#include "kernels/map_sum.h"
 #include "kernels/parallel.h"
 #include "profile.h"
 
@@ -206,6 +207,61 @@ at::Tensor attention(
   return output.transpose(1, 2);
 }
 
+at::Tensor resized(const at::Tensor& x, at::IntArrayRef size, m2fp::Resizing resizing) {
+  switch (resizing) {
+    case m2fp::Resizing::none: return x;
+    case m2fp::Resizing::nearest: return at::upsample_nearest2d(x, size);
+    case m2fp::Resizing::bilinear: return at::upsample_bilinear2d(x, size, false);
+    case m2fp::Resizing::bilinear_aligned: return at::upsample_bilinear2d(x, size, true);
+  }
+}
+
+// activation(sum of maps), each at its size, two numbers of `sizes`; those that are not resized have none
+// that counts.
+at::Tensor map_sum(
+    at::TensorList maps, at::IntArrayRef sizes, at::IntArrayRef resizings, int64_t activation) {
+  TORCH_CHECK(
+      !maps.empty() && sizes.size() == 2 * maps.size() && resizings.size() == maps.size(),
+      "each map has a size and a way to it");
+  const auto resizing = [&](size_t i) {
+    TORCH_CHECK(resizings[i] >= 0 && resizings[i] <= 3, "no such resizing");
+    return static_cast<m2fp::Resizing>(resizings[i]);
+  };
+  const auto size = [&](size_t i) {
+    return resizing(i) == m2fp::Resizing::none && maps[i].dim() == 4 ? maps[i].sizes().slice(2)
+                                                                     : sizes.slice(2 * i, 2);
+  };
+  bool is_plain = false;
+  for (size_t i = 0; i < maps.size(); ++i) {
+    const at::Tensor& x = maps[i];
+    is_plain |= x.dim() != 4 || x.scalar_type() != at::kFloat || x.numel() == 0 || x.size(0) != 1 ||
+                x.size(1) != maps[0].size(1) || size(i) != size(0) || size(i)[0] < 1 || size(i)[1] < 1;
+    if (is_plain) break;
+  }
+  const auto wanted = static_cast<Activation>(activation);
+  if (is_plain) {
+    at::Tensor sum = resized(maps[0], sizes.slice(0, 2), resizing(0));
+    for (size_t i = 1; i < maps.size(); ++i) {
+      sum = sum + resized(maps[i], sizes.slice(2 * i, 2), resizing(i));
+    }
+    return activate(sum, wanted);
+  }
+  std::vector<at::Tensor> kept;
+  std::vector<m2fp::ResizedMap> resized_maps;
+  for (size_t i = 0; i < maps.size(); ++i) {
+    kept.push_back(maps[i].contiguous(at::MemoryFormat::ChannelsLast));
+    resized_maps.push_back(
+        {kept[i].data_ptr<float>(), maps[i].size(2), maps[i].size(3), resizing(i)});
+  }
+  const int64_t channels = maps[0].size(1), height = size(0)[0], width = size(0)[1];
+  at::Tensor output =
+      at::empty({1, channels, height, width}, maps[0].options(), at::MemoryFormat::ChannelsLast);
+  m2fp::sum_maps(
+      resized_maps.data(), static_cast<int64_t>(maps.size()), height, width, channels, wanted,
+      output.data_ptr<float>());
+  return output;
+}
+
 // One image whose channels lie last, as torch tells such an image: the stride of an axis of one may be
 // anything, but torch takes it for what it says, finds the layout ambiguous and goes over to the other.
 at::Tensor channels_last(const at::Tensor& x) {
@@ -223,6 +279,7 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
       "int outputs, int activation) -> Tensor");
   library.def("attention(Tensor query, Tensor key, Tensor value, Tensor? blocked) -> Tensor");
+  library.def("map_sum(Tensor[] maps, int[] sizes, int[] resizings, int activation) -> Tensor");
   library.def("channels_last(Tensor(a) x) -> Tensor(a)");
 }
 
@@ -230,5 +287,6 @@ TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
   library.impl("attention", attention);
+  library.impl("map_sum", map_sum);
   library.impl("channels_last", channels_last);
 }

@@ -18,6 +18,7 @@
 #include "kernels/convolution.h"
 #include "kernels/instruction_set.h"
 #include "kernels/int16_product.h"
+#include "kernels/map_sum.h"
 #include "kernels/matrix_product.h"
 #include "kernels/parallel.h"
 
@@ -236,6 +237,62 @@ void check_integer_tiles(int64_t tiles) {
   }
 }
 
+// A map at another size, as torch's upsampling defines it: for each channel, place by place.
+double resized(const ResizedMap& map, int64_t channels, int64_t y, int64_t x, int64_t c, int64_t height, int64_t width) {
+  if (map.resizing == Resizing::none) return map.values[(y * width + x) * channels + c];
+  const auto source = [&](int64_t place, int64_t from, int64_t to) -> double {
+    switch (map.resizing) {
+      case Resizing::nearest: return static_cast<double>(place * from / to);
+      case Resizing::bilinear: return std::fmax((place + 0.5) * from / to - 0.5, 0);
+      default: return to > 1 ? static_cast<double>(place * (from - 1)) / (to - 1) : 0;
+    }
+  };
+  const double at_y = source(y, map.height, height), at_x = source(x, map.width, width);
+  double sum = 0;
+  for (int64_t i = 0; i < map.height; ++i) {
+    for (int64_t j = 0; j < map.width; ++j) {
+      // The last pixel goes on beyond its centre.
+      const double down = std::fmax(1 - std::abs(std::fmin(at_y, map.height - 1) - i), 0);
+      const double across = std::fmax(1 - std::abs(std::fmin(at_x, map.width - 1) - j), 0);
+      sum += down * across * map.values[(i * map.width + j) * channels + c];
+    }
+  }
+  return sum;
+}
+
+void check_sums() {
+  Checksum<float> checksum("sums of maps");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t channels = random_between(1, 50), scale = random_between(1, 4);
+    const int64_t height = scale * random_between(1, 7), width = scale * random_between(1, 7);
+    std::vector<std::vector<float>> values;
+    std::vector<ResizedMap> maps;
+    for (int64_t count = random_between(1, 4); count > 0; --count) {
+      const auto resizing = static_cast<Resizing>(random_between(0, 3));
+      // Sizes that nearest pixels are beyond doubt for.
+      const bool is_whole = resizing == Resizing::none, is_free = resizing >= Resizing::bilinear;
+      const int64_t h = is_whole ? height : is_free ? random_between(1, height) : height / scale;
+      const int64_t w = is_whole ? width : is_free ? random_between(1, width) : width / scale;
+      values.push_back(random_floats(h * w * channels));
+      maps.push_back({values.back().data(), h, w, resizing});
+    }
+    const auto activation = static_cast<Activation>(random_between(0, 5));
+    std::vector<float> output(height * width * channels);
+    sum_maps(
+        maps.data(), static_cast<int64_t>(maps.size()), height, width, channels, activation, output.data());
+    std::vector<double> expected;
+    for (int64_t i = 0; i < height * width * channels; ++i) {
+      double sum = 0;
+      for (const ResizedMap& map : maps) {
+        sum += resized(map, channels, i / channels / width, i / channels % width, i % channels, height, width);
+      }
+      expected.push_back(activated(sum, activation));
+    }
+    expect_near(checksum.name(), output, expected, 1e-5);
+    checksum.add(output);
+  }
+}
+
 void check_attention() {
   Checksum<float> checksum("attention");
   for (int round = 0; round < 40; ++round) {
@@ -275,6 +332,7 @@ int main(int count, char** arguments) {
   std::fprintf(stderr, "%s\n", instruction_set_name());
   omp_set_num_threads(2);
   check_convolutions();
+  check_sums();
   check_attention();
   check_integer_tiles(std::atoll(arguments[1]));
 }

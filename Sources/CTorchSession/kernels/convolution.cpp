@@ -78,15 +78,9 @@ class BlockRows {
 void activate(float* values, int64_t count, Activation activation) {
   run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
     using V = Vector<decltype(registers)::kLanes>;
-    constexpr int64_t kLanes = kLanesOf<V>;
-    int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes) {
-      store(values + i, activated(load<V>(values + i), activation));
-    }
-    float rest[kLanes] = {};
-    copy(values + i, count - i, rest);
-    store(rest, activated(load<V>(rest), activation));
-    copy(rest, count - i, values + i);
+    run_on_vectors<V>(0, count, [&](auto vector, int64_t i) __attribute__((always_inline)) {
+      store(values + i, activated(load<decltype(vector)>(values + i), activation));
+    });
   });
 }
 

@@ -42,10 +42,21 @@ template <typename V>
   return __builtin_convertvector(bytes, Integers<ScoreVector>) != 0;
 }
 
+// Adds lanes to sums that have eight: the lower ones first.
+[[gnu::always_inline]] inline void add_lanes(ScoreVector& sums, ScoreVector values) {
+  sums += values;
+}
+[[gnu::always_inline]] inline void add_lanes(ScoreVector& sums, Vector<16> values) {
+  sums += __builtin_shufflevector(values, values, 0, 1, 2, 3, 4, 5, 6, 7);
+  sums += __builtin_shufflevector(values, values, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
 // Turns a row of scores into exponentials, 0 where it is blocked and past its end, up to whole
-// vectors. `blocked`, if any, reaches as far.
+// vectors of eight. `blocked`, if any, reaches as far. Lanes: of the registers.
+template <int64_t Lanes>
 [[gnu::always_inline]] inline void exponentiate(
     float* scores, int64_t count, const bool* blocked, float* sum) {
+  using Wide = Vector<std::max(Lanes, kScoreLanes)>;
   const int64_t padded = (count + kScoreLanes - 1) / kScoreLanes * kScoreLanes;
   constexpr float kLowest = -3e38f;
   std::fill(scores + count, scores + padded, kLowest);
@@ -61,12 +72,16 @@ template <typename V>
   float largest = kLowest;
   for (int64_t lane = 0; lane < kScoreLanes; ++lane) largest = std::max(largest, highest[lane]);
   ScoreVector sums{};
-  for (int64_t i = 0; i < padded; i += kScoreLanes) {
-    const ScoreVector score = load<ScoreVector>(scores + i);
-    const ScoreVector value = score > kLowest ? exponential(score - largest) : ScoreVector{};
+  const auto exponentiate_at = [&](auto vector, int64_t i) __attribute__((always_inline)) {
+    using V = decltype(vector);
+    const V score = load<V>(scores + i);
+    const V value = score > kLowest ? exponential(score - largest) : V{};
     store(scores + i, value);
-    sums += value;
-  }
+    add_lanes(sums, value);
+  };
+  int64_t i = 0;
+  for (; i + kLanesOf<Wide> <= padded; i += kLanesOf<Wide>) exponentiate_at(Wide{}, i);
+  if (i < padded) exponentiate_at(ScoreVector{}, i);
   float total = 0;
   for (int64_t lane = 0; lane < kScoreLanes; ++lane) total += sums[lane];
   *sum = total;

@@ -27,6 +27,10 @@ const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
 const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
 const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
+const Symbol kAverage = Symbol::fromQualString("m2fp::average");
+const Symbol kWeigh = Symbol::fromQualString("m2fp::weigh");
+const Symbol kShuffle = Symbol::fromQualString("m2fp::shuffle");
+const Symbol kProduct = Symbol::fromQualString("m2fp::product");
 const Symbol kMapSum = Symbol::fromQualString("m2fp::map_sum");
 // Of the first two: input, weights, scales, bias, residual, shape or outputs, activation. The activation is
 // the last argument of all that have one.
@@ -130,18 +134,24 @@ bool is_none(Value* value) {
   return constant && constant->isNone();
 }
 
-// A constant list of integers that are all the same; -1 if it is none. Archives spell lists as nodes.
-int64_t uniform(Value* value) {
+// A constant list of integers; empty if it is none. Archives spell lists as nodes.
+std::vector<int64_t> integers(Value* value) {
   std::vector<int64_t> list;
   if (value->node()->kind() == torch::jit::prim::ListConstruct) {
     for (Value* input : value->node()->inputs()) {
       const auto element = torch::jit::constant_as<int64_t>(input);
-      if (!element) return -1;
+      if (!element) return {};
       list.push_back(*element);
     }
   } else if (const auto constant = torch::jit::toIValue(value); constant && constant->isIntList()) {
     list = constant->toIntVector();
   }
+  return list;
+}
+
+// A constant list of integers that are all the same; -1 if it is none.
+int64_t uniform(Value* value) {
+  const std::vector<int64_t> list = integers(value);
   for (const int64_t element : list) {
     if (element != list[0]) return -1;
   }
@@ -152,6 +162,14 @@ at::Tensor padded_bias(const at::Tensor& bias, int64_t outputs) {
   at::Tensor padded = at::zeros({panels(outputs) * kColumns}, at::kFloat);
   padded.slice(0, 0, outputs).copy_(bias);
   return padded;
+}
+
+// Puts an operator of ours where `node` stands.
+Node* replace(Node* node, Symbol kind, at::ArrayRef<Value*> inputs) {
+  Node* const ours = node->owningGraph()->create(kind, inputs)->insertBefore(node);
+  node->output()->replaceAllUsesWith(ours->output());
+  node->destroy();
+  return ours;
 }
 
 // Puts one of our operators in the place of `node`, and drops its weights if nothing else uses them.
@@ -220,6 +238,10 @@ void replace_convolution(Reads& reads, Node* node, Precision precision) {
 
 // aten::linear(input, weight, bias)
 void replace_linear(Reads& reads, Node* node, Precision precision) {
+  if (!torch::jit::toIValue(node->input(1))) {
+    replace(node, kProduct, {node->input(0), node->input(1), node->input(2)});
+    return;
+  }
   const at::Tensor weights = constant_tensor(node->input(1));
   const at::Tensor bias = constant_tensor(node->input(2));
   if (!weights.defined() || weights.dim() != 2 || weights.numel() == 0 ||
@@ -235,8 +257,8 @@ void replace_linear(Reads& reads, Node* node, Precision precision) {
 // there is no activation yet.
 bool is_open(Value* value) {
   const Node* const node = value->node();
-  const bool is_ours =
-      node->kind() == kConvolution || node->kind() == kLinear || node->kind() == kMapSum;
+  const auto kinds = {kConvolution, kLinear, kMapSum, kAttention};
+  const bool is_ours = std::find(kinds.begin(), kinds.end(), node->kind()) != kinds.end();
   return is_ours && value->uses().size() == 1 &&
          is_constant(node->inputs().back(), static_cast<int64_t>(Activation::none));
 }
@@ -244,7 +266,7 @@ bool is_open(Value* value) {
 // Whether it can take a residual.
 bool is_open_layer(Value* value) {
   const Node* const node = value->node();
-  if (!is_open(value) || node->kind() == kMapSum) return false;
+  if (!is_open(value) || (node->kind() != kConvolution && node->kind() != kLinear)) return false;
   const bool is_depthwise =
       node->kind() == kConvolution && torch::jit::toIValue(node->input(kShape))->toIntVector()[5] > 1;
   return is_none(node->input(kResidual)) && !is_depthwise;
@@ -314,7 +336,7 @@ bool is_minus_infinity(Value* value) {
 
 // matmul(softmax(masked_fill(matmul(q, transpose(k)), unsqueeze(blocked, 1), -inf)), v), where the mask
 // may be missing.
-void replace_attention(const Reads& reads, Node* node) {
+void replace_attention(Reads& reads, Node* node) {
   namespace aten = torch::jit::aten;
   const Node* const softmax = sole_source(node->input(0), aten::softmax, "int");
   if (!softmax || !is_constant(softmax->input(1), -1) || !is_none(softmax->input(2))) return;
@@ -342,8 +364,12 @@ void replace_attention(const Reads& reads, Node* node) {
   const torch::jit::WithInsertPoint here(node);
   Node* const fused = graph.create(
       kAttention, {product->input(0), transposed->input(0), node->input(1),
-                   blocked ? blocked : graph.insertConstant(c10::IValue())});
+                   blocked ? blocked : graph.insertConstant(c10::IValue()),
+                   graph.insertConstant(static_cast<int64_t>(Activation::none))});
   graph.insertNode(fused);
+  for (const size_t index : {size_t{0}, size_t{1}}) reads.absorb(fused, product, index);
+  reads.absorb(fused, node, 1);
+  if (fill) reads.absorb(fused, fill, 1);
   node->output()->replaceAllUsesWith(fused->output());
   node->destroy();
 }
@@ -433,6 +459,60 @@ bool fuse_sum(Reads& reads, Node* node) {
   return true;
 }
 
+// input * upsample_nearest2d(weights, size)
+bool replace_weighing(const Reads& reads, Node* node) {
+  for (const size_t index : {size_t{0}, size_t{1}}) {
+    const Node* const enlarged =
+        sole_source(node->input(index), torch::jit::aten::upsample_nearest2d, "vec");
+    if (!enlarged || !is_none(enlarged->input(2)) || is_none(enlarged->input(1)) ||
+        !reads.last(enlarged, 0, node)) {
+      continue;
+    }
+    replace(node, kWeigh, {node->input(1 - index), enlarged->input(0), enlarged->input(1)});
+    return true;
+  }
+  return false;
+}
+
+// flatten(transpose(unflatten(cat([first, second], 1), 1, [2, -1]), 1, 2), 1, 2), where the second may be
+// a product.
+void replace_shuffle(const Reads& reads, Node* node) {
+  namespace aten = torch::jit::aten;
+  const auto has = [](const Node* of, std::initializer_list<int64_t> values) {
+    size_t index = 1;
+    for (const int64_t value : values) {
+      if (!is_constant(of->input(index++), value)) return false;
+    }
+    return true;
+  };
+  if (!has(node, {1, 2})) return;
+  const Node* const turned = sole_source(node->input(0), aten::transpose, "int");
+  if (!turned || !has(turned, {1, 2})) return;
+  const Node* const halves = sole_source(turned->input(0), aten::unflatten, "int");
+  if (!halves || !has(halves, {1}) || integers(halves->input(2)) != std::vector<int64_t>{2, -1}) {
+    return;
+  }
+  const Node* const both = sole_source(halves->input(0), aten::cat);
+  if (!both || !has(both, {1}) || both->input(0)->node()->kind() != torch::jit::prim::ListConstruct) {
+    return;
+  }
+  Node* const list = both->input(0)->node();
+  const auto parts = list->inputs();
+  if (parts.size() != 2 || !reads.last(list, 0, node) || !reads.last(list, 1, node)) return;
+  Value* second = parts[1];
+  Value* weights = nullptr;
+  Node* const product = sole_source(second, aten::mul, "Tensor");
+  if (product && reads.last(product, 0, node) && reads.last(product, 1, node)) {
+    second = product->input(0);
+    weights = product->input(1);
+  }
+  if (!weights) {
+    const torch::jit::WithInsertPoint here(node);
+    weights = node->owningGraph()->insertConstant(c10::IValue());
+  }
+  replace(node, kShuffle, {parts[0], second, weights});
+}
+
 // Keeps the layout of what is upsampled: torch would change it, and back, which takes longer than the
 // upsampling.
 void keep_layout(Node* node) {
@@ -456,15 +536,22 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
   const auto is_follower = [](const Node* node) {
     return is(node, aten::add, "Tensor") || activation(node);
   };
-  std::vector<Node*> layers, followers, products;
+  std::vector<Node*> layers, followers, products, shuffles;
   for (Node* node : nodes) {
     if (is_convolution(node) || is(node, aten::linear)) layers.push_back(node);
     if (is_follower(node)) followers.push_back(node);
     if (is(node, aten::matmul)) products.push_back(node);
+    if (is(node, aten::flatten, "using_ints")) shuffles.push_back(node);
+    if (is(node, aten::mul, "Tensor") && replace_weighing(reads, node)) continue;
+    if (is(node, aten::adaptive_avg_pool2d)) {
+      replace(node, kAverage, {node->input(0), node->input(1)});
+      continue;
+    }
     if (node->kind() == aten::upsample_bilinear2d) keep_layout(node);
   }
   // What these leave unused goes at the end.
   for (Node* node : products) replace_attention(reads, node);
+  for (Node* node : shuffles) replace_shuffle(reads, node);
   for (Node* node : layers) {
     if (node->kind() == aten::linear) {
       replace_linear(reads, node, precision);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/attention.h"
+#include "kernels/channel_weights.h"
 #include "kernels/convolution.h"
 #include "kernels/map_sum.h"
 #include "kernels/parallel.h"
@@ -154,33 +155,34 @@ at::Tensor linear(
 // Plain operators, for what our kernel does not compute.
 at::Tensor plain_attention(
     const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-    const c10::optional<at::Tensor>& blocked) {
+    const c10::optional<at::Tensor>& blocked, Activation activation) {
   at::Tensor scores = at::matmul(query, key.transpose(-2, -1));
   if (blocked) scores = scores.masked_fill(blocked->unsqueeze(1), -INFINITY);
-  return at::matmul(scores.softmax(-1), value);
+  return activate(at::matmul(scores.softmax(-1), value), activation);
 }
 
-// softmax(query keyᵀ) value for each head: (B, heads, N, dim) of (B, heads, M, dim), with -inf in place
-// of the scores where `blocked` (B, N, M) is true.
+// activation(softmax(query keyᵀ) value) for each head: (B, heads, N, dim) of (B, heads, M, dim), values of
+// any dim, with -inf in place of the scores where `blocked` (B, N, M) is true.
 at::Tensor attention(
     const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-    const c10::optional<at::Tensor>& blocked) {
+    const c10::optional<at::Tensor>& blocked, int64_t activation_number) {
+  const auto activation = static_cast<Activation>(activation_number);
   const auto is_fit = [&](const at::Tensor& tensor, int64_t rows) {
-    return tensor.scalar_type() == at::kFloat && tensor.dim() == 4 &&
+    return tensor.scalar_type() == at::kFloat && tensor.dim() == 4 && tensor.numel() > 0 &&
            tensor.size(0) == query.size(0) && tensor.size(1) == query.size(1) &&
-           tensor.size(2) == rows && tensor.size(3) == query.size(3);
+           tensor.size(2) == rows;
   };
-  if (query.dim() != 4 || key.dim() != 4 || query.numel() == 0 || key.numel() == 0 ||
-      !is_fit(query, query.size(2)) || !is_fit(key, key.size(2)) || !is_fit(value, key.size(2))) {
-    return plain_attention(query, key, value, blocked);
+  if (query.dim() != 4 || key.dim() != 4 || !is_fit(query, query.size(2)) ||
+      !is_fit(key, key.size(2)) || !is_fit(value, key.size(2)) || key.size(3) != query.size(3)) {
+    return plain_attention(query, key, value, blocked, activation);
   }
-  const int64_t batch = query.size(0), heads = query.size(1);
-  const int64_t queries = query.size(2), keys = key.size(2), dim = query.size(3);
+  const int64_t batch = query.size(0), heads = query.size(1), queries = query.size(2);
+  const int64_t keys = key.size(2), dim = query.size(3), value_dim = value.size(3);
   at::Tensor mask;
   if (blocked) {
     if (blocked->scalar_type() != at::kBool ||
         blocked->sizes() != at::IntArrayRef({batch, queries, keys})) {
-      return plain_attention(query, key, value, blocked);
+      return plain_attention(query, key, value, blocked, activation);
     }
     mask = blocked->contiguous();
   }
@@ -194,17 +196,107 @@ at::Tensor attention(
         tensor.stride(2)};
   };
   // The heads of a query side by side, as the next layer wants them.
-  at::Tensor output = at::empty({batch, queries, heads, dim}, query.options());
+  at::Tensor output = at::empty({batch, queries, heads, value_dim}, query.options());
   m2fp::parallel_for(batch * heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t b = i / heads, head = i % heads;
       m2fp::attend(
-          {rows(q, b, head), rows(k, b, head), rows(v, b, head), queries, keys, dim,
+          {rows(q, b, head), rows(k, b, head), rows(v, b, head), queries, keys, dim, value_dim,
            mask.defined() ? mask.data_ptr<bool>() + b * queries * keys : nullptr,
-           output.data_ptr<float>() + (b * queries * heads + head) * dim, heads * dim});
+           output.data_ptr<float>() + (b * queries * heads + head) * value_dim, heads * value_dim,
+           activation});
     }
   });
   return output.transpose(1, 2);
+}
+
+// One image whose channels lie last, and the tensor that holds its values: `x`, or a copy if its pixels lie
+// otherwise.
+struct Image {
+  explicit Image(const at::Tensor& x)
+      : kept(is_in_rows(x) ? x : x.contiguous(at::MemoryFormat::ChannelsLast)),
+        pixels{
+            kept.data_ptr<float>(), kept.size(2), kept.size(3), kept.size(1),
+            // What torch says of an axis of one may be anything.
+            kept.size(3) > 1   ? kept.stride(3)
+            : kept.size(2) > 1 ? kept.stride(2)
+                               : kept.size(1)} {}
+
+  static bool is_one(const at::Tensor& x) {
+    return x.dim() == 4 && x.size(0) == 1 && x.scalar_type() == at::kFloat && x.numel() > 0;
+  }
+
+  static bool is_in_rows(const at::Tensor& x) {
+    return (x.stride(1) == 1 || x.size(1) == 1) &&
+           (x.size(2) == 1 || x.size(3) == 1 || x.stride(2) == x.size(3) * x.stride(3));
+  }
+
+  at::Tensor kept;
+  m2fp::Pixels pixels;
+};
+
+at::Tensor empty_image(int64_t channels, int64_t height, int64_t width, const at::Tensor& like) {
+  return at::empty({1, channels, height, width}, like.options(), at::MemoryFormat::ChannelsLast);
+}
+
+// adaptive_avg_pool2d
+at::Tensor average(const at::Tensor& input, at::IntArrayRef size) {
+  if (!Image::is_one(input) || size.size() != 2 || size[0] < 1 || size[1] < 1) {
+    return at::adaptive_avg_pool2d(input, size);
+  }
+  const Image image(input);
+  at::Tensor output = empty_image(input.size(1), size[0], size[1], input);
+  m2fp::average(image.pixels, size[0], size[1], output.data_ptr<float>());
+  return output;
+}
+
+// input * upsample_nearest2d(weights, size)
+at::Tensor weigh(const at::Tensor& input, const at::Tensor& weights, at::IntArrayRef size) {
+  const bool is_ours = Image::is_one(input) && Image::is_one(weights) &&
+                       input.size(1) == weights.size(1) && input.sizes().slice(2) == size &&
+                       size[0] % weights.size(2) == 0 && size[1] % weights.size(3) == 0;
+  if (!is_ours) return input * at::upsample_nearest2d(weights, size);
+  const Image image(input), factors(weights);
+  at::Tensor output = empty_image(input.size(1), size[0], size[1], input);
+  m2fp::weigh(image.pixels, factors.pixels, output.data_ptr<float>());
+  return output;
+}
+
+// cat((first, second * weights), 1), channels of its halves in turn.
+at::Tensor shuffle(
+    const at::Tensor& first, const at::Tensor& second, const c10::optional<at::Tensor>& weights) {
+  const bool is_ours =
+      Image::is_one(first) && Image::is_one(second) && first.sizes() == second.sizes() &&
+      (!weights || (weights->scalar_type() == at::kFloat &&
+                    weights->sizes() == at::IntArrayRef({1, first.size(1), 1, 1})));
+  if (!is_ours) {
+    const at::Tensor both = at::cat({first, weights ? second * *weights : second}, 1);
+    return both.reshape({both.size(0), 2, -1, both.size(2), both.size(3)}).transpose(1, 2).flatten(1, 2);
+  }
+  const Image a(first), b(second);
+  const at::Tensor factors = weights ? weights->contiguous() : at::Tensor();
+  at::Tensor output = empty_image(2 * first.size(1), first.size(2), first.size(3), first);
+  m2fp::shuffle(
+      a.pixels, b.pixels, weights ? factors.data_ptr<float>() : nullptr, output.data_ptr<float>());
+  return output;
+}
+
+// rows (R, K) times the transposed `columns` (C, K): as a linear layer whose weights are made as it goes.
+at::Tensor product(
+    const at::Tensor& rows, const at::Tensor& columns, const c10::optional<at::Tensor>& bias) {
+  const auto is_matrix = [](const at::Tensor& x) {
+    return x.dim() == 2 && x.scalar_type() == at::kFloat && x.numel() > 0;
+  };
+  if ((bias && bias->defined()) || !is_matrix(rows) || !is_matrix(columns) ||
+      rows.size(1) != columns.size(1)) {
+    return at::linear(rows, columns, bias);
+  }
+  const at::Tensor a = rows.stride(1) == 1 ? rows : rows.contiguous();
+  at::Tensor output = at::empty({rows.size(0), columns.size(0)}, rows.options());
+  m2fp::multiply_matrices(
+      {a.data_ptr<float>(), a.stride(0)}, a.size(0), a.size(1), columns.data_ptr<float>(),
+      columns.stride(0), columns.stride(1), columns.size(0), output.data_ptr<float>());
+  return output;
 }
 
 at::Tensor resized(const at::Tensor& x, at::IntArrayRef size, m2fp::Resizing resizing) {
@@ -278,7 +370,12 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
   library.def(
       "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
       "int outputs, int activation) -> Tensor");
-  library.def("attention(Tensor query, Tensor key, Tensor value, Tensor? blocked) -> Tensor");
+  library.def(
+      "attention(Tensor query, Tensor key, Tensor value, Tensor? blocked, int activation) -> Tensor");
+  library.def("average(Tensor input, int[2] size) -> Tensor");
+  library.def("product(Tensor rows, Tensor columns, Tensor? bias) -> Tensor");
+  library.def("shuffle(Tensor first, Tensor second, Tensor? weights) -> Tensor");
+  library.def("weigh(Tensor input, Tensor weights, int[] size) -> Tensor");
   library.def("map_sum(Tensor[] maps, int[] sizes, int[] resizings, int activation) -> Tensor");
   library.def("channels_last(Tensor(a) x) -> Tensor(a)");
 }
@@ -287,6 +384,10 @@ TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
   library.impl("attention", attention);
+  library.impl("average", average);
+  library.impl("product", product);
+  library.impl("shuffle", shuffle);
+  library.impl("weigh", weigh);
   library.impl("map_sum", map_sum);
   library.impl("channels_last", channels_last);
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/channel_weights.h"
 #include "kernels/convolution.h"
 #include "kernels/instruction_set.h"
 #include "kernels/int16_product.h"
@@ -189,6 +190,32 @@ void check_convolutions() {
   }
 }
 
+void check_matrices() {
+  Checksum<float> checksum("matrices");
+  for (int round = 0; round < 30; ++round) {
+    const int64_t rows = random_between(1, 40), columns = random_between(1, 70), depth = random_between(1, 300);
+    // B in rows or in columns, with something between them.
+    const bool is_in_rows = random_between(0, 1);
+    const int64_t gap = random_between(0, 5), a_stride = depth + gap;
+    const int64_t column_stride = is_in_rows ? 1 : depth + gap, row_stride = is_in_rows ? columns + gap : 1;
+    const auto a = random_floats(rows * a_stride), b = random_floats((columns + gap) * (depth + gap));
+    std::vector<float> c(rows * columns);
+    multiply_matrices(
+        {a.data(), a_stride}, rows, depth, b.data(), column_stride, row_stride, columns, c.data());
+    std::vector<double> expected;
+    for (int64_t i = 0; i < rows * columns; ++i) {
+      double sum = 0;
+      for (int64_t k = 0; k < depth; ++k) {
+        sum += static_cast<double>(a[i / columns * a_stride + k]) *
+               b[i % columns * column_stride + k * row_stride];
+      }
+      expected.push_back(sum);
+    }
+    expect_near(checksum.name(), c, expected, 3e-5);
+    checksum.add(c);
+  }
+}
+
 // The sum of a pair of products, as the processor's manual defines it: in 32 bits, which wrap round.
 int32_t vpdpwssd(int32_t sum, const int16_t* a, const int16_t* b) {
   const auto product = [](int16_t x, int16_t y) { return static_cast<uint32_t>(int32_t{x} * int32_t{y}); };
@@ -293,11 +320,72 @@ void check_sums() {
   }
 }
 
+void check_channel_weights() {
+  Checksum<float> checksum("channel weights");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t channels = random_between(1, 50), stride = channels + random_between(0, 9);
+    const int64_t small_height = random_between(1, 4), small_width = random_between(1, 4);
+    const int64_t height = small_height * random_between(1, 4), width = small_width * random_between(1, 4);
+    const int64_t pixels = height * width;
+    const auto first = random_floats(pixels * stride), second = random_floats(pixels * stride);
+    const auto weights = random_floats(small_height * small_width * channels);
+    const Pixels in{first.data(), height, width, channels, stride};
+
+    std::vector<float> output(pixels * channels);
+    weigh(in, {weights.data(), small_height, small_width, channels, channels}, output.data());
+    std::vector<double> expected;
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const int64_t y = i / channels / width, x = i / channels % width, c = i % channels;
+      const int64_t place = y / (height / small_height) * small_width + x / (width / small_width);
+      expected.push_back(
+          static_cast<double>(first[(y * width + x) * stride + c]) * weights[place * channels + c]);
+    }
+    expect_near(checksum.name(), output, expected, 1e-6);
+    checksum.add(output);
+
+    output.resize(2 * pixels * channels);
+    const bool is_weighed = random_between(0, 1);
+    shuffle(
+        in, {second.data(), height, width, channels, stride}, is_weighed ? weights.data() : nullptr,
+        output.data());
+    expected.clear();
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const int64_t at = i / channels * stride + i % channels;
+      expected.push_back(first[at]);
+      expected.push_back(static_cast<double>(second[at]) * (is_weighed ? weights[i % channels] : 1));
+    }
+    expect_near(checksum.name(), output, expected, 1e-6);
+    checksum.add(output);
+
+    // Sides that need not divide the map's: parts overlap.
+    const int64_t parts_down = random_between(1, height), parts_across = random_between(1, width);
+    output.resize(parts_down * parts_across * channels);
+    average(in, parts_down, parts_across, output.data());
+    expected.clear();
+    for (int64_t i = 0; i < parts_down * parts_across * channels; ++i) {
+      const int64_t part_y = i / channels / parts_across, part_x = i / channels % parts_across;
+      double sum = 0;
+      int64_t count = 0;
+      for (int64_t y = part_y * height / parts_down; y * parts_down < (part_y + 1) * height; ++y) {
+        for (int64_t x = part_x * width / parts_across; x * parts_across < (part_x + 1) * width; ++x) {
+          sum += first[(y * width + x) * stride + i % channels];
+          ++count;
+        }
+      }
+      expected.push_back(sum / static_cast<double>(count));
+    }
+    expect_near(checksum.name(), output, expected, 1e-6);
+    checksum.add(output);
+  }
+}
+
 void check_attention() {
   Checksum<float> checksum("attention");
   for (int round = 0; round < 40; ++round) {
     const int64_t queries = random_between(1, 70), keys = random_between(1, 150);
-    const int64_t dim = random_between(1, 40), stride = dim + random_between(0, 9);
+    const int64_t dim = random_between(1, 40), value_dim = random_between(1, 40);
+    const int64_t stride = std::max(dim, value_dim) + random_between(0, 9);
+    const auto activation = static_cast<Activation>(random_between(0, 5));
     const auto q = random_floats(queries * stride), k = random_floats(keys * stride);
     const auto v = random_floats(keys * stride);
     std::vector<uint8_t> blocked(queries * keys);
@@ -305,8 +393,9 @@ void check_attention() {
     for (int64_t i = 0; i < queries * keys; ++i) blocked[i] = i % keys != 0 && random_between(0, 3) == 0;
     const bool is_masked = random_between(0, 1);
     std::vector<float> output(queries * stride);
-    attend({{q.data(), stride}, {k.data(), stride}, {v.data(), stride}, queries, keys, dim,
-            is_masked ? reinterpret_cast<const bool*>(blocked.data()) : nullptr, output.data(), stride});
+    attend({{q.data(), stride}, {k.data(), stride}, {v.data(), stride}, queries, keys, dim, value_dim,
+            is_masked ? reinterpret_cast<const bool*>(blocked.data()) : nullptr, output.data(), stride,
+            activation});
     std::vector<double> expected(queries * stride);
     for (int64_t i = 0; i < queries; ++i) {
       double total = 0;
@@ -316,9 +405,11 @@ void check_attention() {
         for (int64_t d = 0; d < dim; ++d) score += static_cast<double>(q[i * stride + d]) * k[j * stride + d];
         const double weight = std::exp(score);
         total += weight;
-        for (int64_t d = 0; d < dim; ++d) expected[i * stride + d] += weight * v[j * stride + d];
+        for (int64_t d = 0; d < value_dim; ++d) expected[i * stride + d] += weight * v[j * stride + d];
       }
-      for (int64_t d = 0; d < dim; ++d) expected[i * stride + d] /= total;
+      for (int64_t d = 0; d < value_dim; ++d) {
+        expected[i * stride + d] = activated(expected[i * stride + d] / total, activation);
+      }
     }
     expect_near(checksum.name(), output, expected, 1e-5);
     checksum.add(output);
@@ -332,7 +423,9 @@ int main(int count, char** arguments) {
   std::fprintf(stderr, "%s\n", instruction_set_name());
   omp_set_num_threads(2);
   check_convolutions();
+  check_matrices();
   check_sums();
+  check_channel_weights();
   check_attention();
   check_integer_tiles(std::atoll(arguments[1]));
 }

@@ -27,7 +27,9 @@ const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
 const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
 const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
+const Symbol kBottleneck = Symbol::fromQualString("m2fp::bottleneck");
 const Symbol kAverage = Symbol::fromQualString("m2fp::average");
+const Symbol kNormalize = Symbol::fromQualString("m2fp::normalize");
 const Symbol kWeigh = Symbol::fromQualString("m2fp::weigh");
 const Symbol kShuffle = Symbol::fromQualString("m2fp::shuffle");
 const Symbol kProduct = Symbol::fromQualString("m2fp::product");
@@ -59,12 +61,29 @@ class Reads {
   // sooner one may be an operator of ours.
   bool last(const Node* node, size_t input, const Node* later) const {
     if (node->owningBlock() != later->owningBlock()) return false;
-    return until(node, input) > places_.at(later).place;
+    return until(node, input) > place(later);
   }
 
-  // `fused` reads what `node`, which may be an operator of ours, did as its input of this number.
-  void absorb(const Node* fused, const Node* node, size_t input) {
-    fused_[fused] = std::min(until(fused, 0), until(node, input));
+  // `ours` comes to stand where `node` does, and reads what that one does, besides what it read before.
+  void put(const Node* ours, const Node* node) {
+    int64_t until = kForever;
+    if (const auto before = ours_.find(ours); before != ours_.end()) until = before->second.until;
+    for (size_t input = 0; input < node->inputs().size(); ++input) {
+      until = std::min(until, this->until(node, input));
+    }
+    ours_[ours] = {place(node), until};
+  }
+
+  // It reads what `node` did before as its input of this number, too.
+  void absorb(const Node* ours, const Node* node, size_t input) {
+    int64_t& until = ours_.at(ours).until;
+    until = std::min(until, this->until(node, input));
+  }
+
+  // It is no more: another node may come to have its address.
+  void forget(const Node* node) {
+    ours_.erase(node);
+    places_.erase(node);
   }
 
  private:
@@ -75,17 +94,26 @@ class Reads {
     std::vector<int64_t> until;
   };
 
+  // Of an operator of ours, one for all that it reads.
+  struct OurPlace {
+    int64_t place;
+    int64_t until;
+  };
+
   std::unordered_map<const Node*, Place> places_;
-  // Of our operators.
-  std::unordered_map<const Node*, int64_t> fused_;
+  std::unordered_map<const Node*, OurPlace> ours_;
   // Costs as much as all the rest: made when something writes at all.
   std::unique_ptr<torch::jit::AliasDb> aliases_;
 
   int64_t until(const Node* node, size_t input) const {
-    if (const auto ours = fused_.find(node); ours != fused_.end()) return ours->second;
-    const auto place = places_.find(node);
-    const bool is_read_forever = place == places_.end() || place->second.until.empty();
-    return is_read_forever ? kForever : place->second.until[input];
+    if (const auto ours = ours_.find(node); ours != ours_.end()) return ours->second.until;
+    const std::vector<int64_t>& until = places_.at(node).until;
+    return until.empty() ? kForever : until[input];
+  }
+
+  int64_t place(const Node* node) const {
+    const auto ours = ours_.find(node);
+    return ours != ours_.end() ? ours->second.place : places_.at(node).place;
   }
 
   static bool may_write(const Node* node) {
@@ -164,12 +192,18 @@ at::Tensor padded_bias(const at::Tensor& bias, int64_t outputs) {
   return padded;
 }
 
+// What comes before one of our operators: what it reads besides, sooner, as inputs of these numbers.
+using Sooner = std::vector<std::pair<const Node*, size_t>>;
+
 // Puts an operator of ours where `node` stands.
-Node* replace(Node* node, Symbol kind, at::ArrayRef<Value*> inputs) {
+void replace(
+    Reads& reads, Node* node, Symbol kind, at::ArrayRef<Value*> inputs, const Sooner& sooner = {}) {
   Node* const ours = node->owningGraph()->create(kind, inputs)->insertBefore(node);
+  reads.put(ours, node);
+  for (const auto& [earlier, input] : sooner) reads.absorb(ours, earlier, input);
   node->output()->replaceAllUsesWith(ours->output());
+  reads.forget(node);
   node->destroy();
-  return ours;
 }
 
 // Puts one of our operators in the place of `node`, and drops its weights if nothing else uses them.
@@ -197,18 +231,16 @@ void replace(
           : graph.insertConstant(std::vector<int64_t>{
                 convolution.inputs, convolution.outputs, convolution.kernel, convolution.stride,
                 convolution.padding, convolution.groups, convolution.dilation});
-  Node* const fused = graph.create(
-      kind,
+  Value* const old = node->input(1);
+  replace(
+      reads, node, kind,
       {node->input(0), graph.insertConstant(packed),
        in_integers ? graph.insertConstant(scales) : none,
        bias.defined() ? graph.insertConstant(padded_bias(bias, convolution.outputs)) : none, none,
        sizes, graph.insertConstant(static_cast<int64_t>(Activation::none))});
-  graph.insertNode(fused);
-  node->output()->replaceAllUsesWith(fused->output());
-  reads.absorb(fused, node, 0);
-  Value* const old = node->input(1);
-  node->destroy();
-  if (!old->hasUses()) old->node()->destroy();
+  if (old->hasUses()) return;
+  reads.forget(old->node());
+  old->node()->destroy();
 }
 
 // aten::_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding,
@@ -239,7 +271,7 @@ void replace_convolution(Reads& reads, Node* node, Precision precision) {
 // aten::linear(input, weight, bias)
 void replace_linear(Reads& reads, Node* node, Precision precision) {
   if (!torch::jit::toIValue(node->input(1))) {
-    replace(node, kProduct, {node->input(0), node->input(1), node->input(2)});
+    replace(reads, node, kProduct, {node->input(0), node->input(1), node->input(2)});
     return;
   }
   const at::Tensor weights = constant_tensor(node->input(1));
@@ -273,8 +305,10 @@ bool is_open_layer(Value* value) {
 }
 
 // Gives `value`'s operator `argument` and puts it where `node` was.
-void absorb(Node* node, Value* value, size_t argument, Value* input) {
+void absorb(Reads& reads, Node* node, Value* value, size_t argument, Value* input) {
   value->node()->replaceInput(argument, input);
+  reads.put(value->node(), node);
+  reads.forget(node);
   value->node()->moveBefore(node);
   node->output()->replaceAllUsesWith(value);
   node->destroy();
@@ -285,8 +319,7 @@ void absorb_addition(Reads& reads, Node* node) {
   for (const size_t index : {size_t{0}, size_t{1}}) {
     Value* const sum = node->input(index);
     if (is_open_layer(sum) && reads.last(sum->node(), 0, node)) {
-      reads.absorb(sum->node(), node, 1 - index);
-      return absorb(node, sum, kResidual, node->input(1 - index));
+      return absorb(reads, node, sum, kResidual, node->input(1 - index));
     }
   }
 }
@@ -311,12 +344,12 @@ c10::optional<Activation> activation(const Node* node) {
   return {};
 }
 
-void absorb_activation(const Reads& reads, Node* node, Activation activation) {
+void absorb_activation(Reads& reads, Node* node, Activation activation) {
   Value* const input = node->input(0);
   if (!is_open(input) || !reads.last(input->node(), 0, node)) return;
   const torch::jit::WithInsertPoint here(node);
   Value* const which = node->owningGraph()->insertConstant(static_cast<int64_t>(activation));
-  absorb(node, input, input->node()->inputs().size() - 1, which);
+  absorb(reads, node, input, input->node()->inputs().size() - 1, which);
 }
 
 // The node that `value` comes from, if it is this operator and nothing else uses the value.
@@ -362,16 +395,14 @@ void replace_attention(Reads& reads, Node* node) {
   }
   torch::jit::Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
-  Node* const fused = graph.create(
-      kAttention, {product->input(0), transposed->input(0), node->input(1),
-                   blocked ? blocked : graph.insertConstant(c10::IValue()),
-                   graph.insertConstant(static_cast<int64_t>(Activation::none))});
-  graph.insertNode(fused);
-  for (const size_t index : {size_t{0}, size_t{1}}) reads.absorb(fused, product, index);
-  reads.absorb(fused, node, 1);
-  if (fill) reads.absorb(fused, fill, 1);
-  node->output()->replaceAllUsesWith(fused->output());
-  node->destroy();
+  Sooner sooner{{product, 0}, {product, 1}};
+  if (fill) sooner.emplace_back(fill, 1);
+  replace(
+      reads, node, kAttention,
+      {product->input(0), transposed->input(0), node->input(1),
+       blocked ? blocked : graph.insertConstant(c10::IValue()),
+       graph.insertConstant(static_cast<int64_t>(Activation::none))},
+      sooner);
 }
 
 // A summand of a sum of maps: the map itself, its size and the way to it.
@@ -379,13 +410,15 @@ struct Summand {
   Value* map;
   std::vector<Value*> size;
   Resizing resizing;
+  // What resized it.
+  const Node* node;
 };
 
 // What `value` is as a summand of a sum where `node` stands. An upsampling that has other uses is made
 // anyway.
 Summand summand(const Reads& reads, Value* value, const Node* node) {
   namespace aten = torch::jit::aten;
-  const Summand plain{value, {}, Resizing::none};
+  const Summand plain{value, {}, Resizing::none, nullptr};
   Node* const source = value->node();
   const bool is_bilinear = source->kind() == aten::upsample_bilinear2d;
   if (!is_bilinear && source->kind() != aten::upsample_nearest2d) return plain;
@@ -405,7 +438,8 @@ Summand summand(const Reads& reads, Value* value, const Node* node) {
       {size->inputs().begin(), size->inputs().end()},
       !is_bilinear  ? Resizing::nearest
       : *is_aligned ? Resizing::bilinear_aligned
-                    : Resizing::bilinear};
+                    : Resizing::bilinear,
+      source};
 }
 
 Node* list(torch::jit::Graph& graph, const c10::TypePtr& type, const std::vector<Value*>& values) {
@@ -414,19 +448,21 @@ Node* list(torch::jit::Graph& graph, const c10::TypePtr& type, const std::vector
 
 // Makes sums of maps that are enlarged one operator, which an addition may join.
 //
-// Of what is enlarged bilinearly it takes two at least: a layer takes one in as its residual, and adds it up
-// as it always did.
+// Of maps that are enlarged bilinearly by their pixels' centres it takes two at least: a layer takes one in as
+// its residual, and M2FP's sums stay what they were.
 bool fuse_sum(Reads& reads, Node* node) {
   if (!is_constant(node->input(2), 1)) return false;
   torch::jit::Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
   std::vector<Value*> maps, sizes, resizings;
+  Sooner sooner;
   bool is_sum = false;
   int bilinear = 0;
   for (Value* input : node->inputs().slice(0, 2)) {
     Node* const earlier = input->node();
     if (earlier->kind() == kMapSum && is_open(input) && reads.last(earlier, 0, node)) {
       is_sum = true;
+      sooner.emplace_back(earlier, 0);
       for (const auto& [list, all] :
            {std::pair(0, &maps), std::pair(1, &sizes), std::pair(2, &resizings)}) {
         const auto values = earlier->input(list)->node()->inputs();
@@ -436,31 +472,28 @@ bool fuse_sum(Reads& reads, Node* node) {
     }
     const Summand here = summand(reads, input, node);
     is_sum |= here.resizing == Resizing::nearest;
-    bilinear += here.resizing == Resizing::bilinear || here.resizing == Resizing::bilinear_aligned;
+    is_sum |= here.resizing == Resizing::bilinear_aligned;
+    bilinear += here.resizing == Resizing::bilinear;
     maps.push_back(here.map);
+    if (here.node) sooner.emplace_back(here.node, 0);
     for (size_t i = 0; i < 2; ++i) {
       sizes.push_back(here.size.empty() ? graph.insertConstant(int64_t{0}) : here.size[i]);
     }
     resizings.push_back(graph.insertConstant(static_cast<int64_t>(here.resizing)));
   }
   if (!is_sum && bilinear < 2) return false;
-  Node* const fused = graph.create(
-      kMapSum, {list(graph, c10::TensorType::get(), maps)->output(),
-                list(graph, c10::IntType::get(), sizes)->output(),
-                list(graph, c10::IntType::get(), resizings)->output(),
-                graph.insertConstant(static_cast<int64_t>(Activation::none))});
-  graph.insertNode(fused);
-  for (const size_t index : {size_t{0}, size_t{1}}) {
-    reads.absorb(fused, node, index);
-    reads.absorb(fused, node->input(index)->node(), 0);
-  }
-  node->output()->replaceAllUsesWith(fused->output());
-  node->destroy();
+  replace(
+      reads, node, kMapSum,
+      {list(graph, c10::TensorType::get(), maps)->output(),
+       list(graph, c10::IntType::get(), sizes)->output(),
+       list(graph, c10::IntType::get(), resizings)->output(),
+       graph.insertConstant(static_cast<int64_t>(Activation::none))},
+      sooner);
   return true;
 }
 
 // input * upsample_nearest2d(weights, size)
-bool replace_weighing(const Reads& reads, Node* node) {
+bool replace_weighing(Reads& reads, Node* node) {
   for (const size_t index : {size_t{0}, size_t{1}}) {
     const Node* const enlarged =
         sole_source(node->input(index), torch::jit::aten::upsample_nearest2d, "vec");
@@ -468,7 +501,9 @@ bool replace_weighing(const Reads& reads, Node* node) {
         !reads.last(enlarged, 0, node)) {
       continue;
     }
-    replace(node, kWeigh, {node->input(1 - index), enlarged->input(0), enlarged->input(1)});
+    replace(
+        reads, node, kWeigh, {node->input(1 - index), enlarged->input(0), enlarged->input(1)},
+        {{enlarged, 0}});
     return true;
   }
   return false;
@@ -476,7 +511,7 @@ bool replace_weighing(const Reads& reads, Node* node) {
 
 // flatten(transpose(unflatten(cat([first, second], 1), 1, [2, -1]), 1, 2), 1, 2), where the second may be
 // a product.
-void replace_shuffle(const Reads& reads, Node* node) {
+void replace_shuffle(Reads& reads, Node* node) {
   namespace aten = torch::jit::aten;
   const auto has = [](const Node* of, std::initializer_list<int64_t> values) {
     size_t index = 1;
@@ -499,18 +534,50 @@ void replace_shuffle(const Reads& reads, Node* node) {
   Node* const list = both->input(0)->node();
   const auto parts = list->inputs();
   if (parts.size() != 2 || !reads.last(list, 0, node) || !reads.last(list, 1, node)) return;
+  Sooner sooner{{list, 0}, {list, 1}};
   Value* second = parts[1];
   Value* weights = nullptr;
   Node* const product = sole_source(second, aten::mul, "Tensor");
   if (product && reads.last(product, 0, node) && reads.last(product, 1, node)) {
     second = product->input(0);
     weights = product->input(1);
+    sooner.insert(sooner.end(), {{product, 0}, {product, 1}});
   }
   if (!weights) {
     const torch::jit::WithInsertPoint here(node);
     weights = node->owningGraph()->insertConstant(c10::IValue());
   }
-  replace(node, kShuffle, {parts[0], second, weights});
+  replace(reads, node, kShuffle, {parts[0], second, weights}, sooner);
+}
+
+// A convolution of ours that nothing but `value`'s user wants, with its shape; null otherwise.
+Node* layer_before(const Reads& reads, Value* value, const Node* user) {
+  Node* const node = value->node();
+  const bool is_one = node->kind() == kConvolution && value->uses().size() == 1 &&
+                      is_none(node->input(kResidual)) && reads.last(node, 0, user);
+  return is_one ? node : nullptr;
+}
+
+// Makes a 1x1 convolution, a depthwise one and a 1x1 one one operator, which keeps what lies between them in
+// the cache.
+void fuse_bottleneck(Reads& reads, Node* narrow) {
+  const auto shape = [](const Node* node) {
+    return torch::jit::toIValue(node->input(kShape))->toIntVector();
+  };
+  // (inputs, outputs, kernel, stride, padding, groups, dilation)
+  const auto is_pointwise = [](const std::vector<int64_t>& s) {
+    return s[2] == 1 && s[3] == 1 && s[4] == 0 && s[5] == 1;
+  };
+  Node* const depthwise = layer_before(reads, narrow->input(0), narrow);
+  if (!depthwise || shape(depthwise)[5] == 1 || !is_pointwise(shape(narrow))) return;
+  Node* const wide = layer_before(reads, depthwise->input(0), narrow);
+  // Where channels do not become more there is little between.
+  if (!wide || !is_pointwise(shape(wide)) || shape(wide)[1] < 2 * shape(wide)[0]) return;
+  std::vector<Value*> inputs{wide->input(0)};
+  for (const size_t index : {1, 2, 3, 5, 6}) inputs.push_back(wide->inputs()[index]);
+  for (const size_t index : {1, 3, 5, 6}) inputs.push_back(depthwise->inputs()[index]);
+  for (const size_t index : {1, 2, 3, 4, 5, 6}) inputs.push_back(narrow->inputs()[index]);
+  replace(reads, narrow, kBottleneck, inputs, {{wide, 0}});
 }
 
 // Keeps the layout of what is upsampled: torch would change it, and back, which takes longer than the
@@ -543,8 +610,13 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
     if (is(node, aten::matmul)) products.push_back(node);
     if (is(node, aten::flatten, "using_ints")) shuffles.push_back(node);
     if (is(node, aten::mul, "Tensor") && replace_weighing(reads, node)) continue;
+    // Norms with weights stay torch's, and M2FP's what they were.
+    if (is(node, aten::layer_norm) && is_none(node->input(2)) && is_none(node->input(3))) {
+      replace(reads, node, kNormalize, {node->input(0), node->input(1), node->input(4)});
+      continue;
+    }
     if (is(node, aten::adaptive_avg_pool2d)) {
-      replace(node, kAverage, {node->input(0), node->input(1)});
+      replace(reads, node, kAverage, {node->input(0), node->input(1)});
       continue;
     }
     if (node->kind() == aten::upsample_bilinear2d) keep_layout(node);
@@ -565,6 +637,10 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
     } else {
       absorb_activation(reads, node, *activation(node));
     }
+  }
+  const std::vector<Node*> fused(block->nodes().begin(), block->nodes().end());
+  for (Node* node : fused) {
+    if (node->kind() == kConvolution) fuse_bottleneck(reads, node);
   }
 }
 

@@ -8,9 +8,11 @@
 #include <cstdint>
 
 #include "kernels/attention.h"
+#include "kernels/bottleneck.h"
 #include "kernels/channel_weights.h"
 #include "kernels/convolution.h"
 #include "kernels/map_sum.h"
+#include "kernels/normalize.h"
 #include "kernels/parallel.h"
 #include "profile.h"
 
@@ -19,21 +21,18 @@ namespace {
 using m2fp::Activation;
 using m2fp::Convolution;
 using m2fp::Epilogue;
+using m2fp::Layer;
 
 // Null for none. The lifetime is the argument's.
 const float* values(const c10::optional<at::Tensor>& tensor) {
   return tensor && tensor->defined() ? tensor->data_ptr<float>() : nullptr;
 }
 
-// A layer's weights as fuse_operators.cpp packed them, and the method that they were packed for.
-struct Layer {
-  m2fp::Method method;
-  m2fp::PackedWeights packed;
-};
-
+// A layer with its weights as fuse_operators.cpp packed them.
 Layer checked_layer(
     const Convolution& c, const at::Tensor& input, const at::Tensor& weights,
-    const c10::optional<at::Tensor>& scales, const c10::optional<at::Tensor>& bias) {
+    const c10::optional<at::Tensor>& scales, const c10::optional<at::Tensor>& bias,
+    Activation activation = Activation::none) {
   constexpr int64_t kMost = 1 << 16;
   TORCH_CHECK(
       c.inputs > 0 && c.inputs <= kMost && c.outputs > 0 && c.outputs <= kMost && c.kernel > 0 &&
@@ -55,7 +54,11 @@ Layer checked_layer(
           in_integers == has_scales && (!has_scales || is_column_vector(*scales)),
       "the weights are not packed for this convolution");
   TORCH_CHECK(!values(bias) || is_column_vector(*bias), "the bias is not packed");
-  return {method, {weights.data_ptr(), has_scales ? scales->data_ptr<float>() : nullptr}};
+  return {
+      c,
+      method,
+      {weights.data_ptr(), has_scales ? scales->data_ptr<float>() : nullptr},
+      {values(bias), nullptr, activation}};
 }
 
 // Whether the kernel can add `residual` to an output of `sizes` value by value: the shapes agree but
@@ -101,12 +104,17 @@ at::Tensor fused(
   return output;
 }
 
+Convolution convolution_of(at::IntArrayRef shape) {
+  TORCH_CHECK(shape.size() == 7, "a convolution of images has seven sizes");
+  return {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6]};
+}
+
 at::Tensor convolution(
     const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
     const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
     at::IntArrayRef shape, int64_t activation) {
-  TORCH_CHECK(shape.size() == 7 && input.dim() == 4, "a convolution of images has seven sizes");
-  const Convolution c{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6]};
+  TORCH_CHECK(input.dim() == 4, "the input is no image");
+  const Convolution c = convolution_of(shape);
   const Layer layer = checked_layer(c, input, weights, scales, bias);
   const int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
   TORCH_CHECK(
@@ -127,6 +135,52 @@ at::Tensor convolution(
               c, layer.method, x.data_ptr<float>() + b * in_step, height, width, layer.packed,
               epilogue, output.data_ptr<float>() + b * out_step);
           if (epilogue.residual) epilogue.residual += out_step;
+        }
+      });
+}
+
+// Three convolutions, as `convolution` has them, whose outputs between them are never whole.
+at::Tensor bottleneck(
+    const at::Tensor& input, const at::Tensor& wide_weights,
+    const c10::optional<at::Tensor>& wide_scales, const c10::optional<at::Tensor>& wide_bias,
+    at::IntArrayRef wide_shape, int64_t wide_activation, const at::Tensor& depthwise_weights,
+    const c10::optional<at::Tensor>& depthwise_bias, at::IntArrayRef depthwise_shape,
+    int64_t depthwise_activation, const at::Tensor& weights,
+    const c10::optional<at::Tensor>& scales, const c10::optional<at::Tensor>& bias,
+    const c10::optional<at::Tensor>& residual, at::IntArrayRef shape, int64_t activation) {
+  m2fp::Bottleneck b{
+      checked_layer(
+          convolution_of(wide_shape), input, wide_weights, wide_scales, wide_bias,
+          static_cast<Activation>(wide_activation)),
+      checked_layer(
+          convolution_of(depthwise_shape), input, depthwise_weights, {}, depthwise_bias,
+          static_cast<Activation>(depthwise_activation)),
+      checked_layer(convolution_of(shape), input, weights, scales, bias)};
+  const Convolution& c = b.depthwise.convolution;
+  TORCH_CHECK(is_bottleneck(b.widen, b.depthwise, b.narrow), "the layers do not fit each other");
+  TORCH_CHECK(
+      input.dim() == 4 && input.size(1) == b.widen.convolution.inputs &&
+          input.size(2) + 2 * c.padding >= c.extent() && input.size(3) + 2 * c.padding >= c.extent(),
+      "the input does not fit the convolution");
+  const int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
+  const int64_t out_height = c.output_size(height), out_width = c.output_size(width);
+  const int64_t outputs = b.narrow.convolution.outputs;
+  const auto format = at::MemoryFormat::ChannelsLast;
+  const at::Tensor x = input.contiguous(format);
+  m2fp::note_product(b.widen.convolution, b.widen.method, batch * height * width);
+  m2fp::note_product(c, b.depthwise.method, batch * out_height * out_width);
+  m2fp::note_product(b.narrow.convolution, b.narrow.method, batch * out_height * out_width);
+  return fused(
+      {batch, outputs, out_height, out_width}, format, x, bias, residual,
+      static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
+        b.narrow.epilogue = epilogue;
+        const int64_t in_step = height * width * b.widen.convolution.inputs;
+        const int64_t out_step = out_height * out_width * outputs;
+        for (int64_t i = 0; i < batch; ++i) {
+          run_bottleneck(
+              b, x.data_ptr<float>() + i * in_step, height, width,
+              output.data_ptr<float>() + i * out_step);
+          if (b.narrow.epilogue.residual) b.narrow.epilogue.residual += out_step;
         }
       });
 }
@@ -247,6 +301,19 @@ at::Tensor average(const at::Tensor& input, at::IntArrayRef size) {
   const Image image(input);
   at::Tensor output = empty_image(input.size(1), size[0], size[1], input);
   m2fp::average(image.pixels, size[0], size[1], output.data_ptr<float>());
+  return output;
+}
+
+// layer_norm without weights
+at::Tensor normalize(const at::Tensor& input, at::IntArrayRef shape, double epsilon) {
+  const bool is_ours = shape.size() == 1 && input.dim() >= 1 && input.size(-1) == shape[0] &&
+                       input.scalar_type() == at::kFloat && input.numel() > 0;
+  if (!is_ours) return at::layer_norm(input, shape, {}, {}, epsilon);
+  const at::Tensor x = input.contiguous();
+  at::Tensor output = at::empty(x.sizes(), x.options());
+  m2fp::normalize(
+      x.data_ptr<float>(), x.numel() / shape[0], shape[0], static_cast<float>(epsilon),
+      output.data_ptr<float>());
   return output;
 }
 
@@ -371,8 +438,14 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
       "int outputs, int activation) -> Tensor");
   library.def(
+      "bottleneck(Tensor input, Tensor wide_weights, Tensor? wide_scales, Tensor? wide_bias, "
+      "int[] wide_shape, int wide_activation, Tensor depthwise_weights, Tensor? depthwise_bias, "
+      "int[] depthwise_shape, int depthwise_activation, Tensor weights, Tensor? scales, Tensor? bias, "
+      "Tensor? residual, int[] shape, int activation) -> Tensor");
+  library.def(
       "attention(Tensor query, Tensor key, Tensor value, Tensor? blocked, int activation) -> Tensor");
   library.def("average(Tensor input, int[2] size) -> Tensor");
+  library.def("normalize(Tensor input, int[] shape, float epsilon) -> Tensor");
   library.def("product(Tensor rows, Tensor columns, Tensor? bias) -> Tensor");
   library.def("shuffle(Tensor first, Tensor second, Tensor? weights) -> Tensor");
   library.def("weigh(Tensor input, Tensor weights, int[] size) -> Tensor");
@@ -383,8 +456,10 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
 TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
+  library.impl("bottleneck", bottleneck);
   library.impl("attention", attention);
   library.impl("average", average);
+  library.impl("normalize", normalize);
   library.impl("product", product);
   library.impl("shuffle", shuffle);
   library.impl("weigh", weigh);

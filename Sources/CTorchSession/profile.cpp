@@ -76,8 +76,8 @@ Profile::~Profile() {
 void note_product(const Convolution& convolution, Method method, int64_t pixels) {
   if (!sink_of_thread) return;
   const Convolution& c = convolution;
-  noted = " " + describe(c, method);
-  operations = 2.0 * static_cast<double>(pixels * c.outputs * c.taps() * c.inputs / c.groups);
+  noted += " " + describe(c, method);
+  operations += 2.0 * static_cast<double>(pixels * c.outputs * c.taps() * c.inputs / c.groups);
 }
 
 }  // namespace m2fp

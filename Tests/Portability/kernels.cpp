@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/bottleneck.h"
 #include "kernels/channel_weights.h"
 #include "kernels/convolution.h"
 #include "kernels/instruction_set.h"
 #include "kernels/int16_product.h"
 #include "kernels/map_sum.h"
 #include "kernels/matrix_product.h"
+#include "kernels/normalize.h"
 #include "kernels/parallel.h"
 
 extern "C" void omp_set_num_threads(int threads);
@@ -379,6 +381,82 @@ void check_channel_weights() {
   }
 }
 
+void check_norms() {
+  Checksum<float> checksum("norms");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t rows = random_between(1, 40), count = random_between(1, 100);
+    auto input = random_floats(rows * count);
+    // Far from 0, where sums of squares alone would lose what they differ by.
+    for (float& value : input) value += 100;
+    const float epsilon = 1e-5f;
+    std::vector<float> output(rows * count);
+    normalize(input.data(), rows, count, epsilon, output.data());
+    std::vector<double> expected;
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* const row = input.data() + r * count;
+      double mean = 0, variance = 0;
+      for (int64_t i = 0; i < count; ++i) mean += row[i] / static_cast<double>(count);
+      for (int64_t i = 0; i < count; ++i) variance += (row[i] - mean) * (row[i] - mean);
+      variance /= static_cast<double>(count);
+      for (int64_t i = 0; i < count; ++i) {
+        expected.push_back((row[i] - mean) / std::sqrt(variance + epsilon));
+      }
+    }
+    expect_near(checksum.name(), output, expected, 2e-3);
+    checksum.add(output);
+  }
+}
+
+// As the three layers, one after the other.
+void check_bottlenecks() {
+  Checksum<float> checksum("bottlenecks");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t inputs = random_between(1, 20), outputs = random_between(1, 40);
+    // Now and then so many that a strip is a row.
+    const int64_t hidden = round % 8 == 0 ? 4000 : random_between(8, 200);
+    const int64_t kernel = 2 * random_between(1, 2) + 1, stride = random_between(1, 2);
+    const Convolution convolutions[] = {
+        {inputs, hidden, 1, 1, 0, 1},
+        {hidden, hidden, kernel, stride, random_between(0, kernel - 1), hidden, random_between(1, 2)},
+        {hidden, outputs, 1, 1, 0, 1}};
+    const int64_t height = random_between(convolutions[1].extent(), 30);
+    const int64_t width = random_between(convolutions[1].extent(), 30);
+    const int64_t out_height = convolutions[1].output_size(height);
+    const int64_t out_width = convolutions[1].output_size(width);
+    const auto residual = random_floats(out_height * out_width * outputs);
+    std::vector<std::vector<float>> kept;
+    std::vector<Layer> layers;
+    for (const Convolution& c : convolutions) {
+      const Method method = m2fp::method(c, Precision::float32);
+      const auto weights = random_floats(c.outputs * c.inputs / c.groups * c.taps());
+      const int64_t strides[] = {c.inputs / c.groups * c.taps(), c.taps(), c.kernel, 1};
+      kept.emplace_back(packed_size(c, method));
+      const PackedWeights packed{kept.back().data(), nullptr};
+      pack_weights(c, method, weights.data(), strides, packed);
+      kept.push_back(random_floats(panels(c.outputs) * kColumns));
+      layers.push_back(
+          {c, method, packed, {kept.back().data(), nullptr, static_cast<Activation>(random_between(0, 5))}});
+    }
+    if (random_between(0, 1)) layers[2].epilogue.residual = residual.data();
+    const Bottleneck bottleneck{layers[0], layers[1], layers[2]};
+    expect(is_bottleneck(layers[0], layers[1], layers[2]), checksum.name(), 0, 1);
+    const auto input = random_floats(height * width * inputs);
+    std::vector<float> output(out_height * out_width * outputs);
+    run_bottleneck(bottleneck, input.data(), height, width, output.data());
+    std::vector<float> wide(height * width * hidden), filtered(out_height * out_width * hidden), expected(output);
+    const auto run = [](const Layer& l, const std::vector<float>& from, int64_t h, int64_t w, std::vector<float>& to) {
+      convolve(l.convolution, l.method, from.data(), h, w, l.packed, l.epilogue, to.data());
+    };
+    run(layers[0], input, height, width, wide);
+    run(layers[1], wide, height, width, filtered);
+    run(layers[2], filtered, out_height, out_width, expected);
+    for (size_t i = 0; i < output.size(); ++i) {
+      expect(output[i] == expected[i], checksum.name(), output[i], expected[i]);
+    }
+    checksum.add(output);
+  }
+}
+
 void check_attention() {
   Checksum<float> checksum("attention");
   for (int round = 0; round < 40; ++round) {
@@ -424,6 +502,8 @@ int main(int count, char** arguments) {
   omp_set_num_threads(2);
   check_convolutions();
   check_matrices();
+  check_bottlenecks();
+  check_norms();
   check_sums();
   check_channel_weights();
   check_attention();

@@ -152,7 +152,9 @@ void pack_integers(
 // A row of a depthwise convolution's output.
 struct Row {
   const Convolution* convolution;
+  // From this row of the image on.
   const float* input;
+  int64_t first_row;
   int64_t height;
   int64_t width;
   const float* packed;
@@ -164,6 +166,11 @@ struct Row {
 
   // Of the input, where the kernel's first tap lies.
   int64_t top() const { return y * convolution->stride - convolution->padding; }
+  // Where this row of the kernel's taps lies, from the image's first column on.
+  const float* line(int64_t tap) const {
+    const int64_t row = top() + tap * convolution->dilation - first_row;
+    return input + row * width * convolution->inputs;
+  }
   int64_t left(int64_t out) const { return out * convolution->stride - convolution->padding; }
   // The kernel's rows that lie in the image, and what it has across of those that begin at `left`.
   int64_t first_tap() const { return first_tap(top()); }
@@ -193,7 +200,7 @@ template <typename V>
   for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
     V sum = row.bias ? load<V>(row.bias + c) : V{};
     for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
-      const float* const line = row.input + (row.top() + ky * dilation) * row.width * channels + c;
+      const float* const line = row.line(ky) + c;
       for (int64_t kx = first; kx < last; ++kx) {
         sum += load<V>(line + (row.left(out) + kx * dilation) * channels) *
                load<V>(row.packed + (ky * kernel + kx) * channels + c);
@@ -228,8 +235,7 @@ template <typename V, int Kernel, int Stride, int Vectors>
   }
   for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
     const float* const taps = row.packed + ky * Kernel * channels + c;
-    const float* const line =
-        row.input + ((row.top() + ky) * row.width + row.left(out)) * channels + c;
+    const float* const line = row.line(ky) + row.left(out) * channels + c;
 #pragma clang loop unroll(full)
     for (int kx = 0; kx < Kernel; ++kx) {
       for (int v = 0; v < Vectors; ++v) {
@@ -356,6 +362,19 @@ void pack_weights(
   }
 }
 
+void filter_rows(
+    const Convolution& c, const float* input, int64_t first_row, int64_t height, int64_t width,
+    const float* packed, const Epilogue& epilogue, int64_t begin, int64_t end, float* output) {
+  run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+    for (int64_t y = begin; y < end; ++y) {
+      const Row row{
+          &c, input, first_row, height, width, packed, epilogue.bias, epilogue.activation, y,
+          output + (y - begin) * c.output_size(width) * c.outputs};
+      filter_row<Vector<decltype(registers)::kLanes>>(row);
+    }
+  });
+}
+
 void convolve(
     const Convolution& c, Method method, const float* input, int64_t height, int64_t width,
     const PackedWeights& packed, const Epilogue& epilogue, float* output) {
@@ -371,15 +390,10 @@ void convolve(
       winograd_convolve(c, input, height, width, values, epilogue, output);
       break;
     case Method::depthwise: {
-      const int64_t across = c.output_size(width);
+      const int64_t line = c.output_size(width) * c.outputs;
       parallel_for(c.output_size(height), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t y = begin; y < end; ++y) {
-          const Row row{&c, input, height, width, values, epilogue.bias,
-                        epilogue.activation, y, output + y * across * c.outputs};
-          run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
-            filter_row<Vector<decltype(registers)::kLanes>>(row);
-          });
-        }
+        filter_rows(
+            c, input, 0, height, width, values, epilogue, begin, end, output + begin * line);
       });
       break;
     }

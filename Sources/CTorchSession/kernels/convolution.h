@@ -67,4 +67,11 @@ void convolve(
     const Convolution& convolution, Method method, const float* input, int64_t height,
     int64_t width, const PackedWeights& packed, const Epilogue& epilogue, float* output);
 
+// Rows [begin, end) of a depthwise convolution's output, which `output` begins with, on the calling thread.
+// `input` begins with row `first_row` of the image, and reaches as far as these look.
+void filter_rows(
+    const Convolution& convolution, const float* input, int64_t first_row, int64_t height,
+    int64_t width, const float* packed, const Epilogue& epilogue, int64_t begin, int64_t end,
+    float* output);
+
 }  // namespace m2fp

@@ -452,6 +452,12 @@ Node* list(torch::jit::Graph& graph, const c10::TypePtr& type, const std::vector
 // its residual, and M2FP's sums stay what they were.
 bool fuse_sum(Reads& reads, Node* node) {
   if (!is_constant(node->input(2), 1)) return false;
+  // A layer takes a sum in.
+  for (const size_t index : {size_t{0}, size_t{1}}) {
+    if (node->input(index)->node()->kind() == kMapSum && is_open_layer(node->input(1 - index))) {
+      return false;
+    }
+  }
   torch::jit::Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
   std::vector<Value*> maps, sizes, resizings;
@@ -550,16 +556,16 @@ void replace_shuffle(Reads& reads, Node* node) {
   replace(reads, node, kShuffle, {parts[0], second, weights}, sooner);
 }
 
-// A convolution of ours that nothing but `value`'s user wants, with its shape; null otherwise.
+// A convolution of ours that nothing but `value`'s user wants; null otherwise.
 Node* layer_before(const Reads& reads, Value* value, const Node* user) {
   Node* const node = value->node();
-  const bool is_one = node->kind() == kConvolution && value->uses().size() == 1 &&
-                      is_none(node->input(kResidual)) && reads.last(node, 0, user);
+  const bool is_one =
+      node->kind() == kConvolution && value->uses().size() == 1 && reads.last(node, 0, user);
   return is_one ? node : nullptr;
 }
 
-// Makes a 1x1 convolution, a depthwise one and a 1x1 one one operator, which keeps what lies between them in
-// the cache.
+// Makes one operator of a 1x1 convolution, a depthwise one and a 1x1 one, or of the outer two where the first
+// is added to a sum of maps. It keeps what lies between them in the cache.
 void fuse_bottleneck(Reads& reads, Node* narrow) {
   const auto shape = [](const Node* node) {
     return torch::jit::toIValue(node->input(kShape))->toIntVector();
@@ -568,16 +574,43 @@ void fuse_bottleneck(Reads& reads, Node* narrow) {
   const auto is_pointwise = [](const std::vector<int64_t>& s) {
     return s[2] == 1 && s[3] == 1 && s[4] == 0 && s[5] == 1;
   };
-  Node* const depthwise = layer_before(reads, narrow->input(0), narrow);
-  if (!depthwise || shape(depthwise)[5] == 1 || !is_pointwise(shape(narrow))) return;
-  Node* const wide = layer_before(reads, depthwise->input(0), narrow);
+  if (!is_pointwise(shape(narrow))) return;
+  Node* wide = layer_before(reads, narrow->input(0), narrow);
+  Node* depthwise = nullptr;
+  if (wide && shape(wide)[5] > 1) {
+    depthwise = wide;
+    wide = layer_before(reads, depthwise->input(0), narrow);
+  }
   // Where channels do not become more there is little between.
   if (!wide || !is_pointwise(shape(wide)) || shape(wide)[1] < 2 * shape(wide)[0]) return;
-  std::vector<Value*> inputs{wide->input(0)};
-  for (const size_t index : {1, 2, 3, 5, 6}) inputs.push_back(wide->inputs()[index]);
-  for (const size_t index : {1, 3, 5, 6}) inputs.push_back(depthwise->inputs()[index]);
-  for (const size_t index : {1, 2, 3, 4, 5, 6}) inputs.push_back(narrow->inputs()[index]);
-  replace(reads, narrow, kBottleneck, inputs, {{wide, 0}});
+  Node* const sum = wide->input(kResidual)->node();
+  const bool is_sum = sum->kind() == kMapSum && is_open(wide->input(kResidual)) &&
+                      reads.last(sum, 0, narrow);
+  if (depthwise ? !is_none(wide->input(kResidual)) : !is_sum) return;
+  torch::jit::Graph& graph = *narrow->owningGraph();
+  const torch::jit::WithInsertPoint here(narrow);
+  Sooner sooner{{wide, 0}};
+  std::vector<Value*> inputs{wide->input(0), wide->input(1), wide->input(2), wide->input(3)};
+  if (is_sum) {
+    sooner.emplace_back(sum, 0);
+    inputs.insert(inputs.end(), {sum->input(0), sum->input(1), sum->input(2)});
+  } else {
+    for (const c10::TypePtr& type :
+         {c10::TypePtr(c10::TensorType::get()), c10::TypePtr(c10::IntType::get()),
+          c10::TypePtr(c10::IntType::get())}) {
+      inputs.push_back(list(graph, type, {})->output());
+    }
+  }
+  inputs.insert(inputs.end(), {wide->input(5), wide->input(6)});
+  if (depthwise) {
+    for (const size_t index : {1, 3, 5, 6}) inputs.push_back(depthwise->input(index));
+  } else {
+    Value* const none = graph.insertConstant(c10::IValue());
+    Value* const no_shape = graph.insertConstant(std::vector<int64_t>{});
+    inputs.insert(inputs.end(), {none, none, no_shape, graph.insertConstant(int64_t{0})});
+  }
+  for (const size_t index : {1, 2, 3, 4, 5, 6}) inputs.push_back(narrow->input(index));
+  replace(reads, narrow, kBottleneck, inputs, sooner);
 }
 
 // Keeps the layout of what is upsampled: torch would change it, and back, which takes longer than the

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "kernels/attention.h"
 #include "kernels/bottleneck.h"
@@ -139,27 +141,151 @@ at::Tensor convolution(
       });
 }
 
-// Three convolutions, as `convolution` has them, whose outputs between them are never whole.
+// One image whose channels lie last, and the tensor that holds its values: `x`, or a copy if its pixels lie
+// otherwise.
+struct Image {
+  explicit Image(const at::Tensor& x)
+      : kept(is_in_rows(x) ? x : x.contiguous(at::MemoryFormat::ChannelsLast)),
+        pixels{
+            kept.data_ptr<float>(), kept.size(2), kept.size(3), kept.size(1),
+            // What torch says of an axis of one may be anything.
+            kept.size(3) > 1   ? kept.stride(3)
+            : kept.size(2) > 1 ? kept.stride(2)
+                               : kept.size(1)} {}
+
+  static bool is_one(const at::Tensor& x) {
+    return x.dim() == 4 && x.size(0) == 1 && x.scalar_type() == at::kFloat && x.numel() > 0;
+  }
+
+  static bool is_in_rows(const at::Tensor& x) {
+    return (x.stride(1) == 1 || x.size(1) == 1) &&
+           (x.size(2) == 1 || x.size(3) == 1 || x.stride(2) == x.size(3) * x.stride(3));
+  }
+
+  at::Tensor kept;
+  m2fp::Pixels pixels;
+};
+
+at::Tensor empty_image(int64_t channels, int64_t height, int64_t width, const at::Tensor& like) {
+  return at::empty({1, channels, height, width}, like.options(), at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor resized(const at::Tensor& x, at::IntArrayRef size, m2fp::Resizing resizing) {
+  switch (resizing) {
+    case m2fp::Resizing::none: return x;
+    case m2fp::Resizing::nearest: return at::upsample_nearest2d(x, size);
+    case m2fp::Resizing::bilinear: return at::upsample_bilinear2d(x, size, false);
+    case m2fp::Resizing::bilinear_aligned: return at::upsample_bilinear2d(x, size, true);
+  }
+}
+
+// Maps to be added up, each at its size, two numbers of `sizes`; those of maps that are not resized do not
+// count.
+class Summands {
+ public:
+  Summands(at::TensorList maps, at::IntArrayRef sizes, at::IntArrayRef resizings)
+      : maps_(maps), sizes_(sizes), resizings_(resizings) {
+    TORCH_CHECK(
+        sizes.size() == 2 * maps.size() && resizings.size() == maps.size(),
+        "each map has a size and a way to it");
+    for (const int64_t resizing : resizings) {
+      TORCH_CHECK(resizing >= 0 && resizing <= 3, "no such resizing");
+    }
+  }
+
+  // Whether our kernel adds them up.
+  bool are_ours() const {
+    for (size_t i = 0; i < maps_.size(); ++i) {
+      if (!Image::is_one(maps_[i]) || maps_[i].size(1) != maps_[0].size(1) || size(i) != size(0) ||
+          size(i)[0] < 1 || size(i)[1] < 1) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // If they are.
+  at::IntArrayRef size() const { return size(0); }
+
+  // If they are, for as long as this lives.
+  m2fp::MapSum sum() const {
+    std::vector<m2fp::ResizedMap> maps;
+    for (size_t i = 0; i < maps_.size(); ++i) {
+      kept_.push_back(maps_[i].contiguous(at::MemoryFormat::ChannelsLast));
+      maps.push_back(
+          {kept_.back().data_ptr<float>(), maps_[i].size(2), maps_[i].size(3), resizing(i)});
+    }
+    return {std::move(maps), size()[0], size()[1], maps_[0].size(1)};
+  }
+
+  at::Tensor plain_sum() const {
+    at::Tensor sum;
+    for (size_t i = 0; i < maps_.size(); ++i) {
+      const at::Tensor map = resized(maps_[i], sizes_.slice(2 * i, 2), resizing(i));
+      sum = sum.defined() ? sum + map : map;
+    }
+    return sum;
+  }
+
+ private:
+  at::TensorList maps_;
+  at::IntArrayRef sizes_;
+  at::IntArrayRef resizings_;
+  mutable std::vector<at::Tensor> kept_;
+
+  m2fp::Resizing resizing(size_t i) const { return static_cast<m2fp::Resizing>(resizings_[i]); }
+
+  at::IntArrayRef size(size_t i) const {
+    return resizing(i) == m2fp::Resizing::none ? maps_[i].sizes().slice(2) : sizes_.slice(2 * i, 2);
+  }
+};
+
+// Convolutions, as `convolution` has them, whose outputs between them are never whole. The first may be added
+// to a sum of maps, as `map_sum` has it, and the second left out.
 at::Tensor bottleneck(
     const at::Tensor& input, const at::Tensor& wide_weights,
     const c10::optional<at::Tensor>& wide_scales, const c10::optional<at::Tensor>& wide_bias,
-    at::IntArrayRef wide_shape, int64_t wide_activation, const at::Tensor& depthwise_weights,
+    at::TensorList maps, at::IntArrayRef sizes, at::IntArrayRef resizings,
+    at::IntArrayRef wide_shape, int64_t wide_activation,
+    const c10::optional<at::Tensor>& depthwise_weights,
     const c10::optional<at::Tensor>& depthwise_bias, at::IntArrayRef depthwise_shape,
     int64_t depthwise_activation, const at::Tensor& weights,
     const c10::optional<at::Tensor>& scales, const c10::optional<at::Tensor>& bias,
     const c10::optional<at::Tensor>& residual, at::IntArrayRef shape, int64_t activation) {
+  TORCH_CHECK(input.dim() == 4, "the input is no image");
+  const int64_t hidden = convolution_of(wide_shape).outputs;
   m2fp::Bottleneck b{
       checked_layer(
           convolution_of(wide_shape), input, wide_weights, wide_scales, wide_bias,
           static_cast<Activation>(wide_activation)),
-      checked_layer(
-          convolution_of(depthwise_shape), input, depthwise_weights, {}, depthwise_bias,
-          static_cast<Activation>(depthwise_activation)),
+      {},
+      {},
       checked_layer(convolution_of(shape), input, weights, scales, bias)};
-  const Convolution& c = b.depthwise.convolution;
-  TORCH_CHECK(is_bottleneck(b.widen, b.depthwise, b.narrow), "the layers do not fit each other");
+  // Without a filter, as if it had one tap.
+  Convolution c{hidden, hidden, 1, 1, 0, hidden};
+  if (depthwise_weights) {
+    c = convolution_of(depthwise_shape);
+    b.depthwise = checked_layer(
+        c, input, *depthwise_weights, {}, depthwise_bias,
+        static_cast<Activation>(depthwise_activation));
+  }
+  const Summands summands(maps, sizes, resizings);
+  if (!maps.empty()) {
+    const at::IntArrayRef whole = input.sizes().slice(2);
+    if (input.size(0) != 1 || !summands.are_ours() || summands.size() != whole ||
+        maps[0].size(1) != hidden) {
+      // Something that broadcasts.
+      TORCH_CHECK(!depthwise_weights, "maps are added up before no filter");
+      const at::Tensor wide = convolution(
+          input, wide_weights, wide_scales, wide_bias, summands.plain_sum(), wide_shape,
+          wide_activation);
+      return convolution(wide, weights, scales, bias, residual, shape, activation);
+    }
+    b.residual = summands.sum();
+  }
+  TORCH_CHECK(b.is_sound(), "the layers do not fit each other");
   TORCH_CHECK(
-      input.dim() == 4 && input.size(1) == b.widen.convolution.inputs &&
+      input.size(1) == b.widen.convolution.inputs &&
           input.size(2) + 2 * c.padding >= c.extent() && input.size(3) + 2 * c.padding >= c.extent(),
       "the input does not fit the convolution");
   const int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
@@ -168,7 +294,7 @@ at::Tensor bottleneck(
   const auto format = at::MemoryFormat::ChannelsLast;
   const at::Tensor x = input.contiguous(format);
   m2fp::note_product(b.widen.convolution, b.widen.method, batch * height * width);
-  m2fp::note_product(c, b.depthwise.method, batch * out_height * out_width);
+  if (b.depthwise) m2fp::note_product(c, b.depthwise->method, batch * out_height * out_width);
   m2fp::note_product(b.narrow.convolution, b.narrow.method, batch * out_height * out_width);
   return fused(
       {batch, outputs, out_height, out_width}, format, x, bias, residual,
@@ -264,35 +390,6 @@ at::Tensor attention(
   return output.transpose(1, 2);
 }
 
-// One image whose channels lie last, and the tensor that holds its values: `x`, or a copy if its pixels lie
-// otherwise.
-struct Image {
-  explicit Image(const at::Tensor& x)
-      : kept(is_in_rows(x) ? x : x.contiguous(at::MemoryFormat::ChannelsLast)),
-        pixels{
-            kept.data_ptr<float>(), kept.size(2), kept.size(3), kept.size(1),
-            // What torch says of an axis of one may be anything.
-            kept.size(3) > 1   ? kept.stride(3)
-            : kept.size(2) > 1 ? kept.stride(2)
-                               : kept.size(1)} {}
-
-  static bool is_one(const at::Tensor& x) {
-    return x.dim() == 4 && x.size(0) == 1 && x.scalar_type() == at::kFloat && x.numel() > 0;
-  }
-
-  static bool is_in_rows(const at::Tensor& x) {
-    return (x.stride(1) == 1 || x.size(1) == 1) &&
-           (x.size(2) == 1 || x.size(3) == 1 || x.stride(2) == x.size(3) * x.stride(3));
-  }
-
-  at::Tensor kept;
-  m2fp::Pixels pixels;
-};
-
-at::Tensor empty_image(int64_t channels, int64_t height, int64_t width, const at::Tensor& like) {
-  return at::empty({1, channels, height, width}, like.options(), at::MemoryFormat::ChannelsLast);
-}
-
 // adaptive_avg_pool2d
 at::Tensor average(const at::Tensor& input, at::IntArrayRef size) {
   if (!Image::is_one(input) || size.size() != 2 || size[0] < 1 || size[1] < 1) {
@@ -366,58 +463,14 @@ at::Tensor product(
   return output;
 }
 
-at::Tensor resized(const at::Tensor& x, at::IntArrayRef size, m2fp::Resizing resizing) {
-  switch (resizing) {
-    case m2fp::Resizing::none: return x;
-    case m2fp::Resizing::nearest: return at::upsample_nearest2d(x, size);
-    case m2fp::Resizing::bilinear: return at::upsample_bilinear2d(x, size, false);
-    case m2fp::Resizing::bilinear_aligned: return at::upsample_bilinear2d(x, size, true);
-  }
-}
-
-// activation(sum of maps), each at its size, two numbers of `sizes`; those that are not resized have none
-// that counts.
+// activation(sum of maps)
 at::Tensor map_sum(
     at::TensorList maps, at::IntArrayRef sizes, at::IntArrayRef resizings, int64_t activation) {
-  TORCH_CHECK(
-      !maps.empty() && sizes.size() == 2 * maps.size() && resizings.size() == maps.size(),
-      "each map has a size and a way to it");
-  const auto resizing = [&](size_t i) {
-    TORCH_CHECK(resizings[i] >= 0 && resizings[i] <= 3, "no such resizing");
-    return static_cast<m2fp::Resizing>(resizings[i]);
-  };
-  const auto size = [&](size_t i) {
-    return resizing(i) == m2fp::Resizing::none && maps[i].dim() == 4 ? maps[i].sizes().slice(2)
-                                                                     : sizes.slice(2 * i, 2);
-  };
-  bool is_plain = false;
-  for (size_t i = 0; i < maps.size(); ++i) {
-    const at::Tensor& x = maps[i];
-    is_plain |= x.dim() != 4 || x.scalar_type() != at::kFloat || x.numel() == 0 || x.size(0) != 1 ||
-                x.size(1) != maps[0].size(1) || size(i) != size(0) || size(i)[0] < 1 || size(i)[1] < 1;
-    if (is_plain) break;
-  }
+  const Summands summands(maps, sizes, resizings);
   const auto wanted = static_cast<Activation>(activation);
-  if (is_plain) {
-    at::Tensor sum = resized(maps[0], sizes.slice(0, 2), resizing(0));
-    for (size_t i = 1; i < maps.size(); ++i) {
-      sum = sum + resized(maps[i], sizes.slice(2 * i, 2), resizing(i));
-    }
-    return activate(sum, wanted);
-  }
-  std::vector<at::Tensor> kept;
-  std::vector<m2fp::ResizedMap> resized_maps;
-  for (size_t i = 0; i < maps.size(); ++i) {
-    kept.push_back(maps[i].contiguous(at::MemoryFormat::ChannelsLast));
-    resized_maps.push_back(
-        {kept[i].data_ptr<float>(), maps[i].size(2), maps[i].size(3), resizing(i)});
-  }
-  const int64_t channels = maps[0].size(1), height = size(0)[0], width = size(0)[1];
-  at::Tensor output =
-      at::empty({1, channels, height, width}, maps[0].options(), at::MemoryFormat::ChannelsLast);
-  m2fp::sum_maps(
-      resized_maps.data(), static_cast<int64_t>(maps.size()), height, width, channels, wanted,
-      output.data_ptr<float>());
+  if (!summands.are_ours()) return activate(summands.plain_sum(), wanted);
+  at::Tensor output = empty_image(maps[0].size(1), summands.size()[0], summands.size()[1], maps[0]);
+  summands.sum().run(wanted, output.data_ptr<float>());
   return output;
 }
 
@@ -439,7 +492,8 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "int outputs, int activation) -> Tensor");
   library.def(
       "bottleneck(Tensor input, Tensor wide_weights, Tensor? wide_scales, Tensor? wide_bias, "
-      "int[] wide_shape, int wide_activation, Tensor depthwise_weights, Tensor? depthwise_bias, "
+      "Tensor[] maps, int[] sizes, int[] resizings, int[] wide_shape, int wide_activation, "
+      "Tensor? depthwise_weights, Tensor? depthwise_bias, "
       "int[] depthwise_shape, int depthwise_activation, Tensor weights, Tensor? scales, Tensor? bias, "
       "Tensor? residual, int[] shape, int activation) -> Tensor");
   library.def(

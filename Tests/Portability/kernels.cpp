@@ -307,8 +307,7 @@ void check_sums() {
     }
     const auto activation = static_cast<Activation>(random_between(0, 5));
     std::vector<float> output(height * width * channels);
-    sum_maps(
-        maps.data(), static_cast<int64_t>(maps.size()), height, width, channels, activation, output.data());
+    MapSum(maps, height, width, channels).run(activation, output.data());
     std::vector<double> expected;
     for (int64_t i = 0; i < height * width * channels; ++i) {
       double sum = 0;
@@ -421,9 +420,12 @@ void check_bottlenecks() {
         {hidden, outputs, 1, 1, 0, 1}};
     const int64_t height = random_between(convolutions[1].extent(), 30);
     const int64_t width = random_between(convolutions[1].extent(), 30);
-    const int64_t out_height = convolutions[1].output_size(height);
-    const int64_t out_width = convolutions[1].output_size(width);
+    // Now and then without the filter, or with something to add to the first.
+    const bool is_filtered = random_between(0, 3) > 0, is_sum = random_between(0, 1);
+    const int64_t out_height = is_filtered ? convolutions[1].output_size(height) : height;
+    const int64_t out_width = is_filtered ? convolutions[1].output_size(width) : width;
     const auto residual = random_floats(out_height * out_width * outputs);
+    const auto map = random_floats(height * width * hidden);
     std::vector<std::vector<float>> kept;
     std::vector<Layer> layers;
     for (const Convolution& c : convolutions) {
@@ -438,8 +440,13 @@ void check_bottlenecks() {
           {c, method, packed, {kept.back().data(), nullptr, static_cast<Activation>(random_between(0, 5))}});
     }
     if (random_between(0, 1)) layers[2].epilogue.residual = residual.data();
-    const Bottleneck bottleneck{layers[0], layers[1], layers[2]};
-    expect(is_bottleneck(layers[0], layers[1], layers[2]), checksum.name(), 0, 1);
+    Bottleneck bottleneck{layers[0], {}, {}, layers[2]};
+    if (is_filtered) bottleneck.depthwise = layers[1];
+    if (is_sum) {
+      bottleneck.residual =
+          MapSum({{map.data(), height, width, Resizing::none}}, height, width, hidden);
+    }
+    expect(bottleneck.is_sound(), checksum.name(), 0, 1);
     const auto input = random_floats(height * width * inputs);
     std::vector<float> output(out_height * out_width * outputs);
     run_bottleneck(bottleneck, input.data(), height, width, output.data());
@@ -447,9 +454,10 @@ void check_bottlenecks() {
     const auto run = [](const Layer& l, const std::vector<float>& from, int64_t h, int64_t w, std::vector<float>& to) {
       convolve(l.convolution, l.method, from.data(), h, w, l.packed, l.epilogue, to.data());
     };
+    if (is_sum) layers[0].epilogue.residual = map.data();
     run(layers[0], input, height, width, wide);
-    run(layers[1], wide, height, width, filtered);
-    run(layers[2], filtered, out_height, out_width, expected);
+    if (is_filtered) run(layers[1], wide, height, width, filtered);
+    run(layers[2], is_filtered ? filtered : wide, out_height, out_width, expected);
     for (size_t i = 0; i < output.size(); ++i) {
       expect(output[i] == expected[i], checksum.name(), output[i], expected[i]);
     }

@@ -1,11 +1,14 @@
-// Three layers in one go, as MobileNets, EfficientNets and Mix Transformers have them: a 1x1 convolution that
-// makes many channels of few, a depthwise one over these, and a 1x1 one that makes few of them. What lies
-// between them is large and wanted once: here it is a strip of rows, and stays in the second-level cache.
+// Layers in one go, as MobileNets, EfficientNets and Mix Transformers have them: a 1x1 convolution that makes
+// many channels of few, a depthwise one over these, and a 1x1 one that makes few of them. Or without the second,
+// as heads have them that add up maps and tell classes. What lies between them is large and wanted once: here it
+// is a strip of rows, and stays in the second-level cache.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "convolution.h"
+#include "map_sum.h"
 
 namespace m2fp {
 
@@ -17,14 +20,15 @@ struct Layer {
 };
 
 struct Bottleneck {
-  // Both with a product for their method.
+  // With a product for its method, as `narrow`, and no residual but this.
   Layer widen;
-  Layer depthwise;
+  std::optional<MapSum> residual;
+  std::optional<Layer> depthwise;
   Layer narrow;
-};
 
-// Whether the three fit each other.
-bool is_bottleneck(const Layer& widen, const Layer& depthwise, const Layer& narrow);
+  // Whether they fit each other.
+  bool is_sound() const;
+};
 
 // input (height, width, widen's inputs) to output, as the layers give it one after the other, byte by byte.
 void run_bottleneck(

@@ -377,14 +377,21 @@ at::Tensor attention(
   };
   // The heads of a query side by side, as the next layer wants them.
   at::Tensor output = at::empty({batch, queries, heads, value_dim}, query.options());
-  m2fp::parallel_for(batch * heads, 1, [&](int64_t begin, int64_t end) {
+  // Threads share the heads and, where there are fewer of them, their queries.
+  const int64_t parts =
+      std::clamp<int64_t>(m2fp::intra_op_threads() / (batch * heads), 1, queries);
+  m2fp::parallel_for(batch * heads * parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t b = i / heads, head = i % heads;
+      const int64_t b = i / parts / heads, head = i / parts % heads;
+      const int64_t first = queries * (i % parts) / parts;
+      const int64_t count = queries * (i % parts + 1) / parts - first;
+      m2fp::Rows asking = rows(q, b, head);
+      asking.values += first * asking.stride;
       m2fp::attend(
-          {rows(q, b, head), rows(k, b, head), rows(v, b, head), queries, keys, dim, value_dim,
-           mask.defined() ? mask.data_ptr<bool>() + b * queries * keys : nullptr,
-           output.data_ptr<float>() + (b * queries * heads + head) * value_dim, heads * value_dim,
-           activation});
+          {asking, rows(k, b, head), rows(v, b, head), count, keys, dim, value_dim,
+           mask.defined() ? mask.data_ptr<bool>() + (b * queries + first) * keys : nullptr,
+           output.data_ptr<float>() + ((b * queries + first) * heads + head) * value_dim,
+           heads * value_dim, activation});
     }
   });
   return output.transpose(1, 2);

@@ -28,11 +28,11 @@ from PIL import Image
 
 from commands import export_dense, parity
 from dense.networks import NETWORKS
-from reference import report
 from m2fp import archive, checkpoint
 from m2fp.config import CONFIGS
 from m2fp.contract import for_dataset
 from m2fp.model import M2FP
+from reference import report
 from reference.modelscope import MARKER, install
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,8 +106,8 @@ class Bench:
         self.onnx = self.work / "m2fp-r101.onnx"
         self.photos = self.work / f"photos-{self.photo_count}"
 
-    def prepare(self) -> None:
-        """Everything that takes no measuring; what is there is kept."""
+    def prepare(self, parts: list[str]) -> None:
+        """Everything for these parts that takes no measuring; what is there is kept."""
         self.work.mkdir(parents=True, exist_ok=True)
         peers = self.work / "peers"
         if not (peers / MARKER).exists():
@@ -116,6 +116,11 @@ class Bench:
             pip = [peers / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, *PEER_REQUIREMENTS], check=True)
             (peers / MARKER).touch()
+        if "dense" in parts:
+            for name in DENSE:
+                prepare_dense(name, self.dense_archive(name))
+        if parts == ["dense"]:
+            return
         for name, own_torch in MODELSCOPES.items():
             install(self.work / name, own_torch=own_torch)
         config = for_dataset(CONFIGS["m2fp-r101"], "cihp")
@@ -129,8 +134,6 @@ class Bench:
             subprocess.run(export, check=True)
         if not self.onnx.exists():
             export_onnx(config, self.checkpoint, self.onnx)
-        for name in DENSE:
-            prepare_dense(name, self.dense_archive(name))
         if not self.photos.exists():
             make_photos(self.photos, self.photo_count)
 
@@ -197,7 +200,15 @@ def save_onnx(network: torch.nn.Module, size: int, outputs: list[str], path: Pat
         dim %= x.dim()
         return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
 
-    with mock.patch.object(torch.Tensor, "unflatten", unflatten):
+    resize = torch.nn.functional.interpolate
+
+    def interpolate(x, size=None, **options):  # what follows would be of no known size
+        return resize(x, size and [int(side) for side in size], **options)
+
+    with (
+        mock.patch.object(torch.Tensor, "unflatten", unflatten),
+        mock.patch.object(torch.nn.functional, "interpolate", interpolate),
+    ):
         torch.onnx.export(network, image, str(path), opset_version=16, **names)
 
 
@@ -517,7 +528,7 @@ def main() -> int:
     if unknown := set(parts) - set(PARTS):
         sys.exit(f"bench: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     bench = Bench(arguments)
-    bench.prepare()
+    bench.prepare(parts)
     if arguments.prepare:
         return 0
     for binary in (bench.m2fp, bench.m2fp_bench):

@@ -161,7 +161,7 @@ template <typename V, int Dim>
         const int64_t head = (s * p.heads + first + h) * samples;
         m2fp::copy(p.attention_logits + head, samples, weights);
         m2fp::copy(p.sampling_offsets + 2 * head, 2 * samples, places);
-        m2fp::exponentiate(weights, samples, nullptr, &totals[h]);
+        m2fp::exponentiate<m2fp::kScoreLanes>(weights, samples, nullptr, &totals[h]);
         find_corners<V>(p, x, y, places, weights, corners[h]);
         sums[h].clear();
       }

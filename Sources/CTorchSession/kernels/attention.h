@@ -4,13 +4,9 @@
 
 #include <cstdint>
 
-namespace m2fp {
+#include "matrix_product.h"
 
-// Rows of `dim` values that lie `stride` apart.
-struct Rows {
-  const float* values;
-  int64_t stride;
-};
+namespace m2fp {
 
 struct Attention {
   // Already scaled.
@@ -19,13 +15,16 @@ struct Attention {
   Rows values;
   int64_t query_count;
   int64_t key_count;
+  // Of queries and keys, and of values.
   int64_t dim;
+  int64_t value_dim;
   // query_count x key_count, true where a query must not look; or null. In a row that is all true
   // the result is not a number.
   const bool* blocked;
-  // query_count rows of `dim` values that lie `output_stride` apart.
+  // query_count rows of `value_dim` values that lie `output_stride` apart.
   float* output;
   int64_t output_stride;
+  Activation activation = Activation::none;
 };
 
 // On the calling thread.

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <vector>
 
+#include "activations.h"
 #include "instruction_set.h"
 #include "int16_product.h"
+#include "parallel.h"
 #include "vector.h"
 
 namespace m2fp {
@@ -134,9 +137,7 @@ template <typename T>
       if (row_scales) sum *= row_scales[r] * load<V>(column_scales + at);
       if (bias) sum += load<V>(bias + at);
       if (residual) sum += load<V>(residual + r * stride + at);
-      if (activation != Activation::none) sum = maximum(sum, V{});
-      if (activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
-      tile.sums[r][v] = sum;
+      tile.sums[r][v] = lightly_activated(sum, activation);
     }
   }
 }
@@ -287,5 +288,34 @@ void multiply(const Product<Value>& product, int64_t first, int64_t last) {
 
 template void multiply(const Product<float>&, int64_t, int64_t);
 template void multiply(const Product<int16_t>&, int64_t, int64_t);
+
+void multiply_matrices(
+    const Rows& a, int64_t rows, int64_t depth, const float* b, int64_t column_stride,
+    int64_t row_stride, int64_t columns, float* c) {
+  parallel_for(panels(columns), 1, [&](int64_t begin, int64_t end) {
+    static thread_local std::vector<float> packed;
+    static thread_local std::vector<const float*> parts;
+    packed.resize(depth * kColumns);
+    parts.resize(rows);
+    for (int64_t r = 0; r < rows; ++r) parts[r] = a.values + r * a.stride;
+    for (int64_t panel = begin; panel < end; ++panel) {
+      const int64_t first = panel * kColumns, count = std::min(kColumns, columns - first);
+      const float* const from = b + first * column_stride;
+      if (column_stride == 1 && count == kColumns) {
+        for (int64_t k = 0; k < depth; ++k) {
+          copy(from + k * row_stride, kColumns, packed.data() + k * kColumns);
+        }
+      } else {
+        pack(
+            depth, count,
+            [&](int64_t k, int64_t n) { return from[n * column_stride + k * row_stride]; },
+            packed.data());
+      }
+      const Product<float> product{
+          parts.data(), rows, 1, depth, packed.data(), count, c + first, columns, {}};
+      multiply(product, 0, 1);
+    }
+  });
+}
 
 }  // namespace m2fp

@@ -14,7 +14,10 @@
 
 namespace m2fp {
 
-enum class Activation : int64_t { none = 0, relu = 1, relu6 = 2 };
+enum class Activation : int64_t { none, relu, relu6, leaky_relu, gelu, sigmoid };
+
+// Of leaky_relu, for negative values.
+constexpr float kLeakySlope = 0.01f;
 
 // What happens to the sums before they are stored.
 struct Epilogue {
@@ -80,5 +83,17 @@ constexpr int64_t kBlockRows = 8 * kRows;
 // Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
 template <typename Value>
 void multiply(const Product<Value>& product, int64_t first, int64_t last);
+
+// Rows of values that lie `stride` apart.
+struct Rows {
+  const float* values;
+  int64_t stride;
+};
+
+// C = A B, where nothing is packed yet: `rows` rows of A with `depth` values, and B, whose columns lie
+// `column_stride` apart and whose rows `row_stride`. On the calling thread's intra-op threads.
+void multiply_matrices(
+    const Rows& a, int64_t rows, int64_t depth, const float* b, int64_t column_stride,
+    int64_t row_stride, int64_t columns, float* c);
 
 }  // namespace m2fp

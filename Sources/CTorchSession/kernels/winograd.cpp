@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "activations.h"
 #include "instruction_set.h"
 #include "parallel.h"
 #include "vector.h"
@@ -17,6 +18,8 @@ constexpr int64_t kTaps = 9;
 
 // Transformed tiles that are held at once, in values: they stay in the last-level cache.
 constexpr int64_t kWorkspace = 5 << 18;
+// Fewer tiles do not pay for transforming the filters: where channels are many, these take more.
+constexpr int64_t kLeastTiles = 6 * kRows;
 // Transformed filters that are held at once, in values: they stay in the second-level cache.
 constexpr int64_t kFilterSpace = 3 << 15;
 
@@ -96,11 +99,11 @@ struct Result {
   // A place's plane of the tile, and the distance to the next place's.
   const float* products;
   int64_t plane;
-  int64_t channels;
   // The tile's first output pixel; pixels that lie outside the image are left out.
   float* output;
   const float* residual;
   int64_t row_stride;
+  int64_t column_stride;
   int64_t rows;
   int64_t columns;
   const float* bias;
@@ -118,16 +121,34 @@ template <typename V>
     const V bias = r.bias ? load<V>(r.bias + c) : V{};
     for (int64_t y = 0; y < r.rows; ++y) {
       for (int64_t x = 0; x < r.columns; ++x) {
-        const int64_t at = y * r.row_stride + x * r.channels + c;
+        const int64_t at = y * r.row_stride + x * r.column_stride + c;
         V sum = m[y * kIn + x] + bias;
         if (r.residual) sum += load<V>(r.residual + at);
-        if (r.activation != Activation::none) sum = maximum(sum, V{});
-        if (r.activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
-        store(r.output + at, sum);
+        store(r.output + at, activated(sum, r.activation));
       }
     }
   }
 }
+
+// How tiles lie along a side of the image: for each of the `dilation` pixels that begin a grid of their
+// own, as many as cover its grid.
+struct Side {
+  int64_t size;
+  int64_t dilation;
+
+  int64_t tiles() const {
+    const int64_t pixels = (size + dilation - 1) / dilation;
+    return dilation * ((pixels + kOut - 1) / kOut);
+  }
+  // The first of a tile's output pixels.
+  int64_t start(int64_t tile) const {
+    return tile / dilation * dilation * kOut + tile % dilation;
+  }
+  // How many of its output pixels there are.
+  int64_t length(int64_t start) const {
+    return std::clamp<int64_t>((size - start + dilation - 1) / dilation, 0, kOut);
+  }
+};
 
 // Calls run(vector, first, end) for the channels that fill whole vectors, and for those that are left.
 template <typename Run>
@@ -166,11 +187,12 @@ void winograd_convolve(
     const Convolution& convolution, const float* input, int64_t height, int64_t width,
     const float* packed, const Epilogue& epilogue, float* output) {
   const int64_t inputs = convolution.inputs, outputs = convolution.outputs;
-  const int64_t tiles_across = (width + kOut - 1) / kOut;
-  const int64_t tiles = tiles_across * ((height + kOut - 1) / kOut);
+  const int64_t dilation = convolution.dilation;
+  const Side across{width, dilation}, down{height, dilation};
+  const int64_t tiles_across = across.tiles(), tiles = tiles_across * down.tiles();
   // What fits the workspace, in chunks of about the same size.
   const int64_t most = std::clamp<int64_t>(
-      kWorkspace / (kPoints * (inputs + outputs)) / kRows * kRows, kRows, kBlockRows);
+      kWorkspace / (kPoints * (inputs + outputs)) / kRows * kRows, kLeastTiles, kBlockRows);
 
   // The weights would grow fourfold. Transformed anew when they are used, a row of places and some
   // panels at once, they stay in the second-level cache, at 2 % of the products' cost.
@@ -199,11 +221,11 @@ void winograd_convolve(
     for (int64_t first = begin; first < end; first += chunk) {
       const int64_t count = std::min(chunk, end - first);
       for (int64_t t = 0; t < count; ++t) {
-        const int64_t top = (first + t) / tiles_across * kOut - 1;
-        const int64_t left = (first + t) % tiles_across * kOut - 1;
+        const int64_t top = down.start((first + t) / tiles_across) - dilation;
+        const int64_t left = across.start((first + t) % tiles_across) - dilation;
         const float* pixels[kPoints];
         for (int64_t i = 0; i < kPoints; ++i) {
-          const int64_t y = top + i / kIn, x = left + i % kIn;
+          const int64_t y = top + i / kIn * dilation, x = left + i % kIn * dilation;
           const bool inside = y >= 0 && y < height && x >= 0 && x < width;
           pixels[i] = inside ? input + (y * width + x) * inputs : zeros;
         }
@@ -235,18 +257,18 @@ void winograd_convolve(
         }
       }
       for (int64_t t = 0; t < count; ++t) {
-        const int64_t y = (first + t) / tiles_across * kOut;
-        const int64_t x = (first + t) % tiles_across * kOut;
+        const int64_t y = down.start((first + t) / tiles_across);
+        const int64_t x = across.start((first + t) % tiles_across);
         const int64_t at = (y * width + x) * outputs;
         const Result result{
             products + t * outputs,
             output_plane,
-            outputs,
             output + at,
             epilogue.residual ? epilogue.residual + at : nullptr,
-            width * outputs,
-            std::min(kOut, height - y),
-            std::min(kOut, width - x),
+            dilation * width * outputs,
+            dilation * outputs,
+            down.length(y),
+            across.length(x),
             epilogue.bias,
             epilogue.activation};
         const auto finish = [&](auto vector, int64_t c, int64_t end)

@@ -25,10 +25,13 @@ const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
 const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
 const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
+const Symbol kMatmul = Symbol::fromQualString("m2fp::matmul");
+const Symbol kLinearOf = Symbol::fromQualString("m2fp::linear_of");
+const Symbol kLayerNorm = Symbol::fromQualString("m2fp::layer_norm");
+const Symbol kGroupNorm = Symbol::fromQualString("m2fp::group_norm");
 // Of the first two: input, weights, scales, bias, residual, shape or outputs, activation.
 constexpr size_t kResidual = 4;
 constexpr size_t kShape = 5;
-constexpr size_t kActivation = 6;
 
 // Whether `node` is the operator of this name and overload: others of the name take other arguments.
 bool is(const Node* node, Symbol kind, const char* overload = "") {
@@ -153,6 +156,16 @@ at::Tensor padded_bias(const at::Tensor& bias, int64_t outputs) {
   return padded;
 }
 
+// One of our operators, which stands before `node` and is used in its place; the node itself is left.
+Node* stand_in(Node* node, Symbol kind, at::ArrayRef<Value*> inputs) {
+  torch::jit::Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  Node* const ours = graph.create(kind, inputs);
+  graph.insertNode(ours);
+  node->output()->replaceAllUsesWith(ours->output());
+  return ours;
+}
+
 // Puts one of our operators in the place of `node`, and drops its weights if nothing else uses them.
 void replace(
     Reads& reads, Node* node, Symbol kind, const Convolution& convolution, Precision precision,
@@ -178,14 +191,12 @@ void replace(
           : graph.insertConstant(std::vector<int64_t>{
                 convolution.inputs, convolution.outputs, convolution.kernel, convolution.stride,
                 convolution.padding, convolution.groups});
-  Node* const fused = graph.create(
-      kind,
+  const Node* const fused = stand_in(
+      node, kind,
       {node->input(0), graph.insertConstant(packed),
        in_integers ? graph.insertConstant(scales) : none,
        bias.defined() ? graph.insertConstant(padded_bias(bias, convolution.outputs)) : none, none,
        sizes, graph.insertConstant(static_cast<int64_t>(Activation::none))});
-  graph.insertNode(fused);
-  node->output()->replaceAllUsesWith(fused->output());
   reads.replace(node, fused);
   Value* const old = node->input(1);
   node->destroy();
@@ -222,20 +233,73 @@ void replace_linear(Reads& reads, Node* node, Precision precision) {
   if (!weights.defined() || weights.dim() != 2 || weights.numel() == 0 ||
       (!bias.defined() && !is_none(node->input(2))) ||
       (bias.defined() && bias.sizes() != at::IntArrayRef({weights.size(0)}))) {
+    stand_in(node, kLinearOf, node->inputs());
+    node->destroy();
     return;
   }
   const Convolution convolution{weights.size(1), weights.size(0), 1, 1, 0, 1};
   replace(reads, node, kLinear, convolution, precision, weights, bias);
 }
 
-// Whether `value` comes from one of our operators that can still take something in.
-bool is_open(Value* value, size_t argument) {
-  const Node* node = value->node();
-  if ((node->kind() != kConvolution && node->kind() != kLinear) || value->uses().size() != 1) {
-    return false;
+// The constants that a layer's weight and bias are, one value a channel; empty if they are none.
+std::vector<Value*> affine_constants(Node* node, size_t weight_input) {
+  const at::Tensor weight = constant_tensor(node->input(weight_input));
+  const at::Tensor bias = constant_tensor(node->input(weight_input + 1));
+  if (!weight.defined() || !bias.defined() || weight.dim() != 1 || weight.numel() == 0 ||
+      weight.sizes() != bias.sizes()) {
+    return {};
   }
-  if (!is_constant(node->input(kActivation), static_cast<int64_t>(Activation::none))) return false;
-  if (argument != kResidual) return true;
+  torch::jit::Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  return {graph.insertConstant(weight.contiguous()), graph.insertConstant(bias.contiguous())};
+}
+
+// aten::layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable)
+void replace_layer_norm(Node* node) {
+  const std::vector<Value*> affine = affine_constants(node, 2);
+  if (affine.empty() || !torch::jit::constant_as<double>(node->input(4)) ||
+      uniform(node->input(1)) != torch::jit::toIValue(affine[0])->toTensor().numel()) {
+    return;
+  }
+  stand_in(node, kLayerNorm, {node->input(0), affine[0], affine[1], node->input(4)});
+  node->destroy();
+}
+
+// aten::group_norm(input, num_groups, weight, bias, eps, cudnn_enabled)
+void replace_group_norm(Reads& reads, Node* node) {
+  const std::vector<Value*> affine = affine_constants(node, 2);
+  if (affine.empty() || !torch::jit::constant_as<int64_t>(node->input(1)) ||
+      !torch::jit::constant_as<double>(node->input(4))) {
+    return;
+  }
+  const torch::jit::WithInsertPoint here(node);
+  Value* const none =
+      node->owningGraph()->insertConstant(static_cast<int64_t>(Activation::none));
+  const Node* const ours = stand_in(
+      node, kGroupNorm,
+      {node->input(0), affine[0], affine[1], node->input(1), node->input(4), none});
+  reads.replace(node, ours);
+  node->destroy();
+}
+
+// Which input of one of our operators its activation is; 0 if it has none.
+size_t activation_of(const Node* node) {
+  if (node->kind() == kConvolution || node->kind() == kLinear) return 6;
+  return node->kind() == kGroupNorm ? 5 : 0;
+}
+
+// Whether `value` comes from one of our operators that can still take an activation in.
+bool is_open(Value* value) {
+  const Node* node = value->node();
+  const size_t activation = activation_of(node);
+  return activation != 0 && value->uses().size() == 1 &&
+         is_constant(node->input(activation), static_cast<int64_t>(Activation::none));
+}
+
+// The same of something to add.
+bool is_open_to_residual(Value* value) {
+  const Node* node = value->node();
+  if (!is_open(value) || node->kind() == kGroupNorm) return false;
   const bool is_depthwise =
       node->kind() == kConvolution && torch::jit::toIValue(node->input(kShape))->toIntVector()[5] > 1;
   return is_none(node->input(kResidual)) && !is_depthwise;
@@ -253,7 +317,7 @@ void absorb_addition(Reads& reads, Node* node) {
   if (!is_constant(node->input(2), 1)) return;
   for (const size_t index : {size_t{0}, size_t{1}}) {
     Value* const sum = node->input(index);
-    if (is_open(sum, kResidual) && reads.last(sum->node(), 0, node)) {
+    if (is_open_to_residual(sum) && reads.last(sum->node(), 0, node)) {
       reads.absorb(sum->node(), node, 1 - index);
       return absorb(node, sum, kResidual, node->input(1 - index));
     }
@@ -262,10 +326,10 @@ void absorb_addition(Reads& reads, Node* node) {
 
 void absorb_activation(const Reads& reads, Node* node, Activation activation) {
   Value* const input = node->input(0);
-  if (!is_open(input, kActivation) || !reads.last(input->node(), 0, node)) return;
+  if (!is_open(input) || !reads.last(input->node(), 0, node)) return;
   const torch::jit::WithInsertPoint here(node);
   Value* const which = node->owningGraph()->insertConstant(static_cast<int64_t>(activation));
-  absorb(node, input, kActivation, which);
+  absorb(node, input, activation_of(input->node()), which);
 }
 
 // The node that `value` comes from, if it is this operator and nothing else uses the value.
@@ -284,11 +348,11 @@ bool is_minus_infinity(Value* value) {
 }
 
 // matmul(softmax(masked_fill(matmul(q, transpose(k)), unsqueeze(blocked, 1), -inf)), v), where the mask
-// may be missing.
-void replace_attention(const Reads& reads, Node* node) {
+// may be missing. Returns whether `node` is such a product.
+bool replace_attention(const Reads& reads, Node* node) {
   namespace aten = torch::jit::aten;
   const Node* const softmax = sole_source(node->input(0), aten::softmax, "int");
-  if (!softmax || !is_constant(softmax->input(1), -1) || !is_none(softmax->input(2))) return;
+  if (!softmax || !is_constant(softmax->input(1), -1) || !is_none(softmax->input(2))) return false;
   Value* scores = softmax->input(0);
   Value* blocked = nullptr;
   const Node* fill = sole_source(scores, aten::masked_fill, "Scalar");
@@ -297,26 +361,23 @@ void replace_attention(const Reads& reads, Node* node) {
     const Node* const mask = fill->input(1)->node();
     if (!is(mask, aten::unsqueeze) || !is_constant(mask->input(1), 1) ||
         !is_minus_infinity(fill->input(2)) || !reads.last(fill, 1, node)) {
-      return;
+      return false;
     }
     blocked = mask->input(0);
     scores = fill->input(0);
   }
   const Node* const product = sole_source(scores, aten::matmul);
-  if (!product || !reads.last(product, 0, node) || !reads.last(product, 1, node)) return;
+  if (!product || !reads.last(product, 0, node) || !reads.last(product, 1, node)) return false;
   const Node* const transposed = product->input(1)->node();
   if (!is(transposed, aten::transpose, "int") || !is_constant(transposed->input(1), -2) ||
       !is_constant(transposed->input(2), -1)) {
-    return;
+    return false;
   }
-  torch::jit::Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
-  Node* const fused = graph.create(
-      kAttention, {product->input(0), transposed->input(0), node->input(1),
-                   blocked ? blocked : graph.insertConstant(c10::IValue())});
-  graph.insertNode(fused);
-  node->output()->replaceAllUsesWith(fused->output());
+  if (!blocked) blocked = node->owningGraph()->insertConstant(c10::IValue());
+  stand_in(node, kAttention, {product->input(0), transposed->input(0), node->input(1), blocked});
   node->destroy();
+  return true;
 }
 
 // Keeps the layout of what is upsampled: torch would change it, and back, which takes longer than the
@@ -342,15 +403,31 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
   const auto is_follower = [](const Node* node) {
     return is(node, aten::add, "Tensor") || is(node, aten::relu) || is(node, aten::relu6);
   };
-  std::vector<Node*> layers, followers, products;
+  std::vector<Node*> layers, followers, products, norms;
   for (Node* node : nodes) {
     if (is_convolution(node) || is(node, aten::linear)) layers.push_back(node);
     if (is_follower(node)) followers.push_back(node);
     if (is(node, aten::matmul)) products.push_back(node);
+    if (is(node, aten::layer_norm) || is(node, aten::group_norm)) norms.push_back(node);
     if (node->kind() == aten::upsample_bilinear2d) keep_layout(node);
   }
   // What these leave unused goes at the end.
-  for (Node* node : products) replace_attention(reads, node);
+  products.erase(
+      std::remove_if(
+          products.begin(), products.end(),
+          [&](Node* node) { return replace_attention(reads, node); }),
+      products.end());
+  for (Node* node : products) {
+    stand_in(node, kMatmul, node->inputs());
+    node->destroy();
+  }
+  for (Node* node : norms) {
+    if (node->kind() == aten::layer_norm) {
+      replace_layer_norm(node);
+    } else {
+      replace_group_norm(reads, node);
+    }
+  }
   for (Node* node : layers) {
     if (node->kind() == aten::linear) {
       replace_linear(reads, node, precision);

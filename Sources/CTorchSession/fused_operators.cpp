@@ -9,7 +9,10 @@
 
 #include "kernels/attention.h"
 #include "kernels/convolution.h"
+#include "kernels/matrix_pair.h"
+#include "kernels/normalisation.h"
 #include "kernels/parallel.h"
+#include "kernels/vector.h"
 #include "profile.h"
 
 namespace {
@@ -202,6 +205,99 @@ at::Tensor attention(
   return output.transpose(1, 2);
 }
 
+// The steps of a matrix at `index` of (B, rows, columns), where multiply_pair can read it.
+m2fp::Matrix matrix(const at::Tensor& tensor, int64_t index) {
+  return {
+      tensor.data_ptr<float>() + index * tensor.stride(0), tensor.size(1), tensor.size(2),
+      tensor.stride(1), tensor.stride(2)};
+}
+
+// What torch's own BLAS would compute, which may not know this CPU: (B, M, N) of (B, M, K) and (B, K, N).
+at::Tensor multiply_batch(
+    const at::Tensor& a, const at::Tensor& b, const c10::optional<at::Tensor>& bias) {
+  const at::Tensor left = a.stride(2) == 1 ? a : a.contiguous();
+  const at::Tensor right = b.stride(1) == 1 || b.stride(2) == 1 ? b : b.contiguous();
+  const int64_t rows = a.size(1), columns = b.size(2);
+  m2fp::note_product({a.size(2), columns, 1, 1, 0, 1}, m2fp::Method::product, a.size(0) * rows);
+  at::Tensor output = at::empty({a.size(0), rows, columns}, a.options());
+  for (int64_t i = 0; i < a.size(0); ++i) {
+    multiply_pair(
+        matrix(left, i), matrix(right, i), values(bias),
+        output.data_ptr<float>() + i * rows * columns);
+  }
+  return output;
+}
+
+at::Tensor matmul(const at::Tensor& a, const at::Tensor& b) {
+  const bool fits = a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0) &&
+                    a.size(2) == b.size(1) && a.numel() > 0 && b.numel() > 0 &&
+                    a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat;
+  return fits ? multiply_batch(a, b, {}) : at::matmul(a, b);
+}
+
+// A linear layer whose weights are made while the network runs.
+at::Tensor linear_of(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& bias) {
+  const bool fits = input.dim() == 2 && weights.dim() == 2 && input.size(1) == weights.size(1) &&
+                    input.numel() > 0 && weights.numel() > 0 &&
+                    input.scalar_type() == at::kFloat && weights.scalar_type() == at::kFloat &&
+                    (!values(bias) || (bias->scalar_type() == at::kFloat && bias->is_contiguous() &&
+                                       bias->numel() == weights.size(0)));
+  if (!fits) return at::linear(input, weights, bias);
+  return multiply_batch(input.unsqueeze(0), weights.t().unsqueeze(0), bias).squeeze(0);
+}
+
+void check_affine(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+  for (const at::Tensor& each : {weight, bias}) {
+    TORCH_CHECK(
+        each.dim() == 1 && each.scalar_type() == at::kFloat && each.is_contiguous() &&
+            each.sizes() == weight.sizes(),
+        "no such normalisation");
+  }
+  TORCH_CHECK(input.scalar_type() == at::kFloat, "the input is not float32");
+}
+
+at::Tensor layer_norm(
+    const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
+  check_affine(input, weight, bias);
+  const int64_t channels = weight.numel();
+  TORCH_CHECK(
+      channels > 0 && input.dim() >= 1 && input.size(-1) == channels,
+      "the input does not fit the normalisation");
+  const at::Tensor x = input.contiguous();
+  at::Tensor output = at::empty(x.sizes(), x.options());
+  m2fp::normalise_rows(
+      x.data_ptr<float>(), x.numel() / channels,
+      {weight.data_ptr<float>(), bias.data_ptr<float>(), channels, epsilon},
+      output.data_ptr<float>());
+  return output;
+}
+
+at::Tensor group_norm(
+    const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+    double epsilon, int64_t activation) {
+  check_affine(input, weight, bias);
+  const int64_t channels = weight.numel();
+  const bool fits = input.dim() == 4 && input.size(1) == channels && input.numel() > 0 &&
+                    groups > 0 && channels % groups == 0 && channels % m2fp::kChannelGroup == 0;
+  if (!fits) {
+    return activate(
+        at::group_norm(input, groups, weight, bias, epsilon, false),
+        static_cast<Activation>(activation));
+  }
+  const auto format = at::MemoryFormat::ChannelsLast;
+  const at::Tensor x = input.contiguous(format);
+  at::Tensor output = at::empty(x.sizes(), x.options(), format);
+  const int64_t pixels = x.size(2) * x.size(3);
+  for (int64_t b = 0; b < x.size(0); ++b) {
+    m2fp::normalise_groups(
+        x.data_ptr<float>() + b * pixels * channels, pixels, groups,
+        {weight.data_ptr<float>(), bias.data_ptr<float>(), channels, epsilon},
+        static_cast<Activation>(activation), output.data_ptr<float>() + b * pixels * channels);
+  }
+  return output;
+}
+
 // One image whose channels lie last, as torch tells such an image: the stride of an axis of one may be
 // anything, but torch takes it for what it says, finds the layout ambiguous and goes over to the other.
 at::Tensor channels_last(const at::Tensor& x) {
@@ -219,6 +315,12 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
       "int outputs, int activation) -> Tensor");
   library.def("attention(Tensor query, Tensor key, Tensor value, Tensor? blocked) -> Tensor");
+  library.def("matmul(Tensor a, Tensor b) -> Tensor");
+  library.def("linear_of(Tensor input, Tensor weights, Tensor? bias) -> Tensor");
+  library.def("layer_norm(Tensor input, Tensor weight, Tensor bias, float epsilon) -> Tensor");
+  library.def(
+      "group_norm(Tensor input, Tensor weight, Tensor bias, int groups, float epsilon, "
+      "int activation) -> Tensor");
   library.def("channels_last(Tensor(a) x) -> Tensor(a)");
 }
 
@@ -226,5 +328,9 @@ TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
   library.impl("attention", attention);
+  library.impl("matmul", matmul);
+  library.impl("linear_of", linear_of);
+  library.impl("layer_norm", layer_norm);
+  library.impl("group_norm", group_norm);
   library.impl("channels_last", channels_last);
 }

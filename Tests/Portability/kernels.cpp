@@ -18,7 +18,9 @@
 #include "kernels/convolution.h"
 #include "kernels/instruction_set.h"
 #include "kernels/int16_product.h"
+#include "kernels/matrix_pair.h"
 #include "kernels/matrix_product.h"
+#include "kernels/normalisation.h"
 #include "kernels/parallel.h"
 
 extern "C" void omp_set_num_threads(int threads);
@@ -259,6 +261,81 @@ void check_attention() {
   }
 }
 
+// Either of a pair may be the one that is packed, and the other's rows may be columns.
+void check_pairs() {
+  Checksum<float> checksum("pairs");
+  for (int round = 0; round < 60; ++round) {
+    const int64_t rows = random_between(1, 130), depth = random_between(1, 300), columns = random_between(1, 250);
+    const int64_t a_step = depth + random_between(0, 9);
+    const bool lies_in_columns = random_between(0, 1);
+    const int64_t b_step = (lies_in_columns ? depth : columns) + random_between(0, 9);
+    const auto a = random_floats(rows * a_step);
+    const auto b = random_floats((lies_in_columns ? columns : depth) * b_step);
+    const auto bias = random_floats(columns);
+    const bool has_bias = random_between(0, 1);
+    const Matrix left{a.data(), rows, depth, a_step, 1};
+    const Matrix right{b.data(), depth, columns, lies_in_columns ? 1 : b_step, lies_in_columns ? b_step : 1};
+    std::vector<float> output(rows * columns);
+    multiply_pair(left, right, has_bias ? bias.data() : nullptr, output.data());
+    std::vector<double> expected;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < columns; ++c) {
+        double sum = has_bias ? bias[c] : 0;
+        for (int64_t k = 0; k < depth; ++k) {
+          sum += static_cast<double>(a[r * a_step + k]) * b[k * right.row_step + c * right.column_step];
+        }
+        expected.push_back(sum);
+      }
+    }
+    expect_near(checksum.name(), output, expected, 1e-5);
+    checksum.add(output);
+  }
+}
+
+// Values far from zero, whose squares would leave nothing of their variance.
+void check_normalisation() {
+  Checksum<float> rows_checksum("layer normalisation"), groups_checksum("group normalisation");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t members = random_between(1, 12), groups = 8 * random_between(1, 8), channels = members * groups;
+    const int64_t pixels = random_between(1, 300);
+    auto input = random_floats(pixels * channels);
+    const float offset = 300 * random_float();
+    for (float& value : input) value += offset;
+    const auto weight = random_floats(channels), bias = random_floats(channels);
+    const auto activation = static_cast<Activation>(random_between(0, 2));
+    const Affine affine{weight.data(), bias.data(), channels, 1e-5};
+    std::vector<float> output(input.size());
+    // Of a number of values, at(i), what one of them becomes.
+    const auto normalised = [&](int64_t count, auto at, double value, int64_t c) {
+      double mean = 0, variance = 0;
+      for (int64_t i = 0; i < count; ++i) mean += static_cast<double>(at(i)) / count;
+      for (int64_t i = 0; i < count; ++i) variance += (at(i) - mean) * (at(i) - mean) / count;
+      return (value - mean) / std::sqrt(variance + affine.epsilon) * weight[c] + bias[c];
+    };
+    std::vector<double> expected;
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const float* const row = input.data() + i / channels * channels;
+      expected.push_back(normalised(channels, [&](int64_t j) { return row[j]; }, input[i], i % channels));
+    }
+    normalise_rows(input.data(), pixels, affine, output.data());
+    expect_near(rows_checksum.name(), output, expected, 2e-3);
+    rows_checksum.add(output);
+
+    std::vector<float> grouped(input.size());
+    normalise_groups(input.data(), pixels, groups, affine, activation, grouped.data());
+    // The first pixels are enough.
+    expected.resize(std::min<int64_t>(pixels, 4) * channels);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const int64_t c = i % channels, first = c / members * members;
+      const auto at = [&](int64_t j) { return input[j / members * channels + first + j % members]; };
+      expected[i] = activated(normalised(pixels * members, at, input[i], c), activation);
+    }
+    groups_checksum.add(grouped);
+    grouped.resize(expected.size());
+    expect_near(groups_checksum.name(), grouped, expected, 2e-3);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -267,5 +344,7 @@ int main(int count, char** arguments) {
   omp_set_num_threads(2);
   check_convolutions();
   check_attention();
+  check_pairs();
+  check_normalisation();
   check_integer_tiles(std::atoll(arguments[1]));
 }

@@ -94,6 +94,11 @@ void multiply_pixels(
       product.column_scales = packed.scales;
     } else {
       product.parts = rows.parts();
+      if (convolution.kernel == 1 && convolution.stride == 1) {
+        // The next block's pixels: the CPU does not see them coming, as it is many rows that are read.
+        product.next = input + (first + count) * convolution.inputs;
+        product.next_count = std::min(count, pixels - first - count) * convolution.inputs;
+      }
     }
     multiply(product, first_panel, last_panel);
   };

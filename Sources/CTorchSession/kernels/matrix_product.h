@@ -68,6 +68,9 @@ struct Product {
   // Of integers: what one is worth in each row of A and in each column of B.
   const float* row_scales = nullptr;
   const float* column_scales = nullptr;
+  // What is read after this product, if known: it is fetched from memory meanwhile.
+  const Value* next = nullptr;
+  int64_t next_count = 0;
 };
 
 // Every kernel takes a divisor of this many rows at once: a share of the rows is best a multiple of it.

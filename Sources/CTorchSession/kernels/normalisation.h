@@ -1,0 +1,29 @@
+// Layer and group normalisation: values less their mean, over their standard deviation, times a weight and
+// with a bias added (Ba et al., arXiv 1607.06450; Wu and He, arXiv 1803.08494).
+#pragma once
+
+#include <cstdint>
+
+#include "matrix_product.h"
+
+namespace m2fp {
+
+// What is done to `channels` values that were normalised.
+struct Affine {
+  const float* weight;
+  const float* bias;
+  int64_t channels;
+  // Added to the variance.
+  double epsilon;
+};
+
+// Each of `rows` rows by itself. On the calling thread's intra-op threads; `output` may be `input`.
+void normalise_rows(const float* input, int64_t rows, const Affine& affine, float* output);
+
+// An image of `pixels` pixels, a group of neighbouring channels at a time; their number is a multiple of
+// kChannelGroup and of `groups`. The result does not depend on the number of threads.
+void normalise_groups(
+    const float* input, int64_t pixels, int64_t groups, const Affine& affine, Activation activation,
+    float* output);
+
+}  // namespace m2fp

@@ -29,9 +29,7 @@ const Symbol kMatmul = Symbol::fromQualString("m2fp::matmul");
 const Symbol kLinearOf = Symbol::fromQualString("m2fp::linear_of");
 const Symbol kLayerNorm = Symbol::fromQualString("m2fp::layer_norm");
 const Symbol kGroupNorm = Symbol::fromQualString("m2fp::group_norm");
-// Of the first two: input, weights, scales, bias, residual, shape or outputs, activation.
-constexpr size_t kResidual = 4;
-constexpr size_t kShape = 5;
+constexpr size_t kShape = 5;  // of a convolution's inputs
 
 // Whether `node` is the operator of this name and overload: others of the name take other arguments.
 bool is(const Node* node, Symbol kind, const char* overload = "") {
@@ -272,26 +270,40 @@ void replace_group_norm(Reads& reads, Node* node) {
       !torch::jit::constant_as<double>(node->input(4))) {
     return;
   }
+  // Whoever asks for the size of what comes out need not wait for it.
+  const torch::jit::use_list uses = node->output()->uses();
+  for (const torch::jit::Use& use : uses) {
+    if (is(use.user, torch::jit::aten::size, "int")) use.user->replaceInput(0, node->input(0));
+  }
   const torch::jit::WithInsertPoint here(node);
-  Value* const none =
-      node->owningGraph()->insertConstant(static_cast<int64_t>(Activation::none));
+  torch::jit::Graph& graph = *node->owningGraph();
+  Value* const no_residual = graph.insertConstant(c10::IValue());
+  Value* const activation = graph.insertConstant(static_cast<int64_t>(Activation::none));
   const Node* const ours = stand_in(
       node, kGroupNorm,
-      {node->input(0), affine[0], affine[1], node->input(1), node->input(4), none});
+      {node->input(0), affine[0], affine[1], node->input(1), node->input(4), no_residual, activation});
   reads.replace(node, ours);
   node->destroy();
 }
 
-// Which input of one of our operators its activation is; 0 if it has none.
-size_t activation_of(const Node* node) {
-  if (node->kind() == kConvolution || node->kind() == kLinear) return 6;
-  return node->kind() == kGroupNorm ? 5 : 0;
+// Which inputs of one of our operators are added and choose its activation.
+struct Epilogue {
+  size_t residual;
+  size_t activation;
+};
+
+// Zeros if it has none.
+Epilogue epilogue_of(const Node* node) {
+  // input, weights, scales, bias, residual, shape or outputs, activation
+  if (node->kind() == kConvolution || node->kind() == kLinear) return {4, 6};
+  // input, weight, bias, groups, epsilon, residual, activation
+  return node->kind() == kGroupNorm ? Epilogue{5, 6} : Epilogue{0, 0};
 }
 
 // Whether `value` comes from one of our operators that can still take an activation in.
 bool is_open(Value* value) {
   const Node* node = value->node();
-  const size_t activation = activation_of(node);
+  const size_t activation = epilogue_of(node).activation;
   return activation != 0 && value->uses().size() == 1 &&
          is_constant(node->input(activation), static_cast<int64_t>(Activation::none));
 }
@@ -299,10 +311,10 @@ bool is_open(Value* value) {
 // The same of something to add.
 bool is_open_to_residual(Value* value) {
   const Node* node = value->node();
-  if (!is_open(value) || node->kind() == kGroupNorm) return false;
+  if (!is_open(value)) return false;
   const bool is_depthwise =
       node->kind() == kConvolution && torch::jit::toIValue(node->input(kShape))->toIntVector()[5] > 1;
-  return is_none(node->input(kResidual)) && !is_depthwise;
+  return is_none(node->input(epilogue_of(node).residual)) && !is_depthwise;
 }
 
 // Gives `value`'s operator `argument` and puts it where `node` was.
@@ -319,7 +331,8 @@ void absorb_addition(Reads& reads, Node* node) {
     Value* const sum = node->input(index);
     if (is_open_to_residual(sum) && reads.last(sum->node(), 0, node)) {
       reads.absorb(sum->node(), node, 1 - index);
-      return absorb(node, sum, kResidual, node->input(1 - index));
+      return absorb(
+          node, sum, epilogue_of(sum->node()).residual, node->input(1 - index));
     }
   }
 }
@@ -329,7 +342,7 @@ void absorb_activation(const Reads& reads, Node* node, Activation activation) {
   if (!is_open(input) || !reads.last(input->node(), 0, node)) return;
   const torch::jit::WithInsertPoint here(node);
   Value* const which = node->owningGraph()->insertConstant(static_cast<int64_t>(activation));
-  absorb(node, input, activation_of(input->node()), which);
+  absorb(node, input, epilogue_of(input->node()).activation, which);
 }
 
 // The node that `value` comes from, if it is this operator and nothing else uses the value.

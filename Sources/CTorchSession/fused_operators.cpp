@@ -275,27 +275,31 @@ at::Tensor layer_norm(
 
 at::Tensor group_norm(
     const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
-    double epsilon, int64_t activation) {
+    double epsilon, const c10::optional<at::Tensor>& residual, int64_t activation) {
   check_affine(input, weight, bias);
   const int64_t channels = weight.numel();
   const bool fits = input.dim() == 4 && input.size(1) == channels && input.numel() > 0 &&
                     groups > 0 && channels % groups == 0 && channels % m2fp::kChannelGroup == 0;
   if (!fits) {
-    return activate(
-        at::group_norm(input, groups, weight, bias, epsilon, false),
-        static_cast<Activation>(activation));
+    const at::Tensor x = at::group_norm(input, groups, weight, bias, epsilon, false);
+    const bool has_residual = residual && residual->defined();
+    return activate(has_residual ? x + *residual : x, static_cast<Activation>(activation));
   }
   const auto format = at::MemoryFormat::ChannelsLast;
   const at::Tensor x = input.contiguous(format);
-  at::Tensor output = at::empty(x.sizes(), x.options(), format);
   const int64_t pixels = x.size(2) * x.size(3);
-  for (int64_t b = 0; b < x.size(0); ++b) {
-    m2fp::normalise_groups(
-        x.data_ptr<float>() + b * pixels * channels, pixels, groups,
-        {weight.data_ptr<float>(), bias.data_ptr<float>(), channels, epsilon},
-        static_cast<Activation>(activation), output.data_ptr<float>() + b * pixels * channels);
-  }
-  return output;
+  return fused(
+      x.sizes(), format, x, {}, residual, static_cast<Activation>(activation),
+      [&](const Epilogue& epilogue, at::Tensor& output) {
+        for (int64_t b = 0; b < x.size(0); ++b) {
+          const int64_t at = b * pixels * channels;
+          m2fp::normalise_groups(
+              x.data_ptr<float>() + at, pixels, groups,
+              {weight.data_ptr<float>(), bias.data_ptr<float>(), channels, epsilon},
+              epilogue.residual ? epilogue.residual + at : nullptr, epilogue.activation,
+              output.data_ptr<float>() + at);
+        }
+      });
 }
 
 // One image whose channels lie last, as torch tells such an image: the stride of an axis of one may be
@@ -320,7 +324,7 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
   library.def("layer_norm(Tensor input, Tensor weight, Tensor bias, float epsilon) -> Tensor");
   library.def(
       "group_norm(Tensor input, Tensor weight, Tensor bias, int groups, float epsilon, "
-      "int activation) -> Tensor");
+      "Tensor? residual, int activation) -> Tensor");
   library.def("channels_last(Tensor(a) x) -> Tensor(a)");
 }
 

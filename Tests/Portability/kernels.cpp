@@ -322,13 +322,18 @@ void check_normalisation() {
     rows_checksum.add(output);
 
     std::vector<float> grouped(input.size());
-    normalise_groups(input.data(), pixels, groups, affine, activation, grouped.data());
+    const auto residual = random_floats(pixels * channels);
+    const bool has_residual = random_between(0, 1);
+    normalise_groups(
+        input.data(), pixels, groups, affine, has_residual ? residual.data() : nullptr, activation,
+        grouped.data());
     // The first pixels are enough.
     expected.resize(std::min<int64_t>(pixels, 4) * channels);
     for (size_t i = 0; i < expected.size(); ++i) {
       const int64_t c = i % channels, first = c / members * members;
       const auto at = [&](int64_t j) { return input[j / members * channels + first + j % members]; };
-      expected[i] = activated(normalised(pixels * members, at, input[i], c), activation);
+      const double value = normalised(pixels * members, at, input[i], c);
+      expected[i] = activated(value + (has_residual ? residual[i] : 0), activation);
     }
     groups_checksum.add(grouped);
     grouped.resize(expected.size());

@@ -97,7 +97,7 @@ void multiply_pixels(
       if (convolution.kernel == 1 && convolution.stride == 1) {
         // The next block's pixels: the CPU does not see them coming, as it is many rows that are read.
         product.next = input + (first + count) * convolution.inputs;
-        product.next_count = std::min(count, pixels - first - count) * convolution.inputs;
+        product.next_count = block_rows(pixels - first - count) * convolution.inputs;
       }
     }
     multiply(product, first_panel, last_panel);
@@ -109,8 +109,8 @@ void multiply_pixels(
   parallel_for(few ? all_panels : groups, 2, [&](int64_t begin, int64_t end) {
     const int64_t first = few ? 0 : begin * kRows;
     const int64_t last = few ? pixels : std::min(end * kRows, pixels);
-    for (int64_t pixel = first; pixel < last; pixel += kBlockRows) {
-      const int64_t count = std::min(kBlockRows, last - pixel);
+    for (int64_t pixel = first, count; pixel < last; pixel += count) {
+      count = block_rows(last - pixel);
       block(pixel, count, few ? begin : 0, few ? end : all_panels);
     }
   });

@@ -18,16 +18,16 @@ void multiply_rows(
     const Done& done) {
   parallel_for((matrix.rows + kRows - 1) / kRows, 2, [&](int64_t begin, int64_t end) {
     const int64_t last = std::min(end * kRows, matrix.rows);
-    for (int64_t first = begin * kRows; first < last; first += kBlockRows) {
-      const int64_t count = std::min(kBlockRows, last - first);
-      const float* rows[kBlockRows];
+    for (int64_t first = begin * kRows, count; first < last; first += count) {
+      count = block_rows(last - first);
+      const float* rows[kMostBlockRows];
       for (int64_t r = 0; r < count; ++r) rows[r] = matrix.values + (first + r) * matrix.row_step;
       float* const block = target(first);
       Epilogue epilogue;
       epilogue.bias = bias;
       Product<float> product{rows, count, 1, matrix.columns, packed, columns, block, columns, epilogue};
       product.next = matrix.values + (first + count) * matrix.row_step;
-      product.next_count = std::min(count, last - first - count) * matrix.columns;
+      product.next_count = block_rows(last - first - count) * matrix.columns;
       multiply(product, 0, panels(columns));
       done(block, first, count);
     }
@@ -48,7 +48,7 @@ void multiply_pair(const Matrix& a, const Matrix& b, const float* bias, float* o
         rows, packed, a.rows, nullptr,
         [&](int64_t) {
           static thread_local Scratch block;
-          return block.reserve(kBlockRows * a.rows);
+          return block.reserve(kMostBlockRows * a.rows);
         },
         [&](const float* block, int64_t first, int64_t count) {
           transpose(block, a.rows, count, a.rows, output + first, b.columns);

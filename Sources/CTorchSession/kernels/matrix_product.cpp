@@ -14,6 +14,9 @@ namespace {
 template <typename Value>
 constexpr int64_t kBlockDepth = 256 * kDepthStep<Value>;
 
+// Columns at the end that are worth a tile of their own: half a panel.
+constexpr int64_t kNarrow = kColumns / 2;
+
 // Integers are added up this far at once.
 template <typename Value>
 constexpr int64_t kShareStep = std::is_same_v<Value, float> ? 1 : kSafeDepth;
@@ -274,8 +277,11 @@ template <typename T, typename Value>
         p.epilogue.activation,
         p.c + at,
         p.stride};
+    using Half = Tile<T::kLanes, T::kRows / 2, T::kVectors>;
     if (step.rows == T::kRows && columns == T::kColumns) {
       run_step<T>(step, target, T::kRows);
+    } else if (step.rows <= Half::kRows) {
+      run_edge_step<Half>(step, target, columns);
     } else {
       run_edge_step<T>(step, target, columns);
     }
@@ -286,6 +292,12 @@ template <typename Registers, typename Value>
 [[gnu::always_inline]] inline void multiply_on(
     const Product<Value>& p, int64_t first_panel, int64_t last_panel) {
   using Whole = Tile<Registers::kLanes, Registers::kRows, Registers::kVectors>;
+  // For what whole ones leave: nothing is read beyond the last panel.
+  using Panel = std::conditional_t<
+      (Whole::kColumns > kColumns),
+      Tile<Registers::kLanes, Registers::kRows, Registers::kVectors / 2>, Whole>;
+  constexpr int64_t kLanes = std::min(Registers::kLanes, kNarrow);
+  using Narrow = Tile<kLanes, Registers::kRows, kNarrow / kLanes>;
   static_assert(kRows % Registers::kRows == 0);
   const int64_t end = std::min(last_panel * kColumns, p.columns);
   // A step takes several whole taps or a part of the only one.
@@ -304,14 +316,15 @@ template <typename Registers, typename Value>
           p, tap, std::min(tap + step_taps, p.taps), offset,
           std::min(step_depth, p.depth - offset), next, next_bytes};
       int64_t column = first_panel * kColumns;
-      for (; column < end && column + Whole::kColumns <= last_panel * kColumns;
-           column += Whole::kColumns) {
+      for (; column + Whole::kColumns <= end; column += Whole::kColumns) {
         run_column<Whole>(pass, column);
       }
-      // Of a tile of two panels: the last one.
-      if constexpr (Whole::kColumns > kColumns) {
-        using Half = Tile<Registers::kLanes, Registers::kRows, Registers::kVectors / 2>;
-        if (column < end) run_column<Half>(pass, column);
+      for (; column < end; column += Panel::kColumns) {
+        if (end - column <= kNarrow) {
+          run_column<Narrow>(pass, column);
+        } else {
+          run_column<Panel>(pass, column);
+        }
       }
     }
   }

@@ -80,6 +80,10 @@ constexpr int64_t kRows = 12;
 // cache.
 constexpr int64_t kBlockRows = 8 * kRows;
 
+// How many of the rows that are left make the next block: few are not left for another.
+constexpr int64_t kMostBlockRows = kBlockRows + kRows;
+constexpr int64_t block_rows(int64_t left) { return left <= kMostBlockRows ? left : kBlockRows; }
+
 // Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
 template <typename Value>
 void multiply(const Product<Value>& product, int64_t first, int64_t last);

@@ -87,10 +87,11 @@ template <typename V>
 
 template <typename V>
 [[gnu::always_inline]] inline void scale_pixel(
-    const float* input, const float* scales, const float* shifts, Activation activation, int64_t c,
-    int64_t end, float* output) {
+    const float* input, const float* scales, const float* shifts, const float* residual,
+    Activation activation, int64_t c, int64_t end, float* output) {
   for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
     V x = load<V>(input + c) * load<V>(scales + c) + load<V>(shifts + c);
+    if (residual) x += load<V>(residual + c);
     if (activation != Activation::none) x = maximum(x, V{});
     if (activation == Activation::relu6) x = minimum(x, V{} + 6.0f);
     store(output + c, x);
@@ -147,8 +148,8 @@ void normalise_rows(const float* input, int64_t rows, const Affine& affine, floa
 }
 
 void normalise_groups(
-    const float* input, int64_t pixels, int64_t groups, const Affine& affine, Activation activation,
-    float* output) {
+    const float* input, int64_t pixels, int64_t groups, const Affine& affine, const float* residual,
+    Activation activation, float* output) {
   const int64_t channels = affine.channels, blocks = (pixels + kBlock - 1) / kBlock;
   std::vector<float> sums(blocks * channels), squares(blocks * channels);
   parallel_for(blocks, 4, [&](int64_t begin, int64_t end) {
@@ -177,9 +178,10 @@ void normalise_groups(
       for (int64_t pixel = begin; pixel < end; ++pixel) {
         const float* const from = input + pixel * channels;
         float* const to = output + pixel * channels;
-        scale_pixel<V>(from, scales.data(), shifts.data(), activation, 0, whole, to);
+        const float* const added = residual ? residual + pixel * channels : nullptr;
+        scale_pixel<V>(from, scales.data(), shifts.data(), added, activation, 0, whole, to);
         scale_pixel<ChannelGroup>(
-            from, scales.data(), shifts.data(), activation, whole, channels, to);
+            from, scales.data(), shifts.data(), added, activation, whole, channels, to);
       }
     });
   });

@@ -21,9 +21,10 @@ struct Affine {
 void normalise_rows(const float* input, int64_t rows, const Affine& affine, float* output);
 
 // An image of `pixels` pixels, a group of neighbouring channels at a time; their number is a multiple of
-// kChannelGroup and of `groups`. The result does not depend on the number of threads.
+// kChannelGroup and of `groups`. Then `residual` is added, laid out as the output, if it is not null. The
+// result does not depend on the number of threads.
 void normalise_groups(
-    const float* input, int64_t pixels, int64_t groups, const Affine& affine, Activation activation,
-    float* output);
+    const float* input, int64_t pixels, int64_t groups, const Affine& affine, const float* residual,
+    Activation activation, float* output);
 
 }  // namespace m2fp

@@ -170,17 +170,31 @@ template <typename V>
   const int64_t channels = row.convolution->inputs, kernel = row.convolution->kernel;
   const int64_t first = std::max<int64_t>(0, -row.left(out));
   const int64_t last = std::min(kernel, row.width - row.left(out));
-  for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
-    V sum = row.bias ? load<V>(row.bias + c) : V{};
+  // Several sums, as each waits for its last addition.
+  const auto filter_vectors = [&](auto vectors) __attribute__((always_inline)) {
+    constexpr int64_t kVectors = decltype(vectors)::value;
+    V sums[kVectors];
+    for (int64_t v = 0; v < kVectors; ++v) {
+      sums[v] = row.bias ? load<V>(row.bias + c + v * kLanesOf<V>) : V{};
+    }
     for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
       const float* const line = row.input + (row.top() + ky) * row.width * channels + c;
       for (int64_t kx = first; kx < last; ++kx) {
-        sum += load<V>(line + (row.left(out) + kx) * channels) *
-               load<V>(row.packed + (ky * kernel + kx) * channels + c);
+        const float* const pixel = line + (row.left(out) + kx) * channels;
+        const float* const weights = row.packed + (ky * kernel + kx) * channels + c;
+        for (int64_t v = 0; v < kVectors; ++v) {
+          sums[v] += load<V>(pixel + v * kLanesOf<V>) * load<V>(weights + v * kLanesOf<V>);
+        }
       }
     }
-    row.finish(sum, out, c);
+    for (int64_t v = 0; v < kVectors; ++v) row.finish(sums[v], out, c + v * kLanesOf<V>);
+    c += kVectors * kLanesOf<V>;
+  };
+  constexpr int64_t kAtOnce = 8;
+  while (c + kAtOnce * kLanesOf<V> <= end) {
+    filter_vectors(std::integral_constant<int64_t, kAtOnce>());
   }
+  while (c + kLanesOf<V> <= end) filter_vectors(std::integral_constant<int64_t, 1>());
 }
 
 template <typename V>
@@ -227,17 +241,27 @@ template <typename V, int Kernel, int Stride>
   constexpr int64_t kLanes = kLanesOf<V>;
   const Convolution& convolution = *row.convolution;
   const int64_t channels = convolution.inputs, across = convolution.output_size(row.width);
-  int64_t out = 0;
-  for (; out < across && row.left(out) < 0; ++out) filter_pixel<V>(row, out);
-  for (; row.left(out + kPixels - 1) + Kernel <= row.width; out += kPixels) {
-    int64_t c = 0;
-    for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+  int64_t begin = 0;
+  for (; begin < across && row.left(begin) < 0; ++begin) filter_pixel<V>(row, begin);
+  int64_t end = begin;
+  while (row.left(end + kPixels - 1) + Kernel <= row.width) end += kPixels;
+  // A few channels of all pixels: what neighbours share is still in the first-level cache.
+  int64_t c = 0;
+  for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+    for (int64_t out = begin; out < end; out += kPixels) {
       filter_pixels<V, Kernel, Stride, 2>(row, out, c);
     }
-    for (; c + kLanes <= channels; c += kLanes) filter_pixels<V, Kernel, Stride, 1>(row, out, c);
-    if (c < channels) filter_pixels<ChannelGroup, Kernel, Stride, 1>(row, out, c);
   }
-  for (; out < across; ++out) filter_pixel<V>(row, out);
+  for (; c < channels; c += kLanes) {
+    for (int64_t out = begin; out < end; out += kPixels) {
+      if (c + kLanes <= channels) {
+        filter_pixels<V, Kernel, Stride, 1>(row, out, c);
+      } else {
+        filter_pixels<ChannelGroup, Kernel, Stride, 1>(row, out, c);
+      }
+    }
+  }
+  for (; end < across; ++end) filter_pixel<V>(row, end);
 }
 
 template <typename V>

@@ -17,9 +17,10 @@ constexpr int64_t kBlockDepth = 256 * kDepthStep<Value>;
 // Columns at the end that are worth a tile of their own: half a panel.
 constexpr int64_t kNarrow = kColumns / 2;
 
-// Integers are added up this far at once.
+// The depth that is added up at the least between fetching rows, and a divisor of what is. Integers are
+// added up this far at once.
 template <typename Value>
-constexpr int64_t kShareStep = std::is_same_v<Value, float> ? 1 : kSafeDepth;
+constexpr int64_t kLeastShare = std::is_same_v<Value, float> ? 4 : kSafeDepth;
 
 // A Rows x (Vectors * Lanes) tile of C: in registers.
 template <int64_t Lanes, int64_t Rows, int64_t Vectors>
@@ -54,8 +55,8 @@ struct Step {
   // What is fetched from memory meanwhile, and how many bytes of it for each value of a row's depth.
   const char* next;
   int64_t next_step;
-  // Of the depth, how much is added up for each row that is fetched.
-  int64_t share;
+  // Into how many parts the depth is divided: some rows are fetched with each.
+  int64_t shares;
 };
 
 // Of one tap: the addresses of A's rows and B's vectors. `rows` is known where the tile is whole.
@@ -178,8 +179,10 @@ template <typename T, typename Value>
       if (step.is_last && target.residual) __builtin_prefetch(target.residual + at);
     }
   };
-  const int64_t share = step.share;
-  if (share == 0) {
+  const int64_t shares = step.shares < 2 ? 0 : step.shares;
+  const int64_t share =
+      shares ? step.depth / shares / kLeastShare<Value> * kLeastShare<Value> : 0;
+  if (shares == 0) {
     for (int64_t r = 0; r < T::kRows; ++r) fetch(r);
   }
   for (int64_t tap = step.first_tap; tap < step.last_tap; ++tap) {
@@ -187,9 +190,10 @@ template <typename T, typename Value>
     const char* const next =
         step.next + (tap - step.first_tap) * step.depth * step.next_step;
     int64_t k = 0;
-    if (share > 0 && tap + 1 == step.last_tap) {
-      for (int64_t r = 0; r < T::kRows; ++r, k += share) {
-        fetch(r);
+    if (tap + 1 == step.last_tap) {
+      int64_t r = 0;
+      for (int64_t i = 0; i < shares; ++i, k += share) {
+        for (; r * shares < (i + 1) * T::kRows; ++r) fetch(r);
         accumulate(tile, operands, k, k + share, next, step.next_step);
       }
     }
@@ -259,9 +263,7 @@ template <typename T, typename Value>
                 column % kColumns * kDepthStep<Value>;
   step.is_first = pass.first_tap == 0 && pass.offset == 0;
   step.is_last = pass.last_tap == p.taps && pass.offset + pass.depth == p.depth;
-  constexpr int64_t kLeastShare = 4;
-  step.share = pass.depth / T::kRows / kShareStep<Value> * kShareStep<Value>;
-  if (step.share < kLeastShare) step.share = 0;
+  step.shares = std::min(T::kRows, pass.depth / kLeastShare<Value>);
   step.next_step = pass.next_bytes / ((pass.last_tap - pass.first_tap) * pass.depth);
   for (int64_t row = 0; row < p.rows; row += T::kRows) {
     step.parts = p.parts + row;

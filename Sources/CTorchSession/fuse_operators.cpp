@@ -29,15 +29,19 @@ const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
 const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
 const Symbol kBottleneck = Symbol::fromQualString("m2fp::bottleneck");
 const Symbol kAverage = Symbol::fromQualString("m2fp::average");
-const Symbol kNormalize = Symbol::fromQualString("m2fp::normalize");
+const Symbol kLayerNorm = Symbol::fromQualString("m2fp::layer_norm");
+const Symbol kGroupNorm = Symbol::fromQualString("m2fp::group_norm");
 const Symbol kWeigh = Symbol::fromQualString("m2fp::weigh");
 const Symbol kShuffle = Symbol::fromQualString("m2fp::shuffle");
-const Symbol kProduct = Symbol::fromQualString("m2fp::product");
+const Symbol kMatmul = Symbol::fromQualString("m2fp::matmul");
+const Symbol kLinearOf = Symbol::fromQualString("m2fp::linear_of");
 const Symbol kMapSum = Symbol::fromQualString("m2fp::map_sum");
 // Of the first two: input, weights, scales, bias, residual, shape or outputs, activation. The activation is
 // the last argument of all that have one.
 constexpr size_t kResidual = 4;
 constexpr size_t kShape = 5;
+// Of a group norm: input, weight, bias, groups, epsilon, residual, activation.
+constexpr size_t kResidualOfNorm = 5;
 
 // Whether `node` is the operator of this name and overload: others of the name take other arguments.
 bool is(const Node* node, Symbol kind, const char* overload = "") {
@@ -270,38 +274,87 @@ void replace_convolution(Reads& reads, Node* node, Precision precision) {
 
 // aten::linear(input, weight, bias)
 void replace_linear(Reads& reads, Node* node, Precision precision) {
-  if (!torch::jit::toIValue(node->input(1))) {
-    replace(reads, node, kProduct, {node->input(0), node->input(1), node->input(2)});
-    return;
-  }
   const at::Tensor weights = constant_tensor(node->input(1));
   const at::Tensor bias = constant_tensor(node->input(2));
   if (!weights.defined() || weights.dim() != 2 || weights.numel() == 0 ||
       (!bias.defined() && !is_none(node->input(2))) ||
       (bias.defined() && bias.sizes() != at::IntArrayRef({weights.size(0)}))) {
+    replace(reads, node, kLinearOf, node->inputs());
     return;
   }
   const Convolution convolution{weights.size(1), weights.size(0), 1, 1, 0, 1};
   replace(reads, node, kLinear, convolution, precision, weights, bias);
 }
 
+// The constants that a layer's weight and bias are, one value a channel; empty if they are none.
+std::vector<Value*> affine_constants(Node* node, size_t weight_input) {
+  const at::Tensor weight = constant_tensor(node->input(weight_input));
+  const at::Tensor bias = constant_tensor(node->input(weight_input + 1));
+  if (!weight.defined() || !bias.defined() || weight.dim() != 1 || weight.numel() == 0 ||
+      weight.sizes() != bias.sizes()) {
+    return {};
+  }
+  torch::jit::Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  return {graph.insertConstant(weight.contiguous()), graph.insertConstant(bias.contiguous())};
+}
+
+// aten::layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable), where weight and bias may both
+// be missing.
+void replace_layer_norm(Reads& reads, Node* node) {
+  const std::vector<int64_t> shape = integers(node->input(1));
+  if (shape.size() != 1 || !torch::jit::constant_as<double>(node->input(4))) return;
+  const bool is_plain = is_none(node->input(2)) && is_none(node->input(3));
+  const std::vector<Value*> affine =
+      is_plain ? std::vector<Value*>{node->input(2), node->input(3)} : affine_constants(node, 2);
+  if (affine.empty()) return;
+  if (!is_plain && torch::jit::toIValue(affine[0])->toTensor().numel() != shape[0]) return;
+  const torch::jit::WithInsertPoint here(node);
+  Value* const channels = node->owningGraph()->insertConstant(shape[0]);
+  replace(reads, node, kLayerNorm, {node->input(0), channels, affine[0], affine[1], node->input(4)});
+}
+
+// aten::group_norm(input, num_groups, weight, bias, eps, cudnn_enabled)
+void replace_group_norm(Reads& reads, Node* node) {
+  const std::vector<Value*> affine = affine_constants(node, 2);
+  if (affine.empty() || !torch::jit::constant_as<int64_t>(node->input(1)) ||
+      !torch::jit::constant_as<double>(node->input(4))) {
+    return;
+  }
+  // Whoever asks for the size of what comes out need not wait for it.
+  const torch::jit::use_list uses = node->output()->uses();
+  for (const torch::jit::Use& use : uses) {
+    if (is(use.user, torch::jit::aten::size, "int")) use.user->replaceInput(0, node->input(0));
+  }
+  const torch::jit::WithInsertPoint here(node);
+  torch::jit::Graph& graph = *node->owningGraph();
+  Value* const no_residual = graph.insertConstant(c10::IValue());
+  Value* const activation = graph.insertConstant(static_cast<int64_t>(Activation::none));
+  replace(
+      reads, node, kGroupNorm,
+      {node->input(0), affine[0], affine[1], node->input(1), node->input(4), no_residual, activation});
+}
+
 // Whether `value` comes from one of our operators that can still take something in: nothing else uses it, and
 // there is no activation yet.
 bool is_open(Value* value) {
   const Node* const node = value->node();
-  const auto kinds = {kConvolution, kLinear, kMapSum, kAttention};
+  const auto kinds = {kConvolution, kLinear, kGroupNorm, kMapSum, kAttention};
   const bool is_ours = std::find(kinds.begin(), kinds.end(), node->kind()) != kinds.end();
   return is_ours && value->uses().size() == 1 &&
          is_constant(node->inputs().back(), static_cast<int64_t>(Activation::none));
 }
 
-// Whether it can take a residual.
-bool is_open_layer(Value* value) {
-  const Node* const node = value->node();
-  if (!is_open(value) || (node->kind() != kConvolution && node->kind() != kLinear)) return false;
+// Which input of its operator is added, if `value` comes from one that can still take a residual; 0 otherwise.
+size_t open_residual(Value* value) {
+  Node* const node = value->node();
+  if (!is_open(value)) return 0;
+  const bool is_norm = node->kind() == kGroupNorm;
+  if (!is_norm && node->kind() != kConvolution && node->kind() != kLinear) return 0;
   const bool is_depthwise =
       node->kind() == kConvolution && torch::jit::toIValue(node->input(kShape))->toIntVector()[5] > 1;
-  return is_none(node->input(kResidual)) && !is_depthwise;
+  const size_t residual = is_norm ? kResidualOfNorm : kResidual;
+  return is_none(node->input(residual)) && !is_depthwise ? residual : 0;
 }
 
 // Gives `value`'s operator `argument` and puts it where `node` was.
@@ -318,8 +371,9 @@ void absorb_addition(Reads& reads, Node* node) {
   if (!is_constant(node->input(2), 1)) return;
   for (const size_t index : {size_t{0}, size_t{1}}) {
     Value* const sum = node->input(index);
-    if (is_open_layer(sum) && reads.last(sum->node(), 0, node)) {
-      return absorb(reads, node, sum, kResidual, node->input(1 - index));
+    const size_t residual = open_residual(sum);
+    if (residual != 0 && reads.last(sum->node(), 0, node)) {
+      return absorb(reads, node, sum, residual, node->input(1 - index));
     }
   }
 }
@@ -368,11 +422,11 @@ bool is_minus_infinity(Value* value) {
 }
 
 // matmul(softmax(masked_fill(matmul(q, transpose(k)), unsqueeze(blocked, 1), -inf)), v), where the mask
-// may be missing.
-void replace_attention(Reads& reads, Node* node) {
+// may be missing. Returns whether `node` is such a product.
+bool replace_attention(Reads& reads, Node* node) {
   namespace aten = torch::jit::aten;
   const Node* const softmax = sole_source(node->input(0), aten::softmax, "int");
-  if (!softmax || !is_constant(softmax->input(1), -1) || !is_none(softmax->input(2))) return;
+  if (!softmax || !is_constant(softmax->input(1), -1) || !is_none(softmax->input(2))) return false;
   Value* scores = softmax->input(0);
   Value* blocked = nullptr;
   const Node* fill = sole_source(scores, aten::masked_fill, "Scalar");
@@ -381,17 +435,17 @@ void replace_attention(Reads& reads, Node* node) {
     const Node* const mask = fill->input(1)->node();
     if (!is(mask, aten::unsqueeze) || !is_constant(mask->input(1), 1) ||
         !is_minus_infinity(fill->input(2)) || !reads.last(fill, 1, node)) {
-      return;
+      return false;
     }
     blocked = mask->input(0);
     scores = fill->input(0);
   }
   const Node* const product = sole_source(scores, aten::matmul);
-  if (!product || !reads.last(product, 0, node) || !reads.last(product, 1, node)) return;
+  if (!product || !reads.last(product, 0, node) || !reads.last(product, 1, node)) return false;
   const Node* const transposed = product->input(1)->node();
   if (!is(transposed, aten::transpose, "int") || !is_constant(transposed->input(1), -2) ||
       !is_constant(transposed->input(2), -1)) {
-    return;
+    return false;
   }
   torch::jit::Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
@@ -403,6 +457,7 @@ void replace_attention(Reads& reads, Node* node) {
        blocked ? blocked : graph.insertConstant(c10::IValue()),
        graph.insertConstant(static_cast<int64_t>(Activation::none))},
       sooner);
+  return true;
 }
 
 // A summand of a sum of maps: the map itself, its size and the way to it.
@@ -454,7 +509,7 @@ bool fuse_sum(Reads& reads, Node* node) {
   if (!is_constant(node->input(2), 1)) return false;
   // A layer takes a sum in.
   for (const size_t index : {size_t{0}, size_t{1}}) {
-    if (node->input(index)->node()->kind() == kMapSum && is_open_layer(node->input(1 - index))) {
+    if (node->input(index)->node()->kind() == kMapSum && open_residual(node->input(1 - index)) != 0) {
       return false;
     }
   }
@@ -636,18 +691,14 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
   const auto is_follower = [](const Node* node) {
     return is(node, aten::add, "Tensor") || activation(node);
   };
-  std::vector<Node*> layers, followers, products, shuffles;
+  std::vector<Node*> layers, followers, products, norms, shuffles;
   for (Node* node : nodes) {
     if (is_convolution(node) || is(node, aten::linear)) layers.push_back(node);
     if (is_follower(node)) followers.push_back(node);
     if (is(node, aten::matmul)) products.push_back(node);
+    if (is(node, aten::layer_norm) || is(node, aten::group_norm)) norms.push_back(node);
     if (is(node, aten::flatten, "using_ints")) shuffles.push_back(node);
     if (is(node, aten::mul, "Tensor") && replace_weighing(reads, node)) continue;
-    // Norms with weights stay torch's, and M2FP's what they were.
-    if (is(node, aten::layer_norm) && is_none(node->input(2)) && is_none(node->input(3))) {
-      replace(reads, node, kNormalize, {node->input(0), node->input(1), node->input(4)});
-      continue;
-    }
     if (is(node, aten::adaptive_avg_pool2d)) {
       replace(reads, node, kAverage, {node->input(0), node->input(1)});
       continue;
@@ -655,8 +706,20 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
     if (node->kind() == aten::upsample_bilinear2d) keep_layout(node);
   }
   // What these leave unused goes at the end.
-  for (Node* node : products) replace_attention(reads, node);
+  products.erase(
+      std::remove_if(
+          products.begin(), products.end(),
+          [&](Node* node) { return replace_attention(reads, node); }),
+      products.end());
+  for (Node* node : products) replace(reads, node, kMatmul, node->inputs());
   for (Node* node : shuffles) replace_shuffle(reads, node);
+  for (Node* node : norms) {
+    if (node->kind() == aten::layer_norm) {
+      replace_layer_norm(reads, node);
+    } else {
+      replace_group_norm(reads, node);
+    }
+  }
   for (Node* node : layers) {
     if (node->kind() == aten::linear) {
       replace_linear(reads, node, precision);

@@ -14,8 +14,10 @@
 #include "kernels/channel_weights.h"
 #include "kernels/convolution.h"
 #include "kernels/map_sum.h"
-#include "kernels/normalize.h"
+#include "kernels/matrix_pair.h"
+#include "kernels/normalisation.h"
 #include "kernels/parallel.h"
+#include "kernels/vector.h"
 #include "profile.h"
 
 namespace {
@@ -88,7 +90,7 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   }
 }
 
-// What both operators share. `run` computes the output with an epilogue.
+// What operators with something to add share. `run` computes the output with an epilogue.
 template <typename Run>
 at::Tensor fused(
     at::IntArrayRef sizes, at::MemoryFormat format, const at::Tensor& like,
@@ -408,17 +410,102 @@ at::Tensor average(const at::Tensor& input, at::IntArrayRef size) {
   return output;
 }
 
-// layer_norm without weights
-at::Tensor normalize(const at::Tensor& input, at::IntArrayRef shape, double epsilon) {
-  const bool is_ours = shape.size() == 1 && input.dim() >= 1 && input.size(-1) == shape[0] &&
-                       input.scalar_type() == at::kFloat && input.numel() > 0;
-  if (!is_ours) return at::layer_norm(input, shape, {}, {}, epsilon);
+// The steps of a matrix at `index` of (B, rows, columns), where multiply_pair can read it.
+m2fp::Matrix matrix(const at::Tensor& tensor, int64_t index) {
+  return {
+      tensor.data_ptr<float>() + index * tensor.stride(0), tensor.size(1), tensor.size(2),
+      tensor.stride(1), tensor.stride(2)};
+}
+
+// What torch's own BLAS would compute, which may not know this CPU: (B, M, N) of (B, M, K) and (B, K, N).
+at::Tensor multiply_batch(
+    const at::Tensor& a, const at::Tensor& b, const c10::optional<at::Tensor>& bias) {
+  const at::Tensor left = a.stride(2) == 1 ? a : a.contiguous();
+  const at::Tensor right = b.stride(1) == 1 || b.stride(2) == 1 ? b : b.contiguous();
+  const int64_t rows = a.size(1), columns = b.size(2);
+  m2fp::note_product({a.size(2), columns, 1, 1, 0, 1}, m2fp::Method::product, a.size(0) * rows);
+  at::Tensor output = at::empty({a.size(0), rows, columns}, a.options());
+  for (int64_t i = 0; i < a.size(0); ++i) {
+    multiply_pair(
+        matrix(left, i), matrix(right, i), values(bias),
+        output.data_ptr<float>() + i * rows * columns);
+  }
+  return output;
+}
+
+at::Tensor matmul(const at::Tensor& a, const at::Tensor& b) {
+  const bool fits = a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0) &&
+                    a.size(2) == b.size(1) && a.numel() > 0 && b.numel() > 0 &&
+                    a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat;
+  return fits ? multiply_batch(a, b, {}) : at::matmul(a, b);
+}
+
+// A linear layer whose weights are made while the network runs.
+at::Tensor linear_of(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& bias) {
+  const bool fits = input.dim() == 2 && weights.dim() == 2 && input.size(1) == weights.size(1) &&
+                    input.numel() > 0 && weights.numel() > 0 &&
+                    input.scalar_type() == at::kFloat && weights.scalar_type() == at::kFloat &&
+                    (!values(bias) || (bias->scalar_type() == at::kFloat && bias->is_contiguous() &&
+                                       bias->numel() == weights.size(0)));
+  if (!fits) return at::linear(input, weights, bias);
+  return multiply_batch(input.unsqueeze(0), weights.t().unsqueeze(0), bias).squeeze(0);
+}
+
+// A weight and a bias of a norm, one value a channel.
+void check_affine(const at::Tensor& weight, const at::Tensor& bias, int64_t channels) {
+  for (const at::Tensor& each : {weight, bias}) {
+    TORCH_CHECK(
+        each.scalar_type() == at::kFloat && each.is_contiguous() &&
+            each.sizes() == at::IntArrayRef({channels}),
+        "no such normalisation");
+  }
+}
+
+at::Tensor layer_norm(
+    const at::Tensor& input, int64_t channels, const c10::optional<at::Tensor>& weight,
+    const c10::optional<at::Tensor>& bias, double epsilon) {
+  const bool is_ours = channels > 0 && input.dim() >= 1 && input.size(-1) == channels &&
+                       input.scalar_type() == at::kFloat;
+  if (!is_ours) return at::layer_norm(input, {channels}, weight, bias, epsilon);
+  TORCH_CHECK(!values(weight) == !values(bias), "no such normalisation");
+  if (values(weight)) check_affine(*weight, *bias, channels);
   const at::Tensor x = input.contiguous();
   at::Tensor output = at::empty(x.sizes(), x.options());
-  m2fp::normalize(
-      x.data_ptr<float>(), x.numel() / shape[0], shape[0], static_cast<float>(epsilon),
-      output.data_ptr<float>());
+  m2fp::normalise_rows(
+      x.data_ptr<float>(), x.numel() / channels,
+      {values(weight), values(bias), channels, epsilon}, output.data_ptr<float>());
   return output;
+}
+
+at::Tensor group_norm(
+    const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+    double epsilon, const c10::optional<at::Tensor>& residual, int64_t activation) {
+  TORCH_CHECK(input.scalar_type() == at::kFloat, "the input is not float32");
+  const int64_t channels = weight.numel();
+  check_affine(weight, bias, channels);
+  const bool fits = input.dim() == 4 && input.size(1) == channels && input.numel() > 0 &&
+                    groups > 0 && channels % groups == 0 && channels % m2fp::kChannelGroup == 0;
+  if (!fits) {
+    const at::Tensor x = at::group_norm(input, groups, weight, bias, epsilon, false);
+    const bool has_residual = residual && residual->defined();
+    return activate(has_residual ? x + *residual : x, static_cast<Activation>(activation));
+  }
+  const auto format = at::MemoryFormat::ChannelsLast;
+  const at::Tensor x = input.contiguous(format);
+  const int64_t pixels = x.size(2) * x.size(3);
+  return fused(
+      x.sizes(), format, x, {}, residual, static_cast<Activation>(activation),
+      [&](const Epilogue& epilogue, at::Tensor& output) {
+        for (int64_t b = 0; b < x.size(0); ++b) {
+          const int64_t at = b * pixels * channels;
+          m2fp::normalise_groups(
+              x.data_ptr<float>() + at, pixels, groups,
+              {weight.data_ptr<float>(), bias.data_ptr<float>(), channels, epsilon},
+              epilogue.residual ? epilogue.residual + at : nullptr, epilogue.activation,
+              output.data_ptr<float>() + at);
+        }
+      });
 }
 
 // input * upsample_nearest2d(weights, size)
@@ -449,24 +536,6 @@ at::Tensor shuffle(
   at::Tensor output = empty_image(2 * first.size(1), first.size(2), first.size(3), first);
   m2fp::shuffle(
       a.pixels, b.pixels, weights ? factors.data_ptr<float>() : nullptr, output.data_ptr<float>());
-  return output;
-}
-
-// rows (R, K) times the transposed `columns` (C, K): as a linear layer whose weights are made as it goes.
-at::Tensor product(
-    const at::Tensor& rows, const at::Tensor& columns, const c10::optional<at::Tensor>& bias) {
-  const auto is_matrix = [](const at::Tensor& x) {
-    return x.dim() == 2 && x.scalar_type() == at::kFloat && x.numel() > 0;
-  };
-  if ((bias && bias->defined()) || !is_matrix(rows) || !is_matrix(columns) ||
-      rows.size(1) != columns.size(1)) {
-    return at::linear(rows, columns, bias);
-  }
-  const at::Tensor a = rows.stride(1) == 1 ? rows : rows.contiguous();
-  at::Tensor output = at::empty({rows.size(0), columns.size(0)}, rows.options());
-  m2fp::multiply_matrices(
-      {a.data_ptr<float>(), a.stride(0)}, a.size(0), a.size(1), columns.data_ptr<float>(),
-      columns.stride(0), columns.stride(1), columns.size(0), output.data_ptr<float>());
   return output;
 }
 
@@ -505,9 +574,14 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "Tensor? residual, int[] shape, int activation) -> Tensor");
   library.def(
       "attention(Tensor query, Tensor key, Tensor value, Tensor? blocked, int activation) -> Tensor");
+  library.def("matmul(Tensor a, Tensor b) -> Tensor");
+  library.def("linear_of(Tensor input, Tensor weights, Tensor? bias) -> Tensor");
+  library.def(
+      "layer_norm(Tensor input, int channels, Tensor? weight, Tensor? bias, float epsilon) -> Tensor");
+  library.def(
+      "group_norm(Tensor input, Tensor weight, Tensor bias, int groups, float epsilon, "
+      "Tensor? residual, int activation) -> Tensor");
   library.def("average(Tensor input, int[2] size) -> Tensor");
-  library.def("normalize(Tensor input, int[] shape, float epsilon) -> Tensor");
-  library.def("product(Tensor rows, Tensor columns, Tensor? bias) -> Tensor");
   library.def("shuffle(Tensor first, Tensor second, Tensor? weights) -> Tensor");
   library.def("weigh(Tensor input, Tensor weights, int[] size) -> Tensor");
   library.def("map_sum(Tensor[] maps, int[] sizes, int[] resizings, int activation) -> Tensor");
@@ -519,9 +593,11 @@ TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("linear", linear);
   library.impl("bottleneck", bottleneck);
   library.impl("attention", attention);
+  library.impl("matmul", matmul);
+  library.impl("linear_of", linear_of);
+  library.impl("layer_norm", layer_norm);
+  library.impl("group_norm", group_norm);
   library.impl("average", average);
-  library.impl("normalize", normalize);
-  library.impl("product", product);
   library.impl("shuffle", shuffle);
   library.impl("weigh", weigh);
   library.impl("map_sum", map_sum);

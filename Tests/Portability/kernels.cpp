@@ -21,8 +21,9 @@
 #include "kernels/instruction_set.h"
 #include "kernels/int16_product.h"
 #include "kernels/map_sum.h"
+#include "kernels/matrix_pair.h"
 #include "kernels/matrix_product.h"
-#include "kernels/normalize.h"
+#include "kernels/normalisation.h"
 #include "kernels/parallel.h"
 
 extern "C" void omp_set_num_threads(int threads);
@@ -192,32 +193,6 @@ void check_convolutions() {
   }
 }
 
-void check_matrices() {
-  Checksum<float> checksum("matrices");
-  for (int round = 0; round < 30; ++round) {
-    const int64_t rows = random_between(1, 40), columns = random_between(1, 70), depth = random_between(1, 300);
-    // B in rows or in columns, with something between them.
-    const bool is_in_rows = random_between(0, 1);
-    const int64_t gap = random_between(0, 5), a_stride = depth + gap;
-    const int64_t column_stride = is_in_rows ? 1 : depth + gap, row_stride = is_in_rows ? columns + gap : 1;
-    const auto a = random_floats(rows * a_stride), b = random_floats((columns + gap) * (depth + gap));
-    std::vector<float> c(rows * columns);
-    multiply_matrices(
-        {a.data(), a_stride}, rows, depth, b.data(), column_stride, row_stride, columns, c.data());
-    std::vector<double> expected;
-    for (int64_t i = 0; i < rows * columns; ++i) {
-      double sum = 0;
-      for (int64_t k = 0; k < depth; ++k) {
-        sum += static_cast<double>(a[i / columns * a_stride + k]) *
-               b[i % columns * column_stride + k * row_stride];
-      }
-      expected.push_back(sum);
-    }
-    expect_near(checksum.name(), c, expected, 3e-5);
-    checksum.add(c);
-  }
-}
-
 // The sum of a pair of products, as the processor's manual defines it: in 32 bits, which wrap round.
 int32_t vpdpwssd(int32_t sum, const int16_t* a, const int16_t* b) {
   const auto product = [](int16_t x, int16_t y) { return static_cast<uint32_t>(int32_t{x} * int32_t{y}); };
@@ -380,32 +355,6 @@ void check_channel_weights() {
   }
 }
 
-void check_norms() {
-  Checksum<float> checksum("norms");
-  for (int round = 0; round < 40; ++round) {
-    const int64_t rows = random_between(1, 40), count = random_between(1, 100);
-    auto input = random_floats(rows * count);
-    // Far from 0, where sums of squares alone would lose what they differ by.
-    for (float& value : input) value += 100;
-    const float epsilon = 1e-5f;
-    std::vector<float> output(rows * count);
-    normalize(input.data(), rows, count, epsilon, output.data());
-    std::vector<double> expected;
-    for (int64_t r = 0; r < rows; ++r) {
-      const float* const row = input.data() + r * count;
-      double mean = 0, variance = 0;
-      for (int64_t i = 0; i < count; ++i) mean += row[i] / static_cast<double>(count);
-      for (int64_t i = 0; i < count; ++i) variance += (row[i] - mean) * (row[i] - mean);
-      variance /= static_cast<double>(count);
-      for (int64_t i = 0; i < count; ++i) {
-        expected.push_back((row[i] - mean) / std::sqrt(variance + epsilon));
-      }
-    }
-    expect_near(checksum.name(), output, expected, 2e-3);
-    checksum.add(output);
-  }
-}
-
 // As the three layers, one after the other.
 void check_bottlenecks() {
   Checksum<float> checksum("bottlenecks");
@@ -502,6 +451,90 @@ void check_attention() {
   }
 }
 
+// Either of a pair may be the one that is packed, and the other's rows may be columns.
+void check_pairs() {
+  Checksum<float> checksum("pairs");
+  for (int round = 0; round < 60; ++round) {
+    const int64_t rows = random_between(1, round % 2 ? 130 : 30), depth = random_between(1, 300);
+    const int64_t columns = random_between(1, 250);
+    const int64_t a_step = depth + random_between(0, 9);
+    const bool lies_in_columns = random_between(0, 1);
+    const int64_t b_step = (lies_in_columns ? depth : columns) + random_between(0, 9);
+    const auto a = random_floats(rows * a_step);
+    const auto b = random_floats((lies_in_columns ? columns : depth) * b_step);
+    const auto bias = random_floats(columns);
+    const bool has_bias = random_between(0, 1);
+    const Matrix left{a.data(), rows, depth, a_step, 1};
+    const Matrix right{b.data(), depth, columns, lies_in_columns ? 1 : b_step, lies_in_columns ? b_step : 1};
+    std::vector<float> output(rows * columns);
+    multiply_pair(left, right, has_bias ? bias.data() : nullptr, output.data());
+    std::vector<double> expected;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < columns; ++c) {
+        double sum = has_bias ? bias[c] : 0;
+        for (int64_t k = 0; k < depth; ++k) {
+          sum += static_cast<double>(a[r * a_step + k]) * b[k * right.row_step + c * right.column_step];
+        }
+        expected.push_back(sum);
+      }
+    }
+    expect_near(checksum.name(), output, expected, 1e-5);
+    checksum.add(output);
+  }
+}
+
+// Values far from zero, whose squares would leave nothing of their variance.
+void check_normalisation() {
+  Checksum<float> rows_checksum("layer normalisation"), groups_checksum("group normalisation");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t members = random_between(1, 12), groups = 8 * random_between(1, 8), channels = members * groups;
+    const int64_t pixels = random_between(1, 300);
+    auto input = random_floats(pixels * channels);
+    const float offset = 300 * random_float();
+    for (float& value : input) value += offset;
+    const auto weight = random_floats(channels), bias = random_floats(channels);
+    const auto activation = static_cast<Activation>(random_between(0, 5));
+    const Affine affine{weight.data(), bias.data(), channels, 1e-5};
+    const bool has_weights = random_between(0, 1);
+    std::vector<float> output(input.size());
+    // Of a number of values, at(i), what one of them becomes; without weights where `c` is -1.
+    const auto normalised = [&](int64_t count, auto at, double value, int64_t c) {
+      double mean = 0, variance = 0;
+      for (int64_t i = 0; i < count; ++i) mean += static_cast<double>(at(i)) / count;
+      for (int64_t i = 0; i < count; ++i) variance += (at(i) - mean) * (at(i) - mean) / count;
+      return (value - mean) / std::sqrt(variance + affine.epsilon) * (c < 0 ? 1 : weight[c]) + (c < 0 ? 0 : bias[c]);
+    };
+    std::vector<double> expected;
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const float* const row = input.data() + i / channels * channels;
+      const int64_t c = has_weights ? i % channels : -1;
+      expected.push_back(normalised(channels, [&](int64_t j) { return row[j]; }, input[i], c));
+    }
+    const Affine plain{nullptr, nullptr, channels, affine.epsilon};
+    normalise_rows(input.data(), pixels, has_weights ? affine : plain, output.data());
+    expect_near(rows_checksum.name(), output, expected, 2e-3);
+    rows_checksum.add(output);
+
+    std::vector<float> grouped(input.size());
+    const auto residual = random_floats(pixels * channels);
+    const bool has_residual = random_between(0, 1);
+    normalise_groups(
+        input.data(), pixels, groups, affine, has_residual ? residual.data() : nullptr, activation,
+        grouped.data());
+    // The first pixels are enough.
+    expected.resize(std::min<int64_t>(pixels, 4) * channels);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const int64_t c = i % channels, first = c / members * members;
+      const auto at = [&](int64_t j) { return input[j / members * channels + first + j % members]; };
+      const double value = normalised(pixels * members, at, input[i], c);
+      expected[i] = activated(value + (has_residual ? residual[i] : 0), activation);
+    }
+    groups_checksum.add(grouped);
+    grouped.resize(expected.size());
+    expect_near(groups_checksum.name(), grouped, expected, 2e-3);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -509,11 +542,11 @@ int main(int count, char** arguments) {
   std::fprintf(stderr, "%s\n", instruction_set_name());
   omp_set_num_threads(2);
   check_convolutions();
-  check_matrices();
   check_bottlenecks();
-  check_norms();
   check_sums();
   check_channel_weights();
   check_attention();
+  check_pairs();
+  check_normalisation();
   check_integer_tiles(std::atoll(arguments[1]));
 }

@@ -7,6 +7,7 @@
 #include "exponentials.h"
 #include "instruction_set.h"
 #include "matrix_product.h"
+#include "packing.h"
 #include "vector.h"
 
 namespace m2fp {
@@ -23,15 +24,9 @@ void attend(const Attention& a) {
   static thread_local std::vector<uint8_t> mask;
   const int64_t columns = panels(a.key_count) * kColumns;
   packed_keys.resize(columns * a.dim);
-  pack(
-      a.dim, a.key_count,
-      [&](int64_t k, int64_t n) { return a.keys.values[n * a.keys.stride + k]; },
-      packed_keys.data());
+  pack_columns(a.keys.values, a.keys.stride, a.dim, a.key_count, packed_keys.data());
   packed_values.resize(panels(a.value_dim) * kColumns * a.key_count);
-  pack(
-      a.key_count, a.value_dim,
-      [&](int64_t k, int64_t n) { return a.values.values[k * a.values.stride + n]; },
-      packed_values.data());
+  pack_rows(a.values.values, a.values.stride, a.key_count, a.value_dim, packed_values.data());
   scores.resize(kQueries * columns);
   parts.resize(kQueries);
   for (int64_t first = 0; first < a.query_count; first += kQueries) {

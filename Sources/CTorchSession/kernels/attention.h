@@ -8,6 +8,12 @@
 
 namespace m2fp {
 
+// Rows of values that lie `stride` apart.
+struct Rows {
+  const float* values;
+  int64_t stride;
+};
+
 struct Attention {
   // Already scaled.
   Rows queries;

@@ -107,6 +107,11 @@ void multiply_pixels(
       product.column_scales = packed.scales;
     } else {
       product.parts = rows.parts();
+      if (convolution.kernel == 1 && convolution.stride == 1) {
+        // The next block's pixels: the CPU does not see them coming, as it is many rows that are read.
+        product.next = input + (first + count) * convolution.inputs;
+        product.next_count = block_rows(pixels - first - count) * convolution.inputs;
+      }
     }
     multiply(product, first_panel, last_panel);
     if (is_light(epilogue.activation)) return;
@@ -123,8 +128,8 @@ void multiply_pixels(
   parallel_for(few ? all_panels : groups, 2, [&](int64_t begin, int64_t end) {
     const int64_t first = few ? 0 : begin * kRows;
     const int64_t last = few ? pixels : std::min(end * kRows, pixels);
-    for (int64_t pixel = first; pixel < last; pixel += kBlockRows) {
-      const int64_t count = std::min(kBlockRows, last - pixel);
+    for (int64_t pixel = first, count; pixel < last; pixel += count) {
+      count = block_rows(last - pixel);
       block(pixel, count, few ? begin : 0, few ? end : all_panels);
     }
   });
@@ -197,17 +202,31 @@ template <typename V>
   const int64_t channels = row.convolution->inputs, kernel = row.convolution->kernel;
   const int64_t dilation = row.convolution->dilation;
   const int64_t first = row.first_tap(row.left(out)), last = row.last_tap(row.left(out), row.width);
-  for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
-    V sum = row.bias ? load<V>(row.bias + c) : V{};
+  // Several sums, as each waits for its last addition.
+  const auto filter_vectors = [&](auto vectors) __attribute__((always_inline)) {
+    constexpr int64_t kVectors = decltype(vectors)::value;
+    V sums[kVectors];
+    for (int64_t v = 0; v < kVectors; ++v) {
+      sums[v] = row.bias ? load<V>(row.bias + c + v * kLanesOf<V>) : V{};
+    }
     for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
       const float* const line = row.line(ky) + c;
       for (int64_t kx = first; kx < last; ++kx) {
-        sum += load<V>(line + (row.left(out) + kx * dilation) * channels) *
-               load<V>(row.packed + (ky * kernel + kx) * channels + c);
+        const float* const pixel = line + (row.left(out) + kx * dilation) * channels;
+        const float* const weights = row.packed + (ky * kernel + kx) * channels + c;
+        for (int64_t v = 0; v < kVectors; ++v) {
+          sums[v] += load<V>(pixel + v * kLanesOf<V>) * load<V>(weights + v * kLanesOf<V>);
+        }
       }
     }
-    row.finish(sum, out, c);
+    for (int64_t v = 0; v < kVectors; ++v) row.finish(sums[v], out, c + v * kLanesOf<V>);
+    c += kVectors * kLanesOf<V>;
+  };
+  constexpr int64_t kAtOnce = 8;
+  while (c + kAtOnce * kLanesOf<V> <= end) {
+    filter_vectors(std::integral_constant<int64_t, kAtOnce>());
   }
+  while (c + kLanesOf<V> <= end) filter_vectors(std::integral_constant<int64_t, 1>());
 }
 
 // Filters one pixel, wherever it lies, in channels from `c` on: as many at once as there are.
@@ -251,33 +270,28 @@ template <typename V, int Kernel, int Stride, int Vectors>
   }
 }
 
-// The same in all channels from `c` on that fill vectors, then in those that are left.
-template <typename V, int Kernel, int Stride>
-[[gnu::always_inline]] inline void filter_rest(const Row& row, int64_t out, int64_t c) {
-  const int64_t channels = row.convolution->inputs;
-  for (; c + kLanesOf<V> <= channels; c += kLanesOf<V>) {
-    filter_pixels<V, Kernel, Stride, 1>(row, out, c);
-  }
-  if constexpr (kLanesOf<V> > 1) {
-    if (c < channels) filter_rest<Vector<kLanesOf<V> / 2>, Kernel, Stride>(row, out, c);
-  }
-}
-
 template <typename V, int Kernel, int Stride>
 [[gnu::always_inline]] inline void filter_row_of(const Row& row) {
   constexpr int64_t kLanes = kLanesOf<V>;
   const Convolution& convolution = *row.convolution;
   const int64_t channels = convolution.inputs, across = convolution.output_size(row.width);
-  int64_t out = 0;
-  for (; out < across && row.left(out) < 0; ++out) filter_pixel<V>(row, out);
-  for (; row.left(out + kPixels - 1) + Kernel <= row.width; out += kPixels) {
-    int64_t c = 0;
-    for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+  int64_t begin = 0;
+  for (; begin < across && row.left(begin) < 0; ++begin) filter_pixel<V>(row, begin);
+  int64_t end = begin;
+  while (row.left(end + kPixels - 1) + Kernel <= row.width) end += kPixels;
+  // A few channels of all pixels: what neighbours share is still in the first-level cache.
+  int64_t c = 0;
+  for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+    for (int64_t out = begin; out < end; out += kPixels) {
       filter_pixels<V, Kernel, Stride, 2>(row, out, c);
     }
-    filter_rest<V, Kernel, Stride>(row, out, c);
   }
-  for (; out < across; ++out) filter_pixel<V>(row, out);
+  run_on_vectors<V>(c, channels, [&](auto vector, int64_t at) __attribute__((always_inline)) {
+    for (int64_t out = begin; out < end; out += kPixels) {
+      filter_pixels<decltype(vector), Kernel, Stride, 1>(row, out, at);
+    }
+  });
+  for (; end < across; ++end) filter_pixel<V>(row, end);
 }
 
 template <typename V>

@@ -87,4 +87,19 @@ template <int64_t Lanes>
   *sum = total;
 }
 
+// The same of kScoreLanes columns of scores, kScoreLanes values a row: each lane adds up a column's.
+[[gnu::always_inline]] inline ScoreVector exponentiate_columns(float* scores, int64_t count) {
+  ScoreVector highest = load<ScoreVector>(scores);
+  for (int64_t i = 1; i < count; ++i) {
+    highest = maximum(highest, load<ScoreVector>(scores + i * kScoreLanes));
+  }
+  ScoreVector sums{};
+  for (int64_t i = 0; i < count; ++i) {
+    const ScoreVector value = exponential(load<ScoreVector>(scores + i * kScoreLanes) - highest);
+    store(scores + i * kScoreLanes, value);
+    sums += value;
+  }
+  return sums;
+}
+
 }  // namespace m2fp

@@ -71,6 +71,9 @@ struct Product {
   // Of integers: what one is worth in each row of A and in each column of B.
   const float* row_scales = nullptr;
   const float* column_scales = nullptr;
+  // What is read after this product, if known: it is fetched from memory meanwhile.
+  const Value* next = nullptr;
+  int64_t next_count = 0;
 };
 
 // Every kernel takes a divisor of this many rows at once: a share of the rows is best a multiple of it.
@@ -80,20 +83,12 @@ constexpr int64_t kRows = 12;
 // cache.
 constexpr int64_t kBlockRows = 8 * kRows;
 
+// How many of the rows that are left make the next block: few are not left for another.
+constexpr int64_t kMostBlockRows = kBlockRows + kRows;
+constexpr int64_t block_rows(int64_t left) { return left <= kMostBlockRows ? left : kBlockRows; }
+
 // Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
 template <typename Value>
 void multiply(const Product<Value>& product, int64_t first, int64_t last);
-
-// Rows of values that lie `stride` apart.
-struct Rows {
-  const float* values;
-  int64_t stride;
-};
-
-// C = A B, where nothing is packed yet: `rows` rows of A with `depth` values, and B, whose columns lie
-// `column_stride` apart and whose rows `row_stride`. On the calling thread's intra-op threads.
-void multiply_matrices(
-    const Rows& a, int64_t rows, int64_t depth, const float* b, int64_t column_stride,
-    int64_t row_stride, int64_t columns, float* c);
 
 }  // namespace m2fp

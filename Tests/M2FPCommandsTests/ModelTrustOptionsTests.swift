@@ -1,3 +1,4 @@
+import ArgumentParser
 import M2FPCore
 import M2FPInference
 import TestSupport

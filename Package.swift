@@ -236,8 +236,10 @@ if Context.environment["M2FP_SERVE"] == "1" {
     .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "HTTPTypes", package: "swift-http-types"),
     .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
   ]
   let log = Target.Dependency.product(name: "Logging", package: "swift-log")
   if let bench = package.targets.first(where: { $0.name == "m2fp-bench" }) {

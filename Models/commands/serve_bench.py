@@ -2,7 +2,8 @@
 
 All serve a model that sleeps as long for each photo, so that what is seen is theirs: what a request costs besides,
 how they bear twice as many photos as they can do, clients that leave, and whether they answer probes meanwhile.
-They take turns in one run, on loopback, with as many workers each and, where they have one, as long a queue.
+They take turns in one run, on loopback, with as many workers each and, where they have one, as long a queue. What a
+request costs is asked of all of them by turns, in an order that is drawn anew each time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
+import http.client
 import json
 import os
 import random
@@ -19,7 +22,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from commands.serve_load import Server, another, percentile, probe
@@ -144,6 +147,82 @@ async def until_ready(
     raise SystemExit(f"{peer.name} does not serve: its log lies in .build/serve-bench")
 
 
+@contextlib.contextmanager
+def serving(
+    peer: Peer, port: int, options: argparse.Namespace, folder: Path
+) -> Iterator[subprocess.Popen]:
+    variables = {
+        **os.environ,
+        "SECONDS_ASLEEP": str(options.asleep),
+        "JOBS": str(options.jobs),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+    with (folder / f"{port}.log").open("w") as log:
+        process = subprocess.Popen(
+            peer.command(str(options.asleep), options.jobs, str(port)),
+            env=variables,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, 15)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+
+
+def overheads(
+    chosen: list[tuple[int, Peer]], photo: bytes, options: argparse.Namespace, folder: Path
+) -> dict[str, dict[bool, float]]:
+    """Milliseconds of a request besides the work on its photo, by server and whether the connection is kept: medians."""
+
+    def ask(peer: Peer, kept: http.client.HTTPConnection, keeps: bool) -> float:
+        # Nobody may answer it as one that is known.
+        content, field = peer.send(another(photo))
+        fields = dict([field.strip().split(": ", 1)])
+        connection = kept
+        if not keeps:
+            connection = http.client.HTTPConnection(kept.host, kept.port)
+            fields["Connection"] = "close"
+        start = time.monotonic()
+        connection.request("POST", peer.path, content, fields)
+        response = connection.getresponse()
+        response.read()
+        spent = time.monotonic() - start
+        if not keeps:
+            connection.close()
+        assert response.status == 200, f"{peer.name}: {response.status}"
+        header = {name.lower(): value for name, value in response.getheaders()}
+        return (spent - at_work(header, slept)) * 1000
+
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for port, peer in chosen:
+            process = stack.enter_context(serving(peer, port, options, folder))
+            server = Server(f"http://127.0.0.1:{port}")
+            asyncio.run(until_ready(server, peer, peer.send(photo), process))
+            connections.append((peer, http.client.HTTPConnection("127.0.0.1", port)))
+        slept = measured_sleep(options.asleep)
+        times: dict[str, dict[bool, list[float]]] = {
+            peer.name: {True: [], False: []} for peer, _ in connections
+        }
+        for round in range(options.rounds + 3):
+            for peer, connection in random.sample(connections, len(connections)):
+                for keeps in (False, True):
+                    spent = ask(peer, connection, keeps)
+                    # The first ones warm what they meet.
+                    if round >= 3:
+                        times[peer.name][keeps].append(spent)
+    return {
+        name: {keeps: statistics.median(spent) for keeps, spent in of_server.items()}
+        for name, of_server in times.items()
+    }
+
+
 async def measure(
     peer: Peer,
     port: int,
@@ -152,6 +231,7 @@ async def measure(
     jobs: int,
     seconds: float,
     process: subprocess.Popen,
+    overhead: dict[bool, float],
 ) -> dict:
     server = Server(f"http://127.0.0.1:{port}")
 
@@ -163,13 +243,6 @@ async def measure(
         return status, time.monotonic() - start, header
 
     await until_ready(server, peer, peer.send(photo), process)
-    alone = []
-    slept = measured_sleep(asleep)
-    for _ in range(30):
-        status, spent, header = await send()
-        assert status == 200, f"{peer.name}: {status}"
-        alone.append(spent - at_work(header, slept))
-
     workers = peer.workers or jobs
     capacity = workers / asleep
     times: list[float] = []
@@ -194,7 +267,8 @@ async def measure(
     after = time.monotonic() - start
     return {
         "server": peer.name,
-        "overhead_ms": round(statistics.median(alone) * 1000, 1),
+        "overhead ms": round(overhead[True], 2),
+        "a connection each": round(overhead[False], 2),
         "answered": f"{len(good)} of {len(answers)}",
         "goodput": round(len(good) / span / capacity, 3),
         "p99_s": percentile(good, 0.99),
@@ -228,6 +302,7 @@ def main() -> int:
     parser.add_argument("--only", help="names of servers, separated by commas")
     parser.add_argument("--asleep", type=float, default=0.2, help="seconds that the model sleeps")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=50, help="requests that tell the overhead")
     parser.add_argument("--seconds", type=float, default=15, help="how long the overload lasts")
     parser.add_argument("--prepare", action="store_true", help="only make the environment")
     options = parser.parse_args()
@@ -237,47 +312,32 @@ def main() -> int:
     if options.prepare:
         return 0
     photo = (ROOT / "Examples/grace-hopper.jpg").read_bytes()
+    names = options.only.split(",") if options.only else None
+    chosen = [
+        (18600 + number, peer)
+        for number, peer in enumerate(peers(python, options.bench))
+        if names is None or peer.name in names
+    ]
+    if not chosen:
+        sys.exit(f"no server is called {options.only}")
+    overhead = overheads(chosen, photo, options, folder)
     rows = []
-    for number, peer in enumerate(peers(python, options.bench)):
-        if options.only and peer.name not in options.only.split(","):
-            continue
-        port = 18600 + number
-        variables = {
-            **os.environ,
-            "SECONDS_ASLEEP": str(options.asleep),
-            "JOBS": str(options.jobs),
-            "BENTOML_DO_NOT_TRACK": "True",
-        }
-        with (folder / f"{port}.log").open("w") as log:
-            process = subprocess.Popen(
-                peer.command(str(options.asleep), options.jobs, str(port)),
-                env=variables,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            try:
-                rows.append(
-                    asyncio.run(
-                        measure(
-                            peer,
-                            port,
-                            photo,
-                            options.asleep,
-                            options.jobs,
-                            options.seconds,
-                            process,
-                        )
+    for port, peer in chosen:
+        with serving(peer, port, options, folder) as process:
+            rows.append(
+                asyncio.run(
+                    measure(
+                        peer,
+                        port,
+                        photo,
+                        options.asleep,
+                        options.jobs,
+                        options.seconds,
+                        process,
+                        overhead[peer.name],
                     )
                 )
-            finally:
-                os.killpg(process.pid, 15)
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, 9)
-    if not rows:
-        sys.exit(f"no server is called {options.only}")
+            )
     print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
     for row in rows:
         print("| " + " | ".join(str(value) for value in row.values()) + " |")

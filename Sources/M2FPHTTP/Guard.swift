@@ -43,10 +43,10 @@ package struct Guard: Sendable {
   ///
   /// - Returns: The origin that may read the answer; nil where there is none but ours.
   func check(origin fields: HTTPFields, host: String?) throws(Problem) -> String? {
-    let origin = fields.value("Origin")
+    let origin = fields[.origin]
     if let origin, origins.contains(origin) { return origin }
     let isOwn = origin.map { $0 == "http://\(host ?? "")" || $0 == "https://\(host ?? "")" } ?? true
-    guard isOwn, fields.value("Sec-Fetch-Site") != "cross-site" else {
+    guard isOwn, fields[.fetchSite] != "cross-site" else {
       throw Problem(403, "origin", "Pages of other sites may not ask.")
     }
     return nil

@@ -5,19 +5,19 @@ import M2FPCore
 import M2FPFiles
 import M2FPServe
 import NIOCore
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
 import NIOPosix
 import SystemPackage
 
 /// Service behind HTTP/1.1.
 package final class HTTPServer: Sendable {
-  private typealias Listening = Server<HTTP1Channel>
-
   private let options: HTTPOptions
   private let responder: Responder
   private let group: MultiThreadedEventLoopGroup
   /// Those that have their address, with the socket in a folder that is theirs.
   private let listening = Locked<
-    [(server: Server<HTTP1Channel>, run: Task<Void, any Error>, socket: FilePath?)]
+    [(server: Server<ConnectionSetup>, run: Task<Void, any Error>, socket: FilePath?)]
   >([])
 
   /// - Parameters:
@@ -79,15 +79,11 @@ package final class HTTPServer: Sendable {
     quiet.logLevel = .critical
     let (bound, binding) = AsyncStream.makeStream(of: Int.self)
     let server = Server(
-      childChannelSetup: HTTP1Channel(
-        responder: { request, writer, channel in
-          try await responder.respond(
-            to: request, writer, channel, isForMetrics: listener.isForMetrics)
-        },
-        configuration: HTTP1Channel.Configuration(
-          additionalChannelHandlers: [ConnectionWatch(timeouts)],
-          httpDecoderConfiguration: .init(
-            maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100))),
+      childChannelSetup: ConnectionSetup(
+        timeouts: timeouts, executor: EventLoopTaskExecutor(group.any())
+      ) { request in
+        try await responder.respond(to: request, isForMetrics: listener.isForMetrics)
+      },
       configuration: ServerConfiguration(
         address: address, backlog: 1024,
         availableConnectionsDelegate: MaximumAvailableConnections(options.connections)),
@@ -144,5 +140,39 @@ package final class HTTPServer: Sendable {
     guard result != 0, errno == ECONNREFUSED else {
       throw IOError(errnoCode: EADDRINUSE, reason: "bind")
     }
+  }
+}
+
+/// What stands between a socket and its requests.
+private struct ConnectionSetup: ServerChildChannel {
+  let timeouts: HTTPOptions.Timeouts
+  let executor: EventLoopTaskExecutor
+  let respond: HTTPConnection.Respond
+
+  struct Value: ServerChildChannelValue {
+    let channel: any Channel
+  }
+
+  func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+    channel.eventLoop.makeCompletedFuture {
+      var limits = NIOHTTPDecoderLimitConfiguration()
+      limits.maxHeaderFieldSize = 16 << 10
+      limits.maxHeaderListSize = 32 << 10
+      limits.maxHeaderFieldCount = 100
+      let pipeline = channel.pipeline.syncOperations
+      // The types of fields have checked them.
+      try pipeline.configureHTTPServerPipeline(
+        withPipeliningAssistance: false, withErrorHandling: false,
+        withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
+        withDecoderLimitConfiguration: limits)
+      try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+      try pipeline.addHandler(HTTPConnection(timeouts, executor, respond: respond))
+      return Value(channel: channel)
+    }
+  }
+
+  /// Waits for its end.
+  func handle(value: Value, logger: Logger) async {
+    try? await value.channel.closeFuture.get()
   }
 }

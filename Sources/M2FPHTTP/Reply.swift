@@ -39,6 +39,8 @@ struct Reply: Sendable {
 extension HTTPField.Name {
   // Each is checked once.
   static let cacheState = named("X-M2FP-Cache")
+  static let fetchSite = named("Sec-Fetch-Site")
+  static let preference = named("Prefer")
   static let requestID = named("X-Request-Id")
   static let resourcePolicy = named("Cross-Origin-Resource-Policy")
   static let serverTiming = named("Server-Timing")
@@ -57,6 +59,4 @@ extension HTTPFields {
     guard let name = HTTPField.Name(name) else { return }
     self[name] = value
   }
-
-  func value(_ name: String) -> String? { HTTPField.Name(name).flatMap { self[$0] } }
 }

@@ -2,7 +2,6 @@ import Dispatch
 import FoundationEssentials
 import Glibc
 import HTTPTypes
-import HummingbirdCore
 import Logging
 import M2FP
 import M2FPBatch
@@ -12,6 +11,7 @@ import M2FPImageIO
 import M2FPResults
 import M2FPServe
 import NIOCore
+import NIOHTTPTypes
 
 /// Answers requests. Nothing here computes or blocks on the threads that all requests share.
 final class Responder: Sendable {
@@ -38,14 +38,15 @@ final class Responder: Sendable {
 
   /// What is known of a request before its body is read.
   private struct Exchange {
-    let request: Request
-    let channel: any Channel
+    let request: IncomingRequest
     let id: String
     let path: String
     let query: [(name: String, value: String)]
     let start = ContinuousClock.now
     /// Who asks; nil over a socket in a folder.
     let address: IPAddress?
+    /// Bytes of the body; nil where they are not known.
+    let length: Int?
     var route: Route?
     var owner: String?
     /// Whether reading its body was begun, which can be done once.
@@ -53,10 +54,10 @@ final class Responder: Sendable {
     /// What the answer says besides.
     var fields = HTTPFields()
 
-    init(_ request: Request, _ channel: any Channel, _ guardian: Guard) {
+    init(_ request: IncomingRequest, _ guardian: Guard) {
       self.request = request
-      address = guardian.client(channel.remoteAddress?.ipAddress, request.headers)
-      self.channel = channel
+      length = request.headers[.contentLength].flatMap { Int($0) }
+      address = guardian.client(request.channel.remoteAddress?.ipAddress, request.headers)
       let target = request.head.path ?? ""
       let mark = target.firstIndex(of: "?")
       path = String(target[..<(mark ?? target.endIndex)])
@@ -92,13 +93,10 @@ final class Responder: Sendable {
 
     func value(_ name: String) -> String? { query.first { $0.name == name }?.value }
 
-    var host: String? { request.head.authority ?? request.headers.value("Host") }
-
-    /// Bytes of the body; nil where they are not known.
-    var length: Int? { request.headers[.contentLength].flatMap { Int($0) } }
+    var host: String? { request.head.authority }
 
     var hasBody: Bool {
-      (length ?? 0) > 0 || request.headers.value("Transfer-Encoding") != nil
+      (length ?? 0) > 0 || request.headers[.transferEncoding] != nil
     }
 
     var elapsed: Double {
@@ -111,7 +109,7 @@ final class Responder: Sendable {
       if let owner { return "token " + owner }
       guard let address else { return "local" }
       return address.bytes.count == 4
-        ? address.bytes.map { String($0) }.joined(separator: ".")
+        ? "\(address.bytes[0]).\(address.bytes[1]).\(address.bytes[2]).\(address.bytes[3])"
         : "v6 " + address.bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: " ")
     }
   }
@@ -124,19 +122,18 @@ final class Responder: Sendable {
   ///
   /// - Throws: Where the connection is to end.
   func respond(
-    to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel,
-    isForMetrics: Bool
+    to request: IncomingRequest, isForMetrics: Bool
   ) async throws {
-    var exchange = Exchange(request, channel, guardian.withLock { $0 })
+    var exchange = Exchange(request, guardian.withLock { $0 })
     var reply: Reply
     do throws(Problem) {
-      reply = try await answer(&exchange, writer, isForMetrics: isForMetrics)
+      reply = try await answer(&exchange, isForMetrics: isForMetrics)
     } catch {
       reply = error.reply(to: exchange.id)
     }
     let isPhotos = exchange.route == .parse
     service.metrics.count(
-      route: exchange.route?.pattern ?? "other", method: Self.known(request.method.rawValue),
+      route: exchange.route?.pattern ?? "other", method: Self.known(request.head.method.rawValue),
       code: reply.status.code, seconds: isPhotos ? exchange.elapsed : nil)
     log(exchange, reply)
     if reply.status.code == 499 { throw ConnectionEnds() }
@@ -154,35 +151,23 @@ final class Responder: Sendable {
     // A body that nobody reads is let pass where it is small.
     let leavesMuch =
       exchange.hasBody && !exchange.isRead && exchange.length.map { $0 > 1 << 20 } ?? true
-    let closes = reply.closes || leavesMuch || service.phase == .draining
+    let closes = reply.closes || leavesMuch || request.isLast || service.phase == .draining
     if closes { reply.fields[.connection] = "close" }
     let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
-    // In one piece: each one goes to another thread and back.
-    try await writer.write(
-      response: head,
-      body: request.method == .head ? ResponseBody() : ResponseBody(byteBuffer: reply.body))
-    guard closes else { return }
-    if leavesMuch { await linger(request.body) }
-    throw ConnectionEnds()
-  }
-
-  /// Reads on for a moment what is not wanted: a connection that is closed with bytes unread is reset,
-  /// and the client may never see its answer.
-  private func linger(_ body: RequestBody) async {
-    await withTaskGroup { group in
-      group.addTask {
-        var left = 8 << 20
-        do {
-          for try await part in body {
-            left -= part.readableBytes
-            if left < 0 { return }
-          }
-        } catch {}
-      }
-      group.addTask { try? await Task.sleep(for: .seconds(1)) }
-      await group.next()
-      group.cancelAll()
+    // This is the channel's thread.
+    let channel = request.channel
+    channel.write(HTTPResponsePart.head(head), promise: nil)
+    if request.head.method != .head, reply.length > 0 {
+      channel.write(HTTPResponsePart.body(reply.body), promise: nil)
     }
+    let written = channel.eventLoop.makePromise(of: Void.self)
+    channel.writeAndFlush(HTTPResponsePart.end(nil), promise: written)
+    // Nothing of the next request is read before the client takes its answer.
+    if closes || !channel.isWritable { try await written.futureResult.get() }
+    guard closes else { return }
+    // A connection that is closed with bytes unread is reset, and the client may never see its answer.
+    if request.end == nil { await request.discard(upTo: 8 << 20, within: .seconds(1)) }
+    throw ConnectionEnds()
   }
 
   private static func known(_ method: String) -> String {
@@ -205,7 +190,7 @@ final class Responder: Sendable {
     if exchange.route?.isProbe == true || exchange.route == .metrics { return }
     let seconds = (exchange.elapsed * 1000).rounded() / 1000
     let (route, code) = (exchange.route?.pattern ?? "other", reply.status.code)
-    let method = Self.known(exchange.request.method.rawValue)
+    let method = Self.known(exchange.request.head.method.rawValue)
     logger.info(
       "\(method) \(route): \(code), \(reply.length) bytes in \(seconds) s",
       metadata: [
@@ -216,7 +201,7 @@ final class Responder: Sendable {
   }
 
   private func answer(
-    _ exchange: inout Exchange, _ writer: borrowing ResponseWriter, isForMetrics: Bool
+    _ exchange: inout Exchange, isForMetrics: Bool
   ) async throws(Problem) -> Reply {
     let request = exchange.request
     let guardian = guardian.withLock { $0 }
@@ -243,13 +228,13 @@ final class Responder: Sendable {
       exchange.fields.set(
         "Access-Control-Expose-Headers", "ETag, Location, Retry-After, Server-Timing, X-M2FP-Cache")
     }
-    if request.method == .options, origin != nil {
+    if request.head.method == .options, origin != nil {
       var reply = Reply(.noContent)
       reply.fields.set("Access-Control-Allow-Methods", route.methods.joined(separator: ", "))
       reply.fields.set("Access-Control-Allow-Headers", "Authorization, Content-Type, Prefer")
       return reply
     }
-    guard route.methods.contains(request.method.rawValue) else {
+    guard route.methods.contains(request.head.method.rawValue) else {
       var problem = Problem(405, "method", "This takes \(route.methods.joined(separator: ", ")).")
       problem.allow = route.methods.joined(separator: ", ")
       throw problem
@@ -257,9 +242,9 @@ final class Responder: Sendable {
     if !route.isOpen, !isForMetrics { exchange.owner = try guardian.owner(request.headers) }
     switch route {
     case .parse:
-      let prefersJob = request.headers.value("Prefer").map { $0.contains("respond-async") } ?? false
-      return try await receive(&exchange, writer, asJob: prefersJob)
-    case .jobs: return try await receive(&exchange, writer, asJob: true)
+      let prefersJob = request.headers[.preference].map { $0.contains("respond-async") } ?? false
+      return try await receive(&exchange, asJob: prefersJob)
+    case .jobs: return try await receive(&exchange, asJob: true)
     case .job(let id): return try await job(id, exchange)
     case .jobResult(let id): return try await jobResult(id, exchange)
     case .result(let digest): return try await result(digest, exchange)
@@ -309,7 +294,7 @@ final class Responder: Sendable {
   // MARK: - Photos
 
   private func receive(
-    _ exchange: inout Exchange, _ writer: borrowing ResponseWriter, asJob: Bool
+    _ exchange: inout Exchange, asJob: Bool
   ) async throws(Problem) -> Reply {
     let request = exchange.request
     let coding = request.headers[.contentEncoding] ?? "identity"
@@ -333,7 +318,7 @@ final class Responder: Sendable {
     }
     let body: [UInt8]
     do throws(Problem) {
-      body = try await read(&exchange, writer)
+      body = try await read(&exchange)
     } catch {
       service.giveUp(ticket, as: error.status == 499 ? .cancelled : .failed)
       throw error
@@ -360,50 +345,42 @@ final class Responder: Sendable {
       isKept: asJob, deadline: asJob ? limit : min(limit ?? .infinity, service.limits.deadline),
       note: photo.options)
     if asJob { return answer(of: job, status: .accepted) }
-    // Which is on this thread.
-    let watch = try? exchange.channel.pipeline.syncOperations.handler(type: ConnectionWatch.self)
-    watch?.onGone = { [service] in service.cancel(job) }
-    if !exchange.channel.isActive { service.cancel(job) }
+    request.onGone = { [service] in service.cancel(job) }
+    if !request.channel.isActive { service.cancel(job) }
     let outcome = await service.outcome(of: job)
-    watch?.onGone = nil
+    request.onGone = nil
     return try await Self.reply(
       outcome, photo.options, exchange, body: seconds, queued: service.status(of: job).queued)
   }
 
   /// Reads the body, or says why not.
-  private func read(
-    _ exchange: inout Exchange, _ writer: borrowing ResponseWriter
-  ) async throws(Problem) -> [UInt8] {
+  private func read(_ exchange: inout Exchange) async throws(Problem) -> [UInt8] {
     let gone = Problem(499, "gone", "The client has gone.")
-    if exchange.request.headers.value("Expect")?.lowercased() == "100-continue" {
-      do { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) } catch {
+    if exchange.request.headers[.expect]?.lowercased() == "100-continue" {
+      do {
+        let head = HTTPResponse(status: .continue)
+        try await exchange.request.channel.writeAndFlush(HTTPResponsePart.head(head))
+      } catch {
         throw gone
       }
     }
     exchange.isRead = true
     let (limit, length) = (service.limits.photoBytes, exchange.length)
-    var bytes: [UInt8] = []
-    if let length { bytes.reserveCapacity(length) }
+    let bytes: [UInt8]
     do {
-      for try await part in exchange.request.body {
-        guard bytes.count + part.readableBytes <= limit else {
-          var problem = Problem(.tooLarge(limit: limit))
-          problem.closes = true
-          throw problem
-        }
-        bytes.append(contentsOf: part.readableBytesView)
-      }
-    } catch let problem as Problem {
+      bytes = try await exchange.request.body(upTo: limit, expected: length)
+    } catch is IncomingRequest.TooLarge {
+      var problem = Problem(.tooLarge(limit: limit))
+      problem.closes = true
       throw problem
-    } catch is ConnectionWatch.BodyTimeout {
+    } catch is IncomingRequest.Timeout {
       var problem = Problem(408, "body-timeout", "The photo did not come in time.")
       problem.closes = true
       throw problem
     } catch {
       throw gone
     }
-    if let length, bytes.count < length { throw gone }
-    guard exchange.channel.isActive else { throw gone }
+    guard exchange.request.channel.isActive else { throw gone }
     return bytes
   }
 
@@ -434,7 +411,8 @@ final class Responder: Sendable {
     model: ServedModel, font: Font?, accept: String?
   ) throws(Problem) -> (bytes: [UInt8], options: PhotoOptions) {
     var (bytes, fields, isForm) = (body, query, false)
-    if let boundary = Multipart.boundary(type) {
+    let isMultipart = type.prefix("multipart/".count).lowercased() == "multipart/"
+    if isMultipart, let boundary = Multipart.boundary(type) {
       let parts = try Self.parts(body, boundary)
       let files = parts.filter { $0.filename != nil }
       guard let file = files.first else {
@@ -457,7 +435,7 @@ final class Responder: Sendable {
       if !fields.contains(where: { $0.name == "name" }), let name = file.filename {
         fields.append(("name", name))
       }
-    } else if type.lowercased().hasPrefix("multipart/") {
+    } else if isMultipart {
       throw Problem(400, "bad-multipart", "The form's type names no boundary.")
     }
     if bytes.isEmpty { throw Problem(422, "empty", "There is no photo in the request.") }
@@ -510,7 +488,7 @@ final class Responder: Sendable {
       reply.fields[.serverTiming] = timing(result.times, source, body, queued)
       if let filename = sent.filename {
         let kind = options.output == .zip ? "attachment" : "inline"
-        reply.fields.set("Content-Disposition", "\(kind); filename=\"\(filename)\"")
+        reply.fields[.contentDisposition] = "\(kind); filename=\"\(filename)\""
       }
       return reply
     }
@@ -519,15 +497,27 @@ final class Responder: Sendable {
   private static func timing(
     _ times: StageTimes, _ source: JobOutcome.Source, _ body: Double?, _ queued: Double?
   ) -> String {
-    var entries: [(String, Double)] = []
-    if let body { entries.append(("body", body)) }
-    if let queued { entries.append(("queue", queued)) }
+    var text = ""
+    text.reserveCapacity(160)
+    func add(_ name: String, _ seconds: Double) {
+      // Milliseconds with two digits behind the point.
+      let hundredths = Int((seconds * 100_000).rounded())
+      let digits = hundredths % 100
+      if !text.isEmpty { text += ", " }
+      text += name
+      text += ";dur="
+      text += String(hundredths / 100)
+      text += digits < 10 ? ".0" : "."
+      text += String(digits)
+    }
+    if let body { add("body", body) }
+    if let queued { add("queue", queued) }
     if source == .parsed {
-      entries += Stage.allCases.compactMap { stage in
-        times.seconds[stage].map { (stage.rawValue, $0) }
+      for stage in Stage.allCases {
+        if let seconds = times.seconds[stage] { add(stage.rawValue, seconds) }
       }
     }
-    return entries.map { "\($0.0);dur=\(($0.1 * 100_000).rounded() / 100)" }.joined(separator: ", ")
+    return text
   }
 
   // MARK: - Jobs
@@ -551,7 +541,7 @@ final class Responder: Sendable {
 
   private func job(_ id: String, _ exchange: Exchange) async throws(Problem) -> Reply {
     let job = try find(id, exchange)
-    if exchange.request.method == .delete {
+    if exchange.request.head.method == .delete {
       service.cancel(job)
       return Reply(.noContent)
     }

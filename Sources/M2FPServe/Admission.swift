@@ -61,6 +61,9 @@ package struct Admission: Sendable {
 
   /// Nobody is told to wait longer.
   private static let longestWait = 60.0
+  /// Seconds between two who are told when to come, for each that a place takes to become free: others
+  /// come, too, and photos do not take equally long.
+  private static let spacing = 1.25
 
   package init(_ limits: ServiceLimits) {
     self.limits = limits
@@ -108,7 +111,8 @@ package struct Admission: Sendable {
     let slot = max(soonest, promised)
     let wait = min(slot - now, Self.longestWait)
     promised = min(
-      slot + estimator.wait(behind: 1, workers: limits.jobs), now + Self.longestWait)
+      slot + Self.spacing * estimator.wait(behind: 1, workers: limits.jobs),
+      now + Self.longestWait)
     return Self.seconds(wait)
   }
 

@@ -61,9 +61,9 @@ package final class Job: Sendable {
   ) {
     id =
       "j_"
-      + (0..<4).map { _ in
-        let digits = String(UInt32.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
+      + (0..<2).map { _ in
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
       }.joined()
     self.owner = owner
     self.isKept = isKept

@@ -57,11 +57,20 @@ package final class Service: Sendable {
     var givenUp = 0
     var receiver: WorkerThread?
     var timer: (any DispatchSourceTimer)?
+    /// Whether it runs; not where there has been nothing to look after for a while.
+    var isTicking = false
+    /// When there last was.
+    var lastWork = 0.0
     var onFailure: (@Sendable (RunFailure) -> Void)?
   }
 
   /// Bytes that are digested in a tenth of a millisecond, or not much more.
   private static let quickBytes = 128 << 10
+
+  /// Between two looks at deadlines.
+  private static let period = DispatchTimeInterval.milliseconds(50)
+  /// Seconds without work after which they are not looked at any more. To start again costs a photo some time.
+  private static let rest = 10.0
 
   /// How many workers may hang before it is plain that the machine does.
   private static let givenUpLimit = 32
@@ -124,10 +133,37 @@ package final class Service: Sendable {
     for member in members { try start(member) }
     guard isTicking else { return }
     let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "m2fp.service"))
-    timer.schedule(deadline: .now(), repeating: .milliseconds(50))
-    timer.setEventHandler { [weak self] in self?.tick() }
+    timer.setEventHandler { [weak self] in
+      self?.tick()
+      self?.restIfIdle()
+    }
     timer.resume()
-    locked { state, _ in state.timer = timer }
+    locked { state, _ in
+      state.timer = timer
+      tickOn(&state)
+    }
+  }
+
+  /// Whether deadlines are looked after, or there has been nothing to do for a while.
+  var isTicking: Bool { locked { state, _ in state.isTicking } }
+
+  private func tickOn(_ state: inout State) {
+    guard !state.isTicking, let timer = state.timer else { return }
+    state.isTicking = true
+    state.lastWork = clock.now()
+    timer.schedule(deadline: .now() + Self.period, repeating: Self.period)
+  }
+
+  private func restIfIdle() {
+    locked { state, _ in
+      let now = clock.now()
+      let isIdle =
+        state.jobs.isEmpty && state.kept.count == 0 && state.members.allSatisfy { $0.flight == nil }
+      if !isIdle { state.lastWork = now }
+      guard now - state.lastWork > Self.rest else { return }
+      state.isTicking = false
+      state.timer?.schedule(deadline: .distantFuture)
+    }
   }
 
   private func start(_ member: Member) throws(RunFailure) {
@@ -245,6 +281,7 @@ package final class Service: Sendable {
         deadline: now + (deadline ?? state.limits.resultTTL), ticket: ticket, note: note)
       state.jobs[ObjectIdentifier(job)] = job
       if isKept { state.kept.add(job) }
+      tickOn(&state)
       if !isQuick {
         state.arrivals.append(.photo(job, bytes, request))
         later.append { [arrival] in arrival.signal() }

@@ -271,6 +271,64 @@ struct HTTPServerTests {
     await fixture.stop()
   }
 
+  @Test func requestsCanBeSentAheadOfAnswers() async throws {
+    let fixture = try await HTTPFixture()
+    let photo = try HTTPFixture.photo()
+    let (codes, body) = try await onOwnThread { [port = fixture.port] in
+      let connection = try Connection(port: port)
+      let post =
+        "POST /v1/parse HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(photo.count)\r\n\r\n"
+      let get = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      // Many of them, so that what lies ahead is more than one read.
+      let rounds = 40
+      let all = Data(post.utf8) + photo + Data(get.utf8) + Data(get.utf8)
+      connection.send((0..<rounds).reduce(into: Data()) { data, _ in data += all })
+      var codes: [Int] = []
+      var body = ""
+      for _ in 0..<rounds {
+        codes.append(try connection.answer().status)
+        codes.append(try connection.answer().status)
+        body = try connection.answer().text
+      }
+      return (codes, body)
+    }
+    #expect(codes.count == 80 && codes.allSatisfy { $0 == 200 })
+    #expect(body == "ok\n")
+    await fixture.stop()
+  }
+
+  @Test(arguments: [("/v1/parse", 200), ("/v1/nothing", 404)])
+  func aConnectionEndsWithItsLastRequest(_ path: String, _ status: Int) async throws {
+    let fixture = try await HTTPFixture()
+    // What nobody reads, too, and all of it.
+    let body = status == 200 ? try HTTPFixture.photo() : Data(count: 800_000)
+    let (answer, isEnded) = try await onOwnThread { [port = fixture.port] in
+      let connection = try Connection(port: port)
+      return (
+        try connection.request("POST", path, ["Connection": "TE, Close"], body: body),
+        connection.isEnded
+      )
+    }
+    #expect(answer.status == status && answer.fields["connection"] == "close" && isEnded)
+    await fixture.stop()
+  }
+
+  @Test func nonsenseBehindARequestEndsTheConnection() async throws {
+    let fixture = try await HTTPFixture()
+    let photo = try HTTPFixture.photo()
+    let (status, isEnded) = try await onOwnThread { [port = fixture.port] in
+      let connection = try Connection(port: port)
+      connection.send(
+        Data(
+          "POST /v1/parse HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(photo.count)\r\n\r\n"
+            .utf8)
+          + photo + Data("nonsense\r\n\r\n".utf8))
+      return (try connection.answer().status, connection.isEnded)
+    }
+    #expect(status == 200 && isEnded)
+    await fixture.stop()
+  }
+
   @Test func aQueueThatIsFullSaysWhen() async throws {
     let fixture = try await HTTPFixture(limits: { $0.queue = 1 })
     fixture.gate.set(open: false)

@@ -89,8 +89,8 @@ struct AdmissionTests {
     _ = try admission.admit(client: "a", size: 1, deadline: 24, estimator: estimator, now: 0)
   }
 
-  /// Who is sent away is told another time than those before, as far apart as photos are done: told the
-  /// same, they would come all at once, and most in vain.
+  /// Who is sent away is told another time than those before, a little further apart than photos are done:
+  /// told the same, they would come all at once, and most in vain.
   @Test func theyAreToldToComeOneAfterTheOther() throws {
     var admission = Admission(limits { _ in })
     let estimator = estimator(2)
@@ -106,7 +106,7 @@ struct AdmissionTests {
         told.append(error.retryAfter ?? 0)
       }
     }
-    #expect(told == [2, 3, 4, 5, 6, 7])
+    #expect(told == [2, 4, 5, 6, 7, 9])
     // The promises lie behind when they have come due.
     #expect(throws: Rejection.queue(retryAfter: 2)) {
       try admission.admit(client: "a", size: 1, deadline: 60, estimator: estimator, now: 100)

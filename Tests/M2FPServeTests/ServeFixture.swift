@@ -67,7 +67,8 @@ final class ServeFixture: Sendable {
   let warming = Locked(0)
 
   init(
-    jobs: Int = 1, cache: ResultCache? = nil, _ change: (inout ServiceLimits) -> Void = { _ in }
+    jobs: Int = 1, cache: ResultCache? = nil, isTicking: Bool = false,
+    _ change: (inout ServiceLimits) -> Void = { _ in }
   ) async throws {
     var limits = ServiceLimits()
     limits.jobs = jobs
@@ -75,7 +76,7 @@ final class ServeFixture: Sendable {
     change(&limits)
     service = Service(
       Self.model(gate, cache: cache), limits: limits, clock: time.clock)
-    try service.start(isTicking: false) { failure in
+    try service.start(isTicking: isTicking) { failure in
       self.failures.withLock { $0.append(failure) }
     }
     try await eventually { service.phase == .ready }

@@ -137,6 +137,25 @@ struct ServiceTests {
     #expect(fixture.photos(.failed) == 1)
   }
 
+  @Test func nothingIsLookedAtWhileThereIsNothingToDo() async throws {
+    let fixture = try await ServeFixture(isTicking: true)
+    #expect(fixture.service.isTicking)
+    fixture.time.advance(11)
+    try await eventually { !fixture.service.isTicking }
+    let late = try await fixture.queue(0, deadline: 5)
+    #expect(fixture.service.isTicking)
+    fixture.time.advance(6)
+    #expect(await fixture.service.outcome(of: late).name == "expired")
+    // A worker has it still.
+    fixture.time.advance(11)
+    try await Task.sleep(for: .milliseconds(200))
+    #expect(fixture.service.isTicking)
+    fixture.gate.open()
+    try await eventually { !fixture.service.snapshot.workers[0].isBusy }
+    fixture.time.advance(11)
+    try await eventually { !fixture.service.isTicking }
+  }
+
   @Test func loadThatCannotBeMetIsRefusedAndTold() async throws {
     let fixture = try await ServeFixture { $0.queue = 2 }
     for number in 0..<3 { _ = try await fixture.queue(number) }

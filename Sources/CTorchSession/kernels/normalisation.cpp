@@ -93,11 +93,17 @@ template <typename V>
 template <typename V>
 [[gnu::always_inline]] inline void scale_pixel(
     const float* input, const float* scales, const float* shifts, const float* residual,
-    Activation activation, int64_t c, int64_t end, float* output) {
+    Activation activation, int64_t first, int64_t end, float* output) {
+  const Activation light = is_light(activation) ? activation : Activation::none;
+  int64_t c = first;
   for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
     V x = load<V>(input + c) * load<V>(scales + c) + load<V>(shifts + c);
     if (residual) x += load<V>(residual + c);
-    store(output + c, activated(x, activation));
+    store(output + c, lightly_activated(x, light));
+  }
+  if (is_light(activation)) return;
+  for (c = first; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
+    store(output + c, activated(load<V>(output + c), activation));
   }
 }
 

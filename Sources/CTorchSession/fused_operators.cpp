@@ -271,6 +271,16 @@ at::Tensor bottleneck(
         c, input, *depthwise_weights, {}, depthwise_bias,
         static_cast<Activation>(depthwise_activation));
   }
+  // Below this, in values of the first output, the last-level cache keeps what lies between, and products take
+  // longer for being divided into strips.
+  constexpr int64_t kLeastHidden = 1 << 21;
+  if (depthwise_weights && maps.empty() && input.size(2) * input.size(3) * hidden < kLeastHidden) {
+    const at::Tensor wide = convolution(
+        input, wide_weights, wide_scales, wide_bias, {}, wide_shape, wide_activation);
+    const at::Tensor filtered = convolution(
+        wide, *depthwise_weights, {}, depthwise_bias, {}, depthwise_shape, depthwise_activation);
+    return convolution(filtered, weights, scales, bias, residual, shape, activation);
+  }
   const Summands summands(maps, sizes, resizings);
   if (!maps.empty()) {
     const at::IntArrayRef whole = input.sizes().slice(2);

@@ -205,7 +205,8 @@ let package = Package(
     .testTarget(
       name: "M2FPCommandsTests",
       dependencies: [
-        "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPResults", "TestSupport", system,
+        "M2FPBatch", "M2FPCommands", "M2FPCore", "M2FPFiles", "M2FPInference", "M2FPResults",
+        "TestSupport", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -13,12 +13,12 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -28,25 +28,32 @@ from PIL import Image
 
 from commands import export_dense, parity
 from dense.networks import NETWORKS
-from reference import report
 from m2fp import archive, checkpoint
 from m2fp.config import CONFIGS
 from m2fp.contract import for_dataset
 from m2fp.model import M2FP
+from reference import report
 from reference.modelscope import MARKER, install
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
-    "network", "throughput", "profile", "precision", "dense", "folder", "busy", "growth", "stages",
-    "startup", "tiny",
+    "network", "throughput", "profile", "precision", "tiny", "int8", "dense", "folder", "busy",
+    "growth", "stages", "startup",
 )  # fmt: skip
 # At the sizes of their published weights.
 DENSE = ("segformer-b2", "schp-lip", "lite-hrnet-18-ocr")
 PEERS = ("onnxruntime", "openvino")
 # Environments with ModelScope's code, and whether they have PyPI's current torch or Debian's.
 MODELSCOPES = {"modelscope": False, "modelscope-current": True}
+# What needs them.
+MODELSCOPE_PARTS = {"network", "throughput", "folder"}
 PEER_REQUIREMENTS = ("onnxruntime", "openvino", "numpy")
+# What the peers quantise with.
+INT8_REQUIREMENTS = (*PEER_REQUIREMENTS, "nncf", "onnx", "pillow", "sympy")
+INT8_SUFFIXES = {"onnxruntime": ".onnx", "openvino": ".xml"}
 SIZE = 512
+TINY = ROOT / "Models" / "archives" / "m2fp-tiny.pt"
+TINY_SIZE = 448
 BUSY_CPUS = 0.15
 PROFILE_ROWS = 30
 
@@ -79,6 +86,10 @@ class Worker:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
+    def processor_time(self) -> float:
+        """Seconds of all its threads: CPUCLOCK_SCHED of another process (clock_getcpuclockid(3))."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
     def answer(self) -> list[float]:
         line = self.process.stdout.readline()
         if not line:
@@ -104,19 +115,20 @@ class Bench:
         self.checkpoint = self.work / "m2fp-r101.pth"
         self.archive = self.work / "m2fp-r101.pt"
         self.onnx = self.work / "m2fp-r101.onnx"
+        self.tiny_onnx = self.work / "m2fp-tiny.onnx"
         self.photos = self.work / f"photos-{self.photo_count}"
 
-    def prepare(self) -> None:
-        """Everything that takes no measuring; what is there is kept."""
+    def prepare(self, parts: set[str]) -> None:
+        """Everything for these parts that takes no measuring; what is there is kept."""
         self.work.mkdir(parents=True, exist_ok=True)
-        peers = self.work / "peers"
-        if not (peers / MARKER).exists():
-            print("Installing ONNX Runtime and OpenVINO into a throw-away environment", flush=True)
-            subprocess.run([sys.executable, "-m", "venv", peers], check=True)
-            pip = [peers / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, *PEER_REQUIREMENTS], check=True)
-            (peers / MARKER).touch()
-        for name, own_torch in MODELSCOPES.items():
+        self.make_environment("peers", PEER_REQUIREMENTS)
+        if "int8" in parts:
+            self.make_environment("int8", INT8_REQUIREMENTS)
+        for name in DENSE if "dense" in parts else ():
+            prepare_dense(name, self.dense_archive(name))
+        if parts == {"dense"}:
+            return
+        for name, own_torch in MODELSCOPES.items() if parts & MODELSCOPE_PARTS else ():
             install(self.work / name, own_torch=own_torch)
         config = for_dataset(CONFIGS["m2fp-r101"], "cihp")
         if not self.checkpoint.exists():
@@ -128,11 +140,24 @@ class Bench:
             export += ["--checkpoint", self.checkpoint, "--licence", "MIT", "--out", self.archive]
             subprocess.run(export, check=True)
         if not self.onnx.exists():
-            export_onnx(config, self.checkpoint, self.onnx)
-        for name in DENSE:
-            prepare_dense(name, self.dense_archive(name))
+            export_onnx(config, self.checkpoint, SIZE, self.onnx)
+        if not self.tiny_onnx.exists():
+            weights = self.tiny_onnx.with_suffix(".pth")
+            recover = [sys.executable, ROOT / "Models", "recover", "--archive", TINY]
+            subprocess.run([*recover, "--out", weights], check=True)
+            export_onnx(CONFIGS[TINY.stem], weights, TINY_SIZE, self.tiny_onnx)
         if not self.photos.exists():
             make_photos(self.photos, self.photo_count)
+
+    def make_environment(self, name: str, requirements: tuple[str, ...]) -> None:
+        environment = self.work / name
+        if (environment / MARKER).exists():
+            return
+        print(f"Installing {', '.join(requirements)} into a throw-away environment", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+        pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *requirements], check=True)
+        (environment / MARKER).touch()
 
     def dense_archive(self, name: str) -> Path:
         """Where a dense network's archive is, with the same in ONNX beside it."""
@@ -155,22 +180,27 @@ class Bench:
         )
 
     def contenders(self, threads: int) -> dict[str, Worker]:
-        workers = {
-            "m2fp": self.ours(self.archive, SIZE, SIZE, threads),
-            "m2fp-int16": self.ours(self.archive, SIZE, SIZE, threads, "int16"),
-        }
-        for kind in (*PEERS, *MODELSCOPES):
+        workers = self.rivals(self.archive, self.onnx, SIZE, threads)
+        for kind in MODELSCOPES:
             workers[kind] = self.peer(kind, threads)
         return workers
 
+    def rivals(self, archive: Path, onnx: Path, size: int, threads: int) -> dict[str, Worker]:
+        """A network of ours, and the same in ONNX."""
+        return {
+            "m2fp": self.ours(archive, size, size, threads),
+            "m2fp-int16": self.ours(archive, size, size, threads, "int16"),
+            **{kind: self.peer(kind, threads, onnx, size) for kind in PEERS},
+        }
+
 
 @torch.no_grad()
-def export_onnx(config, weights: Path, path: Path) -> None:
+def export_onnx(config, weights: Path, size: int, path: Path) -> None:
     """Our network in ONNX, opset 16, with folded BatchNorms, for one input size."""
     model = M2FP(config)
     checkpoint.load_strictly(model, checkpoint.read_state_dict(weights))
     archive.prepare(model, portable=True)
-    save_onnx(model, SIZE, ["class_logits", "mask_logits"], path)
+    save_onnx(model, size, ["class_logits", "mask_logits"], path)
 
 
 @torch.no_grad()
@@ -197,7 +227,15 @@ def save_onnx(network: torch.nn.Module, size: int, outputs: list[str], path: Pat
         dim %= x.dim()
         return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
 
-    with mock.patch.object(torch.Tensor, "unflatten", unflatten):
+    resize = torch.nn.functional.interpolate
+
+    def interpolate(x, size=None, **options):  # what follows would be of no known size
+        return resize(x, size and [int(side) for side in size], **options)
+
+    with (
+        mock.patch.object(torch.Tensor, "unflatten", unflatten),
+        mock.patch.object(torch.nn.functional, "interpolate", interpolate),
+    ):
         torch.onnx.export(network, image, str(path), opset_version=16, **names)
 
 
@@ -274,20 +312,28 @@ def measure_kernels() -> float:
 
 
 def take_turns(workers: dict[str, Worker], runs: int) -> dict[str, dict]:
-    """Median seconds and peak memory of each, after a run that does not count."""
+    """Median seconds, of processor time as well, and peak memory of each, after a run that does not
+    count."""
     seconds: dict[str, list[float]] = {name: [] for name in workers}
+    processor: dict[str, list[float]] = {name: [] for name in workers}
     memory = {}
     for turn in range(runs + 1):
         for name, worker in workers.items():
+            before = worker.processor_time()
             worker.ask()
             took, *_, peak = worker.answer()
             memory[name] = peak
             if turn:
                 seconds[name].append(took)
+                processor[name].append(worker.processor_time() - before)
     for worker in workers.values():
         worker.close()
     return {
-        name: {"seconds": statistics.median(seconds[name]), "memory": memory[name]}
+        name: {
+            "seconds": statistics.median(seconds[name]),
+            "processor": statistics.median(processor[name]),
+            "memory": memory[name],
+        }
         for name in workers
     }
 
@@ -311,12 +357,14 @@ def measure_dense(bench: Bench) -> dict:
     return result
 
 
-def measure_throughput(bench: Bench, network: dict | None) -> dict:
+def measure_throughput(
+    contenders: Callable[[int], dict[str, Worker]], runs: int, alone: dict | None
+) -> dict:
     """Images/s with both cores: two processes of one thread at once, or one of two threads."""
     result = {}
-    pairs = [bench.contenders(1), bench.contenders(1)]
+    pairs = [contenders(1), contenders(1)]
     times: dict[str, list[float]] = {name: [] for name in pairs[0]}
-    for turn in range(max(2, bench.runs // 2) + 1):
+    for turn in range(max(2, runs // 2) + 1):
         for name in times:
             start = time.perf_counter()
             for pair in pairs:
@@ -330,8 +378,8 @@ def measure_throughput(bench: Bench, network: dict | None) -> dict:
             worker.close()
     for name, taken in times.items():
         result[name] = 2 / statistics.median(taken)
-        if network:
-            result[name] = max(result[name], 1 / network["2"][name]["seconds"])
+        if alone:
+            result[name] = max(result[name], 1 / alone[name]["seconds"])
     return result
 
 
@@ -427,9 +475,7 @@ def measure_growth(bench: Bench) -> dict:
         command = [bench.m2fp, "parse", f"{name}/photos", "--model", bench.archive]
         command += ["--out", f"{name}/out", "--jobs", "1", "--threads", "1", "--masks", "none"]
         command += ["--max-side", "96", "--quiet", "--log-level", "debug", "--log-format", "json"]
-        done = subprocess.run(
-            [str(x) for x in command], check=True, capture_output=True, text=True
-        )
+        done = subprocess.run([str(x) for x in command], check=True, capture_output=True, text=True)
     lines = [json.loads(x) for x in done.stderr.splitlines() if x.startswith("{")]
     resident = [int(x["resident"]) for x in lines if "resident" in x]
     return {"photos": len(resident), "image 50": max(resident[:50]), "last": max(resident[50:])}
@@ -444,26 +490,57 @@ def measure_profile(bench: Bench) -> str:
 
 
 def measure_precision(bench: Bench) -> dict:
-    """How far the labels of int16 are those of float32, by model: the figures of `m2fp compare`."""
-    result = {}
+    """How far the labels of int16 are those of float32, by model."""
     photos = sorted(bench.photos.iterdir())
     few = photos[:: max(1, len(photos) // 8)][:8]
-    for model, chosen in ((bench.archive, few), (ROOT / "Models" / "archives" / "m2fp-tiny.pt", photos)):
-        with tempfile.TemporaryDirectory(dir=bench.work) as folder:
-            for precision in ("float32", "int16"):
-                command = [bench.m2fp, "parse", *chosen, "--model", model, "--masks", "none"]
-                command += ["--quiet", "--precision", precision, "--out", f"{folder}/{precision}"]
-                subprocess.run([str(x) for x in command], check=True)
-            command = [bench.m2fp, "compare", f"{folder}/float32", f"{folder}/int16", "--json"]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-        compared = json.loads(done.stdout)
-        files = compared["files"]
-        result[model.stem] = {
-            "photos": len(files),
-            "agreement": compared["agreement"],
-            "least": min(file["agreement"] for file in files),
-            "mean_iou": statistics.mean(file["mean_iou"] for file in files),
-        }
+    return {x.stem: compare_int16(bench, x, y) for x, y in ((bench.archive, few), (TINY, photos))}
+
+
+def compare_int16(bench: Bench, model: Path, photos: list[Path]) -> dict:
+    """The figures of `m2fp compare`, of int16 beside float32."""
+    with tempfile.TemporaryDirectory(dir=bench.work) as folder:
+        for precision in ("float32", "int16"):
+            command = [bench.m2fp, "parse", *photos, "--model", model, "--masks", "none"]
+            command += ["--quiet", "--precision", precision, "--out", f"{folder}/{precision}"]
+            subprocess.run([str(x) for x in command], check=True)
+        command = [bench.m2fp, "compare", f"{folder}/float32", f"{folder}/int16", "--json"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    compared = json.loads(done.stdout)
+    files = compared["files"]
+    return {
+        "photos": len(files),
+        "agreement": compared["agreement"],
+        "least": min(file["agreement"] for file in files),
+        "mean_iou": statistics.mean(file["mean_iou"] for file in files),
+    }
+
+
+def measure_int8(bench: Bench) -> dict:
+    """Both networks in float32 and in integers, ours of 16 bits and the peers' of 8, which half the
+    photos calibrate: time, and the labels that the other half keeps."""
+    result = {}
+    networks = ((TINY, bench.tiny_onnx, TINY_SIZE), (bench.archive, bench.onnx, SIZE))
+    for archive_, onnx, size in networks:
+        run: dict = {"size": size, "agreement": {}}
+        others = sorted(bench.photos.iterdir())[1::2]
+        run["agreement"]["m2fp-int16"] = compare_int16(bench, archive_, others)
+        quantised = {}
+        for kind in PEERS:
+            file = bench.work / f"{onnx.stem}-{kind}-int8{INT8_SUFFIXES[kind]}"
+            command = [bench.work / "int8" / "bin" / "python", "-m", "reference.quantise", kind]
+            command += [archive_, onnx, file, str(size), bench.photos]
+            done = subprocess.run(
+                command, check=True, capture_output=True, text=True, cwd=ROOT / "Models"
+            )
+            agreement, least = map(float, done.stdout.splitlines()[-1].split())
+            run["agreement"][f"{kind}-int8"] = {"agreement": agreement, "least": least}
+            quantised[f"{kind}-int8"] = (kind, file)
+        for threads in (1, 2):
+            workers = bench.rivals(archive_, onnx, size, threads)
+            for name, (kind, file) in quantised.items():
+                workers[name] = bench.peer(kind, threads, file, size)
+            run[str(threads)] = take_turns(workers, bench.runs)
+        result[archive_.stem] = run
     return result
 
 
@@ -503,11 +580,14 @@ def measure_startup(bench: Bench) -> dict:
 
 
 def measure_tiny(bench: Bench) -> dict:
-    model = ROOT / "Models" / "archives" / "m2fp-tiny.pt"
-    result = {"folder": parse_with_m2fp(bench, bench.photos, model)["summary"]}
-    for threads in (1, 2):
-        workers = {"m2fp": bench.ours(model, 448, 448, threads)}
-        result[str(threads)] = take_turns(workers, bench.runs)["m2fp"]
+    def rivals(threads: int) -> dict[str, Worker]:
+        return bench.rivals(TINY, bench.tiny_onnx, TINY_SIZE, threads)
+
+    # Runs are short.
+    runs = 5 * bench.runs
+    result: dict = {str(threads): take_turns(rivals(threads), runs) for threads in (1, 2)}
+    result["throughput"] = measure_throughput(rivals, runs, result["2"])
+    result["folder"] = parse_with_m2fp(bench, bench.photos, TINY)["summary"]
     return result
 
 
@@ -517,7 +597,7 @@ def main() -> int:
     if unknown := set(parts) - set(PARTS):
         sys.exit(f"bench: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     bench = Bench(arguments)
-    bench.prepare()
+    bench.prepare(set(parts))
     if arguments.prepare:
         return 0
     for binary in (bench.m2fp, bench.m2fp_bench):
@@ -530,7 +610,9 @@ def main() -> int:
         results = json.loads(results_file.read_text())
     measures = {
         "network": measure_network,
-        "throughput": lambda b: measure_throughput(b, results.get("network")),
+        "throughput": lambda b: measure_throughput(
+            b.contenders, b.runs, results.get("network", {}).get("2")
+        ),
         "folder": measure_folder,
         "busy": measure_busy,
         "growth": measure_growth,
@@ -540,15 +622,17 @@ def main() -> int:
         "stages": measure_stages,
         "startup": measure_startup,
         "tiny": measure_tiny,
+        "int8": measure_int8,
     }
-    results["machine"] = {
-        "cpu": report.cpu_name(), "cpus": os.cpu_count(), "system": platform.platform(),
-        "date": time.strftime("%Y-%m-%d"), "quick": arguments.quick,
+    machine = {
+        "cpu": report.cpu_name(), "cpus": os.cpu_count(), "date": time.strftime("%Y-%m-%d"),
+        "quick": arguments.quick,
     }  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
     for part in (part for part in PARTS if part in parts):
         print(f"Measuring: {part}", flush=True)
-        results.setdefault("others", {})[part] = round(check_idle(arguments.busy), 2)
+        busy = round(check_idle(arguments.busy), 2)
+        results.setdefault("machines", {})[part] = {**machine, "busy": busy}
         results[part] = measures[part](bench)
         # After each part: what was measured is kept though a later one may not start.
         results_file.write_text(json.dumps(results, indent=1) + "\n")

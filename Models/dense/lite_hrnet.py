@@ -146,14 +146,14 @@ class Module(nn.Module):
 
     @staticmethod
     def way(widths: list[int], source: int, target: int) -> nn.Module | None:
-        """From a map to another's size and width; nothing from one to itself."""
+        """From a map to another's width and, if that is smaller, size; nothing from one to
+        itself."""
         if source == target:
             return None
         if source > target:
             return nn.Sequential(
                 nn.Conv2d(widths[source], widths[target], 1, bias=False),
                 nn.BatchNorm2d(widths[target]),
-                nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"),
             )
         steps = [
             nn.Sequential(*separable(widths[source], widths[source], 2), nn.ReLU())
@@ -165,10 +165,13 @@ class Module(nn.Module):
         maps = self.layers(maps)
         sums = []
         for target, ways in enumerate(self.fuse_layers):
-            total = 2 * (maps[0] if target == 0 else ways[0](maps[0]))
+            size = maps[target].shape[2:]
+            total = maps[0] if target == 0 else 2 * ways[0](maps[0])
             for source, way in list(enumerate(ways))[1:]:
-                total = total + (maps[source] if way is None else way(maps[source]))
+                x = maps[source] if way is None else way(maps[source])
+                total = total + (F.interpolate(x, size=size) if source > target else x)
             if target == 0:
+                total = total + maps[0]
                 maps = [total, *maps[1:]]
             sums.append(F.relu(total))
         return sums

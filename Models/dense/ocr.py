@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -67,14 +66,26 @@ class ObjectAttention(nn.Module):
         self.bottleneck = ConvNorm(2 * width, width)
 
     def forward(self, places: Tensor, classes: Tensor) -> Tensor:
-        query = self.query_project(places).flatten(2).transpose(1, 2)
-        key = self.key_project(classes).flatten(2)
-        # Weights add up to 1, so that what classes have to say is as well projected before as after
-        # it is mixed, and there are few classes.
-        value = self.out_project(self.value_project(classes)).flatten(2).transpose(1, 2)
-        weights = (query @ key * self.inner**-0.5).softmax(2)
-        found = F.relu(weights @ value).unflatten(1, places.shape[2:]).permute(0, 3, 1, 2)
-        return self.bottleneck(torch.cat((found, places), dim=1))
+        # As one head's attention, and so that m2fp's kernel for that is found.
+        query, key, value = (
+            x.flatten(2).transpose(1, 2)[:, None]
+            for x in (
+                self.query_project(places),
+                self.key_project(classes) * self.inner**-0.5,
+                # Weights add up to 1, so that what classes have to say is as well projected before
+                # as after it is mixed, and there are few classes.
+                self.out_project(self.value_project(classes)),
+            )
+        )
+        found = F.relu((query @ key.transpose(-2, -1)).softmax(-1) @ value)
+        found = found[:, 0].transpose(1, 2).unflatten(2, places.shape[2:])
+        # A convolution of both, with the norm behind it, without laying them side by side.
+        conv, norm = self.bottleneck.conv, self.bottleneck.bn
+        factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        weight = factor[:, None, None, None] * conv.weight
+        of_places = F.conv2d(places, weight[:, conv.out_channels :])
+        shift = norm.bias - norm.running_mean * factor
+        return F.relu(of_places + F.conv2d(found, weight[:, : conv.out_channels], shift))
 
 
 class ObjectContext(nn.Module):
@@ -91,5 +102,5 @@ class ObjectContext(nn.Module):
         places = self.bottleneck(x)
         # Each class is the mean of the places, by how much of it lies at each.
         shares = guess.flatten(2).softmax(2)
-        classes = (shares @ places.flatten(2).transpose(1, 2)).transpose(1, 2)[..., None]
+        classes = F.linear(shares[0], places.flatten(2)[0]).transpose(0, 1)[None, ..., None]
         return self.conv_seg(self.object_context_block(places, classes))

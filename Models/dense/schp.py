@@ -101,11 +101,11 @@ class Bottleneck(nn.Module):
 
 
 def kernel_views(side: int, height: int, width: int) -> Tensor:
-    """What a 3×3 kernel sees of a side × side map that is enlarged: a row for each place of the
-    kernel and cell of the map, its share in each of height × width places."""
+    """What a 3×3 kernel sees of a side × side map that is enlarged: a row for each of height × width
+    places, and in it the share of each cell of the map and place of the kernel."""
     cells = torch.eye(side * side).reshape(-1, 1, side, side)
     shares = F.interpolate(cells, size=(height, width), mode="bilinear", align_corners=True)
-    return F.unfold(shares, 3, padding=1).transpose(0, 1).flatten(0, 1)
+    return F.unfold(shares, 3, padding=1).permute(2, 0, 1).flatten(1)
 
 
 class Context(nn.Module):
@@ -131,14 +131,17 @@ class Context(nn.Module):
         height, width = map(int, x.shape[2:])
         conv, norm = self.bottleneck
         outputs = conv.out_channels
-        *kernels, kernel = conv.weight.split([outputs] * len(POOLED) + [x.shape[1]], dim=1)
         seen, views = [], []
-        for stage, weight, side in zip(self.stages, kernels, POOLED):
-            cells = stage(x).flatten(2)[0]
-            matrix = weight.flatten(2).transpose(1, 2).flatten(0, 1)
-            seen.append((matrix @ cells).reshape(outputs, -1))
+        for index, (stage, side) in enumerate(zip(self.stages, POOLED)):
+            cells = stage(x).flatten(2)[0].transpose(0, 1)
+            weight = conv.weight[:, index * outputs : (index + 1) * outputs]
+            matrix = weight.flatten(2).permute(2, 0, 1).flatten(0, 1)
+            # Of each cell and each place of the kernel.
+            seen.append(F.linear(cells, matrix).unflatten(1, (9, outputs)).flatten(0, 1))
             views.append(kernel_views(side, height, width))
-        context = (torch.cat(seen, dim=1) @ torch.cat(views)).reshape(1, outputs, height, width)
+        context = F.linear(torch.cat(seen).transpose(0, 1), torch.cat(views, dim=1))
+        context = context.unflatten(1, (height, width))[None]
+        kernel = conv.weight[:, len(POOLED) * outputs :]
         return norm(F.conv2d(x, kernel, padding=1) + context)
 
 

@@ -50,6 +50,19 @@ def as_tokens(x: Tensor) -> Tensor:
     return x.flatten(2).transpose(1, 2)
 
 
+def normed(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """A layer norm without its weights, which `after` gives the next layer: as m2fp's kernel is
+    found."""
+    return F.layer_norm(x, norm.normalized_shape, eps=norm.eps)
+
+
+def after(norm: nn.LayerNorm, layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a layer, without padding, that is given what `normed` gives."""
+    shape = (1, -1) + (1,) * (layer.weight.dim() - 2)
+    shift = (layer.weight * norm.bias.reshape(shape)).flatten(1).sum(1)
+    return layer.weight * norm.weight.reshape(shape), layer.bias + shift
+
+
 class PatchEmbedding(nn.Module):
     """Overlapping patches: a convolution with steps, and a norm."""
 
@@ -81,12 +94,19 @@ class SelfAttention(nn.Module):
         """(1, N, C) as (1, heads, N, C / heads)."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
-        query = self.split(self.query(x) * (x.shape[2] // self.heads) ** -0.5)
-        source = x
+    def forward(self, x: Tensor, height: int, width: int, norm: nn.LayerNorm) -> Tensor:
+        """Of what comes before `norm`."""
+        source = x = normed(x, norm)
+        weight, bias = after(norm, self.query)
+        scale = (self.query.out_features // self.heads) ** -0.5
+        query = self.split(F.linear(x, scale * weight, scale * bias))
         if self.reduction > 1:
-            source = self.layer_norm(as_tokens(self.sr(as_map(x, height, width))))
-        key, value = self.split(self.key(source)), self.split(self.value(source))
+            reduced = F.conv2d(as_map(x, height, width), *after(norm, self.sr), self.reduction)
+            norm = self.layer_norm
+            source = normed(as_tokens(reduced), norm)
+        key, value = (
+            self.split(F.linear(source, *after(norm, layer))) for layer in (self.key, self.value)
+        )
         # As m2fp's kernel for attention is found.
         weights = (query @ key.transpose(-2, -1)).softmax(-1)
         return (weights @ value).transpose(1, 2).flatten(2)
@@ -99,8 +119,8 @@ class Attention(nn.Module):
         self.output = nn.Module()
         self.output.dense = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
-        return self.output.dense(self.self(x, height, width))
+    def forward(self, x: Tensor, height: int, width: int, norm: nn.LayerNorm) -> Tensor:
+        return self.output.dense(self.self(x, height, width, norm))
 
 
 class MixFeedForward(nn.Module):
@@ -114,9 +134,12 @@ class MixFeedForward(nn.Module):
         self.dwconv.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.dense2 = nn.Linear(hidden, width)
 
-    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
-        x = as_map(self.dense1(x), height, width)
-        return self.dense2(F.gelu(as_tokens(self.dwconv.dwconv(x))))
+    def forward(self, x: Tensor, height: int, width: int, norm: nn.LayerNorm) -> Tensor:
+        """Tokens before `norm` to a map, so that m2fp's kernel for all three layers is found."""
+        weight, bias = after(norm, self.dense1)
+        x = F.conv2d(as_map(normed(x, norm), height, width), weight[:, :, None, None], bias)
+        x = F.gelu(self.dwconv.dwconv(x))
+        return F.conv2d(x, self.dense2.weight[:, :, None, None], self.dense2.bias)
 
 
 class Block(nn.Module):
@@ -128,8 +151,9 @@ class Block(nn.Module):
         self.mlp = MixFeedForward(width)
 
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:
-        x = x + self.attention(self.layer_norm_1(x), height, width)
-        return x + self.mlp(self.layer_norm_2(x), height, width)
+        x = x + self.attention(x, height, width, self.layer_norm_1)
+        mixed = self.mlp(x, height, width, self.layer_norm_2)
+        return as_tokens(as_map(x, height, width) + mixed)
 
 
 class Encoder(nn.Module):
@@ -185,16 +209,19 @@ class Decoder(nn.Module):
         factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
         mixing = (factor[:, None] * self.linear_fuse.weight[:, :, 0, 0]).chunk(len(maps), dim=1)
         shift = norm.bias - norm.running_mean * factor
-        total = None
+        parts = []
         # The last map's part comes first.
         for layer, matrix, x in zip(self.linear_c, mixing[::-1], maps):
             weight, bias = matrix @ layer.proj.weight, matrix @ layer.proj.bias
-            if total is None:
-                total = F.conv2d(x, weight[:, :, None, None], bias + shift)
-            else:
-                x = F.conv2d(x, weight[:, :, None, None], bias)
-                total = total + F.interpolate(x, size=total.shape[2:], mode="bilinear")
-        return self.classifier(torch.relu(total))
+            if not parts:
+                bias = bias + shift
+            parts.append(F.conv2d(x, weight[:, :, None, None], bias))
+        # As m2fp's kernel for sums of maps is found.
+        size = maps[0].shape[2:]
+        total = F.interpolate(parts[1], size=size, mode="bilinear")
+        for part in parts[2:]:
+            total = total + F.interpolate(part, size=size, mode="bilinear")
+        return self.classifier(torch.relu(parts[0] + total))
 
 
 class SegFormer(nn.Module):

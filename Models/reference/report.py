@@ -9,6 +9,8 @@ NAMES = {
     "m2fp-int16": "m2fp, int16",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
+    "openvino-int8": "OpenVINO, int8",
+    "onnxruntime-int8": "ONNX Runtime, int8",
     "modelscope": "ModelScope on Debian's torch",
     "modelscope-current": "ModelScope on PyPI's torch",
 }
@@ -31,46 +33,124 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join([line(header), ruler, *map(line, rows)]) + "\n"
 
 
+def measured_on(results: dict, *parts: str) -> str:
+    """Where and when these parts were, each machine once."""
+    machines: dict[str, list[str]] = {}
+    for part in parts:
+        if part in results and part in results.get("machines", {}):
+            x = results["machines"][part]
+            quick = ", the quick form" if x["quick"] else ""
+            where = f"{x['cpus']} CPUs ({x['cpu']}), {x['date']}{quick}"
+            machines.setdefault(where, []).append(f"{part} {x['busy']:.2f}")
+    lines = [
+        f"On {where}; CPUs that others used when it began: {', '.join(busy)}."
+        for where, busy in machines.items()
+    ]
+    return "\n".join(lines) + ("\n\n" if lines else "")
+
+
 def measured(network: dict) -> dict[str, str]:
     """The contenders that there are figures of, with their names."""
     return {key: name for key, name in NAMES.items() if key in network["1"]}
 
 
-def network_section(results: dict) -> str:
-    network, throughput = results["network"], results.get("throughput")
-    header = ["m2fp-r101, 512×512", "1 thread, s", "ratio", "2 threads, s", "ratio"]
+def processor(run: dict) -> float:
+    """Seconds on one thread: of the processor, where they were taken, which others do not change."""
+    return run.get("processor", run["seconds"])
+
+
+def rivals_table(
+    network: dict, throughput: dict | None, what: str, scale: float, digits: int
+) -> str:
+    """Each contender's time on one thread and on two; ratios to the first, which is ours."""
+    unit = {1: "s", 1e3: "ms"}[scale]
+    header = [what, f"1 thread, {unit}", "ratio", f"2 threads, {unit}", "ratio"]
     header += ["images/s, both cores", "ratio"] if throughput else []
     header += ["peak memory, MB"]
-    ours = {threads: network[threads]["m2fp"]["seconds"] for threads in ("1", "2")}
     names = measured(network)
     rows = []
     for key, name in names.items():
         row = [name]
-        for threads in ("1", "2"):
-            seconds = network[threads][key]["seconds"]
-            row += [f"{seconds:.2f}", f"{seconds / ours[threads]:.2f}"]
+        for threads, seconds_of in (("1", processor), ("2", lambda run: run["seconds"])):
+            seconds = seconds_of(network[threads][key])
+            ours = seconds_of(network[threads]["m2fp"])
+            row += [f"{seconds * scale:.{digits}f}", f"{seconds / ours:.2f}"]
         if throughput:
             rate = throughput.get(key)
-            row += [f"{rate:.2f}", f"{throughput['m2fp'] / rate:.2f}"] if rate else ["", ""]
+            digits_of_rate = 2 if scale == 1 else 1
+            row += (
+                [f"{rate:.{digits_of_rate}f}", f"{throughput['m2fp'] / rate:.2f}"]
+                if rate
+                else ["", ""]
+            )
         row.append(f"{network['1'][key]['memory'] / 1e6:.0f}")
         rows.append(row)
-    text = "## The network alone\n\n" + table(header, rows)
-    peers = [key for key in names if not key.startswith("m2fp")]
-    fastest = min(network["1"][key]["seconds"] for key in peers)
+    return table(header, rows)
+
+
+def fastest_peer(network: dict) -> str:
+    """How many times ours is as fast as the fastest peer on one thread."""
+    one = {key: processor(network["1"][key]) for key in measured(network)}
+    fastest = min(seconds for key, seconds in one.items() if not key.startswith("m2fp"))
+    return (
+        f"On one thread m2fp is {fastest / one['m2fp']:.2f} times as fast as the fastest peer, with"
+        f" `--precision int16` {fastest / one['m2fp-int16']:.2f} times."
+    )
+
+
+def network_section(results: dict) -> str:
+    network, throughput = results["network"], results.get("throughput")
+    text = "## The network alone\n\n" + measured_on(results, "network", "throughput", "precision")
+    text += rivals_table(network, throughput, "m2fp-r101, 512×512", 1, 2)
     text += (
         "\nRatio: how many times m2fp is faster, all but the second line in float32. Images/s: the"
-        " better of two processes of one thread and one of two. On one thread m2fp is"
-        f" {fastest / ours['1']:.2f} times as fast as the fastest peer, with `--precision int16`"
-        f" {fastest / network['1']['m2fp-int16']['seconds']:.2f} times.\n"
+        f" better of two processes of one thread and one of two. {fastest_peer(network)}\n"
     )
     if "precision" in results:
         text += "\n" + precision_table(results["precision"])
-    rate = COUNTED_GFLOP / ours["1"]
+    rate = COUNTED_GFLOP / processor(network["1"]["m2fp"])
     text += (
         f"\nm2fp on one thread: {COUNTED_GFLOP} GFLOP, as a direct computation counts them, at"
         f" {rate:.0f} GFLOP/s. That is {rate / network['peak']:.0%} of the machine's kernel peak,"
         f" {network['peak']:.0f}: the better of a matrix product (OpenBLAS) and a convolution"
         " (oneDNN) in this run.\n"
+    )
+    return text
+
+
+def tiny_section(results: dict) -> str:
+    tiny = results["tiny"]
+    text = "## m2fp-tiny\n\n" + measured_on(results, "tiny")
+    text += "![Milliseconds an image](tiny.svg)\n\n"
+    text += rivals_table(tiny, tiny["throughput"], "m2fp-tiny, 448×448", 1e3, 0)
+    summary = tiny["folder"]
+    text += (
+        f"\n{fastest_peer(tiny)} The folder of JPEGs with both cores:"
+        f" {summary['parsed'] / summary['seconds']:.1f} images/s.\n"
+    )
+    return text
+
+
+def int8_section(results: dict) -> str:
+    text = "## Integers\n\n" + measured_on(results, "int8")
+    rows = []
+    for model, run in results["int8"].items():
+        ours = {threads: run[threads]["m2fp-int16"] for threads in ("1", "2")}
+        for key, name in measured(run).items():
+            agreement = run["agreement"].get(key)
+            one, two = processor(run["1"][key]), run["2"][key]["seconds"]
+            rows.append([
+                f"{model}: {name}", f"{one * 1e3:.0f}", f"{one / processor(ours['1']):.2f}",
+                f"{two * 1e3:.0f}", f"{two / ours['2']['seconds']:.2f}",
+                f"{agreement['agreement']:.2%}" if agreement else "",
+                f"{agreement['least']:.2%}" if agreement else "",
+            ])  # fmt: skip
+    header = ["network", "1 thread, ms", "ratio", "2 threads, ms", "ratio"]
+    text += table([*header, "pixels that keep their class", "least of a photo"], rows)
+    text += (
+        "\nRatio: to m2fp's int16. Beside the labels of the same runtime in float32; half the photos"
+        " calibrate the peers (NNCF for networks with attention; static, per channel), the others are"
+        " compared. m2fp calibrates nothing.\n"
     )
     return text
 
@@ -107,11 +187,11 @@ def profile_table(profile: str, peak: float | None) -> str:
     return table([*header, "of the time", "of the peak"], rows)
 
 
-def dense_section(dense: dict) -> str:
+def dense_section(results: dict) -> str:
     rows = []
-    for name, run in dense.items():
-        peers = [run[key]["seconds"] for key in ("onnxruntime", "openvino")]
-        ours = run["m2fp"]["seconds"]
+    for name, run in results["dense"].items():
+        peers = [processor(run[key]) for key in ("onnxruntime", "openvino")]
+        ours = processor(run["m2fp"])
         row = [f"{name}, {run['size']}×{run['size']}", f"{ours:.2f}"]
         row += [f"{seconds:.2f}" for seconds in peers]
         row += [f"{min(peers) / ours:.2f}"]
@@ -119,7 +199,7 @@ def dense_section(dense: dict) -> str:
         rows.append(row)
     header = ["1 thread, s", "m2fp", "ONNX Runtime", "OpenVINO", "ratio to the faster"]
     header += ["peak memory, MB: m2fp", "ONNX Runtime", "OpenVINO"]
-    return "## Dense networks\n\n" + table(header, rows)
+    return "## Dense networks\n\n" + measured_on(results, "dense") + table(header, rows)
 
 
 def folder_section(results: dict) -> str:
@@ -135,7 +215,8 @@ def folder_section(results: dict) -> str:
         ])  # fmt: skip
     header = ["JPEGs of 0.3 to 12 megapixels to PNGs", "photos", "images/s", "ratio"]
     header += ["postprocess, ms an image", "peak memory, MB"]
-    text = "## Whole folder\n\n" + table(header, rows)
+    text = "## Whole folder\n\n" + measured_on(results, "folder", "busy", "growth")
+    text += table(header, rows)
     stages = folder["m2fp, one worker"]["stages"]
     parts = ", ".join(f"{name} {seconds * 1e3:.0f}" for name, seconds in stages.items())
     text += f"\nm2fp's stages on one worker, ms an image: {parts}."
@@ -159,12 +240,11 @@ def folder_section(results: dict) -> str:
     return text
 
 
-def plot(results: dict) -> str:
-    """An SVG of bars: seconds of the network on one thread and on two."""
-    network = results["network"]
+def plot(network: dict, title: str, scale: float, digits: int) -> str:
+    """An SVG of bars: an image's time on one thread and on two."""
     bars = [
-        (f"{name}, {threads}", network[threads][key]["seconds"], key)
-        for threads in ("1", "2")
+        (f"{name}, {threads}", seconds_of(network[threads][key]) * scale, key)
+        for threads, seconds_of in (("1", processor), ("2", lambda run: run["seconds"]))
         for key, name in measured(network).items()
     ]
     longest = max(seconds for _, seconds, _ in bars)
@@ -173,7 +253,7 @@ def plot(results: dict) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}"'
         ' font-family="sans-serif" font-size="14">',
         f'<rect width="760" height="{height}" fill="white"/>',
-        '<text x="16" y="26" font-size="16">Seconds an image (m2fp-r101, 512×512), by threads</text>',
+        f'<text x="16" y="26" font-size="16">{title}</text>',
     ]
     for index, (name, seconds, key) in enumerate(bars):
         y = 46 + 30 * index + (8 if index >= len(bars) // 2 else 0)
@@ -182,51 +262,45 @@ def plot(results: dict) -> str:
         lines += [
             f'<text x="268" y="{y + 15}" text-anchor="end">{name}</text>',
             f'<rect x="276" y="{y}" width="{width:.0f}" height="20" fill="{colour}"/>',
-            f'<text x="{282 + width:.0f}" y="{y + 15}">{seconds:.2f}</text>',
+            f'<text x="{282 + width:.0f}" y="{y + 15}">{seconds:.{digits}f}</text>',
         ]
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
 def write(results: dict, folder: Path) -> None:
-    """Write README.md, and network.svg if the network was measured."""
-    machine = results["machine"]
-    text = "# Benchmark\n\n"
-    text += (
-        f"`make bench` on {machine['cpus']} CPUs ({machine['cpu']}), {machine['date']}"
-        f"{', the quick form' if machine['quick'] else ''}. Medians of runs that take turns. CPUs that"
-        " others used when a part began: "
-        + ", ".join(f"{part} {busy:.2f}" for part, busy in results["others"].items())
-        + ".\n\n"
+    """Write README.md, and the plots of what was measured."""
+    text = (
+        "# Benchmark\n\n`make bench`. Medians of runs that take turns; on one thread the processor's"
+        " time, on more the clock's.\n\n"
     )
     if "network" in results:
-        (folder / "network.svg").write_text(plot(results))
+        title = "Seconds an image (m2fp-r101, 512×512), by threads"
+        (folder / "network.svg").write_text(plot(results["network"], title, 1, 2))
         text += "![Seconds an image](network.svg)\n\n" + network_section(results) + "\n"
+    if "tiny" in results:
+        title = "Milliseconds an image (m2fp-tiny, 448×448), by threads"
+        (folder / "tiny.svg").write_text(plot(results["tiny"], title, 1e3, 0))
+        text += tiny_section(results) + "\n"
+    if "int8" in results:
+        text += int8_section(results) + "\n"
     if "profile" in results:
+        text += "## Where the network's time goes\n\n" + measured_on(results, "profile")
         text += (
-            "## Where the network's time goes\n\n"
             "m2fp-r101, 512×512, one thread, processor time; rates as a direct computation counts.\n\n"
             f"{profile_table(results['profile'], results.get('network', {}).get('peak'))}\n"
         )
     if "dense" in results:
-        text += dense_section(results["dense"]) + "\n"
+        text += dense_section(results) + "\n"
     if "folder" in results:
         text += folder_section(results) + "\n"
     if "stages" in results:
-        text += "## The stages round the network\n\n" + results["stages"]
-        text += "\nOn one thread the processor's time, on more the clock's.\n\n"
+        text += "## The stages round the network\n\n" + measured_on(results, "stages")
+        text += results["stages"] + "\n"
     if "startup" in results:
         rows = [[name, f"{seconds:.2f}"] for name, seconds in results["startup"].items()]
-        text += "## From the command to its first result\n\n" + table(["warm caches", "s"], rows) + "\n"
-    if "tiny" in results:
-        tiny = results["tiny"]
-        summary = tiny["folder"]
-        rows = [
-            ["network, 448×448, 1 thread, ms", f"{tiny['1']['seconds'] * 1e3:.0f}"],
-            ["network, 448×448, 2 threads, ms", f"{tiny['2']['seconds'] * 1e3:.0f}"],
-            ["the folder, both cores, images/s", f"{summary['parsed'] / summary['seconds']:.1f}"],
-        ]
-        text += "## m2fp-tiny\n\n" + table(["what", "figure"], rows)
+        text += "## From the command to its first result\n\n" + measured_on(results, "startup")
+        text += table(["warm caches", "s"], rows) + "\n"
     notes = folder / "notes.md"
     if notes.exists():
-        text += "\n" + notes.read_text()
+        text += notes.read_text()
     (folder / "README.md").write_text(text)

@@ -23,6 +23,8 @@ constexpr size_t kHugePage = 2 << 20;
 constexpr size_t kLeastShare = 4;
 
 class BlockPool final : public c10::Allocator {
+  using Free = std::multimap<size_t, void*>;
+
  public:
   c10::DataPtr allocate(size_t size) const override {
     const c10::Device cpu(c10::DeviceType::CPU);
@@ -30,7 +32,8 @@ class BlockPool final : public c10::Allocator {
     if (size < kLargeBlock) {
       void* data = nullptr;
       if (posix_memalign(&data, 64, size) != 0) throw std::bad_alloc();
-      return {data, data, &release, cpu};
+      // Nobody's lock: many workers would wait for one another.
+      return {data, data, &std::free, cpu};
     }
     void* const data = take(size);
     return {data, data, &release, cpu};
@@ -40,17 +43,17 @@ class BlockPool final : public c10::Allocator {
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
 
   void trim() const {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (const auto& [size, data] : free_) {
-      munmap(data, size);
-      blocks_.erase(data);
+    Free unused;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      unused.swap(free_);
+      for (const auto& [size, data] : unused) blocks_.erase(data);
     }
-    free_.clear();
+    // It takes long, and nobody need wait for it.
+    for (const auto& [size, data] : unused) munmap(data, size);
   }
 
  private:
-  using Free = std::multimap<size_t, void*>;
-
   mutable std::mutex mutex_;
   // Every large block; of those in use the node that they go back into `free_` with. Giving a block
   // back, which may happen while memory is short and must not fail, so allocates nothing.
@@ -61,17 +64,12 @@ class BlockPool final : public c10::Allocator {
   static void release(void* data) noexcept;
 
   void* take(size_t size) const {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = free_.lower_bound(size);
-    if (found != free_.end() && found->first / kLeastShare <= size) {
-      void* const data = found->second;
-      blocks_.find(data)->second = free_.extract(found);
-      return data;
-    }
+    if (void* const data = take_free(size)) return data;
     const size_t page = page_size();
     if (size > SIZE_MAX - page - kHugePage) throw std::bad_alloc();
     const size_t whole = (size + page - 1) / page * page;
     void* const data = map(whole);
+    const std::lock_guard<std::mutex> lock(mutex_);
     try {
       blocks_[data] = free_.extract(free_.emplace(whole, data));
     } catch (...) {
@@ -79,6 +77,16 @@ class BlockPool final : public c10::Allocator {
       munmap(data, whole);
       throw;
     }
+    return data;
+  }
+
+  // One that no tensor uses; null if none will do.
+  void* take_free(size_t size) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = free_.lower_bound(size);
+    if (found == free_.end() || found->first / kLeastShare > size) return nullptr;
+    void* const data = found->second;
+    blocks_.find(data)->second = free_.extract(found);
     return data;
   }
 

@@ -11,6 +11,7 @@
 
 #include "kernels/exponentials.h"
 #include "kernels/instruction_set.h"
+#include "kernels/packing.h"
 #include "kernels/parallel.h"
 #include "kernels/vector.h"
 
@@ -37,6 +38,7 @@ struct Problem {
   const float* attention_logits;  // (S, heads, levels * points)
   float* output;                  // (S, heads, dim)
   const Levels* levels;
+  int64_t tokens;
   int64_t samples;
   int64_t heads;
   int64_t dim;
@@ -141,28 +143,48 @@ template <typename V>
   }
 }
 
+// What each sample of kScoreLanes heads at most counts: the numerators of their softmax.
+struct Weights {
+  float of_head[m2fp::kScoreLanes][kMaxSamples];
+  // What a head's add up to.
+  float totals[m2fp::kScoreLanes];
+
+  // logits: (heads, samples). A lane is a head: no sum waits for its parts.
+  [[gnu::always_inline]] void set(const float* logits, int64_t heads, int64_t samples) {
+    constexpr int64_t kLanes = m2fp::kScoreLanes;
+    float scores[kMaxSamples * kLanes];
+    if (heads < kLanes) std::fill_n(scores, samples * kLanes, 0.0f);
+    m2fp::transpose(logits, samples, heads, samples, scores, kLanes);
+    m2fp::store(totals, m2fp::exponentiate_columns(scores, samples));
+    m2fp::transpose(scores, kLanes, samples, kLanes, of_head[0], kMaxSamples);
+  }
+};
+
 template <typename V, int Dim>
 [[gnu::always_inline]] inline void attend(const Problem& p, int64_t begin, int64_t end) {
   using Type = SumType<kLanesOf<V>, Dim>;
   const int64_t dim = Dim > 0 ? Dim : p.dim, samples = p.samples;
   const int64_t stride = p.heads * dim;
-  float weights[kMaxSamples] = {};
-  // Up to whole vectors, of which the last reads beyond one head's.
+  // Offsets are read in whole vectors, beyond one head's.
+  const int64_t read = 2 * ((samples + kLanesOf<V> - 1) / kLanesOf<V> * kLanesOf<V>);
+  const float* const last = p.sampling_offsets + 2 * p.tokens * p.heads * samples - read;
   float places[2 * kMaxSamples] = {};
+  Weights weights = {};
   Corners corners[Type::kHeads];
   typename Type::Type sums[Type::kHeads];
-  float totals[Type::kHeads];
   for (auto& sum : sums) sum.dim = dim;
   for (int64_t s = begin; s < end; ++s) {
     const float x = p.reference_points[2 * s];
     const float y = p.reference_points[2 * s + 1];
-    const auto attend_heads = [&](auto count, int64_t first) __attribute__((always_inline)) {
+    const auto attend_heads = [&](auto count, int64_t first, int64_t lane)
+        __attribute__((always_inline)) {
       for (int64_t h = 0; h < count(); ++h) {
-        const int64_t head = (s * p.heads + first + h) * samples;
-        m2fp::copy(p.attention_logits + head, samples, weights);
-        m2fp::copy(p.sampling_offsets + 2 * head, 2 * samples, places);
-        m2fp::exponentiate(weights, samples, nullptr, &totals[h]);
-        find_corners<V>(p, x, y, places, weights, corners[h]);
+        const float* offsets = p.sampling_offsets + 2 * (s * p.heads + first + h) * samples;
+        if (offsets > last) {
+          std::copy_n(offsets, 2 * samples, places);
+          offsets = places;
+        }
+        find_corners<V>(p, x, y, offsets, weights.of_head[lane + h], corners[h]);
         sums[h].clear();
       }
       const float* const tokens = p.value + first * dim;
@@ -176,14 +198,18 @@ template <typename V, int Dim>
         }
       }
       for (int64_t h = 0; h < count(); ++h) {
-        sums[h].store_to(p.output + s * stride + (first + h) * dim, 1 / totals[h]);
+        sums[h].store_to(p.output + s * stride + (first + h) * dim, 1 / weights.totals[lane + h]);
       }
     };
-    int64_t h = 0;
-    for (; h + Type::kHeads <= p.heads; h += Type::kHeads) {
-      attend_heads(std::integral_constant<int64_t, Type::kHeads>(), h);
+    for (int64_t first = 0; first < p.heads; first += m2fp::kScoreLanes) {
+      const int64_t heads = std::min(m2fp::kScoreLanes, p.heads - first);
+      weights.set(p.attention_logits + (s * p.heads + first) * samples, heads, samples);
+      int64_t h = 0;
+      for (; h + Type::kHeads <= heads; h += Type::kHeads) {
+        attend_heads(std::integral_constant<int64_t, Type::kHeads>(), first + h, h);
+      }
+      for (; h < heads; ++h) attend_heads(std::integral_constant<int64_t, 1>(), first + h, h);
     }
-    for (; h < p.heads; ++h) attend_heads(std::integral_constant<int64_t, 1>(), h);
   }
 }
 
@@ -256,7 +282,7 @@ at::Tensor deformable_attention(
         o.data_ptr<float>() + b * tokens * heads * level_count * points * 2,
         a.data_ptr<float>() + b * tokens * heads * level_count * points,
         output.data_ptr<float>() + b * tokens * heads * dim,
-        &levels, level_count * points, heads, dim};
+        &levels, tokens, level_count * points, heads, dim};
     m2fp::parallel_for(tokens, 64, [&](int64_t begin, int64_t end) {
       m2fp::run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
         attend_any<decltype(registers)::kLanes>(problem, begin, end);

@@ -34,7 +34,8 @@ std::string describe(const Convolution& c, Method method) {
   static constexpr const char* kMethods[] = {
       "product", "int16 product", "Winograd", "depthwise", "torch"};
   const std::string side = std::to_string(c.kernel);
-  return side + "x" + side + (c.stride > 1 ? "/" + std::to_string(c.stride) : "") + " " +
+  return side + "x" + side + (c.stride > 1 ? "/" + std::to_string(c.stride) : "") +
+         (c.dilation > 1 ? " dilated " + std::to_string(c.dilation) : "") + " " +
          std::to_string(c.inputs) + " to " + std::to_string(c.outputs) + ", " +
          kMethods[static_cast<int>(method)];
 }
@@ -75,8 +76,8 @@ Profile::~Profile() {
 void note_product(const Convolution& convolution, Method method, int64_t pixels) {
   if (!sink_of_thread) return;
   const Convolution& c = convolution;
-  noted = " " + describe(c, method);
-  operations = 2.0 * static_cast<double>(pixels * c.outputs * c.taps() * c.inputs / c.groups);
+  noted += " " + describe(c, method);
+  operations += 2.0 * static_cast<double>(pixels * c.outputs * c.taps() * c.inputs / c.groups);
 }
 
 }  // namespace m2fp

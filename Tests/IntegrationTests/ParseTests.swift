@@ -401,11 +401,19 @@ struct ParseTests: CLIFixture {
     let tight = try await parse("--memory-limit", "1M", "--force")
     #expect(tight.code == 75)
 
+    // Who wants this very model wants its finder as it is.
+    let wanted = try #require(model["sha256"])
+    #expect(doctor.output.contains("sha256 of all \(wanted)"))
+    let same = try await parse("--model-sha256", wanted, "--dry-run")
+    #expect(same.code == 0, "\(same.error)")
+
     // Another finder finds other persons; without one there is no result.
     try folder.write(
       "models/colour-multi.pt", Data(contentsOf: URL(fileURLWithPath: Self.models + "/random.pt")))
     let planned = try await parse("--dry-run", "--quality", "best")
     #expect(try #require(planned.summary).planned == 1)
+    let other = try await parse("--model-sha256", wanted, "--dry-run")
+    #expect(other.code == 65 && other.error.contains("not the model that is wanted"))
     try folder.write(
       "models/colour-multi.pt",
       Data(contentsOf: URL(fileURLWithPath: Self.models + "/colour-dense.pt")))

@@ -15,10 +15,15 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/bottleneck.h"
+#include "kernels/channel_weights.h"
 #include "kernels/convolution.h"
 #include "kernels/instruction_set.h"
 #include "kernels/int16_product.h"
+#include "kernels/map_sum.h"
+#include "kernels/matrix_pair.h"
 #include "kernels/matrix_product.h"
+#include "kernels/normalisation.h"
 #include "kernels/parallel.h"
 
 extern "C" void omp_set_num_threads(int threads);
@@ -78,8 +83,14 @@ void expect_near(const char* what, const std::vector<float>& found, const std::v
 }
 
 double activated(double x, Activation activation) {
-  if (activation != Activation::none) x = std::fmax(x, 0);
-  return activation == Activation::relu6 ? std::fmin(x, 6) : x;
+  switch (activation) {
+    case Activation::none: return x;
+    case Activation::relu: return std::fmax(x, 0);
+    case Activation::relu6: return std::fmin(std::fmax(x, 0), 6);
+    case Activation::leaky_relu: return std::fmax(x, static_cast<double>(kLeakySlope) * x);
+    case Activation::gelu: return x * std::erfc(-x * std::sqrt(0.5)) / 2;
+    case Activation::sigmoid: return 1 / (1 + std::exp(-x));
+  }
 }
 
 // weights: (outputs, inputs / groups, kernel, kernel).
@@ -94,8 +105,8 @@ std::vector<double> convolved(
         double sum = epilogue.bias ? epilogue.bias[o] : 0;
         if (epilogue.residual) sum += epilogue.residual[output.size()];
         for (int64_t tap = 0; tap < c.taps(); ++tap) {
-          const int64_t at_y = y * c.stride - c.padding + tap / c.kernel;
-          const int64_t at_x = x * c.stride - c.padding + tap % c.kernel;
+          const int64_t at_y = y * c.stride - c.padding + tap / c.kernel * c.dilation;
+          const int64_t at_x = x * c.stride - c.padding + tap % c.kernel * c.dilation;
           if (at_y < 0 || at_y >= height || at_x < 0 || at_x >= width) continue;
           for (int64_t i = 0; i < inputs; ++i) {
             const int64_t channel = c.groups > 1 ? o : i;
@@ -114,7 +125,7 @@ void check_convolution(
     const Convolution& c, Precision precision, Method expected, double off, Checksum<float>& checksum) {
   const Method method = m2fp::method(c, precision);
   expect(method == expected, checksum.name(), static_cast<int>(method), static_cast<int>(expected));
-  const int64_t height = random_between(c.kernel, 20), width = random_between(c.kernel, 20);
+  const int64_t height = random_between(c.extent(), 20), width = random_between(c.extent(), 20);
   const int64_t pixels = c.output_size(height) * c.output_size(width);
   const auto input = random_floats(height * width * c.inputs);
   const auto weights = random_floats(c.outputs * c.inputs / c.groups * c.taps());
@@ -124,7 +135,7 @@ void check_convolution(
   if (random_between(0, 1)) epilogue.bias = bias.data();
   // Depthwise convolutions take none.
   if (random_between(0, 1) && c.groups == 1) epilogue.residual = residual.data();
-  epilogue.activation = static_cast<Activation>(random_between(0, 2));
+  epilogue.activation = static_cast<Activation>(random_between(0, 5));
 
   std::vector<float> packed(packed_size(c, method)), scales(panels(c.outputs) * kColumns);
   const PackedWeights destination{packed.data(), scales.data()};
@@ -150,23 +161,26 @@ void check_convolutions() {
       const int64_t kernel = random_between(1, 4), stride = random_between(1, 2);
       const Convolution c{
           random_between(1, 31) * (kernel == 1 ? 23 : 1), random_between(1, 140), kernel, stride,
-          random_between(0, kernel - 1), 1};
-      check_convolution(c, Precision::float32, Method::product, 1e-5, checksum);
+          random_between(0, kernel - 1), 1, random_between(1, 3)};
+      check_convolution(c, Precision::float32, Method::product, 3e-5, checksum);
     }
   }
   {
     Checksum<float> checksum("Winograd's");
     for (int round = 0; round < kRounds / 4; ++round) {
-      const Convolution c{8 * random_between(4, 20), 8 * random_between(4, 20), 3, 1, 1, 1};
+      const int64_t dilation = random_between(1, 3);
+      const Convolution c{
+          8 * random_between(4, 20), 8 * random_between(4, 20), 3, 1, dilation, 1, dilation};
       check_convolution(c, Precision::float32, Method::winograd, 5e-4, checksum);
     }
   }
   {
     Checksum<float> checksum("depthwise");
     for (int round = 0; round < kRounds; ++round) {
-      const int64_t channels = 8 * random_between(1, 12), kernel = random_between(2, 5);
+      const int64_t channels = random_between(2, 100), kernel = random_between(2, 5);
       const Convolution c{
-          channels, channels, kernel, random_between(1, 3), random_between(0, kernel - 1), channels};
+          channels, channels, kernel, random_between(1, 3), random_between(0, kernel - 1), channels,
+          random_between(1, 4) == 1 ? 2 : 1};
       check_convolution(c, Precision::float32, Method::depthwise, 1e-5, checksum);
     }
   }
@@ -227,11 +241,186 @@ void check_integer_tiles(int64_t tiles) {
   }
 }
 
+// A map at another size, as torch's upsampling defines it: for each channel, place by place.
+double resized(const ResizedMap& map, int64_t channels, int64_t y, int64_t x, int64_t c, int64_t height, int64_t width) {
+  if (map.resizing == Resizing::none) return map.values[(y * width + x) * channels + c];
+  const auto source = [&](int64_t place, int64_t from, int64_t to) -> double {
+    switch (map.resizing) {
+      case Resizing::nearest: return static_cast<double>(place * from / to);
+      case Resizing::bilinear: return std::fmax((place + 0.5) * from / to - 0.5, 0);
+      default: return to > 1 ? static_cast<double>(place * (from - 1)) / (to - 1) : 0;
+    }
+  };
+  const double at_y = source(y, map.height, height), at_x = source(x, map.width, width);
+  double sum = 0;
+  for (int64_t i = 0; i < map.height; ++i) {
+    for (int64_t j = 0; j < map.width; ++j) {
+      // The last pixel goes on beyond its centre.
+      const double down = std::fmax(1 - std::abs(std::fmin(at_y, map.height - 1) - i), 0);
+      const double across = std::fmax(1 - std::abs(std::fmin(at_x, map.width - 1) - j), 0);
+      sum += down * across * map.values[(i * map.width + j) * channels + c];
+    }
+  }
+  return sum;
+}
+
+void check_sums() {
+  Checksum<float> checksum("sums of maps");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t channels = random_between(1, 50), scale = random_between(1, 4);
+    const int64_t height = scale * random_between(1, 7), width = scale * random_between(1, 7);
+    std::vector<std::vector<float>> values;
+    std::vector<ResizedMap> maps;
+    for (int64_t count = random_between(1, 4); count > 0; --count) {
+      const auto resizing = static_cast<Resizing>(random_between(0, 3));
+      // Sizes that nearest pixels are beyond doubt for.
+      const bool is_whole = resizing == Resizing::none, is_free = resizing >= Resizing::bilinear;
+      const int64_t h = is_whole ? height : is_free ? random_between(1, height) : height / scale;
+      const int64_t w = is_whole ? width : is_free ? random_between(1, width) : width / scale;
+      values.push_back(random_floats(h * w * channels));
+      maps.push_back({values.back().data(), h, w, resizing});
+    }
+    const auto activation = static_cast<Activation>(random_between(0, 5));
+    std::vector<float> output(height * width * channels);
+    MapSum(maps, height, width, channels).run(activation, output.data());
+    std::vector<double> expected;
+    for (int64_t i = 0; i < height * width * channels; ++i) {
+      double sum = 0;
+      for (const ResizedMap& map : maps) {
+        sum += resized(map, channels, i / channels / width, i / channels % width, i % channels, height, width);
+      }
+      expected.push_back(activated(sum, activation));
+    }
+    expect_near(checksum.name(), output, expected, 1e-5);
+    checksum.add(output);
+  }
+}
+
+void check_channel_weights() {
+  Checksum<float> checksum("channel weights");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t channels = random_between(1, 50), stride = channels + random_between(0, 9);
+    const int64_t small_height = random_between(1, 4), small_width = random_between(1, 4);
+    const int64_t height = small_height * random_between(1, 4), width = small_width * random_between(1, 4);
+    const int64_t pixels = height * width;
+    const auto first = random_floats(pixels * stride), second = random_floats(pixels * stride);
+    const auto weights = random_floats(small_height * small_width * channels);
+    const Pixels in{first.data(), height, width, channels, stride};
+
+    std::vector<float> output(pixels * channels);
+    weigh(in, {weights.data(), small_height, small_width, channels, channels}, output.data());
+    std::vector<double> expected;
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const int64_t y = i / channels / width, x = i / channels % width, c = i % channels;
+      const int64_t place = y / (height / small_height) * small_width + x / (width / small_width);
+      expected.push_back(
+          static_cast<double>(first[(y * width + x) * stride + c]) * weights[place * channels + c]);
+    }
+    expect_near(checksum.name(), output, expected, 1e-6);
+    checksum.add(output);
+
+    output.resize(2 * pixels * channels);
+    const bool is_weighed = random_between(0, 1);
+    shuffle(
+        in, {second.data(), height, width, channels, stride}, is_weighed ? weights.data() : nullptr,
+        output.data());
+    expected.clear();
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const int64_t at = i / channels * stride + i % channels;
+      expected.push_back(first[at]);
+      expected.push_back(static_cast<double>(second[at]) * (is_weighed ? weights[i % channels] : 1));
+    }
+    expect_near(checksum.name(), output, expected, 1e-6);
+    checksum.add(output);
+
+    // Sides that need not divide the map's: parts overlap.
+    const int64_t parts_down = random_between(1, height), parts_across = random_between(1, width);
+    output.resize(parts_down * parts_across * channels);
+    average(in, parts_down, parts_across, output.data());
+    expected.clear();
+    for (int64_t i = 0; i < parts_down * parts_across * channels; ++i) {
+      const int64_t part_y = i / channels / parts_across, part_x = i / channels % parts_across;
+      double sum = 0;
+      int64_t count = 0;
+      for (int64_t y = part_y * height / parts_down; y * parts_down < (part_y + 1) * height; ++y) {
+        for (int64_t x = part_x * width / parts_across; x * parts_across < (part_x + 1) * width; ++x) {
+          sum += first[(y * width + x) * stride + i % channels];
+          ++count;
+        }
+      }
+      expected.push_back(sum / static_cast<double>(count));
+    }
+    expect_near(checksum.name(), output, expected, 1e-6);
+    checksum.add(output);
+  }
+}
+
+// As the three layers, one after the other.
+void check_bottlenecks() {
+  Checksum<float> checksum("bottlenecks");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t inputs = random_between(1, 20), outputs = random_between(1, 40);
+    // Now and then so many that a strip is a row.
+    const int64_t hidden = round % 8 == 0 ? 4000 : random_between(8, 200);
+    const int64_t kernel = 2 * random_between(1, 2) + 1, stride = random_between(1, 2);
+    const Convolution convolutions[] = {
+        {inputs, hidden, 1, 1, 0, 1},
+        {hidden, hidden, kernel, stride, random_between(0, kernel - 1), hidden, random_between(1, 2)},
+        {hidden, outputs, 1, 1, 0, 1}};
+    const int64_t height = random_between(convolutions[1].extent(), 30);
+    const int64_t width = random_between(convolutions[1].extent(), 30);
+    // Now and then without the filter, or with something to add to the first.
+    const bool is_filtered = random_between(0, 3) > 0, is_sum = random_between(0, 1);
+    const int64_t out_height = is_filtered ? convolutions[1].output_size(height) : height;
+    const int64_t out_width = is_filtered ? convolutions[1].output_size(width) : width;
+    const auto residual = random_floats(out_height * out_width * outputs);
+    const auto map = random_floats(height * width * hidden);
+    std::vector<std::vector<float>> kept;
+    std::vector<Layer> layers;
+    for (const Convolution& c : convolutions) {
+      const Method method = m2fp::method(c, Precision::float32);
+      const auto weights = random_floats(c.outputs * c.inputs / c.groups * c.taps());
+      const int64_t strides[] = {c.inputs / c.groups * c.taps(), c.taps(), c.kernel, 1};
+      kept.emplace_back(packed_size(c, method));
+      const PackedWeights packed{kept.back().data(), nullptr};
+      pack_weights(c, method, weights.data(), strides, packed);
+      kept.push_back(random_floats(panels(c.outputs) * kColumns));
+      layers.push_back(
+          {c, method, packed, {kept.back().data(), nullptr, static_cast<Activation>(random_between(0, 5))}});
+    }
+    if (random_between(0, 1)) layers[2].epilogue.residual = residual.data();
+    Bottleneck bottleneck{layers[0], {}, {}, layers[2]};
+    if (is_filtered) bottleneck.depthwise = layers[1];
+    if (is_sum) {
+      bottleneck.residual =
+          MapSum({{map.data(), height, width, Resizing::none}}, height, width, hidden);
+    }
+    expect(bottleneck.is_sound(), checksum.name(), 0, 1);
+    const auto input = random_floats(height * width * inputs);
+    std::vector<float> output(out_height * out_width * outputs);
+    run_bottleneck(bottleneck, input.data(), height, width, output.data());
+    std::vector<float> wide(height * width * hidden), filtered(out_height * out_width * hidden), expected(output);
+    const auto run = [](const Layer& l, const std::vector<float>& from, int64_t h, int64_t w, std::vector<float>& to) {
+      convolve(l.convolution, l.method, from.data(), h, w, l.packed, l.epilogue, to.data());
+    };
+    if (is_sum) layers[0].epilogue.residual = map.data();
+    run(layers[0], input, height, width, wide);
+    if (is_filtered) run(layers[1], wide, height, width, filtered);
+    run(layers[2], is_filtered ? filtered : wide, out_height, out_width, expected);
+    for (size_t i = 0; i < output.size(); ++i) {
+      expect(output[i] == expected[i], checksum.name(), output[i], expected[i]);
+    }
+    checksum.add(output);
+  }
+}
+
 void check_attention() {
   Checksum<float> checksum("attention");
   for (int round = 0; round < 40; ++round) {
     const int64_t queries = random_between(1, 70), keys = random_between(1, 150);
-    const int64_t dim = random_between(1, 40), stride = dim + random_between(0, 9);
+    const int64_t dim = random_between(1, 40), value_dim = random_between(1, 40);
+    const int64_t stride = std::max(dim, value_dim) + random_between(0, 9);
+    const auto activation = static_cast<Activation>(random_between(0, 5));
     const auto q = random_floats(queries * stride), k = random_floats(keys * stride);
     const auto v = random_floats(keys * stride);
     std::vector<uint8_t> blocked(queries * keys);
@@ -239,8 +428,9 @@ void check_attention() {
     for (int64_t i = 0; i < queries * keys; ++i) blocked[i] = i % keys != 0 && random_between(0, 3) == 0;
     const bool is_masked = random_between(0, 1);
     std::vector<float> output(queries * stride);
-    attend({{q.data(), stride}, {k.data(), stride}, {v.data(), stride}, queries, keys, dim,
-            is_masked ? reinterpret_cast<const bool*>(blocked.data()) : nullptr, output.data(), stride});
+    attend({{q.data(), stride}, {k.data(), stride}, {v.data(), stride}, queries, keys, dim, value_dim,
+            is_masked ? reinterpret_cast<const bool*>(blocked.data()) : nullptr, output.data(), stride,
+            activation});
     std::vector<double> expected(queries * stride);
     for (int64_t i = 0; i < queries; ++i) {
       double total = 0;
@@ -250,12 +440,98 @@ void check_attention() {
         for (int64_t d = 0; d < dim; ++d) score += static_cast<double>(q[i * stride + d]) * k[j * stride + d];
         const double weight = std::exp(score);
         total += weight;
-        for (int64_t d = 0; d < dim; ++d) expected[i * stride + d] += weight * v[j * stride + d];
+        for (int64_t d = 0; d < value_dim; ++d) expected[i * stride + d] += weight * v[j * stride + d];
       }
-      for (int64_t d = 0; d < dim; ++d) expected[i * stride + d] /= total;
+      for (int64_t d = 0; d < value_dim; ++d) {
+        expected[i * stride + d] = activated(expected[i * stride + d] / total, activation);
+      }
     }
     expect_near(checksum.name(), output, expected, 1e-5);
     checksum.add(output);
+  }
+}
+
+// Either of a pair may be the one that is packed, and the other's rows may be columns.
+void check_pairs() {
+  Checksum<float> checksum("pairs");
+  for (int round = 0; round < 60; ++round) {
+    const int64_t rows = random_between(1, round % 2 ? 130 : 30), depth = random_between(1, 300);
+    const int64_t columns = random_between(1, 250);
+    const int64_t a_step = depth + random_between(0, 9);
+    const bool lies_in_columns = random_between(0, 1);
+    const int64_t b_step = (lies_in_columns ? depth : columns) + random_between(0, 9);
+    const auto a = random_floats(rows * a_step);
+    const auto b = random_floats((lies_in_columns ? columns : depth) * b_step);
+    const auto bias = random_floats(columns);
+    const bool has_bias = random_between(0, 1);
+    const Matrix left{a.data(), rows, depth, a_step, 1};
+    const Matrix right{b.data(), depth, columns, lies_in_columns ? 1 : b_step, lies_in_columns ? b_step : 1};
+    std::vector<float> output(rows * columns);
+    multiply_pair(left, right, has_bias ? bias.data() : nullptr, output.data());
+    std::vector<double> expected;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < columns; ++c) {
+        double sum = has_bias ? bias[c] : 0;
+        for (int64_t k = 0; k < depth; ++k) {
+          sum += static_cast<double>(a[r * a_step + k]) * b[k * right.row_step + c * right.column_step];
+        }
+        expected.push_back(sum);
+      }
+    }
+    expect_near(checksum.name(), output, expected, 1e-5);
+    checksum.add(output);
+  }
+}
+
+// Values far from zero, whose squares would leave nothing of their variance.
+void check_normalisation() {
+  Checksum<float> rows_checksum("layer normalisation"), groups_checksum("group normalisation");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t members = random_between(1, 12), groups = 8 * random_between(1, 8), channels = members * groups;
+    const int64_t pixels = random_between(1, 300);
+    auto input = random_floats(pixels * channels);
+    const float offset = 300 * random_float();
+    for (float& value : input) value += offset;
+    const auto weight = random_floats(channels), bias = random_floats(channels);
+    const auto activation = static_cast<Activation>(random_between(0, 5));
+    const Affine affine{weight.data(), bias.data(), channels, 1e-5};
+    const bool has_weights = random_between(0, 1);
+    std::vector<float> output(input.size());
+    // Of a number of values, at(i), what one of them becomes; without weights where `c` is -1.
+    const auto normalised = [&](int64_t count, auto at, double value, int64_t c) {
+      double mean = 0, variance = 0;
+      for (int64_t i = 0; i < count; ++i) mean += static_cast<double>(at(i)) / count;
+      for (int64_t i = 0; i < count; ++i) variance += (at(i) - mean) * (at(i) - mean) / count;
+      return (value - mean) / std::sqrt(variance + affine.epsilon) * (c < 0 ? 1 : weight[c]) + (c < 0 ? 0 : bias[c]);
+    };
+    std::vector<double> expected;
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const float* const row = input.data() + i / channels * channels;
+      const int64_t c = has_weights ? i % channels : -1;
+      expected.push_back(normalised(channels, [&](int64_t j) { return row[j]; }, input[i], c));
+    }
+    const Affine plain{nullptr, nullptr, channels, affine.epsilon};
+    normalise_rows(input.data(), pixels, has_weights ? affine : plain, output.data());
+    expect_near(rows_checksum.name(), output, expected, 2e-3);
+    rows_checksum.add(output);
+
+    std::vector<float> grouped(input.size());
+    const auto residual = random_floats(pixels * channels);
+    const bool has_residual = random_between(0, 1);
+    normalise_groups(
+        input.data(), pixels, groups, affine, has_residual ? residual.data() : nullptr, activation,
+        grouped.data());
+    // The first pixels are enough.
+    expected.resize(std::min<int64_t>(pixels, 4) * channels);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const int64_t c = i % channels, first = c / members * members;
+      const auto at = [&](int64_t j) { return input[j / members * channels + first + j % members]; };
+      const double value = normalised(pixels * members, at, input[i], c);
+      expected[i] = activated(value + (has_residual ? residual[i] : 0), activation);
+    }
+    groups_checksum.add(grouped);
+    grouped.resize(expected.size());
+    expect_near(groups_checksum.name(), grouped, expected, 2e-3);
   }
 }
 
@@ -266,6 +542,11 @@ int main(int count, char** arguments) {
   std::fprintf(stderr, "%s\n", instruction_set_name());
   omp_set_num_threads(2);
   check_convolutions();
+  check_bottlenecks();
+  check_sums();
+  check_channel_weights();
   check_attention();
+  check_pairs();
+  check_normalisation();
   check_integer_tiles(std::atoll(arguments[1]));
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "activations.h"
 #include "exponentials.h"
 #include "instruction_set.h"
 #include "matrix_product.h"
+#include "packing.h"
 #include "vector.h"
 
 namespace m2fp {
@@ -22,15 +24,9 @@ void attend(const Attention& a) {
   static thread_local std::vector<uint8_t> mask;
   const int64_t columns = panels(a.key_count) * kColumns;
   packed_keys.resize(columns * a.dim);
-  pack(
-      a.dim, a.key_count,
-      [&](int64_t k, int64_t n) { return a.keys.values[n * a.keys.stride + k]; },
-      packed_keys.data());
-  packed_values.resize(panels(a.dim) * kColumns * a.key_count);
-  pack(
-      a.key_count, a.dim,
-      [&](int64_t k, int64_t n) { return a.values.values[k * a.values.stride + n]; },
-      packed_values.data());
+  pack_columns(a.keys.values, a.keys.stride, a.dim, a.key_count, packed_keys.data());
+  packed_values.resize(panels(a.value_dim) * kColumns * a.key_count);
+  pack_rows(a.values.values, a.values.stride, a.key_count, a.value_dim, packed_values.data());
   scores.resize(kQueries * columns);
   parts.resize(kQueries);
   for (int64_t first = 0; first < a.query_count; first += kQueries) {
@@ -54,17 +50,23 @@ void attend(const Attention& a) {
         blocked = reinterpret_cast<const bool*>(mask.data());
       }
       float* const row = scores.data() + r * columns;
-      run_on_this_cpu([&](auto) __attribute__((always_inline)) {
-        exponentiate(row, a.key_count, blocked, sums + r);
+      run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+        exponentiate<decltype(registers)::kLanes>(row, a.key_count, blocked, sums + r);
       });
     }
     float* const output = a.output + first * a.output_stride;
     multiply_rows(
         [&](int64_t r) { return scores.data() + r * columns; }, a.key_count, packed_values.data(),
-        a.dim, output, a.output_stride);
-    for (int64_t r = 0; r < count; ++r) {
-      for (int64_t i = 0; i < a.dim; ++i) output[r * a.output_stride + i] /= sums[r];
-    }
+        a.value_dim, output, a.output_stride);
+    run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+      using V = Vector<decltype(registers)::kLanes>;
+      for (int64_t r = 0; r < count; ++r) {
+        float* const row = output + r * a.output_stride;
+        run_on_vectors<V>(0, a.value_dim, [&](auto vector, int64_t i) __attribute__((always_inline)) {
+          store(row + i, activated(load<decltype(vector)>(row + i) / sums[r], a.activation));
+        });
+      }
+    });
   }
 }
 

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
+#include "matrix_product.h"
+
 namespace m2fp {
 
-// Rows of `dim` values that lie `stride` apart.
+// Rows of values that lie `stride` apart.
 struct Rows {
   const float* values;
   int64_t stride;
@@ -19,13 +21,16 @@ struct Attention {
   Rows values;
   int64_t query_count;
   int64_t key_count;
+  // Of queries and keys, and of values.
   int64_t dim;
+  int64_t value_dim;
   // query_count x key_count, true where a query must not look; or null. In a row that is all true
   // the result is not a number.
   const bool* blocked;
-  // query_count rows of `dim` values that lie `output_stride` apart.
+  // query_count rows of `value_dim` values that lie `output_stride` apart.
   float* output;
   int64_t output_stride;
+  Activation activation = Activation::none;
 };
 
 // On the calling thread.

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "activations.h"
 #include "instruction_set.h"
 #include "int16_product.h"
 #include "parallel.h"
@@ -36,9 +37,11 @@ class BlockRows {
       int64_t y = first / across, x = first % across;
       for (int64_t i = 0; i < count; ++i) {
         const int64_t in_y =
-            y * convolution.stride - convolution.padding + tap / convolution.kernel;
+            y * convolution.stride - convolution.padding +
+            tap / convolution.kernel * convolution.dilation;
         const int64_t in_x =
-            x * convolution.stride - convolution.padding + tap % convolution.kernel;
+            x * convolution.stride - convolution.padding +
+            tap % convolution.kernel * convolution.dilation;
         const bool inside = in_y >= 0 && in_y < height && in_x >= 0 && in_x < width;
         *part++ = inside ? input + (in_y * width + in_x) * convolution.inputs : padding;
         if (++x == across) {
@@ -72,6 +75,15 @@ class BlockRows {
   std::vector<float> scales_;
 };
 
+void activate(float* values, int64_t count, Activation activation) {
+  run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+    using V = Vector<decltype(registers)::kLanes>;
+    run_on_vectors<V>(0, count, [&](auto vector, int64_t i) __attribute__((always_inline)) {
+      store(values + i, activated(load<decltype(vector)>(values + i), activation));
+    });
+  });
+}
+
 template <typename Value>
 void multiply_pixels(
     const Convolution& convolution, const float* input, int64_t height, int64_t width,
@@ -87,6 +99,7 @@ void multiply_pixels(
         static_cast<const Value*>(packed.values), convolution.outputs,
         output + first * convolution.outputs, convolution.outputs, epilogue};
     if (epilogue.residual) product.epilogue.residual += first * convolution.outputs;
+    if (!is_light(epilogue.activation)) product.epilogue.activation = Activation::none;
     if constexpr (std::is_same_v<Value, int16_t>) {
       rows.quantise(convolution.inputs);
       product.parts = rows.integer_parts();
@@ -94,8 +107,19 @@ void multiply_pixels(
       product.column_scales = packed.scales;
     } else {
       product.parts = rows.parts();
+      if (convolution.kernel == 1 && convolution.stride == 1) {
+        // The next block's pixels: the CPU does not see them coming, as it is many rows that are read.
+        product.next = input + (first + count) * convolution.inputs;
+        product.next_count = block_rows(pixels - first - count) * convolution.inputs;
+      }
     }
     multiply(product, first_panel, last_panel);
+    if (is_light(epilogue.activation)) return;
+    const int64_t first_column = first_panel * kColumns;
+    const int64_t columns = std::min(last_panel * kColumns, convolution.outputs) - first_column;
+    for (int64_t r = 0; r < count; ++r) {
+      activate(product.c + r * product.stride + first_column, columns, epilogue.activation);
+    }
   };
 
   // Threads share the pixels; where there are few, the output channels.
@@ -104,8 +128,8 @@ void multiply_pixels(
   parallel_for(few ? all_panels : groups, 2, [&](int64_t begin, int64_t end) {
     const int64_t first = few ? 0 : begin * kRows;
     const int64_t last = few ? pixels : std::min(end * kRows, pixels);
-    for (int64_t pixel = first; pixel < last; pixel += kBlockRows) {
-      const int64_t count = std::min(kBlockRows, last - pixel);
+    for (int64_t pixel = first, count; pixel < last; pixel += count) {
+      count = block_rows(last - pixel);
       block(pixel, count, few ? begin : 0, few ? end : all_panels);
     }
   });
@@ -133,7 +157,9 @@ void pack_integers(
 // A row of a depthwise convolution's output.
 struct Row {
   const Convolution* convolution;
+  // From this row of the image on.
   const float* input;
+  int64_t first_row;
   int64_t height;
   int64_t width;
   const float* packed;
@@ -145,44 +171,72 @@ struct Row {
 
   // Of the input, where the kernel's first tap lies.
   int64_t top() const { return y * convolution->stride - convolution->padding; }
+  // Where this row of the kernel's taps lies, from the image's first column on.
+  const float* line(int64_t tap) const {
+    const int64_t row = top() + tap * convolution->dilation - first_row;
+    return input + row * width * convolution->inputs;
+  }
   int64_t left(int64_t out) const { return out * convolution->stride - convolution->padding; }
-  // The kernel's rows that lie in the image.
-  int64_t first_tap() const { return std::max<int64_t>(0, -top()); }
-  int64_t last_tap() const { return std::min(convolution->kernel, height - top()); }
+  // The kernel's rows that lie in the image, and what it has across of those that begin at `left`.
+  int64_t first_tap() const { return first_tap(top()); }
+  int64_t last_tap() const { return last_tap(top(), height); }
+  int64_t first_tap(int64_t start) const {
+    const int64_t dilation = convolution->dilation;
+    return std::max<int64_t>(0, (dilation - 1 - start) / dilation);
+  }
+  int64_t last_tap(int64_t start, int64_t size) const {
+    const int64_t dilation = convolution->dilation;
+    return std::min(convolution->kernel, (size - start + dilation - 1) / dilation);
+  }
 
   template <typename V>
   [[gnu::always_inline]] void finish(V sum, int64_t out, int64_t c) const {
-    if (activation != Activation::none) sum = maximum(sum, V{});
-    if (activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
-    store(output + out * convolution->outputs + c, sum);
+    store(output + out * convolution->outputs + c, activated(sum, activation));
   }
 };
 
-// Filters one pixel, wherever it lies, in channels [c, end).
+// Filters one pixel in channels [c, end).
 template <typename V>
 [[gnu::always_inline]] inline void filter_channels(
     const Row& row, int64_t out, int64_t c, int64_t end) {
   const int64_t channels = row.convolution->inputs, kernel = row.convolution->kernel;
-  const int64_t first = std::max<int64_t>(0, -row.left(out));
-  const int64_t last = std::min(kernel, row.width - row.left(out));
-  for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
-    V sum = row.bias ? load<V>(row.bias + c) : V{};
+  const int64_t dilation = row.convolution->dilation;
+  const int64_t first = row.first_tap(row.left(out)), last = row.last_tap(row.left(out), row.width);
+  // Several sums, as each waits for its last addition.
+  const auto filter_vectors = [&](auto vectors) __attribute__((always_inline)) {
+    constexpr int64_t kVectors = decltype(vectors)::value;
+    V sums[kVectors];
+    for (int64_t v = 0; v < kVectors; ++v) {
+      sums[v] = row.bias ? load<V>(row.bias + c + v * kLanesOf<V>) : V{};
+    }
     for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
-      const float* const line = row.input + (row.top() + ky) * row.width * channels + c;
+      const float* const line = row.line(ky) + c;
       for (int64_t kx = first; kx < last; ++kx) {
-        sum += load<V>(line + (row.left(out) + kx) * channels) *
-               load<V>(row.packed + (ky * kernel + kx) * channels + c);
+        const float* const pixel = line + (row.left(out) + kx * dilation) * channels;
+        const float* const weights = row.packed + (ky * kernel + kx) * channels + c;
+        for (int64_t v = 0; v < kVectors; ++v) {
+          sums[v] += load<V>(pixel + v * kLanesOf<V>) * load<V>(weights + v * kLanesOf<V>);
+        }
       }
     }
-    row.finish(sum, out, c);
+    for (int64_t v = 0; v < kVectors; ++v) row.finish(sums[v], out, c + v * kLanesOf<V>);
+    c += kVectors * kLanesOf<V>;
+  };
+  constexpr int64_t kAtOnce = 8;
+  while (c + kAtOnce * kLanesOf<V> <= end) {
+    filter_vectors(std::integral_constant<int64_t, kAtOnce>());
   }
+  while (c + kLanesOf<V> <= end) filter_vectors(std::integral_constant<int64_t, 1>());
 }
 
+// Filters one pixel, wherever it lies, in channels from `c` on: as many at once as there are.
 template <typename V>
-[[gnu::always_inline]] inline void filter_pixel(const Row& row, int64_t out) {
+[[gnu::always_inline]] inline void filter_pixel(const Row& row, int64_t out, int64_t c = 0) {
   const int64_t channels = row.convolution->inputs, whole = channels / kLanesOf<V> * kLanesOf<V>;
-  filter_channels<V>(row, out, 0, whole);
-  filter_channels<ChannelGroup>(row, out, whole, channels);
+  if (c < whole) filter_channels<V>(row, out, c, whole);
+  if constexpr (kLanesOf<V> > 1) {
+    if (whole < channels) filter_pixel<Vector<kLanesOf<V> / 2>>(row, out, std::max(c, whole));
+  }
 }
 
 // Pixels that are filtered together share the weights that are loaded, and their sums do not wait for
@@ -200,8 +254,7 @@ template <typename V, int Kernel, int Stride, int Vectors>
   }
   for (int64_t ky = row.first_tap(); ky < row.last_tap(); ++ky) {
     const float* const taps = row.packed + ky * Kernel * channels + c;
-    const float* const line =
-        row.input + ((row.top() + ky) * row.width + row.left(out)) * channels + c;
+    const float* const line = row.line(ky) + row.left(out) * channels + c;
 #pragma clang loop unroll(full)
     for (int kx = 0; kx < Kernel; ++kx) {
       for (int v = 0; v < Vectors; ++v) {
@@ -222,23 +275,29 @@ template <typename V, int Kernel, int Stride>
   constexpr int64_t kLanes = kLanesOf<V>;
   const Convolution& convolution = *row.convolution;
   const int64_t channels = convolution.inputs, across = convolution.output_size(row.width);
-  int64_t out = 0;
-  for (; out < across && row.left(out) < 0; ++out) filter_pixel<V>(row, out);
-  for (; row.left(out + kPixels - 1) + Kernel <= row.width; out += kPixels) {
-    int64_t c = 0;
-    for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+  int64_t begin = 0;
+  for (; begin < across && row.left(begin) < 0; ++begin) filter_pixel<V>(row, begin);
+  int64_t end = begin;
+  while (row.left(end + kPixels - 1) + Kernel <= row.width) end += kPixels;
+  // A few channels of all pixels: what neighbours share is still in the first-level cache.
+  int64_t c = 0;
+  for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
+    for (int64_t out = begin; out < end; out += kPixels) {
       filter_pixels<V, Kernel, Stride, 2>(row, out, c);
     }
-    for (; c + kLanes <= channels; c += kLanes) filter_pixels<V, Kernel, Stride, 1>(row, out, c);
-    if (c < channels) filter_pixels<ChannelGroup, Kernel, Stride, 1>(row, out, c);
   }
-  for (; out < across; ++out) filter_pixel<V>(row, out);
+  run_on_vectors<V>(c, channels, [&](auto vector, int64_t at) __attribute__((always_inline)) {
+    for (int64_t out = begin; out < end; out += kPixels) {
+      filter_pixels<decltype(vector), Kernel, Stride, 1>(row, out, at);
+    }
+  });
+  for (; end < across; ++end) filter_pixel<V>(row, end);
 }
 
 template <typename V>
 [[gnu::always_inline]] inline void filter_row(const Row& row) {
   const Convolution& convolution = *row.convolution;
-  switch (10 * convolution.kernel + convolution.stride) {
+  switch (convolution.dilation > 1 ? 0 : 10 * convolution.kernel + convolution.stride) {
     case 31: return filter_row_of<V, 3, 1>(row);
     case 32: return filter_row_of<V, 3, 2>(row);
     case 51: return filter_row_of<V, 5, 1>(row);
@@ -254,10 +313,14 @@ Method method(const Convolution& c, Precision precision) {
     // Below this the transforms cost more than the multiplications that they save.
     constexpr int64_t kLeast = 32;
     // Weights grow fourfold: beyond this, where there are few tiles to share them, transforming and
-    // reading them costs most of what the multiplications save.
+    // reading them costs most of what the multiplications save. Layers that are wider stand at the end
+    // of a backbone, at a 32nd of the image; but dilated ones, and those that gather what a backbone
+    // gives, at a 16th or an 8th.
     constexpr int64_t kMost = 256 * 256;
-    const bool fits = c.kernel == 3 && c.stride == 1 && c.padding == 1 && c.inputs >= kLeast &&
-                      c.outputs >= kLeast && c.inputs * c.outputs <= kMost &&
+    const bool has_tiles =
+        c.inputs * c.outputs <= kMost || c.dilation > 1 || c.inputs >= 4 * c.outputs;
+    const bool fits = c.kernel == 3 && c.stride == 1 && c.padding == c.dilation &&
+                      c.inputs >= kLeast && c.outputs >= kLeast && has_tiles &&
                       c.inputs % kChannelGroup == 0 && c.outputs % kChannelGroup == 0;
     if (fits) return Method::winograd;
     // With fewer columns making integers of the rows costs what it saves.
@@ -266,9 +329,7 @@ Method method(const Convolution& c, Precision precision) {
                              c.inputs % kInt16Lanes == 0 && c.outputs >= kLeastColumns;
     return in_integers ? Method::int16_product : Method::product;
   }
-  const bool is_depthwise =
-      c.groups == c.inputs && c.groups == c.outputs && c.inputs % kChannelGroup == 0;
-  return is_depthwise ? Method::depthwise : Method::none;
+  return c.groups == c.inputs && c.groups == c.outputs ? Method::depthwise : Method::none;
 }
 
 int64_t packed_size(const Convolution& c, Method method) {
@@ -315,6 +376,19 @@ void pack_weights(
   }
 }
 
+void filter_rows(
+    const Convolution& c, const float* input, int64_t first_row, int64_t height, int64_t width,
+    const float* packed, const Epilogue& epilogue, int64_t begin, int64_t end, float* output) {
+  run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
+    for (int64_t y = begin; y < end; ++y) {
+      const Row row{
+          &c, input, first_row, height, width, packed, epilogue.bias, epilogue.activation, y,
+          output + (y - begin) * c.output_size(width) * c.outputs};
+      filter_row<Vector<decltype(registers)::kLanes>>(row);
+    }
+  });
+}
+
 void convolve(
     const Convolution& c, Method method, const float* input, int64_t height, int64_t width,
     const PackedWeights& packed, const Epilogue& epilogue, float* output) {
@@ -330,15 +404,10 @@ void convolve(
       winograd_convolve(c, input, height, width, values, epilogue, output);
       break;
     case Method::depthwise: {
-      const int64_t across = c.output_size(width);
+      const int64_t line = c.output_size(width) * c.outputs;
       parallel_for(c.output_size(height), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t y = begin; y < end; ++y) {
-          const Row row{&c, input, height, width, values, epilogue.bias,
-                        epilogue.activation, y, output + y * across * c.outputs};
-          run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
-            filter_row<Vector<decltype(registers)::kLanes>>(row);
-          });
-        }
+        filter_rows(
+            c, input, 0, height, width, values, epilogue, begin, end, output + begin * line);
       });
       break;
     }

@@ -17,9 +17,13 @@ struct Convolution {
   int64_t padding;
   // 1, or `inputs`: each channel by itself.
   int64_t groups;
+  // From one tap to the next, in pixels.
+  int64_t dilation = 1;
 
   int64_t taps() const { return kernel * kernel; }
-  int64_t output_size(int64_t size) const { return (size + 2 * padding - kernel) / stride + 1; }
+  // The side of what the taps span, in pixels.
+  int64_t extent() const { return dilation * (kernel - 1) + 1; }
+  int64_t output_size(int64_t size) const { return (size + 2 * padding - extent()) / stride + 1; }
 };
 
 enum class Precision { float32, int16 };
@@ -62,5 +66,12 @@ void pack_weights(
 void convolve(
     const Convolution& convolution, Method method, const float* input, int64_t height,
     int64_t width, const PackedWeights& packed, const Epilogue& epilogue, float* output);
+
+// Rows [begin, end) of a depthwise convolution's output, which `output` begins with, on the calling thread.
+// `input` begins with row `first_row` of the image, and reaches as far as these look.
+void filter_rows(
+    const Convolution& convolution, const float* input, int64_t first_row, int64_t height,
+    int64_t width, const float* packed, const Epilogue& epilogue, int64_t begin, int64_t end,
+    float* output);
 
 }  // namespace m2fp

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "activations.h"
 #include "instruction_set.h"
 #include "int16_product.h"
 #include "vector.h"
@@ -13,6 +14,14 @@ namespace {
 // What of a panel is read in one go: it stays in the first-level cache beside the rows of A.
 template <typename Value>
 constexpr int64_t kBlockDepth = 256 * kDepthStep<Value>;
+
+// Columns at the end that are worth a tile of their own: half a panel.
+constexpr int64_t kNarrow = kColumns / 2;
+
+// The depth that is added up at the least between fetching rows, and a divisor of what is. Integers are
+// added up this far at once.
+template <typename Value>
+constexpr int64_t kLeastShare = std::is_same_v<Value, float> ? 4 : kSafeDepth;
 
 // A Rows x (Vectors * Lanes) tile of C: in registers.
 template <int64_t Lanes, int64_t Rows, int64_t Vectors>
@@ -44,6 +53,11 @@ struct Step {
   int64_t panel_stride;
   bool is_first;
   bool is_last;
+  // What is fetched from memory meanwhile, and how many bytes of it for each value of a row's depth.
+  const char* next;
+  int64_t next_step;
+  // Into how many parts the depth is divided: some rows are fetched with each.
+  int64_t shares;
 };
 
 // Of one tap: the addresses of A's rows and B's vectors. `rows` is known where the tile is whole.
@@ -69,9 +83,11 @@ struct Operands {
 
 template <typename T>
 [[gnu::always_inline]] inline void accumulate(
-    T& tile, const Operands<T, float>& operands, int64_t depth) {
+    T& tile, const Operands<T, float>& operands, int64_t begin, int64_t end, const char* next,
+    int64_t next_step) {
   using V = typename T::V;
-  for (int64_t k = 0; k < depth; ++k) {
+  for (int64_t k = begin; k < end; ++k) {
+    __builtin_prefetch(next + k * next_step);
     V b[T::kVectors];
     UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
       b[v] = load<V>(operands.b[v] + k * kColumns);
@@ -85,10 +101,11 @@ template <typename T>
 
 template <typename T>
 [[gnu::always_inline]] inline void accumulate(
-    T& tile, const Operands<T, int16_t>& operands, int64_t depth) {
+    T& tile, const Operands<T, int16_t>& operands, int64_t begin, int64_t end, const char*,
+    int64_t) {
   using V = typename T::V;
-  for (int64_t first = 0; first < depth; first += kSafeDepth) {
-    const int64_t last = std::min(first + kSafeDepth, depth);
+  for (int64_t first = begin; first < end; first += kSafeDepth) {
+    const int64_t last = std::min(first + kSafeDepth, end);
     Integers<V> sums[T::kRows][T::kVectors] = {};
     for (int64_t k = first; k < last; k += 2) {
       ShortIntegers<V> b[T::kVectors];
@@ -134,9 +151,7 @@ template <typename T>
       if (row_scales) sum *= row_scales[r] * load<V>(column_scales + at);
       if (bias) sum += load<V>(bias + at);
       if (residual) sum += load<V>(residual + r * stride + at);
-      if (activation != Activation::none) sum = maximum(sum, V{});
-      if (activation == Activation::relu6) sum = minimum(sum, V{} + 6.0f);
-      tile.sums[r][v] = sum;
+      tile.sums[r][v] = lightly_activated(sum, activation);
     }
   }
 }
@@ -146,14 +161,6 @@ template <typename T, typename Value>
     const Step<Value>& step, const Target& target, int64_t rows) {
   float* const c = target.c;
   const int64_t stride = target.stride;
-  // The sums take long enough for these lines to come from memory.
-  constexpr int64_t kCacheLine = 64 / sizeof(float);
-  for (int64_t r = 0; r < T::kRows; ++r) {
-    for (int64_t at = r * stride; at < r * stride + T::kColumns; at += kCacheLine) {
-      __builtin_prefetch(c + at, 1);
-      if (step.is_last && target.residual) __builtin_prefetch(target.residual + at);
-    }
-  }
   T tile{};
   if (!step.is_first) {
     UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
@@ -162,8 +169,34 @@ template <typename T, typename Value>
       }
     }
   }
+  // The rows that the sums go to come from memory meanwhile, one after the other: at once they would
+  // keep A's from coming.
+  const auto fetch = [&](int64_t r) __attribute__((always_inline)) {
+    constexpr int64_t kCacheLine = 64 / sizeof(float);
+    for (int64_t at = r * stride; at < r * stride + T::kColumns; at += kCacheLine) {
+      __builtin_prefetch(c + at, 1);
+      if (step.is_last && target.residual) __builtin_prefetch(target.residual + at);
+    }
+  };
+  const int64_t shares = step.shares < 2 ? 0 : step.shares;
+  const int64_t share =
+      shares ? step.depth / shares / kLeastShare<Value> * kLeastShare<Value> : 0;
+  if (shares == 0) {
+    for (int64_t r = 0; r < T::kRows; ++r) fetch(r);
+  }
   for (int64_t tap = step.first_tap; tap < step.last_tap; ++tap) {
-    accumulate(tile, Operands<T, Value>(step, tap, rows), step.depth);
+    const Operands<T, Value> operands(step, tap, rows);
+    const char* const next =
+        step.next + (tap - step.first_tap) * step.depth * step.next_step;
+    int64_t k = 0;
+    if (tap + 1 == step.last_tap) {
+      int64_t r = 0;
+      for (int64_t i = 0; i < shares; ++i, k += share) {
+        for (; r * shares < (i + 1) * T::kRows; ++r) fetch(r);
+        accumulate(tile, operands, k, k + share, next, step.next_step);
+      }
+    }
+    accumulate(tile, operands, k, step.depth, next, step.next_step);
   }
   if (step.is_last) finish(tile, target);
   UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
@@ -207,6 +240,9 @@ struct Pass {
   int64_t last_tap;
   int64_t offset;
   int64_t depth;
+  // Of what is fetched meanwhile: from where on, and how much of it with each tile.
+  const char*& next;
+  int64_t next_bytes;
 };
 
 // All rows of the columns from `column` on that a tile has.
@@ -226,9 +262,13 @@ template <typename T, typename Value>
                 column % kColumns * kDepthStep<Value>;
   step.is_first = pass.first_tap == 0 && pass.offset == 0;
   step.is_last = pass.last_tap == p.taps && pass.offset + pass.depth == p.depth;
+  step.shares = std::min(T::kRows, pass.depth / kLeastShare<Value>);
+  step.next_step = pass.next_bytes / ((pass.last_tap - pass.first_tap) * pass.depth);
   for (int64_t row = 0; row < p.rows; row += T::kRows) {
     step.parts = p.parts + row;
     step.rows = std::min(T::kRows, p.rows - row);
+    step.next = pass.next;
+    pass.next += pass.next_bytes;
     const int64_t at = row * p.stride + column;
     const Target target{
         p.row_scales ? p.row_scales + row : nullptr,
@@ -238,8 +278,11 @@ template <typename T, typename Value>
         p.epilogue.activation,
         p.c + at,
         p.stride};
+    using Half = Tile<T::kLanes, T::kRows / 2, T::kVectors>;
     if (step.rows == T::kRows && columns == T::kColumns) {
       run_step<T>(step, target, T::kRows);
+    } else if (step.rows <= Half::kRows) {
+      run_edge_step<Half>(step, target, columns);
     } else {
       run_edge_step<T>(step, target, columns);
     }
@@ -250,25 +293,39 @@ template <typename Registers, typename Value>
 [[gnu::always_inline]] inline void multiply_on(
     const Product<Value>& p, int64_t first_panel, int64_t last_panel) {
   using Whole = Tile<Registers::kLanes, Registers::kRows, Registers::kVectors>;
+  // For what whole ones leave: nothing is read beyond the last panel.
+  using Panel = std::conditional_t<
+      (Whole::kColumns > kColumns),
+      Tile<Registers::kLanes, Registers::kRows, Registers::kVectors / 2>, Whole>;
+  constexpr int64_t kLanes = std::min(Registers::kLanes, kNarrow);
+  using Narrow = Tile<kLanes, Registers::kRows, kNarrow / kLanes>;
   static_assert(kRows % Registers::kRows == 0);
   const int64_t end = std::min(last_panel * kColumns, p.columns);
   // A step takes several whole taps or a part of the only one.
   const int64_t step_taps = std::clamp<int64_t>(kBlockDepth<Value> / p.depth, 1, p.taps);
   const int64_t step_depth = p.taps == 1 ? std::min(kBlockDepth<Value>, p.depth) : p.depth;
+  const auto parts = [](int64_t whole, int64_t part) { return (whole + part - 1) / part; };
+  const int64_t tiles = parts(p.taps, step_taps) * parts(p.depth, step_depth) *
+                        parts(p.rows, Whole::kRows) *
+                        parts(end - first_panel * kColumns, Whole::kColumns);
+  // Without any, the same address over and over.
+  const char* next = reinterpret_cast<const char*>(p.next ? p.next : p.packed);
+  const int64_t next_bytes = parts(p.next_count * sizeof(Value), tiles);
   for (int64_t tap = 0; tap < p.taps; tap += step_taps) {
     for (int64_t offset = 0; offset < p.depth; offset += step_depth) {
       const Pass<Value> pass{
           p, tap, std::min(tap + step_taps, p.taps), offset,
-          std::min(step_depth, p.depth - offset)};
+          std::min(step_depth, p.depth - offset), next, next_bytes};
       int64_t column = first_panel * kColumns;
-      for (; column < end && column + Whole::kColumns <= last_panel * kColumns;
-           column += Whole::kColumns) {
+      for (; column + Whole::kColumns <= end; column += Whole::kColumns) {
         run_column<Whole>(pass, column);
       }
-      // Of a tile of two panels: the last one.
-      if constexpr (Whole::kColumns > kColumns) {
-        using Half = Tile<Registers::kLanes, Registers::kRows, Registers::kVectors / 2>;
-        if (column < end) run_column<Half>(pass, column);
+      for (; column < end; column += Panel::kColumns) {
+        if (end - column <= kNarrow) {
+          run_column<Narrow>(pass, column);
+        } else {
+          run_column<Panel>(pass, column);
+        }
       }
     }
   }

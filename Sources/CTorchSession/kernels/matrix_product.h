@@ -14,7 +14,10 @@
 
 namespace m2fp {
 
-enum class Activation : int64_t { none = 0, relu = 1, relu6 = 2 };
+enum class Activation : int64_t { none, relu, relu6, leaky_relu, gelu, sigmoid };
+
+// Of leaky_relu, for negative values.
+constexpr float kLeakySlope = 0.01f;
 
 // What happens to the sums before they are stored.
 struct Epilogue {
@@ -68,6 +71,9 @@ struct Product {
   // Of integers: what one is worth in each row of A and in each column of B.
   const float* row_scales = nullptr;
   const float* column_scales = nullptr;
+  // What is read after this product, if known: it is fetched from memory meanwhile.
+  const Value* next = nullptr;
+  int64_t next_count = 0;
 };
 
 // Every kernel takes a divisor of this many rows at once: a share of the rows is best a multiple of it.
@@ -76,6 +82,10 @@ constexpr int64_t kRows = 12;
 // Rows of a product that are worth one call: the part of A that they span stays in the second-level
 // cache.
 constexpr int64_t kBlockRows = 8 * kRows;
+
+// How many of the rows that are left make the next block: few are not left for another.
+constexpr int64_t kMostBlockRows = kBlockRows + kRows;
+constexpr int64_t block_rows(int64_t left) { return left <= kMostBlockRows ? left : kBlockRows; }
 
 // Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
 template <typename Value>

@@ -38,6 +38,16 @@ template <typename V, typename Value>
   __builtin_memcpy(at, &value, sizeof value);
 }
 
+// Calls run(vector, i) for values [first, end), as many at once as there are: those that fill no `V` by
+// shorter vectors.
+template <typename V, typename Run>
+[[gnu::always_inline]] inline void run_on_vectors(int64_t first, int64_t end, const Run& run) {
+  for (; first + kLanesOf<V> <= end; first += kLanesOf<V>) run(V{}, first);
+  if constexpr (kLanesOf<V> > 1) {
+    if (first < end) run_on_vectors<Vector<kLanesOf<V> / 2>>(first, end, run);
+  }
+}
+
 // Of pairs, the first values and the second ones.
 template <typename V>
 [[gnu::always_inline]] inline void take_apart(V low, V high, V& first, V& second) {

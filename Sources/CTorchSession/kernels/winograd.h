@@ -15,7 +15,8 @@ int64_t winograd_packed_size(const Convolution& convolution);
 void winograd_pack_weights(
     const Convolution& convolution, const float* weights, const int64_t* strides, float* packed);
 
-// For a 3x3 convolution of stride 1 and padding 1 whose channels are multiples of kChannelGroup.
+// For a 3x3 convolution of stride 1 that keeps the image's size, whose channels are multiples of
+// kChannelGroup. A dilated one is as many of these, of every so many pixels.
 void winograd_convolve(
     const Convolution& convolution, const float* input, int64_t height, int64_t width,
     const float* packed, const Epilogue& epilogue, float* output);

@@ -118,6 +118,9 @@ struct DoctorCommand: ExplainedCommand {
         for helper in archive.all.dropFirst() {
           Console.writeLine("           needs \(helper.path)")
         }
+        if !archive.helpers.isEmpty {
+          Console.writeLine("           sha256 of all \(try archive.resultDigest())")
+        }
         let seconds = try selfTest(archive, threads: plan.threads)
         Console.writeLine("           self-test passed in \((seconds * 100).rounded() / 100) s")
       } catch {

@@ -178,7 +178,8 @@ extension HelpTopic {
         "A model is a program: it could read and write any file that you can. One that runs code when "
           + "it is loaded, or calls what networks do not need, is refused, and the message names it; "
           + "--trust-model SHA256 runs that very archive all the same. --model-sha256 SHA256 refuses "
-          + "any other than that one."),
+          + "any other than that one. Of a model that needs others the SHA-256 of all of them counts."
+      ),
       .paragraph(
         "An archive carries its contract: class names, palette, sizes, thresholds and licence. So "
           + "a model of other classes needs no change to m2fp."),

@@ -8,8 +8,8 @@ struct ModelTrustOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Refuse the model unless this is the SHA-256 of its archive ('m2fp doctor' shows it). Default: \
-      any will do.
+      Refuse the model unless this is the SHA-256 of its archive, or of those of all models that it \
+      needs ('m2fp doctor' shows it). Default: any will do.
       """, valueName: "sha256"))
   var modelSha256: String?
 
@@ -34,17 +34,21 @@ struct ModelTrustOptions: ParsableArguments {
   ///   wanted.
   func checked(_ archive: ModelArchive) throws(RunFailure) -> ModelArchive {
     guard modelSha256 != nil || !trustModel.isEmpty else { return archive }
-    let digest = try archive.digest()
-    if let modelSha256, modelSha256.lowercased() != digest {
-      throw RunFailure(
-        .modelContract, "\(archive.path) is not the model that is wanted: its SHA-256 is \(digest)",
-        detail: .otherModel(sha256: digest))
+    if let modelSha256 {
+      let digest = try archive.resultDigest()
+      guard modelSha256.lowercased() == digest else {
+        let all = archive.helpers.isEmpty ? "" : " with those that it needs"
+        throw RunFailure(
+          .modelContract,
+          "\(archive.path)\(all) is not the model that is wanted: its SHA-256 is \(digest)",
+          detail: .otherModel(sha256: digest))
+      }
     }
     func isTrusted(_ digest: String) -> Bool {
       trustModel.contains { $0.lowercased() == digest }
     }
     var archive = archive
-    archive.isTrusted = isTrusted(digest)
+    archive.isTrusted = isTrusted(try archive.digest())
     for (helper, model) in archive.helpers {
       archive.helpers[helper]?.isTrusted = isTrusted(try model.digest())
     }

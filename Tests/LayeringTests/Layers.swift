@@ -22,8 +22,8 @@ enum Layers {
     ["M2FPServe": ["SystemPackage"]],
     [
       "M2FPHTTP": [
-        "HTTPTypes", "HummingbirdCore", "Logging", "NIOCore", "NIOHTTPTypes", "NIOPosix",
-        "SystemPackage",
+        "HTTPTypes", "HummingbirdCore", "Logging", "NIOCore", "NIOHTTP1", "NIOHTTPTypes",
+        "NIOHTTPTypesHTTP1", "NIOPosix", "SystemPackage",
       ]
     ],
     ["M2FPCommands": ["ArgumentParser", "Logging", "SystemPackage"]],

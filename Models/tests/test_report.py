@@ -30,7 +30,7 @@ class ReportTest(unittest.TestCase):
     def test_a_dense_network_is_compared_with_the_faster_peer(self):
         seconds = {"m2fp": 2.0, "onnxruntime": 3.0, "openvino": 2.5}
         run = {key: {"seconds": x, "memory": x * 1e8} for key, x in seconds.items()}
-        text = report.dense_section({"schp-lip": {"size": 473, **run}})
+        text = report.dense_section({"dense": {"schp-lip": {"size": 473, **run}}})
         row = "| schp-lip, 473×473 | 2.00 | 3.00 | 2.50 | 1.25 | 200 | 300 | 250 |"
         self.assertEqual(text.splitlines()[-1], row)
 

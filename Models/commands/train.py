@@ -43,7 +43,7 @@ from photos.mixture import make_mixture
 from photos.split import photo_paths
 from synthetic.classes import CLASSES
 
-WARM_UP_STEPS = 100
+WARM_UP_BATCHES = 100
 LOWEST_RATE = 0.02  # share of the learning rate at the end
 LOG_EVERY = 25
 CLIP = 1.0
@@ -134,8 +134,12 @@ class Average:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        decay = min(LARGEST_DECAY, (1 + step) / (10 + step))
+    def update(self, model: nn.Module, step: int, batches: int) -> None:
+        """Take in the weights after a step for which so many batches were seen.
+
+        The mean goes back over as many pictures however many a step takes.
+        """
+        decay = min(LARGEST_DECAY**batches, (1 + step) / (10 + step))
         averages = list(self.model.parameters())
         torch._foreach_mul_(averages, decay)
         torch._foreach_add_(averages, list(model.parameters()), alpha=1 - decay)
@@ -177,6 +181,24 @@ def validate(model: M2FP, folder: Path, count: int) -> Scores:
     return Scores(miou, right.sum() / confusion.sum(), persons[0] / max(persons[1], 1))
 
 
+def accumulate(trainer: Trainer, batches: list[Batch]) -> dict[str, Tensor]:
+    """Add the mean of the batches' gradients to the weights', in the memory that one takes.
+
+    Returns
+    -------
+    dict[str, Tensor]
+        The means of the losses by name, without gradients.
+    """
+    device = next(trainer.parameters()).device
+    means: dict[str, Tensor] = {}
+    for batch in batches:
+        losses = trainer(batch.to(device))
+        (sum(losses.values()) / len(batches)).backward()
+        for name, value in losses.items():
+            means[name] = means.get(name, 0.0) + value.detach() / len(batches)
+    return means
+
+
 def validate_and_log(
     model: M2FP, arguments: argparse.Namespace, trained: float, step: int, images: int
 ) -> None:
@@ -186,17 +208,19 @@ def validate_and_log(
     print("validation", {k: round(float(v), 4) for k, v in row.items()}, flush=True)
 
 
-def learning_rate(step: int, left: float, cool_down: float) -> float:
+def learning_rate(batches: int, left: float, cool_down: float) -> float:
     """Share of the full rate: warm-up, level, and half a cosine while less time is left.
 
     Parameters
     ----------
+    batches : int
+        Seen so far.
     left, cool_down : float
         Seconds until the end, and of the last part.
     """
     part = min(1.0, max(0.0, left) / cool_down) if cool_down else 1.0
     cosine = LOWEST_RATE + (1 - LOWEST_RATE) * (1 - math.cos(math.pi * part)) / 2
-    return min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
+    return min(1.0, (batches + 1) / WARM_UP_BATCHES) * cosine
 
 
 def make_optimisers(
@@ -268,6 +292,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--pixels", type=int, default=8 * 256 * 256, help="in a batch")
+    parser.add_argument(
+        "--accumulate", type=int, default=1, help="batches of whose gradients a step takes the mean"
+    )
     parser.add_argument("--points", type=int, default=2048, help="at which masks are compared")
     parser.add_argument("--rate", type=float, default=3e-4, help="full learning rate")
     parser.add_argument(
@@ -372,16 +399,15 @@ class Learner:
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["full_rate"] * factor
-        batch = next(self.batches)
-        losses = self.trainer(batch.to(self.device))
         self.trainer.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
+        batches = [next(self.batches) for _ in range(self.arguments.accumulate)]
+        losses = accumulate(self.trainer, batches)
         # Apart: a folded encoder's gradients are several times larger than the rest.
         for parameters in self.clipped:
             nn.utils.clip_grad_norm_(parameters, CLIP)
         for optimiser in self.optimisers:
             optimiser.step()
-        return losses, len(batch.images)
+        return losses, sum(len(batch.images) for batch in batches)
 
     def close(self) -> None:
         """End the processes that prepare batches."""
@@ -502,12 +528,13 @@ def main() -> None:
         if done:
             break
         progress.fill_(trained / budget)
-        factor.fill_(learning_rate(step, budget - trained, 60 * arguments.cool_down))
+        batches = step * arguments.accumulate
+        factor.fill_(learning_rate(batches, budget - trained, 60 * arguments.cool_down))
         losses, count = learner.learn(factor.item())
         counts[0] += torch.tensor((1, count))
-        average.update(model, step)
+        average.update(model, step, arguments.accumulate)
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.detach() / LOG_EVERY
+            sums[name] = sums.get(name, 0.0) + value / LOG_EVERY
         # Time spent validating counts: the other processes went on learning.
         now = time.monotonic()
         trained, clock = trained + min(now - clock, LONGEST_STEP), now

@@ -29,7 +29,7 @@ RESCAN_EVERY = 30  # batches
 
 
 class Batch(NamedTuple):
-    """One step's input.
+    """Pictures that go through the network together.
 
     images : (B, 3, H, W) uint8, RGB.
     points : (B, P, 2), x and y in [0, 1].

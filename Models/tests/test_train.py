@@ -37,7 +37,7 @@ class RateTests(unittest.TestCase):
     def test_it_warms_up_stays_level_and_falls_at_the_end(self):
         minute = 60.0
         rates = [
-            train.learning_rate(train.WARM_UP_STEPS, left * minute, 20 * minute)
+            train.learning_rate(train.WARM_UP_BATCHES, left * minute, 20 * minute)
             for left in (90, 20, 15, 10, 5, 0)
         ]
         self.assertEqual(rates[:2], [1, 1])
@@ -104,6 +104,44 @@ class TrainerTests(unittest.TestCase):
         self.assertEqual(logits.grad[0, 2:].abs().max().item(), 0)
         self.assertGreater(logits.grad[0, 1].min().item(), 0)
         self.assertLess(logits.grad[0, 0, 0].item(), 0)
+
+    def test_accumulated_gradients_are_the_mean_of_the_batches(self):
+        torch.manual_seed(0)
+        trainer = train.Trainer(M2FP(CONFIGS["m2fp-tiny"]), half=False)
+        train.make_optimisers(trainer, 1e-3, 0.15, half=False)
+        first = batch()
+        second = first._replace(images=255 - first.images)
+        gradients, losses = [], []
+        for batches in ([first], [second], [first, second]):
+            trainer.zero_grad()
+            losses.append(train.accumulate(trainer, batches))
+            gradients.append(
+                torch.cat([p.grad.flatten() for p in trainer.parameters() if p.grad is not None])
+            )
+        self.assertGreater((gradients[0] - gradients[1]).norm() / gradients[0].norm(), 0.01)
+        mean = (gradients[0] + gradients[1]) / 2
+        self.assertLess((gradients[2] - mean).norm() / mean.norm(), 1e-4)
+        for name, value in losses[2].items():
+            self.assertFalse(value.requires_grad)
+            self.assertAlmostEqual(
+                value.item(), (losses[0][name] + losses[1][name]).item() / 2, places=4
+            )
+
+
+class AverageTests(unittest.TestCase):
+    def test_it_forgets_alike_however_many_batches_a_step_takes(self):
+        averages = []
+        for batches in (1, 4):
+            model = torch.nn.Linear(1, 1, bias=False)
+            torch.nn.init.zeros_(model.weight)
+            average = train.Average(model)
+            torch.nn.init.ones_(model.weight)
+            for step in range(0, 200, batches):
+                # Long after the beginning, where the mean is short.
+                average.update(model, 10_000 + step, batches)
+            averages.append(average.model.weight.item())
+        self.assertAlmostEqual(averages[0], 1 - train.LARGEST_DECAY**200, places=5)
+        self.assertAlmostEqual(averages[0], averages[1], places=5)
 
 
 class SidesTests(unittest.TestCase):

@@ -2,7 +2,7 @@
 
 # The server's HTTP stack is fetched and built where it is asked for. Once it is there it stays: without
 # the variable SwiftPM would throw it away.
-export M2FP_SERVE := $(if $(wildcard .build/checkouts/hummingbird),1)
+export M2FP_SERVE := $(if $(wildcard .build/checkouts/swift-nio),1)
 
 PREFIX ?= /usr/local
 CONFIGURATION ?= release

@@ -222,23 +222,20 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// The server and its HTTP stack: some twenty packages, which the batch tool and those that embed the
-// library neither fetch nor build.
+// The server and its HTTP stack, which the batch tool and those that embed the library neither fetch
+// nor build.
 if Context.environment["M2FP_SERVE"] == "1" {
   package.dependencies += [
-    .package(
-      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
-    // What it is made of and shows.
     .package(url: "https://github.com/apple/swift-http-types", from: "1.4.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
   ]
   let http: [Target.Dependency] = [
-    .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "HTTPTypes", package: "swift-http-types"),
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOExtras", package: "swift-nio-extras"),
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
     .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
   ]

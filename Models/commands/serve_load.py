@@ -39,14 +39,19 @@ class Server:
         slow: bool = False,
         fields: str = "",
     ) -> tuple[int, dict[str, str], bytes]:
-        """Returns status, header and body; status 0 where the client left, or was left."""
+        """Returns status, header and body; status 0 where the client left, or was left.
+
+        It leaves so many seconds after it has sent all of it.
+        """
         writer = None
         try:
-            async with asyncio.timeout(leave_after or patience):
+            async with asyncio.timeout(patience) as limit:
                 reader, writer = await asyncio.open_connection(self.host, self.port, limit=1 << 16)
                 head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Length: {len(body)}\r\n{fields}Connection: close\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
+                if leave_after is not None:
+                    limit.reschedule(asyncio.get_running_loop().time() + leave_after)
                 lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 header = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
                 if slow:

@@ -27,6 +27,7 @@ const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
 const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
 const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
+const Symbol kBlocked = Symbol::fromQualString("m2fp::blocked");
 const Symbol kBottleneck = Symbol::fromQualString("m2fp::bottleneck");
 const Symbol kAverage = Symbol::fromQualString("m2fp::average");
 const Symbol kLayerNorm = Symbol::fromQualString("m2fp::layer_norm");
@@ -460,6 +461,20 @@ bool replace_attention(Reads& reads, Node* node) {
   return true;
 }
 
+// and(lt(scores, 0), bitwise_not(all(lt(scores, 0), -1, keepdim)))
+void replace_blocked(Reads& reads, Node* node) {
+  namespace aten = torch::jit::aten;
+  const Node* const below = node->input(0)->node();
+  const Node* const negation = sole_source(node->input(1), aten::bitwise_not);
+  const Node* const all = negation ? sole_source(negation->input(0), aten::all, "dim") : nullptr;
+  if (!is(below, aten::lt, "Scalar") || !is_constant(below->input(1), 0) || !all ||
+      all->input(0) != node->input(0) || !is_constant(all->input(1), -1) ||
+      torch::jit::constant_as<bool>(all->input(2)) != true || !reads.last(below, 0, node)) {
+    return;
+  }
+  replace(reads, node, kBlocked, {below->input(0)}, {{below, 0}});
+}
+
 // A summand of a sum of maps: the map itself, its size and the way to it.
 struct Summand {
   Value* map;
@@ -691,13 +706,14 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
   const auto is_follower = [](const Node* node) {
     return is(node, aten::add, "Tensor") || activation(node);
   };
-  std::vector<Node*> layers, followers, products, norms, shuffles;
+  std::vector<Node*> layers, followers, products, norms, shuffles, masks;
   for (Node* node : nodes) {
     if (is_convolution(node) || is(node, aten::linear)) layers.push_back(node);
     if (is_follower(node)) followers.push_back(node);
     if (is(node, aten::matmul)) products.push_back(node);
     if (is(node, aten::layer_norm) || is(node, aten::group_norm)) norms.push_back(node);
     if (is(node, aten::flatten, "using_ints")) shuffles.push_back(node);
+    if (is(node, aten::__and__, "Tensor")) masks.push_back(node);
     if (is(node, aten::mul, "Tensor") && replace_weighing(reads, node)) continue;
     if (is(node, aten::adaptive_avg_pool2d)) {
       replace(reads, node, kAverage, {node->input(0), node->input(1)});
@@ -713,6 +729,7 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
       products.end());
   for (Node* node : products) replace(reads, node, kMatmul, node->inputs());
   for (Node* node : shuffles) replace_shuffle(reads, node);
+  for (Node* node : masks) replace_blocked(reads, node);
   for (Node* node : norms) {
     if (node->kind() == aten::layer_norm) {
       replace_layer_norm(reads, node);

@@ -344,6 +344,29 @@ at::Tensor linear(
       });
 }
 
+// scores < 0, but nothing of a row where it would be all of it: what attention may not look at, (…, N) of
+// (…, N).
+at::Tensor blocked(const at::Tensor& scores) {
+  if (scores.scalar_type() != at::kFloat || scores.dim() < 1 || scores.numel() == 0) {
+    const at::Tensor below = scores < 0;
+    return below & at::bitwise_not(below.all(-1, true));
+  }
+  const at::Tensor x = scores.contiguous();
+  at::Tensor output = at::empty(x.sizes(), x.options().dtype(at::kBool));
+  const int64_t count = x.size(-1);
+  const float* from = x.data_ptr<float>();
+  bool* to = output.data_ptr<bool>();
+  for (int64_t row = 0; row < x.numel() / count; ++row, from += count, to += count) {
+    bool is_all = true;
+    for (int64_t i = 0; i < count; ++i) {
+      to[i] = from[i] < 0;
+      is_all &= to[i];
+    }
+    if (is_all) std::fill_n(to, count, false);
+  }
+  return output;
+}
+
 // Plain operators, for what our kernel does not compute.
 at::Tensor plain_attention(
     const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
@@ -582,6 +605,7 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "Tensor? depthwise_weights, Tensor? depthwise_bias, "
       "int[] depthwise_shape, int depthwise_activation, Tensor weights, Tensor? scales, Tensor? bias, "
       "Tensor? residual, int[] shape, int activation) -> Tensor");
+  library.def("blocked(Tensor scores) -> Tensor");
   library.def(
       "attention(Tensor query, Tensor key, Tensor value, Tensor? blocked, int activation) -> Tensor");
   library.def("matmul(Tensor a, Tensor b) -> Tensor");
@@ -602,6 +626,7 @@ TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
   library.impl("bottleneck", bottleneck);
+  library.impl("blocked", blocked);
   library.impl("attention", attention);
   library.impl("matmul", matmul);
   library.impl("linear_of", linear_of);

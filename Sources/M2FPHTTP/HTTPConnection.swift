@@ -56,8 +56,6 @@ final class HTTPConnection: ChannelDuplexHandler {
 
   /// Bytes a second that a client has to take.
   private static let leastRate = 1024.0
-  /// What the system has of a photo is read at once.
-  private static let block = FixedSizeRecvByteBufferAllocator(capacity: 1 << 16)
   /// Seconds that a request's body may take when the server comes to its end.
   private static let lastBody = 5.0
 
@@ -70,7 +68,6 @@ final class HTTPConnection: ChannelDuplexHandler {
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
-    try? context.channel.syncOptions?.setOption(.recvAllocator, value: Self.block)
     if context.channel.isActive { wait(for: .request, timeouts.head, context) }
   }
 
@@ -183,9 +180,6 @@ final class HTTPConnection: ChannelDuplexHandler {
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     context.fireUserInboundEventTriggered(event)
-    if let event = event as? ChannelEvent, event == .inputClosed {
-      context.close(promise: nil)
-    }
     if event is ChannelShouldQuiesceEvent {
       isQuiescing = true
       if current == nil {

@@ -1,10 +1,10 @@
 import Glibc
-import HummingbirdCore
 import Logging
 import M2FPCore
 import M2FPFiles
 import M2FPServe
 import NIOCore
+import NIOExtras
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 import NIOPosix
@@ -15,9 +15,11 @@ package final class HTTPServer: Sendable {
   private let options: HTTPOptions
   private let responder: Responder
   private let group: MultiThreadedEventLoopGroup
+  /// What the system has of a photo is read at once.
+  private static let block = FixedSizeRecvByteBufferAllocator(capacity: 1 << 16)
   /// Those that have their address, with the socket in a folder that is theirs.
   private let listening = Locked<
-    [(server: Server<ConnectionSetup>, run: Task<Void, any Error>, socket: FilePath?)]
+    [(connections: ServerQuiescingHelper, socket: FilePath?)]
   >([])
 
   /// - Parameters:
@@ -67,40 +69,58 @@ package final class HTTPServer: Sendable {
   }
 
   private func start(_ listener: HTTPOptions.Listener) async throws -> Int {
-    let (timeouts, responder) = (options.timeouts, responder)
-    let (address, socket): (BindAddress, FilePath?) =
-      switch listener.address {
-      case .host(let host, let port): (.hostname(host, port: port), nil)
-      case .unix(let path): (.unixDomainSocket(path: path.string), path)
+    let connections = ServerQuiescingHelper(group: group)
+    let (timeouts, most, responder) = (options.timeouts, options.connections, responder)
+    let executor = EventLoopTaskExecutor(group.any())
+    let bootstrap = ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 1024)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let pipeline = channel.pipeline.syncOperations
+          try pipeline.addHandler(ConnectionLimit(most))
+          try pipeline.addHandler(connections.makeServerChannelHandler(channel: channel))
+        }
       }
-    if let socket { try Self.checkUnused(socket) }
-    // What the library has to say is said in other words, or nobody's business.
-    var quiet = Logger(label: "m2fp.http") { _ in SwiftLogNoOpLogHandler() }
-    quiet.logLevel = .critical
-    let (bound, binding) = AsyncStream.makeStream(of: Int.self)
-    let server = Server(
-      childChannelSetup: ConnectionSetup(
-        timeouts: timeouts, executor: EventLoopTaskExecutor(group.any())
-      ) { request in
-        try await responder.respond(to: request, isForMetrics: listener.isForMetrics)
-      },
-      configuration: ServerConfiguration(
-        address: address, backlog: 1024,
-        availableConnectionsDelegate: MaximumAvailableConnections(options.connections)),
-      onServerRunning: { channel in
-        binding.yield(channel.localAddress?.port ?? 0)
-        binding.finish()
-      }, eventLoopGroup: group, logger: quiet)
-    let run = Task(executorPreference: EventLoopTaskExecutor(group.any())) {
-      defer { binding.finish() }
-      try await server.run()
+      .childChannelOption(.recvAllocator, value: Self.block)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let connection = HTTPConnection(timeouts, executor) { request in
+            try await responder.respond(to: request, isForMetrics: listener.isForMetrics)
+          }
+          try Self.addHandlers(for: connection, to: channel.pipeline.syncOperations)
+        }
+      }
+    switch listener.address {
+    case .host(let host, let port):
+      let channel = try await bootstrap.bind(host: host, port: port).get()
+      listening.withLock { $0.append((connections, nil)) }
+      return channel.localAddress?.port ?? 0
+    case .unix(let path):
+      try Self.checkUnused(path)
+      _ = try await bootstrap.bind(
+        unixDomainSocketPath: path.string, cleanupExistingSocketFile: true
+      ).get()
+      listening.withLock { $0.append((connections, path)) }
+      return 0
     }
-    for await port in bound {
-      listening.withLock { $0.append((server, run, socket)) }
-      return port
-    }
-    try await run.value
-    throw IOError(errnoCode: EADDRINUSE, reason: "bind")
+  }
+
+  /// Puts what stands between a socket and its requests in front of a connection's handler.
+  private static func addHandlers(
+    for connection: HTTPConnection, to pipeline: ChannelPipeline.SynchronousOperations
+  ) throws {
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = 16 << 10
+    limits.maxHeaderListSize = 32 << 10
+    limits.maxHeaderFieldCount = 100
+    // The types of fields have checked them.
+    try pipeline.configureHTTPServerPipeline(
+      withPipeliningAssistance: false, withErrorHandling: false,
+      withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
+      withDecoderLimitConfiguration: limits)
+    try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+    try pipeline.addHandler(connection)
   }
 
   /// Takes no further connection, ends those that are idle and waits for the others, each of which ends
@@ -110,9 +130,13 @@ package final class HTTPServer: Sendable {
       defer { listening = [] }
       return listening
     }
-    for (server, _, _) in listening { try? await server.shutdownGracefully() }
-    for (_, run, _) in listening { _ = await run.result }
-    for case (_, _, let socket?) in listening { _ = socket.withPlatformString { unlink($0) } }
+    let ends = listening.map { connections, _ in
+      let end = group.next().makePromise(of: Void.self)
+      connections.initiateShutdown(promise: end)
+      return end.futureResult
+    }
+    for end in ends { try? await end.get() }
+    for case (_, let socket?) in listening { _ = socket.withPlatformString { unlink($0) } }
   }
 
   /// Checks that nothing lies where a socket is to be, but one that nobody listens on: the library takes
@@ -143,36 +167,36 @@ package final class HTTPServer: Sendable {
   }
 }
 
-/// What stands between a socket and its requests.
-private struct ConnectionSetup: ServerChildChannel {
-  let timeouts: HTTPOptions.Timeouts
-  let executor: EventLoopTaskExecutor
-  let respond: HTTPConnection.Respond
+/// Accepts no connection while there are as many as there may be: others wait in the system's queue.
+private final class ConnectionLimit: ChannelDuplexHandler {
+  typealias InboundIn = any Channel
+  typealias OutboundIn = Never
 
-  struct Value: ServerChildChannelValue {
-    let channel: any Channel
+  private let most: Int
+  private var count = 0
+  private var isReadPending = false
+
+  init(_ most: Int) {
+    self.most = most
   }
 
-  func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-    channel.eventLoop.makeCompletedFuture {
-      var limits = NIOHTTPDecoderLimitConfiguration()
-      limits.maxHeaderFieldSize = 16 << 10
-      limits.maxHeaderListSize = 32 << 10
-      limits.maxHeaderFieldCount = 100
-      let pipeline = channel.pipeline.syncOperations
-      // The types of fields have checked them.
-      try pipeline.configureHTTPServerPipeline(
-        withPipeliningAssistance: false, withErrorHandling: false,
-        withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
-        withDecoderLimitConfiguration: limits)
-      try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-      try pipeline.addHandler(HTTPConnection(timeouts, executor, respond: respond))
-      return Value(channel: channel)
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    count += 1
+    // Its event loop is the only one.
+    unwrapInboundIn(data).closeFuture.assumeIsolated().whenComplete { [self] _ in
+      count -= 1
+      guard isReadPending else { return }
+      isReadPending = false
+      context.read()
     }
+    context.fireChannelRead(data)
   }
 
-  /// Waits for its end.
-  func handle(value: Value, logger: Logger) async {
-    try? await value.channel.closeFuture.get()
+  func read(context: ChannelHandlerContext) {
+    if count < most {
+      context.read()
+    } else {
+      isReadPending = true
+    }
   }
 }

@@ -79,7 +79,7 @@ struct PhotoOptions: Sendable {
         let side = Int(try Self.number(value, name, 64...100_000))
         // A ceiling is not raised.
         parsing.maxSide = parsing.maxSide == 0 ? side : min(side, parsing.maxSide)
-      case "deadline": deadline = try Self.number(value, name, 0.001...86_400)
+      case "deadline": deadline = try Self.number(value, name, 0.1...86_400)
       case "output":
         output = try Output(value)
         namesOutput = true

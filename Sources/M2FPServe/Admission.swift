@@ -95,8 +95,12 @@ package struct Admission: Sendable {
     if bytes + size > limits.queueBytes {
       throw .bytes(retryAfter: retryAfter(estimator, now))
     }
+    // One that nobody is before is tried, however long others took: otherwise a mean above the deadline would
+    // stay there for ever.
     let whole = wait + (estimator.mean ?? 0)
-    if whole > deadline { throw .deadline(retryAfter: Self.seconds(whole - deadline)) }
+    if photos > 0, whole > deadline {
+      throw .deadline(retryAfter: Self.seconds(min(whole - deadline, wait)))
+    }
     photos += 1
     clients[client, default: 0] += 1
     bytes += size

@@ -189,11 +189,14 @@ package final class Service: Sendable {
     }
   }
 
-  /// Ends the threads as soon as they have nothing in hand.
+  /// Ends the threads as soon as they have nothing in hand, and does not wait for that.
   package func stop() {
     locked { state, _ in
       state.isStopped = true
       state.timer?.cancel()
+      for thread in [state.receiver] + state.members.map(\.thread) { thread?.detach() }
+      state.receiver = nil
+      for member in state.members { member.thread = nil }
       condition.broadcast()
       arrival.broadcast()
     }

@@ -22,7 +22,7 @@ enum Layers {
     ["M2FPServe": ["SystemPackage"]],
     [
       "M2FPHTTP": [
-        "HTTPTypes", "HummingbirdCore", "Logging", "NIOCore", "NIOHTTP1", "NIOHTTPTypes",
+        "HTTPTypes", "Logging", "NIOCore", "NIOExtras", "NIOHTTP1", "NIOHTTPTypes",
         "NIOHTTPTypesHTTP1", "NIOPosix", "SystemPackage",
       ]
     ],

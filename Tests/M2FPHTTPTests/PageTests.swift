@@ -154,7 +154,8 @@ private final class Browser: Sendable {
     session = try #require(answer["sessionId"] as? String)
   }
 
-  deinit { driver.send(SIGTERM) }
+  /// It takes no notice of SIGTERM.
+  deinit { driver.send(SIGKILL) }
 
   func close() async {
     _ = try? await Self.ask(port, "DELETE", "/session/\(session)", nil)

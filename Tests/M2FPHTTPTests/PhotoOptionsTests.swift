@@ -83,7 +83,7 @@ struct PhotoOptionsTests {
   @Test(arguments: [
     ("mask", "hair", "unknown-option", "did you mean 'masks'"),
     ("masks", "class-33", "bad-request", "did you mean"), ("persons", "maybe", "bad-request", ""),
-    ("max-side", "10", "bad-request", "64"), ("deadline", "0", "bad-request", ""),
+    ("max-side", "10", "bad-request", "64"), ("deadline", "0.09", "bad-request", "0.1"),
     ("output", "video", "bad-request", "zip"), ("cutout", "none", "bad-request", ""),
     ("overlay-format", "gif", "bad-request", ""), ("overlay-names", "true", "bad-request", "font"),
     ("min-person-score", "nan", "bad-request", ""), ("output", "obscured", "bad-request", "blur"),

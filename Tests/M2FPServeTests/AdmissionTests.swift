@@ -89,6 +89,20 @@ struct AdmissionTests {
     _ = try admission.admit(client: "a", size: 1, deadline: 24, estimator: estimator, now: 0)
   }
 
+  /// One photo that took very long must not be the last that is taken on.
+  @Test func whatNobodyIsBeforeIsTriedAlthoughOthersTookLonger() throws {
+    var admission = Admission(limits { _ in })
+    let estimator = estimator(40)
+    let ticket = try admission.admit(
+      client: "a", size: 1, deadline: 30, estimator: estimator, now: 0)
+    // Which is to come again when that one is done, not when its deadline would be long enough.
+    #expect(throws: Rejection.deadline(retryAfter: 20)) {
+      try admission.admit(client: "b", size: 1, deadline: 30, estimator: estimator, now: 0)
+    }
+    admission.release(ticket)
+    _ = try admission.admit(client: "b", size: 1, deadline: 30, estimator: estimator, now: 0)
+  }
+
   /// Who is sent away is told another time than those before, a little further apart than photos are done:
   /// told the same, they would come all at once, and most in vain.
   @Test func theyAreToldToComeOneAfterTheOther() throws {

@@ -160,8 +160,18 @@ void check_convolutions() {
     for (int round = 0; round < kRounds; ++round) {
       const int64_t kernel = random_between(1, 4), stride = random_between(1, 2);
       const Convolution c{
-          random_between(1, 31) * (kernel == 1 ? 23 : 1), random_between(1, 140), kernel, stride,
+          random_between(1, 31) * (kernel == 1 ? 46 : 1), random_between(1, 140), kernel, stride,
           random_between(0, kernel - 1), 1, random_between(1, 3)};
+      check_convolution(c, Precision::float32, Method::product, 3e-5, checksum);
+    }
+  }
+  {
+    Checksum<float> checksum("images of few channels");
+    for (int round = 0; round < kRounds; ++round) {
+      const int64_t kernel = random_between(2, 7);
+      const Convolution c{
+          random_between(1, 7), random_between(1, 70), kernel, random_between(1, 3),
+          random_between(0, kernel - 1), 1};
       check_convolution(c, Precision::float32, Method::product, 3e-5, checksum);
     }
   }

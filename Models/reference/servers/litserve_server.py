@@ -1,10 +1,10 @@
 """LitServe (PyPI's litserve), a process for each worker."""
 
 import sys
-import time
 
 import litserve
-from fastapi import Request
+from fastapi import Request, Response
+from sleeping import parse
 
 seconds, jobs, port = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
@@ -16,12 +16,11 @@ class Sleeping(litserve.LitAPI):
     def decode_request(self, request: Request) -> bytes:
         return request["content"].file.read()
 
-    def predict(self, photo: bytes) -> int:
-        time.sleep(seconds)
-        return len(photo)
+    def predict(self, photo: bytes) -> tuple[bytes, str]:
+        return parse(photo, seconds)
 
-    def encode_response(self, result: int) -> dict:
-        return {"bytes": result}
+    def encode_response(self, result: tuple[bytes, str]) -> Response:
+        return Response(result[0], media_type="image/png", headers={"Server-Timing": result[1]})
 
 
 if __name__ == "__main__":

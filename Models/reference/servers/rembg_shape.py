@@ -1,11 +1,11 @@
 """rembg's server: FastAPI with a form, the work on its pool of threads; without a queue of its own."""
 
 import sys
-import time
 from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, File, Response
+from sleeping import parse as parse_photo
 
 seconds, jobs, port = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 app = FastAPI()
@@ -26,8 +26,8 @@ def livez() -> str:
 
 @app.post("/v1/parse")
 def parse(file: Annotated[bytes, File()]) -> Response:
-    time.sleep(seconds)
-    return Response(file[:1000], media_type="image/png")
+    labels, timing = parse_photo(file, seconds)
+    return Response(labels, media_type="image/png", headers={"Server-Timing": timing})
 
 
 uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")

@@ -52,6 +52,41 @@ class BlockRows {
     }
   }
 
+  // The same where a row of the kernel's taps is one part: they lie side by side, or are put so where the
+  // image ends.
+  void point_lines(
+      const Convolution& convolution, const float* input, int64_t height, int64_t width,
+      int64_t first, int64_t count) {
+    const int64_t kernel = convolution.kernel, inputs = convolution.inputs, line = kernel * inputs;
+    const int64_t across = convolution.output_size(width);
+    const float* const padding = zeros(line);
+    parts_.resize(kernel * count);
+    ends_.resize(kernel * count * line);
+    float* end = ends_.data();
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t pixel = first + i;
+      const int64_t top = pixel / across * convolution.stride - convolution.padding;
+      const int64_t left = pixel % across * convolution.stride - convolution.padding;
+      for (int64_t tap = 0; tap < kernel; ++tap) {
+        const float*& part = parts_[tap * count + i];
+        const int64_t y = top + tap;
+        if (y < 0 || y >= height) {
+          part = padding;
+        } else if (left >= 0 && left + kernel <= width) {
+          part = input + (y * width + left) * inputs;
+        } else {
+          const int64_t begin = std::max<int64_t>(left, 0), stop = std::min(left + kernel, width);
+          std::fill_n(end, line, 0.0f);
+          std::copy_n(
+              input + (y * width + begin) * inputs, (stop - begin) * inputs,
+              end + (begin - left) * inputs);
+          part = end;
+          end += line;
+        }
+      }
+    }
+  }
+
   // Of rows of one part.
   void quantise(int64_t depth) {
     integers_.resize(parts_.size() * depth);
@@ -70,6 +105,7 @@ class BlockRows {
 
  private:
   std::vector<const float*> parts_;
+  std::vector<float> ends_;
   std::vector<const int16_t*> integer_parts_;
   std::vector<int16_t> integers_;
   std::vector<float> scales_;
@@ -93,9 +129,17 @@ void multiply_pixels(
 
   const auto block = [&](int64_t first, int64_t count, int64_t first_panel, int64_t last_panel) {
     static thread_local BlockRows rows;
-    rows.point(convolution, input, height, width, first, count);
+    // Pixels of few values, as images have, would be a short loop each.
+    constexpr int64_t kLeastDepth = 8;
+    const bool in_lines = convolution.inputs < kLeastDepth && convolution.dilation == 1;
+    if (in_lines) {
+      rows.point_lines(convolution, input, height, width, first, count);
+    } else {
+      rows.point(convolution, input, height, width, first, count);
+    }
     Product<Value> product{
-        nullptr, count, convolution.taps(), convolution.inputs,
+        nullptr, count, in_lines ? convolution.kernel : convolution.taps(),
+        in_lines ? convolution.kernel * convolution.inputs : convolution.inputs,
         static_cast<const Value*>(packed.values), convolution.outputs,
         output + first * convolution.outputs, convolution.outputs, epilogue};
     if (epilogue.residual) product.epilogue.residual += first * convolution.outputs;
@@ -107,8 +151,9 @@ void multiply_pixels(
       product.column_scales = packed.scales;
     } else {
       product.parts = rows.parts();
-      if (convolution.kernel == 1 && convolution.stride == 1) {
-        // The next block's pixels: the CPU does not see them coming, as it is many rows that are read.
+      if (convolution.kernel == 1 && convolution.stride == 1 && first > 0) {
+        // The next block's pixels: the CPU does not see them coming, as it is many rows that are read. With
+        // the first one the weights come, instead.
         product.next = input + (first + count) * convolution.inputs;
         product.next_count = block_rows(pixels - first - count) * convolution.inputs;
       }

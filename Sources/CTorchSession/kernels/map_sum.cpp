@@ -33,6 +33,8 @@ template <typename V>
 // As torch's upsampling has it.
 MapSum::Share MapSum::share(
     Resizing resizing, int64_t place, int64_t size, int64_t output_size) {
+  // As this is compiled for every CPU: where it could, not all would fuse.
+#pragma clang fp contract(off)
   const auto from = static_cast<float>(size), to = static_cast<float>(output_size);
   const auto at = static_cast<float>(place);
   float source = at;

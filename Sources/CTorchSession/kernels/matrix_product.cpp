@@ -11,9 +11,10 @@
 namespace m2fp {
 namespace {
 
-// What of a panel is read in one go: it stays in the first-level cache beside the rows of A.
+// What of a panel is read in one go: it stays in the second-level cache beside the rows of A. The first-level
+// cache would hold a quarter of it, but sums that are put aside more often cost more than what that saves.
 template <typename Value>
-constexpr int64_t kBlockDepth = 256 * kDepthStep<Value>;
+constexpr int64_t kBlockDepth = 1024 * kDepthStep<Value>;
 
 // Columns at the end that are worth a tile of their own: half a panel.
 constexpr int64_t kNarrow = kColumns / 2;
@@ -56,8 +57,9 @@ struct Step {
   // What is fetched from memory meanwhile, and how many bytes of it for each value of a row's depth.
   const char* next;
   int64_t next_step;
-  // Into how many parts the depth is divided: some rows are fetched with each.
-  int64_t shares;
+  // How many rows of C are fetched at once, and how much of the depth is added up before the next ones are.
+  int64_t fetched_rows;
+  int64_t share;
 };
 
 // Of one tap: the addresses of A's rows and B's vectors. `rows` is known where the tile is whole.
@@ -101,13 +103,14 @@ template <typename T>
 
 template <typename T>
 [[gnu::always_inline]] inline void accumulate(
-    T& tile, const Operands<T, int16_t>& operands, int64_t begin, int64_t end, const char*,
-    int64_t) {
+    T& tile, const Operands<T, int16_t>& operands, int64_t begin, int64_t end, const char* next,
+    int64_t next_step) {
   using V = typename T::V;
   for (int64_t first = begin; first < end; first += kSafeDepth) {
     const int64_t last = std::min(first + kSafeDepth, end);
     Integers<V> sums[T::kRows][T::kVectors] = {};
     for (int64_t k = first; k < last; k += 2) {
+      __builtin_prefetch(next + k * next_step);
       ShortIntegers<V> b[T::kVectors];
       UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
         b[v] = load<ShortIntegers<V>>(operands.b[v] + k * kColumns);
@@ -140,19 +143,41 @@ struct Target {
   int64_t stride;
 };
 
+// What there is to do is asked once for all sums: asking it for each takes as long as a hundred products.
 template <typename T>
 [[gnu::always_inline]] inline void finish(T& tile, const Target& target) {
   using V = typename T::V;
-  const auto [row_scales, column_scales, bias, residual, activation, c, stride] = target;
-  UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
-    UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
-      const int64_t at = v * T::kLanes;
-      V sum = tile.sums[r][v];
-      if (row_scales) sum *= row_scales[r] * load<V>(column_scales + at);
-      if (bias) sum += load<V>(bias + at);
-      if (residual) sum += load<V>(residual + r * stride + at);
-      tile.sums[r][v] = lightly_activated(sum, activation);
+  // Calls change(sum, row, column) for each vector of sums.
+  const auto change_all = [&](const auto& change) __attribute__((always_inline)) {
+    UNROLLED for (int64_t r = 0; r < T::kRows; ++r) {
+      UNROLLED for (int64_t v = 0; v < T::kVectors; ++v) {
+        change(tile.sums[r][v], r, v * T::kLanes);
+      }
     }
+  };
+  if (target.row_scales) {
+    change_all([&](V& sum, int64_t r, int64_t at) __attribute__((always_inline)) {
+      sum *= target.row_scales[r] * load<V>(target.column_scales + at);
+    });
+  }
+  if (target.bias) {
+    change_all([&](V& sum, int64_t, int64_t at) __attribute__((always_inline)) {
+      sum += load<V>(target.bias + at);
+    });
+  }
+  if (target.residual) {
+    change_all([&](V& sum, int64_t r, int64_t at) __attribute__((always_inline)) {
+      sum += load<V>(target.residual + r * target.stride + at);
+    });
+  }
+  if (target.activation == Activation::relu) {
+    change_all([](V& sum, int64_t, int64_t) __attribute__((always_inline)) {
+      sum = lightly_activated(sum, Activation::relu);
+    });
+  } else if (target.activation != Activation::none) {
+    change_all([&](V& sum, int64_t, int64_t) __attribute__((always_inline)) {
+      sum = lightly_activated(sum, target.activation);
+    });
   }
 }
 
@@ -178,22 +203,16 @@ template <typename T, typename Value>
       if (step.is_last && target.residual) __builtin_prefetch(target.residual + at);
     }
   };
-  const int64_t shares = step.shares < 2 ? 0 : step.shares;
-  const int64_t share =
-      shares ? step.depth / shares / kLeastShare<Value> * kLeastShare<Value> : 0;
-  if (shares == 0) {
-    for (int64_t r = 0; r < T::kRows; ++r) fetch(r);
-  }
   for (int64_t tap = step.first_tap; tap < step.last_tap; ++tap) {
     const Operands<T, Value> operands(step, tap, rows);
     const char* const next =
         step.next + (tap - step.first_tap) * step.depth * step.next_step;
     int64_t k = 0;
     if (tap + 1 == step.last_tap) {
-      int64_t r = 0;
-      for (int64_t i = 0; i < shares; ++i, k += share) {
-        for (; r * shares < (i + 1) * T::kRows; ++r) fetch(r);
-        accumulate(tile, operands, k, k + share, next, step.next_step);
+      for (int64_t r = 0; r < T::kRows; k += step.share) {
+        const int64_t end = std::min(r + step.fetched_rows, T::kRows);
+        for (; r < end; ++r) fetch(r);
+        accumulate(tile, operands, k, k + step.share, next, step.next_step);
       }
     }
     accumulate(tile, operands, k, step.depth, next, step.next_step);
@@ -240,7 +259,7 @@ struct Pass {
   int64_t last_tap;
   int64_t offset;
   int64_t depth;
-  // Of what is fetched meanwhile: from where on, and how much of it with each tile.
+  // Of what is fetched meanwhile, if the product says so: from where on, and how much of it with each tile.
   const char*& next;
   int64_t next_bytes;
 };
@@ -262,13 +281,29 @@ template <typename T, typename Value>
                 column % kColumns * kDepthStep<Value>;
   step.is_first = pass.first_tap == 0 && pass.offset == 0;
   step.is_last = pass.last_tap == p.taps && pass.offset + pass.depth == p.depth;
-  step.shares = std::min(T::kRows, pass.depth / kLeastShare<Value>);
-  step.next_step = pass.next_bytes / ((pass.last_tap - pass.first_tap) * pass.depth);
-  for (int64_t row = 0; row < p.rows; row += T::kRows) {
+  const int64_t shares = std::clamp<int64_t>(pass.depth / kLeastShare<Value>, 1, T::kRows);
+  step.fetched_rows = (T::kRows + shares - 1) / shares;
+  step.share = pass.depth / shares / kLeastShare<Value> * kLeastShare<Value>;
+  // Else it is the next columns of B: they are new to the caches as well.
+  const int64_t depth = (pass.last_tap - pass.first_tap) * pass.depth;
+  const char* next_columns =
+      reinterpret_cast<const char*>(step.packed + T::kColumns / kColumns * step.panel_stride);
+  const int64_t tiles = (p.rows + T::kRows - 1) / T::kRows;
+  const char*& next = p.next ? pass.next : next_columns;
+  const int64_t next_bytes =
+      p.next ? pass.next_bytes
+             : (depth * T::kColumns * static_cast<int64_t>(sizeof(Value)) + tiles - 1) / tiles;
+  step.next_step = (next_bytes + depth - 1) / depth;
+  // Sides of images are mostly powers of two, which leave a third of a tile or two of them.
+  using Part = Tile<T::kLanes, T::kRows * 2 / 3, T::kVectors>;
+  using Half = Tile<T::kLanes, T::kRows / 2, T::kVectors>;
+  for (int64_t row = 0; row < p.rows; row += step.rows) {
+    const int64_t left = p.rows - row;
+    const bool in_parts = left == Part::kRows || left == 2 * Part::kRows;
     step.parts = p.parts + row;
-    step.rows = std::min(T::kRows, p.rows - row);
-    step.next = pass.next;
-    pass.next += pass.next_bytes;
+    step.rows = in_parts ? Part::kRows : std::min(T::kRows, left);
+    step.next = next;
+    next += next_bytes;
     const int64_t at = row * p.stride + column;
     const Target target{
         p.row_scales ? p.row_scales + row : nullptr,
@@ -278,9 +313,10 @@ template <typename T, typename Value>
         p.epilogue.activation,
         p.c + at,
         p.stride};
-    using Half = Tile<T::kLanes, T::kRows / 2, T::kVectors>;
     if (step.rows == T::kRows && columns == T::kColumns) {
       run_step<T>(step, target, T::kRows);
+    } else if (in_parts && columns == T::kColumns) {
+      run_step<Part>(step, target, Part::kRows);
     } else if (step.rows <= Half::kRows) {
       run_edge_step<Half>(step, target, columns);
     } else {
@@ -308,8 +344,7 @@ template <typename Registers, typename Value>
   const int64_t tiles = parts(p.taps, step_taps) * parts(p.depth, step_depth) *
                         parts(p.rows, Whole::kRows) *
                         parts(end - first_panel * kColumns, Whole::kColumns);
-  // Without any, the same address over and over.
-  const char* next = reinterpret_cast<const char*>(p.next ? p.next : p.packed);
+  const char* next = reinterpret_cast<const char*>(p.next);
   const int64_t next_bytes = parts(p.next_count * sizeof(Value), tiles);
   for (int64_t tap = 0; tap < p.taps; tap += step_taps) {
     for (int64_t offset = 0; offset < p.depth; offset += step_depth) {

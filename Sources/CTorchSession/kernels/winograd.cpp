@@ -1,6 +1,7 @@
 #include "winograd.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "activations.h"
 #include "instruction_set.h"
@@ -16,40 +17,44 @@ constexpr int64_t kIn = 6;
 constexpr int64_t kPoints = kIn * kIn;
 constexpr int64_t kTaps = 9;
 
-// Tiles that are transformed and multiplied at once: enough for the filters to be read seldom, few enough
-// for the second-level cache to hold most of what becomes of them.
-constexpr int64_t kChunk = 4 * kRows;
-// The same where channels are many, and filters transformed anew for every chunk.
+// Tiles that are transformed and multiplied at once: few enough for the second-level cache to hold what becomes
+// of them beside the filters, or, where those are too many for it, enough for them to be read seldom.
+constexpr int64_t kChunk = 2 * kRows;
 constexpr int64_t kWideChunk = 6 * kRows;
+// Weights of a convolution that is worked at in the smaller chunks.
+constexpr int64_t kMostWeightsOfChunk = 128 * 128;
 // Weights of a convolution whose transformed filters are all held at once.
 constexpr int64_t kMostWeights = 256 * 256;
 // Of others: transformed filters that are held at once, in values: they stay in the second-level cache.
 constexpr int64_t kFilterSpace = 3 << 15;
 
-// d -> B^T d, for six values a step apart.
+// d -> B^T d, of six values the first three and the last three. A tile is transformed by halves: all of it does
+// not fit the registers.
 template <typename V>
-[[gnu::always_inline]] inline void transform_input(const V* d, int64_t step, V* t) {
-  const V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
-  const V d5 = d[5 * step];
-  const V a = d4 - 4.0f * d2, b = d3 - 4.0f * d1;
-  const V c = d4 - d2, e = 2.0f * (d3 - d1);
-  t[0] = 4.0f * d0 - 5.0f * d2 + d4;
-  t[step] = a + b;
-  t[2 * step] = a - b;
-  t[3 * step] = c + e;
-  t[4 * step] = c - e;
-  t[5 * step] = 4.0f * d1 - 5.0f * d3 + d5;
+[[gnu::always_inline]] inline void transform_input_low(const V* d, V* t) {
+  const V a = d[4] - 4.0f * d[2], b = d[3] - 4.0f * d[1];
+  t[0] = 4.0f * d[0] - 5.0f * d[2] + d[4];
+  t[1] = a + b;
+  t[2] = a - b;
+}
+
+template <typename V>
+[[gnu::always_inline]] inline void transform_input_high(const V* d, V* t) {
+  const V c = d[4] - d[2], e = 2.0f * (d[3] - d[1]);
+  t[0] = c + e;
+  t[1] = c - e;
+  t[2] = 4.0f * d[1] - 5.0f * d[3] + d[5];
 }
 
 // m -> A^T m, six values to four.
 template <typename V>
-[[gnu::always_inline]] inline void transform_output(const V* m, int64_t step, V* t) {
-  const V a = m[step] + m[2 * step], b = m[step] - m[2 * step];
-  const V c = m[3 * step] + m[4 * step], d = m[3 * step] - m[4 * step];
+[[gnu::always_inline]] inline void transform_output(const V* m, V* t) {
+  const V a = m[1] + m[2], b = m[1] - m[2];
+  const V c = m[3] + m[4], d = m[3] - m[4];
   t[0] = m[0] + a + c;
-  t[step] = b + 2.0f * d;
-  t[2 * step] = a + 4.0f * c;
-  t[3 * step] = b + 8.0f * d + m[5 * step];
+  t[1] = b + 2.0f * d;
+  t[2] = a + 4.0f * c;
+  t[3] = b + 8.0f * d + m[5];
 }
 
 constexpr float G[kIn][3] = {
@@ -93,12 +98,31 @@ template <typename V>
 template <typename V>
 [[gnu::always_inline]] inline void transform_tile(
     const float* const* pixels, int64_t c, int64_t end, float* output, int64_t plane) {
+  constexpr int64_t kHalf = kIn / 2;
   for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
-    V d[kPoints];
-    for (int64_t i = 0; i < kPoints; ++i) d[i] = load<V>(pixels[i] + c);
-    for (int64_t x = 0; x < kIn; ++x) transform_input(d + x, kIn, d + x);
-    for (int64_t y = 0; y < kIn; ++y) transform_input(d + y * kIn, 1, d + y * kIn);
-    for (int64_t i = 0; i < kPoints; ++i) store(output + i * plane + c, d[i]);
+    const auto transform_half = [&](auto is_high) __attribute__((always_inline)) {
+      const auto half = [&](const V* d, V* t) __attribute__((always_inline)) {
+        is_high() ? transform_input_high(d, t) : transform_input_low(d, t);
+      };
+      V columns[kIn][kHalf];
+#pragma clang loop unroll(full)
+      for (int64_t x = 0; x < kIn; ++x) {
+        V d[kIn];
+        for (int64_t y = 0; y < kIn; ++y) d[y] = load<V>(pixels[y * kIn + x] + c);
+        half(d, columns[x]);
+      }
+      float* to = output + (is_high() ? kHalf * kIn * plane : 0) + c;
+#pragma clang loop unroll(full)
+      for (int64_t y = 0; y < kHalf; ++y) {
+        V row[kIn], t[kIn];
+        for (int64_t x = 0; x < kIn; ++x) row[x] = columns[x][y];
+        transform_input_low(row, t);
+        transform_input_high(row, t + kHalf);
+        for (int64_t x = 0; x < kIn; ++x, to += plane) store(to, t[x]);
+      }
+    };
+    transform_half(std::false_type());
+    transform_half(std::true_type());
   }
 }
 
@@ -115,23 +139,43 @@ struct Result {
   int64_t columns;
   const float* bias;
   Activation activation;
+  // Where the next tile begins in `output`.
+  int64_t next;
 };
 
 // Channels [c, end).
 template <typename V>
 [[gnu::always_inline]] inline void finish_tile(const Result& r, int64_t c, int64_t end) {
   for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
-    V m[kPoints];
-    for (int64_t i = 0; i < kPoints; ++i) m[i] = load<V>(r.products + i * r.plane + c);
-    for (int64_t x = 0; x < kIn; ++x) transform_output(m + x, kIn, m + x);
-    for (int64_t y = 0; y < kOut; ++y) transform_output(m + y * kIn, 1, m + y * kIn);
+    V columns[kIn][kOut];
+#pragma clang loop unroll(full)
+    for (int64_t x = 0; x < kIn; ++x) {
+      V m[kIn];
+      for (int64_t y = 0; y < kIn; ++y) m[y] = load<V>(r.products + (y * kIn + x) * r.plane + c);
+      transform_output(m, columns[x]);
+    }
+    // The next tile's pixels lie in many places: the CPU does not see them coming.
+    for (int64_t y = 0; y < kOut; ++y) {
+      for (int64_t x = 0; x < kOut; ++x) {
+        const int64_t at = r.next + y * r.row_stride + x * r.column_stride + c;
+        __builtin_prefetch(r.output + at, 1);
+        if (r.residual) __builtin_prefetch(r.residual + at);
+      }
+    }
     const V bias = r.bias ? load<V>(r.bias + c) : V{};
-    for (int64_t y = 0; y < r.rows; ++y) {
-      for (int64_t x = 0; x < r.columns; ++x) {
-        const int64_t at = y * r.row_stride + x * r.column_stride + c;
-        V sum = m[y * kIn + x] + bias;
-        if (r.residual) sum += load<V>(r.residual + at);
-        store(r.output + at, activated(sum, r.activation));
+#pragma clang loop unroll(full)
+    for (int64_t y = 0; y < kOut; ++y) {
+      if (y >= r.rows) continue;
+      V row[kIn], sums[kOut];
+      for (int64_t x = 0; x < kIn; ++x) row[x] = columns[x][y];
+      transform_output(row, sums);
+      const int64_t at = y * r.row_stride + c;
+#pragma clang loop unroll(full)
+      for (int64_t x = 0; x < kOut; ++x) {
+        if (x >= r.columns) continue;
+        V sum = sums[x] + bias;
+        if (r.residual) sum += load<V>(r.residual + at + x * r.column_stride);
+        store(r.output + at + x * r.column_stride, activated(sum, r.activation));
       }
     }
   }
@@ -221,7 +265,7 @@ void winograd_convolve(
     });
   }
 
-  const int64_t chunk = is_wide ? kWideChunk : kChunk;
+  const int64_t chunk = inputs * outputs > kMostWeightsOfChunk ? kWideChunk : kChunk;
   parallel_for(tiles, kRows, [&](int64_t begin, int64_t end) {
     const int64_t input_plane = chunk * inputs + 16, output_plane = chunk * outputs + 16;
     static thread_local Scratch workspace, row_of_filters;
@@ -262,16 +306,22 @@ void winograd_convolve(
               is_wide ? some_filters + i % kIn * filter_plane : all_filters + i * filter_plane;
           const float* rows[kWideChunk];
           for (int64_t t = 0; t < count; ++t) rows[t] = transformed + i * input_plane + t * inputs;
-          const Product<float> product{
+          Product<float> product{
               rows, count, 1, inputs, filters, outputs - panel * kColumns,
               products + i * output_plane + panel * kColumns, outputs, {}};
+          if (!is_wide) {
+            product.next = all_filters + (i + 1) % kPoints * filter_plane;
+            product.next_count = some * filter_size;
+          }
           multiply(product, 0, some);
         }
       }
+      const auto start = [&](int64_t tile) {
+        return (down.start(tile / tiles_across) * width + across.start(tile % tiles_across)) *
+               outputs;
+      };
       for (int64_t t = 0; t < count; ++t) {
-        const int64_t y = down.start((first + t) / tiles_across);
-        const int64_t x = across.start((first + t) % tiles_across);
-        const int64_t at = (y * width + x) * outputs;
+        const int64_t at = start(first + t);
         const Result result{
             products + t * outputs,
             output_plane,
@@ -279,10 +329,11 @@ void winograd_convolve(
             epilogue.residual ? epilogue.residual + at : nullptr,
             dilation * width * outputs,
             dilation * outputs,
-            down.length(y),
-            across.length(x),
+            down.length(down.start((first + t) / tiles_across)),
+            across.length(across.start((first + t) % tiles_across)),
             epilogue.bias,
-            epilogue.activation};
+            epilogue.activation,
+            start(std::min(first + t + 1, end - 1)) - at};
         const auto finish = [&](auto vector, int64_t c, int64_t end)
             __attribute__((always_inline)) { finish_tile<decltype(vector)>(result, c, end); };
         run_on_channels(outputs, finish);

@@ -30,6 +30,7 @@ const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
 const Symbol kBlocked = Symbol::fromQualString("m2fp::blocked");
 const Symbol kBottleneck = Symbol::fromQualString("m2fp::bottleneck");
 const Symbol kAverage = Symbol::fromQualString("m2fp::average");
+const Symbol kMaxPool = Symbol::fromQualString("m2fp::max_pool");
 const Symbol kLayerNorm = Symbol::fromQualString("m2fp::layer_norm");
 const Symbol kGroupNorm = Symbol::fromQualString("m2fp::group_norm");
 const Symbol kWeigh = Symbol::fromQualString("m2fp::weigh");
@@ -717,6 +718,11 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
     if (is(node, aten::mul, "Tensor") && replace_weighing(reads, node)) continue;
     if (is(node, aten::adaptive_avg_pool2d)) {
       replace(reads, node, kAverage, {node->input(0), node->input(1)});
+      continue;
+    }
+    // Torch's also writes where each value was found.
+    if (is(node, aten::max_pool2d)) {
+      replace(reads, node, kMaxPool, node->inputs());
       continue;
     }
     if (node->kind() == aten::upsample_bilinear2d) keep_layout(node);

@@ -15,6 +15,7 @@
 #include "kernels/convolution.h"
 #include "kernels/map_sum.h"
 #include "kernels/matrix_pair.h"
+#include "kernels/max_pool.h"
 #include "kernels/normalisation.h"
 #include "kernels/parallel.h"
 #include "kernels/vector.h"
@@ -443,6 +444,32 @@ at::Tensor average(const at::Tensor& input, at::IntArrayRef size) {
   return output;
 }
 
+at::Tensor max_pool(
+    const at::Tensor& input, at::IntArrayRef kernel, at::IntArrayRef stride, at::IntArrayRef padding,
+    at::IntArrayRef dilation, bool is_ceiled) {
+  // Of two sides that are alike.
+  const auto is_one_number = [](at::IntArrayRef sides) {
+    return sides.size() >= 1 && sides.size() <= 2 && sides.front() == sides.back();
+  };
+  const auto all = {kernel, stride, padding, dilation};
+  if (Image::is_one(input) && std::all_of(all.begin(), all.end(), is_one_number) &&
+      dilation[0] == 1 && !is_ceiled) {
+    const m2fp::MaxPool pool{kernel[0], stride[0], padding[0]};
+    const int64_t height = input.size(2), width = input.size(3);
+    const int64_t least = std::min(height, width) + 2 * pool.padding;
+    if (pool.kernel > 0 && pool.kernel <= least && pool.stride > 0 && pool.padding >= 0 &&
+        pool.padding <= pool.kernel / 2) {
+      const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+      at::Tensor output = empty_image(
+          input.size(1), pool.output_size(height), pool.output_size(width), input);
+      m2fp::max_pool(
+          pool, x.data_ptr<float>(), height, width, input.size(1), output.data_ptr<float>());
+      return output;
+    }
+  }
+  return at::max_pool2d(input, kernel, stride, padding, dilation, is_ceiled);
+}
+
 // The steps of a matrix at `index` of (B, rows, columns), where multiply_pair can read it.
 m2fp::Matrix matrix(const at::Tensor& tensor, int64_t index) {
   return {
@@ -616,6 +643,9 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "group_norm(Tensor input, Tensor weight, Tensor bias, int groups, float epsilon, "
       "Tensor? residual, int activation) -> Tensor");
   library.def("average(Tensor input, int[2] size) -> Tensor");
+  library.def(
+      "max_pool(Tensor input, int[2] kernel, int[2] stride, int[2] padding, int[2] dilation, "
+      "bool is_ceiled) -> Tensor");
   library.def("shuffle(Tensor first, Tensor second, Tensor? weights) -> Tensor");
   library.def("weigh(Tensor input, Tensor weights, int[] size) -> Tensor");
   library.def("map_sum(Tensor[] maps, int[] sizes, int[] resizings, int activation) -> Tensor");
@@ -633,6 +663,7 @@ TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("layer_norm", layer_norm);
   library.impl("group_norm", group_norm);
   library.impl("average", average);
+  library.impl("max_pool", max_pool);
   library.impl("shuffle", shuffle);
   library.impl("weigh", weigh);
   library.impl("map_sum", map_sum);

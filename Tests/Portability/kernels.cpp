@@ -23,6 +23,7 @@
 #include "kernels/map_sum.h"
 #include "kernels/matrix_pair.h"
 #include "kernels/matrix_product.h"
+#include "kernels/max_pool.h"
 #include "kernels/normalisation.h"
 #include "kernels/parallel.h"
 
@@ -365,6 +366,36 @@ void check_channel_weights() {
   }
 }
 
+void check_max_pools() {
+  Checksum<float> checksum("max pools");
+  for (int round = 0; round < 40; ++round) {
+    const int64_t kernel = random_between(1, 4), padding = random_between(0, kernel / 2);
+    const MaxPool pool{kernel, random_between(1, 3), padding};
+    const int64_t height = random_between(kernel, 12), width = random_between(kernel, 12);
+    const int64_t channels = random_between(1, 50);
+    std::vector<float> input = random_floats(height * width * channels);
+    // What is no number is found wherever it lies.
+    if (round % 4 == 0) input[random_between(0, input.size() - 1)] = NAN;
+    const int64_t down = pool.output_size(height), across = pool.output_size(width);
+    std::vector<float> output(down * across * channels);
+    max_pool(pool, input.data(), height, width, channels, output.data());
+    for (int64_t i = 0; i < down * across * channels; ++i) {
+      const int64_t top = i / channels / across * pool.stride - padding;
+      const int64_t left = i / channels % across * pool.stride - padding;
+      float most = -INFINITY;
+      for (int64_t y = std::max<int64_t>(top, 0); y < std::min(top + kernel, height); ++y) {
+        for (int64_t x = std::max<int64_t>(left, 0); x < std::min(left + kernel, width); ++x) {
+          const float value = input[(y * width + x) * channels + i % channels];
+          if (value > most || std::isnan(value)) most = value;
+        }
+      }
+      const bool is_same = output[i] == most || (std::isnan(output[i]) && std::isnan(most));
+      expect(is_same, checksum.name(), output[i], most);
+    }
+    checksum.add(output);
+  }
+}
+
 // As the three layers, one after the other.
 void check_bottlenecks() {
   Checksum<float> checksum("bottlenecks");
@@ -555,6 +586,7 @@ int main(int count, char** arguments) {
   check_bottlenecks();
   check_sums();
   check_channel_weights();
+  check_max_pools();
   check_attention();
   check_pairs();
   check_normalisation();

@@ -209,6 +209,7 @@ struct Row {
   int64_t width;
   const float* packed;
   const float* bias;
+  // A light one.
   Activation activation;
   // Of the output.
   int64_t y;
@@ -236,7 +237,7 @@ struct Row {
 
   template <typename V>
   [[gnu::always_inline]] void finish(V sum, int64_t out, int64_t c) const {
-    store(output + out * convolution->outputs + c, activated(sum, activation));
+    store(output + out * convolution->outputs + c, lightly_activated(sum, activation));
   }
 };
 
@@ -315,15 +316,11 @@ template <typename V, int Kernel, int Stride, int Vectors>
   }
 }
 
+// Filters pixels [begin, end), whole kPixels of them whose taps across all lie in the image.
 template <typename V, int Kernel, int Stride>
-[[gnu::always_inline]] inline void filter_row_of(const Row& row) {
+[[gnu::always_inline]] inline void filter_inside(const Row& row, int64_t begin, int64_t end) {
   constexpr int64_t kLanes = kLanesOf<V>;
-  const Convolution& convolution = *row.convolution;
-  const int64_t channels = convolution.inputs, across = convolution.output_size(row.width);
-  int64_t begin = 0;
-  for (; begin < across && row.left(begin) < 0; ++begin) filter_pixel<V>(row, begin);
-  int64_t end = begin;
-  while (row.left(end + kPixels - 1) + Kernel <= row.width) end += kPixels;
+  const int64_t channels = row.convolution->inputs;
   // A few channels of all pixels: what neighbours share is still in the first-level cache.
   int64_t c = 0;
   for (; c + 2 * kLanes <= channels; c += 2 * kLanes) {
@@ -336,19 +333,27 @@ template <typename V, int Kernel, int Stride>
       filter_pixels<decltype(vector), Kernel, Stride, 1>(row, out, at);
     }
   });
-  for (; end < across; ++end) filter_pixel<V>(row, end);
 }
 
 template <typename V>
 [[gnu::always_inline]] inline void filter_row(const Row& row) {
   const Convolution& convolution = *row.convolution;
+  const int64_t across = convolution.output_size(row.width);
+  int64_t begin = 0;
+  while (begin < across && row.left(begin) < 0) ++begin;
+  int64_t end = begin;
+  while (row.left(end + kPixels - 1) + convolution.extent() <= row.width) end += kPixels;
   switch (convolution.dilation > 1 ? 0 : 10 * convolution.kernel + convolution.stride) {
-    case 31: return filter_row_of<V, 3, 1>(row);
-    case 32: return filter_row_of<V, 3, 2>(row);
-    case 51: return filter_row_of<V, 5, 1>(row);
-    case 52: return filter_row_of<V, 5, 2>(row);
+    case 31: filter_inside<V, 3, 1>(row, begin, end); break;
+    case 32: filter_inside<V, 3, 2>(row, begin, end); break;
+    case 51: filter_inside<V, 5, 1>(row, begin, end); break;
+    case 52: filter_inside<V, 5, 2>(row, begin, end); break;
+    default: end = begin;
   }
-  for (int64_t out = 0; out < convolution.output_size(row.width); ++out) filter_pixel<V>(row, out);
+  // The rest, from one place: it is compiled for every width of vectors.
+  for (int64_t out = 0; out < across; ++out) {
+    if (out < begin || out >= end) filter_pixel<V>(row, out);
+  }
 }
 
 }  // namespace
@@ -424,12 +429,16 @@ void pack_weights(
 void filter_rows(
     const Convolution& c, const float* input, int64_t first_row, int64_t height, int64_t width,
     const float* packed, const Epilogue& epilogue, int64_t begin, int64_t end, float* output) {
+  const bool light = is_light(epilogue.activation);
+  const int64_t line = c.output_size(width) * c.outputs;
   run_on_this_cpu([&](auto registers) __attribute__((always_inline)) {
     for (int64_t y = begin; y < end; ++y) {
       const Row row{
-          &c, input, first_row, height, width, packed, epilogue.bias, epilogue.activation, y,
-          output + (y - begin) * c.output_size(width) * c.outputs};
+          &c, input, first_row, height, width, packed, epilogue.bias,
+          light ? epilogue.activation : Activation::none, y, output + (y - begin) * line};
       filter_row<Vector<decltype(registers)::kLanes>>(row);
+      // What is long to compute stands in one place, not wherever a sum ends.
+      if (!light) activate(row.output, line, epilogue.activation);
     }
   });
 }

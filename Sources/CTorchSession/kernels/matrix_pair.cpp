@@ -58,8 +58,13 @@ void multiply_strips(const Matrix& a, const Matrix& b, const float* padded_bias,
       pack_part(b, first, count, packed);
       Epilogue epilogue;
       if (padded_bias) epilogue.bias = padded_bias + first;
-      const Product<float> product{
+      Product<float> product{
           rows, a.rows, 1, a.columns, packed, count, output + first, b.columns, epilogue};
+      if (b.row_step == 1) {
+        // The next strip: the CPU does not see it coming, as it is many columns that are read.
+        product.next = b.values + (first + count) * b.column_step;
+        product.next_count = std::min(kStrip, b.columns - first - count) * b.rows;
+      }
       multiply(product, 0, panels(count));
     }
   });
@@ -70,7 +75,10 @@ void multiply_strips(const Matrix& a, const Matrix& b, const float* padded_bias,
 void multiply_pair(const Matrix& a, const Matrix& b, const float* bias, float* output) {
   static thread_local Scratch packed_space;
   const int64_t depth = a.columns;
-  if (b.row_step == 1 && b.columns > a.rows) {
+  // With so many rows a strip of b is turned round in a small part of the time that its products take.
+  constexpr int64_t kLeastRows = 4 * kRows;
+  const bool in_strips = a.rows >= kLeastRows && a.rows <= kMostBlockRows;
+  if (b.row_step == 1 && b.columns > a.rows && !in_strips) {
     // bᵀ aᵀ: the fewer values are packed. What comes of each block is turned round.
     float* const packed = packed_space.reserve(panels(a.rows) * kColumns * depth);
     pack_columns(a.values, a.row_step, depth, a.rows, packed);

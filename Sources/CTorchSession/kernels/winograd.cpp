@@ -146,6 +146,7 @@ struct Result {
 // Channels [c, end).
 template <typename V>
 [[gnu::always_inline]] inline void finish_tile(const Result& r, int64_t c, int64_t end) {
+  const Activation light = is_light(r.activation) ? r.activation : Activation::none;
   for (; c + kLanesOf<V> <= end; c += kLanesOf<V>) {
     V columns[kIn][kOut];
 #pragma clang loop unroll(full)
@@ -175,7 +176,16 @@ template <typename V>
         if (x >= r.columns) continue;
         V sum = sums[x] + bias;
         if (r.residual) sum += load<V>(r.residual + at + x * r.column_stride);
-        store(r.output + at + x * r.column_stride, activated(sum, r.activation));
+        store(r.output + at + x * r.column_stride, lightly_activated(sum, light));
+      }
+    }
+    if (light == r.activation) continue;
+    // What is long to compute stands in one place, not wherever a sum ends.
+    for (int64_t y = 0; y < std::min(kOut, r.rows); ++y) {
+#pragma clang loop unroll(disable)
+      for (int64_t x = 0; x < std::min(kOut, r.columns); ++x) {
+        float* const at = r.output + y * r.row_stride + x * r.column_stride + c;
+        store(at, activated(load<V>(at), r.activation));
       }
     }
   }

@@ -30,7 +30,8 @@ struct WatchTests: BatchFixture {
   private var parsed: [String] { names { if case .parsed = $0 { true } else { false } } }
 
   private func wait(_ isReached: () -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(120)
+    // What is waited for is started on threads that all tests share.
+    let end = ContinuousClock.now + .seconds(600)
     while !isReached(), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(20)) }
   }
 

@@ -11,7 +11,7 @@ from sleeping import parse
 SECONDS, JOBS = float(os.environ["SECONDS_ASLEEP"]), int(os.environ["JOBS"])
 
 
-@bentoml.service(workers=JOBS, threads=1, traffic={"timeout": 30, "max_concurrency": 9})
+@bentoml.service(workers=JOBS, threads=1, traffic={"timeout": 30, "max_concurrency": 18})
 class Sleeping:
     @bentoml.api(route="/v1/parse")
     def parse(

@@ -75,6 +75,8 @@ package final class HTTPServer: Sendable {
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      // One at a time, as several could be more than there may be.
+      .serverChannelOption(.maxMessagesPerRead, value: 1)
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
@@ -187,7 +189,7 @@ private final class ConnectionLimit: ChannelDuplexHandler {
       count -= 1
       guard isReadPending else { return }
       isReadPending = false
-      context.read()
+      read(context: context)
     }
     context.fireChannelRead(data)
   }

@@ -370,9 +370,25 @@ struct HTTPServerTests {
       }
       let late = try Connection(port: port, patience: 1)
       #expect(throws: NoAnswer.self) { try late.request("GET", "/livez") }
+      late.close()
       #expect(try held[0].request("GET", "/livez").status == 200)
       held[1].close()
       #expect(try Connection(port: port).request("GET", "/livez").status == 200)
+    }
+    await fixture.stop()
+  }
+
+  /// Each that ends makes room for one, however many wait.
+  @Test func theLimitOfConnectionsHoldsWhenOneEnds() async throws {
+    let fixture = try await HTTPFixture(options: { $0.connections = 2 })
+    try await onOwnThread { [port = fixture.port] in
+      let held = try (0..<2).map { _ in try Connection(port: port) }
+      for connection in held { #expect(try connection.request("GET", "/livez").status == 200) }
+      let late = try (0..<3).map { _ in try Connection(port: port, patience: 1) }
+      held[1].close()
+      let answered = late.filter { (try? $0.request("GET", "/livez").status) == 200 }
+      #expect(answered.count == 1)
+      withExtendedLifetime(held) {}
     }
     await fixture.stop()
   }

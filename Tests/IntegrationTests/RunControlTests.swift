@@ -47,6 +47,16 @@ struct RunControlTests: CLIFixture {
     withExtendedLifetime(locks) {}
   }
 
+  @Test func issue22PinnedWorkersGiveTheSameBytes() async throws {
+    for index in 0..<8 { try addPhoto("in/\(index).png", width: 60 + index, height: 40) }
+    #expect(try await parse("in", "--out", "free", "--jobs", "2", "--threads", "2").code == 0)
+    let pinned = try await parse(
+      "in", "--out", "pinned", "--jobs", "2", "--threads", "2", "--pin", "--verbose")
+    #expect(pinned.code == 0 && pinned.error.contains("worker 2 keeps to CPU"), "\(pinned.error)")
+    let free = try folder.tree("free")
+    #expect(try folder.tree("pinned") == free && free.count > 8)
+  }
+
   @Test func anInterruptedRunGoesOnWhereItWas() async throws {
     for index in 0..<60 { try addPhoto("\(index).png", width: 300, height: 300) }
     let interrupted = try startParse(".", "--jobs", "1", "--quiet")

@@ -39,4 +39,10 @@ struct ThreadPlanTests {
     plan.pin(to: CPUTopology(nodes: row.nodes))
     #expect(plan.cpus == row.cpus)
   }
+
+  @Test func withoutATopologyNothingIsPinned() {
+    var plan = ThreadPlan(jobs: 2, threads: 1, files: 9, budget: CPUBudget(allowed: 2, quota: nil))
+    plan.pin(to: CPUTopology(nodes: []))
+    #expect(plan.cpus == nil)
+  }
 }

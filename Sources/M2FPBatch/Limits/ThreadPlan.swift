@@ -48,6 +48,8 @@ public struct ThreadPlan: Sendable, Equatable {
   /// over cores before their second hardware threads. Where there are more threads than CPUs they are
   /// given out again.
   public mutating func pin(to topology: CPUTopology) {
+    // Nothing is known without /proc.
+    guard !topology.nodes.isEmpty else { return }
     var nodes: [[Int]] = []
     cpus = (0..<jobs).map { _ in
       var own: [Int] = []
@@ -55,7 +57,7 @@ public struct ThreadPlan: Sendable, Equatable {
         if nodes.allSatisfy(\.isEmpty) {
           // Never a CPU twice for one worker.
           nodes = topology.nodes.map { $0.filter { !own.contains($0) } }
-          if nodes.allSatisfy(\.isEmpty) { break }
+          guard nodes.contains(where: { !$0.isEmpty }) else { break }
         }
         let fullest = nodes.indices.max { (nodes[$0].count, $1) < (nodes[$1].count, $0) } ?? 0
         let taken = nodes[fullest].prefix(threads - own.count)

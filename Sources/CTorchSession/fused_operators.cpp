@@ -324,10 +324,11 @@ at::Tensor bottleneck(
       });
 }
 
-at::Tensor linear(
+// A linear layer. A residual that broadcasts goes without a norm.
+at::Tensor run_linear(
     const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
     const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
-    int64_t outputs, int64_t activation) {
+    int64_t outputs, Activation activation, const m2fp::Affine* norm = nullptr) {
   TORCH_CHECK(input.dim() >= 1, "a linear layer needs an axis");
   // A row of pixels.
   const Convolution c{input.size(-1), outputs, 1, 1, 0, 1};
@@ -337,12 +338,21 @@ at::Tensor linear(
   std::vector<int64_t> sizes = input.sizes().vec();
   sizes.back() = outputs;
   return fused(
-      sizes, at::MemoryFormat::Contiguous, x, bias, residual, static_cast<Activation>(activation),
-      [&](const Epilogue& epilogue, at::Tensor& output) {
+      sizes, at::MemoryFormat::Contiguous, x, bias, residual, activation,
+      [&](Epilogue epilogue, at::Tensor& output) {
+        epilogue.norm = norm;
         convolve(
             c, layer.method, x.data_ptr<float>(), 1, x.numel() / c.inputs, layer.packed, epilogue,
             output.data_ptr<float>());
       });
+}
+
+at::Tensor linear(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
+    const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
+    int64_t outputs, int64_t activation) {
+  return run_linear(
+      input, weights, scales, bias, residual, outputs, static_cast<Activation>(activation));
 }
 
 // scores < 0, but nothing of a row where it would be all of it: what attention may not look at, (…, N) of
@@ -538,6 +548,26 @@ at::Tensor layer_norm(
   return output;
 }
 
+// layer_norm(linear(…))
+at::Tensor normalised_linear(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
+    const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
+    int64_t outputs, const c10::optional<at::Tensor>& norm_weight,
+    const c10::optional<at::Tensor>& norm_bias, double epsilon) {
+  TORCH_CHECK(input.dim() >= 1, "a linear layer needs an axis");
+  TORCH_CHECK(!values(norm_weight) == !values(norm_bias), "no such normalisation");
+  if (values(norm_weight)) check_affine(*norm_weight, *norm_bias, outputs);
+  std::vector<int64_t> sizes = input.sizes().vec();
+  sizes.back() = outputs;
+  if (values(residual) && !is_alike(*residual, sizes, at::MemoryFormat::Contiguous)) {
+    const at::Tensor sum =
+        run_linear(input, weights, scales, bias, residual, outputs, Activation::none);
+    return layer_norm(sum, outputs, norm_weight, norm_bias, epsilon);
+  }
+  const m2fp::Affine norm{values(norm_weight), values(norm_bias), outputs, epsilon};
+  return run_linear(input, weights, scales, bias, residual, outputs, Activation::none, &norm);
+}
+
 at::Tensor group_norm(
     const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
     double epsilon, const c10::optional<at::Tensor>& residual, int64_t activation) {
@@ -627,6 +657,9 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
       "int outputs, int activation) -> Tensor");
   library.def(
+      "normalised_linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, "
+      "Tensor? residual, int outputs, Tensor? norm_weight, Tensor? norm_bias, float epsilon) -> Tensor");
+  library.def(
       "bottleneck(Tensor input, Tensor wide_weights, Tensor? wide_scales, Tensor? wide_bias, "
       "Tensor[] maps, int[] sizes, int[] resizings, int[] wide_shape, int wide_activation, "
       "Tensor? depthwise_weights, Tensor? depthwise_bias, "
@@ -655,6 +688,7 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
 TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
+  library.impl("normalised_linear", normalised_linear);
   library.impl("bottleneck", bottleneck);
   library.impl("blocked", blocked);
   library.impl("attention", attention);

@@ -19,6 +19,8 @@ enum class Activation : int64_t { none, relu, relu6, leaky_relu, gelu, sigmoid }
 // Of leaky_relu, for negative values.
 constexpr float kLeakySlope = 0.01f;
 
+struct Affine;
+
 // What happens to the sums before they are stored.
 struct Epilogue {
   // A value a column, padded to whole panels; or null.
@@ -26,6 +28,8 @@ struct Epilogue {
   // Laid out as C; or null.
   const float* residual = nullptr;
   Activation activation = Activation::none;
+  // How each row is normalised (normalisation.h); or null. Of convolutions, 1x1 ones alone know it.
+  const Affine* norm = nullptr;
 };
 
 // Columns of B that are packed side by side: the same for every instruction set, whose kernel takes a

@@ -18,8 +18,12 @@ struct Affine {
   double epsilon;
 };
 
-// Each of `rows` rows by itself; weight and bias are both null or neither. On the calling thread's intra-op threads; `output` may be `input`.
+// Each of `rows` rows by itself; weight and bias are both null or neither. On the calling thread's intra-op
+// threads; `output` may be `input`.
 void normalise_rows(const float* input, int64_t rows, const Affine& affine, float* output);
+
+// The same on the calling thread alone.
+void normalise_block(const float* input, int64_t rows, const Affine& affine, float* output);
 
 // An image of `pixels` pixels, a group of neighbouring channels at a time; their number is a multiple of
 // kChannelGroup and of `groups`, and there are weights. Then `residual` is added, laid out as the output, if it is not null. The

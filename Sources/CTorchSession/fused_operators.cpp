@@ -91,14 +91,20 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   }
 }
 
-// What operators with something to add share. `run` computes the output with an epilogue.
+// What operators with something to add share. `run` computes the output with an epilogue, which may have the
+// residual where the output is if `can_be_in_place`.
 template <typename Run>
 at::Tensor fused(
     at::IntArrayRef sizes, at::MemoryFormat format, const at::Tensor& like,
     const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
-    Activation activation, Run run) {
-  at::Tensor output = at::empty(sizes, like.options(), format);
+    Activation activation, bool can_be_in_place, Run run) {
   const bool has_residual = residual && residual->defined();
+  // Where a residual is that nobody else has any more: its memory is about to be read, while that of a new
+  // tensor would be fetched only to be written.
+  const bool in_place = has_residual && can_be_in_place && residual->use_count() == 1 &&
+                        residual->storage().use_count() == 1 && residual->sizes() == sizes &&
+                        residual->is_contiguous(format) && residual->scalar_type() == at::kFloat;
+  at::Tensor output = in_place ? *residual : at::empty(sizes, like.options(), format);
   if (has_residual && !is_alike(*residual, sizes, format)) {
     // Something that broadcasts.
     run(Epilogue{values(bias), nullptr, Activation::none}, output);
@@ -132,7 +138,8 @@ at::Tensor convolution(
   m2fp::note_product(c, layer.method, batch * out_height * out_width);
   return fused(
       {batch, c.outputs, out_height, out_width}, format, x, bias, residual,
-      static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
+      static_cast<Activation>(activation), m2fp::can_be_in_place(c, layer.method),
+      [&](Epilogue epilogue, at::Tensor& output) {
         const int64_t in_step = height * width * c.inputs;
         const int64_t out_step = out_height * out_width * c.outputs;
         for (int64_t b = 0; b < batch; ++b) {
@@ -311,7 +318,9 @@ at::Tensor bottleneck(
   m2fp::note_product(b.narrow.convolution, b.narrow.method, batch * out_height * out_width);
   return fused(
       {batch, outputs, out_height, out_width}, format, x, bias, residual,
-      static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
+      static_cast<Activation>(activation),
+      m2fp::can_be_in_place(b.narrow.convolution, b.narrow.method),
+      [&](Epilogue epilogue, at::Tensor& output) {
         b.narrow.epilogue = epilogue;
         const int64_t in_step = height * width * b.widen.convolution.inputs;
         const int64_t out_step = out_height * out_width * outputs;
@@ -339,6 +348,7 @@ at::Tensor run_linear(
   sizes.back() = outputs;
   return fused(
       sizes, at::MemoryFormat::Contiguous, x, bias, residual, activation,
+      m2fp::can_be_in_place(c, layer.method),
       [&](Epilogue epilogue, at::Tensor& output) {
         epilogue.norm = norm;
         convolve(
@@ -585,7 +595,7 @@ at::Tensor group_norm(
   const at::Tensor x = input.contiguous(format);
   const int64_t pixels = x.size(2) * x.size(3);
   return fused(
-      x.sizes(), format, x, {}, residual, static_cast<Activation>(activation),
+      x.sizes(), format, x, {}, residual, static_cast<Activation>(activation), true,
       [&](const Epilogue& epilogue, at::Tensor& output) {
         for (int64_t b = 0; b < x.size(0); ++b) {
           const int64_t at = b * pixels * channels;

@@ -460,6 +460,18 @@ void filter_rows(
   });
 }
 
+bool can_be_in_place(const Convolution& convolution, Method method) {
+  const int64_t depth = convolution.taps() * convolution.inputs;
+  switch (method) {
+    case Method::product: return depth <= kBlockDepth<float>;
+    case Method::int16_product: return depth <= kBlockDepth<int16_t>;
+    case Method::winograd: return true;
+    case Method::depthwise:
+    case Method::none: break;
+  }
+  return false;
+}
+
 void convolve(
     const Convolution& c, Method method, const float* input, int64_t height, int64_t width,
     const PackedWeights& packed, const Epilogue& epilogue, float* output) {

@@ -91,6 +91,11 @@ constexpr int64_t kBlockRows = 8 * kRows;
 constexpr int64_t kMostBlockRows = kBlockRows + kRows;
 constexpr int64_t block_rows(int64_t left) { return left <= kMostBlockRows ? left : kBlockRows; }
 
+// What of a panel is read in one go: it stays in the second-level cache beside the rows of A. The first-level
+// cache would hold a quarter of it, but sums that are put aside in C more often cost more than what that saves.
+template <typename Value>
+constexpr int64_t kBlockDepth = 1024 * kDepthStep<Value>;
+
 // Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
 template <typename Value>
 void multiply(const Product<Value>& product, int64_t first, int64_t last);

@@ -91,20 +91,32 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   }
 }
 
-// What operators with something to add share. `run` computes the output with an epilogue, which may have the
-// residual where the output is if `can_be_in_place`.
+// A tensor, if an output of these sizes can be put where it is: nobody else has it any more. Its memory is about to
+// be read, while a new one's would be fetched only to be written. Else none.
+at::Tensor spare(const at::Tensor& tensor, at::IntArrayRef sizes, at::MemoryFormat format) {
+  const bool is_spare = tensor.use_count() == 1 && tensor.storage().use_count() == 1 &&
+                        tensor.scalar_type() == at::kFloat && tensor.sizes() == sizes &&
+                        tensor.is_contiguous(format);
+  return is_spare ? tensor : at::Tensor();
+}
+
+// The same of a residual, behind a layer.
+at::Tensor spare_residual(
+    const Layer& layer, const c10::optional<at::Tensor>& residual, at::IntArrayRef sizes,
+    at::MemoryFormat format) {
+  const bool can_be = values(residual) && can_be_in_place(layer.convolution, layer.method);
+  return can_be ? spare(*residual, sizes, format) : at::Tensor();
+}
+
+// What operators with something to add share. `run` computes the output with an epilogue, in `place` if it is
+// defined.
 template <typename Run>
 at::Tensor fused(
-    at::IntArrayRef sizes, at::MemoryFormat format, const at::Tensor& like,
+    at::IntArrayRef sizes, at::MemoryFormat format, const at::Tensor& like, const at::Tensor& place,
     const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
-    Activation activation, bool can_be_in_place, Run run) {
+    Activation activation, Run run) {
   const bool has_residual = residual && residual->defined();
-  // Where a residual is that nobody else has any more: its memory is about to be read, while that of a new
-  // tensor would be fetched only to be written.
-  const bool in_place = has_residual && can_be_in_place && residual->use_count() == 1 &&
-                        residual->storage().use_count() == 1 && residual->sizes() == sizes &&
-                        residual->is_contiguous(format) && residual->scalar_type() == at::kFloat;
-  at::Tensor output = in_place ? *residual : at::empty(sizes, like.options(), format);
+  at::Tensor output = place.defined() ? place : at::empty(sizes, like.options(), format);
   if (has_residual && !is_alike(*residual, sizes, format)) {
     // Something that broadcasts.
     run(Epilogue{values(bias), nullptr, Activation::none}, output);
@@ -136,10 +148,10 @@ at::Tensor convolution(
   const at::Tensor x = input.contiguous(format);
   const int64_t out_height = c.output_size(height), out_width = c.output_size(width);
   m2fp::note_product(c, layer.method, batch * out_height * out_width);
+  const std::vector<int64_t> sizes{batch, c.outputs, out_height, out_width};
   return fused(
-      {batch, c.outputs, out_height, out_width}, format, x, bias, residual,
-      static_cast<Activation>(activation), m2fp::can_be_in_place(c, layer.method),
-      [&](Epilogue epilogue, at::Tensor& output) {
+      sizes, format, x, spare_residual(layer, residual, sizes, format), bias, residual,
+      static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
         const int64_t in_step = height * width * c.inputs;
         const int64_t out_step = out_height * out_width * c.outputs;
         for (int64_t b = 0; b < batch; ++b) {
@@ -316,11 +328,10 @@ at::Tensor bottleneck(
   m2fp::note_product(b.widen.convolution, b.widen.method, batch * height * width);
   if (b.depthwise) m2fp::note_product(c, b.depthwise->method, batch * out_height * out_width);
   m2fp::note_product(b.narrow.convolution, b.narrow.method, batch * out_height * out_width);
+  const std::vector<int64_t> output_sizes{batch, outputs, out_height, out_width};
   return fused(
-      {batch, outputs, out_height, out_width}, format, x, bias, residual,
-      static_cast<Activation>(activation),
-      m2fp::can_be_in_place(b.narrow.convolution, b.narrow.method),
-      [&](Epilogue epilogue, at::Tensor& output) {
+      output_sizes, format, x, spare_residual(b.narrow, residual, output_sizes, format), bias, residual,
+      static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
         b.narrow.epilogue = epilogue;
         const int64_t in_step = height * width * b.widen.convolution.inputs;
         const int64_t out_step = out_height * out_width * outputs;
@@ -346,9 +357,9 @@ at::Tensor run_linear(
   m2fp::note_product(c, layer.method, x.numel() / c.inputs);
   std::vector<int64_t> sizes = input.sizes().vec();
   sizes.back() = outputs;
+  const auto format = at::MemoryFormat::Contiguous;
   return fused(
-      sizes, at::MemoryFormat::Contiguous, x, bias, residual, activation,
-      m2fp::can_be_in_place(c, layer.method),
+      sizes, format, x, spare_residual(layer, residual, sizes, format), bias, residual, activation,
       [&](Epilogue epilogue, at::Tensor& output) {
         epilogue.norm = norm;
         convolve(
@@ -592,10 +603,11 @@ at::Tensor group_norm(
     return activate(has_residual ? x + *residual : x, static_cast<Activation>(activation));
   }
   const auto format = at::MemoryFormat::ChannelsLast;
+  const at::Tensor place = spare(values(residual) ? *residual : input, input.sizes(), format);
   const at::Tensor x = input.contiguous(format);
   const int64_t pixels = x.size(2) * x.size(3);
   return fused(
-      x.sizes(), format, x, {}, residual, static_cast<Activation>(activation), true,
+      x.sizes(), format, x, place, {}, residual, static_cast<Activation>(activation),
       [&](const Epilogue& epilogue, at::Tensor& output) {
         for (int64_t b = 0; b < x.size(0); ++b) {
           const int64_t at = b * pixels * channels;

@@ -581,6 +581,11 @@ void check_normalisation() {
     normalise_groups(
         input.data(), pixels, groups, affine, has_residual ? residual.data() : nullptr, activation,
         grouped.data());
+    std::vector<float> in_place = input;
+    normalise_groups(
+        in_place.data(), pixels, groups, affine, has_residual ? residual.data() : nullptr, activation,
+        in_place.data());
+    expect(in_place == grouped, "normalised in place", 0, 0);
     // The first pixels are enough.
     expected.resize(std::min<int64_t>(pixels, 4) * channels);
     for (size_t i = 0; i < expected.size(); ++i) {

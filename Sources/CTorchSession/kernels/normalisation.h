@@ -27,7 +27,8 @@ void normalise_block(const float* input, int64_t rows, const Affine& affine, flo
 
 // An image of `pixels` pixels, a group of neighbouring channels at a time; their number is a multiple of
 // kChannelGroup and of `groups`, and there are weights. Then `residual` is added, laid out as the output, if it is
-// not null; it may be where the output is. The result does not depend on the number of threads.
+// not null. The output may be where it is, or where the input is. The result does not depend on the number of
+// threads.
 void normalise_groups(
     const float* input, int64_t pixels, int64_t groups, const Affine& affine, const float* residual,
     Activation activation, float* output);

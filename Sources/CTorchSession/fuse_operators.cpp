@@ -25,6 +25,7 @@ using torch::jit::Value;
 
 const Symbol kConvolution = Symbol::fromQualString("m2fp::convolution");
 const Symbol kLinear = Symbol::fromQualString("m2fp::linear");
+const Symbol kNormalisedLinear = Symbol::fromQualString("m2fp::normalised_linear");
 const Symbol kChannelsLast = Symbol::fromQualString("m2fp::channels_last");
 const Symbol kAttention = Symbol::fromQualString("m2fp::attention");
 const Symbol kBlocked = Symbol::fromQualString("m2fp::blocked");
@@ -627,6 +628,18 @@ void replace_shuffle(Reads& reads, Node* node) {
   replace(reads, node, kShuffle, {parts[0], second, weights}, sooner);
 }
 
+// layer_norm(linear(…)): what the layer gives is normalised before it goes to memory.
+void absorb_layer(Reads& reads, Node* norm) {
+  Node* const layer = norm->input(0)->node();
+  if (layer->kind() != kLinear || !is_open(norm->input(0)) || !reads.last(layer, 0, norm)) return;
+  const auto outputs = torch::jit::constant_as<int64_t>(layer->input(kShape));
+  if (!outputs || !is_constant(norm->input(1), *outputs)) return;
+  std::vector<Value*> inputs = layer->inputs().slice(0, kShape + 1).vec();
+  const auto rest = norm->inputs().slice(2);
+  inputs.insert(inputs.end(), rest.begin(), rest.end());
+  replace(reads, norm, kNormalisedLinear, inputs, {{layer, 0}});
+}
+
 // A convolution of ours that nothing but `value`'s user wants; null otherwise.
 Node* layer_before(const Reads& reads, Value* value, const Node* user) {
   Node* const node = value->node();
@@ -760,6 +773,7 @@ void fuse_block(Reads& reads, torch::jit::Block* block, Precision precision) {
   const std::vector<Node*> fused(block->nodes().begin(), block->nodes().end());
   for (Node* node : fused) {
     if (node->kind() == kConvolution) fuse_bottleneck(reads, node);
+    if (node->kind() == kLayerNorm) absorb_layer(reads, node);
   }
 }
 

@@ -91,14 +91,32 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   }
 }
 
-// What operators with something to add share. `run` computes the output with an epilogue.
+// A tensor, if an output of these sizes can be put where it is: nobody else has it any more. Its memory is about to
+// be read, while a new one's would be fetched only to be written. Else none.
+at::Tensor spare(const at::Tensor& tensor, at::IntArrayRef sizes, at::MemoryFormat format) {
+  const bool is_spare = tensor.use_count() == 1 && tensor.storage().use_count() == 1 &&
+                        tensor.scalar_type() == at::kFloat && tensor.sizes() == sizes &&
+                        tensor.is_contiguous(format);
+  return is_spare ? tensor : at::Tensor();
+}
+
+// The same of a residual, behind a layer.
+at::Tensor spare_residual(
+    const Layer& layer, const c10::optional<at::Tensor>& residual, at::IntArrayRef sizes,
+    at::MemoryFormat format) {
+  const bool can_be = values(residual) && can_be_in_place(layer.convolution, layer.method);
+  return can_be ? spare(*residual, sizes, format) : at::Tensor();
+}
+
+// What operators with something to add share. `run` computes the output with an epilogue, in `place` if it is
+// defined.
 template <typename Run>
 at::Tensor fused(
-    at::IntArrayRef sizes, at::MemoryFormat format, const at::Tensor& like,
+    at::IntArrayRef sizes, at::MemoryFormat format, const at::Tensor& like, const at::Tensor& place,
     const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
     Activation activation, Run run) {
-  at::Tensor output = at::empty(sizes, like.options(), format);
   const bool has_residual = residual && residual->defined();
+  at::Tensor output = place.defined() ? place : at::empty(sizes, like.options(), format);
   if (has_residual && !is_alike(*residual, sizes, format)) {
     // Something that broadcasts.
     run(Epilogue{values(bias), nullptr, Activation::none}, output);
@@ -130,8 +148,9 @@ at::Tensor convolution(
   const at::Tensor x = input.contiguous(format);
   const int64_t out_height = c.output_size(height), out_width = c.output_size(width);
   m2fp::note_product(c, layer.method, batch * out_height * out_width);
+  const std::vector<int64_t> sizes{batch, c.outputs, out_height, out_width};
   return fused(
-      {batch, c.outputs, out_height, out_width}, format, x, bias, residual,
+      sizes, format, x, spare_residual(layer, residual, sizes, format), bias, residual,
       static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
         const int64_t in_step = height * width * c.inputs;
         const int64_t out_step = out_height * out_width * c.outputs;
@@ -309,8 +328,9 @@ at::Tensor bottleneck(
   m2fp::note_product(b.widen.convolution, b.widen.method, batch * height * width);
   if (b.depthwise) m2fp::note_product(c, b.depthwise->method, batch * out_height * out_width);
   m2fp::note_product(b.narrow.convolution, b.narrow.method, batch * out_height * out_width);
+  const std::vector<int64_t> output_sizes{batch, outputs, out_height, out_width};
   return fused(
-      {batch, outputs, out_height, out_width}, format, x, bias, residual,
+      output_sizes, format, x, spare_residual(b.narrow, residual, output_sizes, format), bias, residual,
       static_cast<Activation>(activation), [&](Epilogue epilogue, at::Tensor& output) {
         b.narrow.epilogue = epilogue;
         const int64_t in_step = height * width * b.widen.convolution.inputs;
@@ -324,10 +344,11 @@ at::Tensor bottleneck(
       });
 }
 
-at::Tensor linear(
+// A linear layer. A residual that broadcasts goes without a norm.
+at::Tensor run_linear(
     const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
     const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
-    int64_t outputs, int64_t activation) {
+    int64_t outputs, Activation activation, const m2fp::Affine* norm = nullptr) {
   TORCH_CHECK(input.dim() >= 1, "a linear layer needs an axis");
   // A row of pixels.
   const Convolution c{input.size(-1), outputs, 1, 1, 0, 1};
@@ -336,13 +357,23 @@ at::Tensor linear(
   m2fp::note_product(c, layer.method, x.numel() / c.inputs);
   std::vector<int64_t> sizes = input.sizes().vec();
   sizes.back() = outputs;
+  const auto format = at::MemoryFormat::Contiguous;
   return fused(
-      sizes, at::MemoryFormat::Contiguous, x, bias, residual, static_cast<Activation>(activation),
-      [&](const Epilogue& epilogue, at::Tensor& output) {
+      sizes, format, x, spare_residual(layer, residual, sizes, format), bias, residual, activation,
+      [&](Epilogue epilogue, at::Tensor& output) {
+        epilogue.norm = norm;
         convolve(
             c, layer.method, x.data_ptr<float>(), 1, x.numel() / c.inputs, layer.packed, epilogue,
             output.data_ptr<float>());
       });
+}
+
+at::Tensor linear(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
+    const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
+    int64_t outputs, int64_t activation) {
+  return run_linear(
+      input, weights, scales, bias, residual, outputs, static_cast<Activation>(activation));
 }
 
 // scores < 0, but nothing of a row where it would be all of it: what attention may not look at, (…, N) of
@@ -538,6 +569,26 @@ at::Tensor layer_norm(
   return output;
 }
 
+// layer_norm(linear(…))
+at::Tensor normalised_linear(
+    const at::Tensor& input, const at::Tensor& weights, const c10::optional<at::Tensor>& scales,
+    const c10::optional<at::Tensor>& bias, const c10::optional<at::Tensor>& residual,
+    int64_t outputs, const c10::optional<at::Tensor>& norm_weight,
+    const c10::optional<at::Tensor>& norm_bias, double epsilon) {
+  TORCH_CHECK(input.dim() >= 1, "a linear layer needs an axis");
+  TORCH_CHECK(!values(norm_weight) == !values(norm_bias), "no such normalisation");
+  if (values(norm_weight)) check_affine(*norm_weight, *norm_bias, outputs);
+  std::vector<int64_t> sizes = input.sizes().vec();
+  sizes.back() = outputs;
+  if (values(residual) && !is_alike(*residual, sizes, at::MemoryFormat::Contiguous)) {
+    const at::Tensor sum =
+        run_linear(input, weights, scales, bias, residual, outputs, Activation::none);
+    return layer_norm(sum, outputs, norm_weight, norm_bias, epsilon);
+  }
+  const m2fp::Affine norm{values(norm_weight), values(norm_bias), outputs, epsilon};
+  return run_linear(input, weights, scales, bias, residual, outputs, Activation::none, &norm);
+}
+
 at::Tensor group_norm(
     const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
     double epsilon, const c10::optional<at::Tensor>& residual, int64_t activation) {
@@ -552,10 +603,11 @@ at::Tensor group_norm(
     return activate(has_residual ? x + *residual : x, static_cast<Activation>(activation));
   }
   const auto format = at::MemoryFormat::ChannelsLast;
+  const at::Tensor place = spare(values(residual) ? *residual : input, input.sizes(), format);
   const at::Tensor x = input.contiguous(format);
   const int64_t pixels = x.size(2) * x.size(3);
   return fused(
-      x.sizes(), format, x, {}, residual, static_cast<Activation>(activation),
+      x.sizes(), format, x, place, {}, residual, static_cast<Activation>(activation),
       [&](const Epilogue& epilogue, at::Tensor& output) {
         for (int64_t b = 0; b < x.size(0); ++b) {
           const int64_t at = b * pixels * channels;
@@ -627,6 +679,9 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
       "linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, Tensor? residual, "
       "int outputs, int activation) -> Tensor");
   library.def(
+      "normalised_linear(Tensor input, Tensor weights, Tensor? scales, Tensor? bias, "
+      "Tensor? residual, int outputs, Tensor? norm_weight, Tensor? norm_bias, float epsilon) -> Tensor");
+  library.def(
       "bottleneck(Tensor input, Tensor wide_weights, Tensor? wide_scales, Tensor? wide_bias, "
       "Tensor[] maps, int[] sizes, int[] resizings, int[] wide_shape, int wide_activation, "
       "Tensor? depthwise_weights, Tensor? depthwise_bias, "
@@ -655,6 +710,7 @@ TORCH_LIBRARY_FRAGMENT(m2fp, library) {
 TORCH_LIBRARY_IMPL(m2fp, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("linear", linear);
+  library.impl("normalised_linear", normalised_linear);
   library.impl("bottleneck", bottleneck);
   library.impl("blocked", blocked);
   library.impl("attention", attention);

@@ -152,6 +152,25 @@ void check_convolution(
   output.resize(pixels * c.outputs);
   expect_near(checksum.name(), output, convolved(c, input, height, width, weights, epilogue), off);
   checksum.add(output);
+
+  if (epilogue.residual && can_be_in_place(c, method)) {
+    std::vector<float> in_place = residual;
+    epilogue.residual = in_place.data();
+    convolve(c, method, input.data(), height, width, destination, epilogue, in_place.data());
+    expect(in_place == output, "a residual in place", 0, 0);
+    epilogue.residual = residual.data();
+  }
+  if (c.kernel == 1) {
+    const auto weight = random_floats(c.outputs), shift = random_floats(c.outputs);
+    const Affine norm{weight.data(), shift.data(), c.outputs, 1e-5};
+    epilogue.activation = Activation::none;
+    convolve(c, method, input.data(), height, width, destination, epilogue, output.data());
+    std::vector<float> normalised(output.size());
+    normalise_rows(output.data(), pixels, norm, normalised.data());
+    epilogue.norm = &norm;
+    convolve(c, method, input.data(), height, width, destination, epilogue, output.data());
+    expect(output == normalised, "rows that are normalised at once", 0, 0);
+  }
 }
 
 void check_convolutions() {
@@ -562,6 +581,11 @@ void check_normalisation() {
     normalise_groups(
         input.data(), pixels, groups, affine, has_residual ? residual.data() : nullptr, activation,
         grouped.data());
+    std::vector<float> in_place = input;
+    normalise_groups(
+        in_place.data(), pixels, groups, affine, has_residual ? residual.data() : nullptr, activation,
+        in_place.data());
+    expect(in_place == grouped, "normalised in place", 0, 0);
     // The first pixels are enough.
     expected.resize(std::min<int64_t>(pixels, 4) * channels);
     for (size_t i = 0; i < expected.size(); ++i) {

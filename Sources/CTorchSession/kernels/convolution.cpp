@@ -8,6 +8,7 @@
 #include "activations.h"
 #include "instruction_set.h"
 #include "int16_product.h"
+#include "normalisation.h"
 #include "parallel.h"
 #include "vector.h"
 #include "winograd.h"
@@ -167,17 +168,33 @@ void multiply_pixels(
     }
   };
 
-  // Threads share the pixels; where there are few, the output channels.
+  // Threads share the pixels or, where there are so few that they do not go into equal shares, the output
+  // channels: in whole tiles. A share is what one thread has of all.
+  constexpr int64_t kTilePanels = 2;
   const int64_t groups = (pixels + kRows - 1) / kRows;
-  const bool few = groups < 4 * intra_op_threads();
-  parallel_for(few ? all_panels : groups, 2, [&](int64_t begin, int64_t end) {
+  const int64_t panel_groups = (all_panels + kTilePanels - 1) / kTilePanels;
+  const int64_t threads = intra_op_threads();
+  const auto largest_share = [&](int64_t steps, int64_t size, int64_t all) {
+    return static_cast<double>((steps + threads - 1) / threads * size) / static_cast<double>(all);
+  };
+  constexpr double kWorthwhile = 0.98;
+  const bool few = largest_share(panel_groups, kTilePanels, all_panels) <
+                   kWorthwhile * largest_share(groups, kRows, pixels);
+  parallel_for(few ? panel_groups : groups, few ? 1 : 2, [&](int64_t begin, int64_t end) {
     const int64_t first = few ? 0 : begin * kRows;
     const int64_t last = few ? pixels : std::min(end * kRows, pixels);
+    const int64_t first_panel = few ? begin * kTilePanels : 0;
+    const int64_t last_panel = few ? std::min(end * kTilePanels, all_panels) : all_panels;
     for (int64_t pixel = first, count; pixel < last; pixel += count) {
       count = block_rows(last - pixel);
-      block(pixel, count, few ? begin : 0, few ? end : all_panels);
+      block(pixel, count, first_panel, last_panel);
+      if (few || !epilogue.norm) continue;
+      // While the second-level cache has them.
+      float* const rows = output + pixel * convolution.outputs;
+      normalise_block(rows, count, *epilogue.norm, rows);
     }
   });
+  if (few && epilogue.norm) normalise_rows(output, pixels, *epilogue.norm, output);
 }
 
 // Of a 1x1 convolution.
@@ -441,6 +458,18 @@ void filter_rows(
       if (!light) activate(row.output, line, epilogue.activation);
     }
   });
+}
+
+bool can_be_in_place(const Convolution& convolution, Method method) {
+  const int64_t depth = convolution.taps() * convolution.inputs;
+  switch (method) {
+    case Method::product: return depth <= kBlockDepth<float>;
+    case Method::int16_product: return depth <= kBlockDepth<int16_t>;
+    case Method::winograd: return true;
+    case Method::depthwise:
+    case Method::none: break;
+  }
+  return false;
 }
 
 void convolve(

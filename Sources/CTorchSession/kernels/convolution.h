@@ -67,6 +67,10 @@ void convolve(
     const Convolution& convolution, Method method, const float* input, int64_t height,
     int64_t width, const PackedWeights& packed, const Epilogue& epilogue, float* output);
 
+// Whether the residual may be where the output is: it is read when the sums are complete, which may be after
+// others were put aside there.
+bool can_be_in_place(const Convolution& convolution, Method method);
+
 // Rows [begin, end) of a depthwise convolution's output, which `output` begins with, on the calling thread.
 // `input` begins with row `first_row` of the image, and reaches as far as these look.
 void filter_rows(

@@ -11,11 +11,6 @@
 namespace m2fp {
 namespace {
 
-// What of a panel is read in one go: it stays in the second-level cache beside the rows of A. The first-level
-// cache would hold a quarter of it, but sums that are put aside more often cost more than what that saves.
-template <typename Value>
-constexpr int64_t kBlockDepth = 1024 * kDepthStep<Value>;
-
 // Columns at the end that are worth a tile of their own: half a panel.
 constexpr int64_t kNarrow = kColumns / 2;
 

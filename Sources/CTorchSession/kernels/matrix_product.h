@@ -19,6 +19,8 @@ enum class Activation : int64_t { none, relu, relu6, leaky_relu, gelu, sigmoid }
 // Of leaky_relu, for negative values.
 constexpr float kLeakySlope = 0.01f;
 
+struct Affine;
+
 // What happens to the sums before they are stored.
 struct Epilogue {
   // A value a column, padded to whole panels; or null.
@@ -26,6 +28,8 @@ struct Epilogue {
   // Laid out as C; or null.
   const float* residual = nullptr;
   Activation activation = Activation::none;
+  // How each row is normalised (normalisation.h); or null. Of convolutions, 1x1 ones alone know it.
+  const Affine* norm = nullptr;
 };
 
 // Columns of B that are packed side by side: the same for every instruction set, whose kernel takes a
@@ -86,6 +90,11 @@ constexpr int64_t kBlockRows = 8 * kRows;
 // How many of the rows that are left make the next block: few are not left for another.
 constexpr int64_t kMostBlockRows = kBlockRows + kRows;
 constexpr int64_t block_rows(int64_t left) { return left <= kMostBlockRows ? left : kBlockRows; }
+
+// What of a panel is read in one go: it stays in the second-level cache beside the rows of A. The first-level
+// cache would hold a quarter of it, but sums that are put aside in C more often cost more than what that saves.
+template <typename Value>
+constexpr int64_t kBlockDepth = 1024 * kDepthStep<Value>;
 
 // Computes panels [first, last) of C on the calling thread. Value: float or int16_t.
 template <typename Value>

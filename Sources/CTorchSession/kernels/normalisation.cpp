@@ -146,13 +146,18 @@ void find_scales(
 
 }  // namespace
 
+void normalise_block(const float* input, int64_t rows, const Affine& affine, float* output) {
+  run_on_this_cpu([&](auto) __attribute__((always_inline)) {
+    for (int64_t r = 0; r < rows; ++r) {
+      normalise_row(input + r * affine.channels, affine, output + r * affine.channels);
+    }
+  });
+}
+
 void normalise_rows(const float* input, int64_t rows, const Affine& affine, float* output) {
   parallel_for(rows, 64, [&](int64_t begin, int64_t end) {
-    run_on_this_cpu([&](auto) __attribute__((always_inline)) {
-      for (int64_t r = begin; r < end; ++r) {
-        normalise_row(input + r * affine.channels, affine, output + r * affine.channels);
-      }
-    });
+    const int64_t at = begin * affine.channels;
+    normalise_block(input + at, end - begin, affine, output + at);
   });
 }
 

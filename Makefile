@@ -38,6 +38,9 @@ COMMIT ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev
 COMMIT_HEADER := Sources/CBuildInfo/commit.h
 VERSION := $(shell sed -n 's/.*static let current = "\(.*\)"/\1/p' Sources/M2FPCommands/Version.swift)
 
+# What does not build on each other, on all cores.
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=$(shell nproc) --output-sync=target
+
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
 # $(call install,PACKAGES): installs those of PACKAGES that are missing, silently if none is.
@@ -72,7 +75,7 @@ test: setup-test
 	  .build/debug Examples/grace-hopper.jpg .build/embedded.png
 	$(PYTHON) -m unittest discover -s Models/tests -t Models
 	$(MAKE) --no-print-directory kernels-check
-	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=2000
+	$(MAKE) --no-print-directory fuzz FUZZ_RUNS=500
 
 # The long forms of what `make test` does in short. Tests/Fuzz/Makefile says more of the first.
 FUZZ_RUNS ?= 1000000
@@ -82,7 +85,7 @@ TRIAL_SEED ?= 1
 TRIAL := TRIAL_BINARY=$(CURDIR)/$(M2FP) TRIAL_SEED=$(TRIAL_SEED)
 
 fuzz: setup
-	@$(MAKE) --no-print-directory -f Tests/Fuzz/Makefile FUZZ_RUNS=$(FUZZ_RUNS)
+	@$(SIDE_BY_SIDE) -f Tests/Fuzz/Makefile FUZZ_RUNS=$(FUZZ_RUNS)
 
 # Attacks of an ordinary user on root's run; ATTACK_ROUNDS races of each.
 ATTACK_ROUNDS ?= 100
@@ -112,7 +115,7 @@ tsan: setup
 MACHINES ?= x86_64 nehalem aarch64
 portability-check: setup
 	$(call install,qemu-user-static)
-	$(MAKE) --no-print-directory -f Tests/Portability/Makefile
+	$(SIDE_BY_SIDE) -f Tests/Portability/Makefile
 	for machine in $(MACHINES); do Tests/Portability/run.sh $$machine || exit 1; done
 
 # On aarch64 alone, beside this machine.
@@ -121,7 +124,7 @@ test-aarch64: portability-check
 
 # The network's kernels with every instruction set that this machine has, and what they are compiled to.
 kernels-check: setup
-	$(MAKE) --no-print-directory -f Tests/Portability/Makefile kernels
+	$(SIDE_BY_SIDE) -f Tests/Portability/Makefile kernels
 	Tests/Portability/kernels.sh x86_64
 
 # Shared blocks of cached results, on file systems that have them; as root.

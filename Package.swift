@@ -80,7 +80,8 @@ let package = Package(
     .target(
       name: "M2FPBatch",
       dependencies: [
-        "CLibHiredis", "M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO", "M2FPResults", system,
+        "CLibHiredis", "CThreadCalls", "M2FP", "M2FPCore", "M2FPFiles", "M2FPImageIO",
+        "M2FPResults", system,
       ],
       swiftSettings: swiftSettings),
     // Photos of many clients at once, in turn: queue, limits, jobs. No sockets.
@@ -121,6 +122,7 @@ let package = Package(
       name: "M2FPCore", dependencies: ["CPostprocess", system], swiftSettings: swiftSettings),
     .target(name: "CBuildInfo", cSettings: cSettings),
     .target(name: "CFileCalls", cSettings: cSettings),
+    .target(name: "CThreadCalls", cSettings: cSettings),
     // The header that the loader and the library that it opens agree on.
     .target(name: "CTorchInterface", cSettings: cSettings),
     .target(name: "CTorchLoader", dependencies: ["CTorchInterface"], cSettings: cSettings),

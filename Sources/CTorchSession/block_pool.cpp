@@ -2,6 +2,7 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@ constexpr size_t kLargeBlock = 1 << 20;
 constexpr size_t kHugePage = 2 << 20;
 // A block serves a request that fills at least this part of it.
 constexpr size_t kLeastShare = 4;
+
+// The NUMA node that the calling thread's blocks are near to.
+thread_local unsigned node_of_thread = 0;
 
 class BlockPool final : public c10::Allocator {
   using Free = std::multimap<size_t, void*>;
@@ -46,7 +50,7 @@ class BlockPool final : public c10::Allocator {
     Free unused;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      unused.swap(free_);
+      for (auto& [node, free] : free_) unused.merge(free);
       for (const auto& [size, data] : unused) blocks_.erase(data);
     }
     // It takes long, and nobody need wait for it.
@@ -54,12 +58,19 @@ class BlockPool final : public c10::Allocator {
   }
 
  private:
+  struct Block {
+    // Where it goes when no tensor uses it: the map of the NUMA node whose thread took it first.
+    Free* home;
+    // Of those in use what they go back there with. Giving a block back, which may happen while memory
+    // is short and must not fail, so allocates nothing.
+    Free::node_type entry;
+  };
+
   mutable std::mutex mutex_;
-  // Every large block; of those in use the node that they go back into `free_` with. Giving a block
-  // back, which may happen while memory is short and must not fail, so allocates nothing.
-  mutable std::unordered_map<void*, Free::node_type> blocks_;
-  // Those that no tensor uses, by size.
-  mutable Free free_;
+  // Every large block.
+  mutable std::unordered_map<void*, Block> blocks_;
+  // Those that no tensor uses, by NUMA node, of which none is ever erased, and by size.
+  mutable std::map<unsigned, Free> free_;
 
   static void release(void* data) noexcept;
 
@@ -71,7 +82,8 @@ class BlockPool final : public c10::Allocator {
     void* const data = map(whole);
     const std::lock_guard<std::mutex> lock(mutex_);
     try {
-      blocks_[data] = free_.extract(free_.emplace(whole, data));
+      Free& home = free_[node_of_thread];
+      blocks_[data] = {&home, home.extract(home.emplace(whole, data))};
     } catch (...) {
       blocks_.erase(data);
       munmap(data, whole);
@@ -83,10 +95,11 @@ class BlockPool final : public c10::Allocator {
   // One that no tensor uses; null if none will do.
   void* take_free(size_t size) const {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = free_.lower_bound(size);
-    if (found == free_.end() || found->first / kLeastShare > size) return nullptr;
+    Free& free = free_[node_of_thread];
+    const auto found = free.lower_bound(size);
+    if (found == free.end() || found->first / kLeastShare > size) return nullptr;
     void* const data = found->second;
-    blocks_.find(data)->second = free_.extract(found);
+    blocks_.find(data)->second.entry = free.extract(found);
     return data;
   }
 
@@ -126,7 +139,7 @@ void BlockPool::release(void* data) noexcept {
     const std::lock_guard<std::mutex> lock(owner.mutex_);
     const auto found = owner.blocks_.find(data);
     if (found != owner.blocks_.end()) {
-      owner.free_.insert(std::move(found->second));
+      found->second.home->insert(std::move(found->second.entry));
       return;
     }
   }
@@ -136,6 +149,11 @@ void BlockPool::release(void* data) noexcept {
 }  // namespace
 
 void install_block_pool() { c10::SetCPUAllocator(&pool()); }
+
+void keep_blocks_near() {
+  unsigned node = 0;
+  node_of_thread = getcpu(nullptr, &node) == 0 ? node : 0;
+}
 
 void trim_block_pool() { pool().trim(); }
 

@@ -8,6 +8,10 @@ namespace m2fp {
 // before the first tensor.
 void install_block_pool();
 
+// From now on the calling thread takes blocks that threads on the NUMA node where it runs now have taken
+// first, so that their memory is near to a thread that stays there.
+void keep_blocks_near();
+
 // Gives what no tensor uses back to the system. Any thread.
 void trim_block_pool();
 

@@ -201,6 +201,7 @@ m2fp_session* session_create(
     at::get_num_threads();
     omp_set_num_threads(threads);
     limit_posix_openblas(threads);
+    m2fp::keep_blocks_near();
     session = new m2fp_session{model->module, {}, 0, 0, {}, {}};
   });
   return session;

@@ -167,7 +167,8 @@ package final class Service: Sendable {
   }
 
   private func start(_ member: Member) throws(RunFailure) {
-    let thread = try WorkerThread { self.work(member) }
+    let cpus = locked { state, _ in state.limits.cpus?[member.number] }
+    let thread = try WorkerThread(cpus: cpus) { self.work(member) }
     locked { _, _ in member.thread = thread }
   }
 
@@ -209,6 +210,7 @@ package final class Service: Sendable {
     locked { state, _ in
       var limits = limits
       (limits.jobs, limits.threads) = (state.limits.jobs, state.limits.threads)
+      limits.cpus = state.limits.cpus
       state.limits = limits
       state.admission.limits = limits
       state.kept.limits = limits

@@ -6,6 +6,8 @@ package struct ServiceLimits: Sendable, Equatable {
   package var jobs = 1
   /// Intra-op threads of each.
   package var threads = 1
+  /// Of each worker, the CPUs that its threads keep to; nil where the system is left to choose.
+  package var cpus: [[Int]]?
   /// Photos that may wait.
   package var queue = 16
   /// Bytes of all photos in memory: being received, waiting and in hand.

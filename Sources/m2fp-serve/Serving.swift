@@ -45,6 +45,7 @@ struct Serving {
     var limits = ServiceLimits()
     limits.jobs = settings.threads.jobs
     limits.threads = settings.threads.threads
+    limits.cpus = settings.threads.cpus
     limits.queue = settings.queue
     limits.queueBytes = settings.queueBytes
     limits.perClient = settings.perClient

@@ -22,11 +22,10 @@ static inline void *fuzz_realloc(void *old, size_t size) {
   return allocation_fails() ? NULL : realloc(old, size);
 }
 
-#ifdef FORMAT
-/// A function of a library, or what the target has in its place.
+/// A function of a library. A target that has another in its place (FORMAT) defines this itself.
 void *library_function_named(const char *name, void *library);
-#else
-static inline void *library_function_named(const char *name, void *library) {
+#ifndef FORMAT
+__attribute__((weak)) void *library_function_named(const char *name, void *library) {
   return dlsym(library, name);
 }
 #endif

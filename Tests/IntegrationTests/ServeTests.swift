@@ -32,7 +32,7 @@ struct ServeTests: CLIFixture {
         "--reuid=64998", "--regid=64998", "--clear-groups", "prlimit", "--nproc=12", "./m2fp",
         "serve", "--listen", "unix:socket", "--model", "model.pt", "--jobs", "16",
       ], in: folder.path)
-    let result = try await run.finish(within: .seconds(60))
+    let result = try await run.finish()
     #expect(result.code == 75, "\(result.error)")
     #expect(result.error.contains("starts no further thread"), "\(result.error)")
     #expect(result.error.contains("ulimit -u") && !folder.exists("socket"))
@@ -50,7 +50,7 @@ struct ServeTests: CLIFixture {
         --max-pixels 1 --jobs 64
         """,
       ], in: folder.path)
-    let result = try await run.finish(within: .seconds(60))
+    let result = try await run.finish()
     #expect(result.code == 75 && !folder.exists("socket"), "\(result.error)")
     #expect(result.error.contains("64 workers") && result.error.contains("address space"))
   }
@@ -61,7 +61,7 @@ struct ServeTests: CLIFixture {
         "serve", "--listen", "unix:socket", "--model", Self.shippedModel, "--jobs", "4",
         "--memory-limit", "500M",
       ]
-    ).finish(within: .seconds(60))
+    ).finish()
     #expect(result.code == 75 && !folder.exists("socket"), "\(result.error)")
     #expect(result.error.contains("--memory-limit") && result.error.contains("500 MiB"))
   }

@@ -12,7 +12,7 @@ struct WatchTests: CLIFixture {
   }
 
   private func wait(for name: String) async throws {
-    let end = ContinuousClock.now + .seconds(120)
+    let end = ContinuousClock.now + .seconds(600)
     while !folder.exists(name), ContinuousClock.now < end {
       try await Task.sleep(for: .milliseconds(50))
     }
@@ -25,7 +25,7 @@ struct WatchTests: CLIFixture {
     try addPhoto("in/new/b.png")
     try await wait(for: "out/new/b.m2fp.json")
     run.process.send(SIGTERM)
-    let finished = try await run.finish(within: .seconds(120))
+    let finished = try await run.finish()
     #expect(finished.code == 0, "\(finished.error)")
     #expect(finished.error.contains("2 parsed"), "\(finished.error)")
   }

@@ -8,8 +8,7 @@ enum Layers {
       "CBuildInfo": [], "CFileCalls": [], "CFont": [], "CImageCodec": [], "CLibCrypto": [],
       "CLibFreeType": [],
       "CLibHiredis": [], "CLibJPEG": [], "CLibPNG": [], "CLibZip": [], "CPostprocess": [],
-      "CTorchInterface": [],
-      "CTorchLoader": [],
+      "CThreadCalls": [], "CTorchInterface": [], "CTorchLoader": [],
     ],
     ["M2FPCore": ["SystemPackage"]],
     ["M2FPEvaluation": [], "M2FPFiles": ["SystemPackage"], "M2FPImageIO": ["SystemPackage"]],
@@ -38,7 +37,7 @@ enum Layers {
     "CBuildInfo": "M2FPCommands", "CFileCalls": "M2FPFiles", "CFont": "M2FPImageIO",
     "CImageCodec": "M2FPImageIO",
     "CLibCrypto": "M2FPFiles", "CLibHiredis": "M2FPBatch", "CLibZip": "M2FPInference",
-    "CPostprocess": "M2FPCore",
+    "CPostprocess": "M2FPCore", "CThreadCalls": "M2FPBatch",
     "CTorchLoader": "M2FPInference", "CTorchInterface": "M2FPInference",
   ]
 

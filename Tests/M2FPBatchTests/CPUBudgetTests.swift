@@ -44,20 +44,4 @@ struct CPUBudgetTests {
     try root.write("cpu/cpu.cfs_period_us", "100000\n".utf8)
     #expect(CPUBudget.quota(.init(membership: "4:cpu:/\n", root: root.path)) == nil)
   }
-
-  @Test(arguments: [
-    // jobs, threads, files, CPUs → jobs, threads
-    (nil, nil, 100, 4.0, 4, 1), (nil, nil, 1, 4.0, 1, 4), (nil, nil, 3, 4.0, 3, 1),
-    (nil, nil, 0, 4.0, 1, 4), (2, nil, 100, 4.0, 2, 2), (nil, 2, 100, 4.0, 2, 2),
-    (8, nil, 100, 4.0, 8, 1), (3, 5, 100, 4.0, 3, 5), (nil, nil, 100, 1.2, 2, 1),
-  ])
-  func thePlanSharesOutTheCPUs(
-    _ row: (jobs: Int?, threads: Int?, files: Int, cpus: Double, planned: Int, each: Int)
-  ) {
-    let plan = ThreadPlan(
-      jobs: row.jobs, threads: row.threads, files: row.files,
-      budget: CPUBudget(allowed: 64, quota: row.cpus))
-    #expect(plan.jobs == row.planned)
-    #expect(plan.threads == row.each)
-  }
 }

@@ -10,6 +10,8 @@ import SystemPackage
 struct WorkerPool: ~Copyable {
   private struct Member {
     let role: StagePipeline.Role
+    /// What it keeps to; nil for all.
+    let cpus: [Int]?
     let watchdog: Watchdog
     let thread: WorkerThread
   }
@@ -43,14 +45,14 @@ struct WorkerPool: ~Copyable {
       start(.reader)
       start(.writer)
     }
-    for _ in 0..<threads.jobs { start(.worker) }
+    for number in 0..<threads.jobs { start(.worker, on: threads.cpus?[number]) }
   }
 
-  private mutating func start(_ role: StagePipeline.Role) {
+  private mutating func start(_ role: StagePipeline.Role, on cpus: [Int]? = nil) {
     let watchdog = Watchdog(clock)
     do throws(RunFailure) {
-      let thread = try WorkerThread { [stages] in stages.run(role, watchdog) }
-      members.append(Member(role: role, watchdog: watchdog, thread: thread))
+      let thread = try WorkerThread(cpus: cpus) { [stages] in stages.run(role, watchdog) }
+      members.append(Member(role: role, cpus: cpus, watchdog: watchdog, thread: thread))
     } catch {
       stages.cancellation.cancel(.failure(error))
       stages.close(role)
@@ -87,7 +89,7 @@ struct WorkerPool: ~Copyable {
               "\(expired) files took longer than \(limit.text) and hang still",
               detail: .stuckFiles)))
       }
-      start(member.role)
+      start(member.role, on: member.cpus)
       let failure = FileFailure(
         stage: member.role.stage, code: .timeout, message: "not done within \(limit.text)")
       stages.stop(after: failure)

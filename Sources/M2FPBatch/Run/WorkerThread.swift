@@ -1,5 +1,6 @@
 // Where the compiler finds pthread_attr_t first.
 import CDispatch
+import CThreadCalls
 import Dispatch
 import Glibc
 import M2FPCore
@@ -13,22 +14,38 @@ package final class WorkerThread {
 
   /// Starts `body` on a new thread.
   ///
-  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` where the system starts no more.
-  package init(_ body: @escaping @Sendable () -> Void) throws(RunFailure) {
+  /// - Parameters:
+  ///   - cpus: What it and the threads that it starts keep to, from the beginning; nil for all CPUs
+  ///     of the process.
+  ///   - body: What it does.
+  /// - Throws: ``RunFailure`` of kind ``RunFailure/Kind/temporary`` where the system starts no more,
+  ///   or none on these CPUs.
+  package init(cpus: [Int]? = nil, _ body: @escaping @Sendable () -> Void) throws(RunFailure) {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
     pthread_attr_setstacksize(&attributes, 16 << 20)
+    var reason =
+      cpus.map { m2fp_keep_to_cpus(&attributes, $0.map(Int32.init), Int32($0.count)) } ?? 0
     let body = Unmanaged.passRetained(Body(body))
-    let reason = pthread_create(
-      &handle, &attributes,
-      { box in
-        guard let box else { return nil }
-        Unmanaged<Body>.fromOpaque(box).takeRetainedValue().run()
-        return nil
-      }, body.toOpaque())
+    if reason == 0 {
+      reason = pthread_create(
+        &handle, &attributes,
+        { box in
+          guard let box else { return nil }
+          Unmanaged<Body>.fromOpaque(box).takeRetainedValue().run()
+          return nil
+        }, body.toOpaque())
+    }
     guard reason == 0 else {
       body.release()
+      if let cpus, reason == EINVAL {
+        throw RunFailure(
+          .temporary,
+          "no worker can be kept to CPU \(cpus.map(String.init).joined(separator: ", ")), which this "
+            + "process may use no longer",
+          underlying: Errno(rawValue: reason))
+      }
       throw RunFailure(
         .temporary, "the system starts no further thread for this user or process",
         detail: .tooFewThreads, underlying: Errno(rawValue: reason))

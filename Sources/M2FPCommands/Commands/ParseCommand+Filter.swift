@@ -78,7 +78,7 @@ extension ParseCommand {
       // What cannot be decoded needs no network.
       let bytes = try standardInput()
       let photo = try parser.decode(bytes)
-      let plan = ThreadPlan(jobs: 1, threads: self.threads, files: 1, budget: .current())
+      let plan = ThreadPlan(jobs: 1, threads: threading.threads, files: 1, budget: .current())
       try memory.check(
         threads: plan.threads, archive: archive, parsing: options,
         photo: LargestPhoto(

@@ -62,8 +62,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
       valueName: "fast|standard|best"))
   var quality = Quality.standard
 
-  @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
-  var threads: Int?
+  @OptionGroup
+  var threading: ThreadOptions
 
   @OptionGroup
   var arithmetic: PrecisionOption
@@ -120,9 +120,6 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   func validate() throws {
     if maxSide != 0 && maxSide < 64 {
       throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")
-    }
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads is 1 to 1024.")
     }
     if !(1...4000).contains(maxPixels) {
       throw ValidationError("--max-pixels is 1 to 4000 megapixels.")
@@ -274,7 +271,8 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
   ) throws -> ThreadPlan {
     let budget = CPUBudget.current()
     func plan(_ jobs: Int?) -> ThreadPlan {
-      ThreadPlan(jobs: jobs, threads: threads, files: files?.count ?? .max, budget: budget)
+      ThreadPlan(
+        jobs: jobs, threads: threading.threads, files: files?.count ?? .max, budget: budget)
     }
     var workers = plan(usual.jobs)
     // What is only rendered needs no network's memory; where some are parsed, all take the same way.
@@ -295,7 +293,7 @@ struct ParseCommand: ConfigurableCommand, ExplainedCommand {
         """)
     }
     logger.debug("\(workers.jobs) jobs of \(workers.threads) threads")
-    return workers
+    return threading.placed(workers, logger)
   }
 }
 

@@ -119,8 +119,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
     help: "Worker threads. Default: one for each CPU that the process may use.")
   var jobs: Int?
 
-  @Option(help: "Intra-op threads of each worker. Default: CPUs / jobs.")
-  var threads: Int?
+  @OptionGroup var threading: ThreadOptions
 
   @Option(help: "Photos that may wait. Default: 16 for each worker.")
   var queue: Int?
@@ -219,7 +218,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
       throw ValidationError("--max-side is 0 (the model's own cap) or at least 64 pixels.")
     }
     for (name, value, range) in [
-      ("jobs", jobs ?? 1, 1...1024), ("threads", threads ?? 1, 1...1024),
+      ("jobs", jobs ?? 1, 1...1024),
       ("queue", queue ?? 0, 0...1_000_000), ("per-client", perClient ?? 0, 0...1_000_000),
       ("max-pixels", maxPixels, 1...4000), ("max-file-size", maxFileSize, 1...1024),
       ("max-connections", maxConnections, 1...100_000),
@@ -286,7 +285,9 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
 
   private func settings(_ program: Program) throws -> ServeSettings {
     let budget = CPUBudget.current()
-    let plan = ThreadPlan(jobs: jobs, threads: threads, files: .max, budget: budget)
+    let logger = logFormat.logger(logLevel ?? (quiet ? .error : .info))
+    let plan = threading.placed(
+      ThreadPlan(jobs: jobs, threads: threading.threads, files: .max, budget: budget), logger)
     let fonts =
       [ModelLocator.shareFolder.appending("fonts/DejaVuSans.ttf").string] + Font.usualPaths
     func seconds(_ span: TimeSpan?, otherwise: Double) -> Double {
@@ -295,7 +296,6 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
           + Double($0.duration.components.attoseconds) / 1e18
       } ?? otherwise
     }
-    let level = logLevel ?? (quiet ? .error : .info)
     return ServeSettings(
       listeners: (listen.isEmpty ? [ListenAddress.standard] : listen).map(\.address),
       metricsListener: metricsListen?.address, tokenFile: tokenFile,
@@ -316,7 +316,7 @@ struct ServeCommand: ConfigurableCommand, ExplainedCommand {
       writeTimeout: seconds(writeTimeout, otherwise: 30),
       keepAlive: seconds(keepAlive, otherwise: 60),
       drainDelay: seconds(drainDelay, otherwise: 0),
-      drainTimeout: seconds(drainTimeout, otherwise: 30), logger: logFormat.logger(level),
+      drainTimeout: seconds(drainTimeout, otherwise: 30), logger: logger,
       version: Version.current)
   }
 

@@ -31,12 +31,13 @@ from torch.utils.data import DataLoader
 from m2fp import checkpoint
 from m2fp.config import CONFIGS
 from m2fp.contract import make_contract
-from m2fp.criterion import Criterion, log_of_sum, sample
+from m2fp.criterion import Criterion, log_of_sum, rank, sample
 from m2fp.model import M2FP
 from m2fp.muon import Muon, is_matrix
 from m2fp.pixel_decoder import LEVELS
 from m2fp.postprocess import parse
 from m2fp.preprocess import picture, prepare
+from m2fp.teachers import Teachers, teacher_loss
 from m2fp.training_data import HUMAN, IGNORED_CENTRE, Batch, Batches, Renders
 from photos import sides
 from photos.mixture import make_mixture
@@ -63,13 +64,26 @@ class Trainer(nn.Module):
     half : bool
         Compute matrix products in bfloat16: half the bytes on a GPU, and a third less time on a CPU
         with AMX.
+    teachers : Teachers or None
+        Networks whose opinion of people's classes counts beside the labels.
+    teacher_weight : float
+        How much it counts.
     """
 
-    def __init__(self, model: M2FP, half: bool):
+    def __init__(
+        self,
+        model: M2FP,
+        half: bool,
+        teachers: Teachers | None = None,
+        teacher_weight: float = 1.0,
+    ):
         super().__init__()
         config = model.config
         self.model = model
         self.half = half
+        # In a list: their weights are no part of this one's state.
+        self.teachers = [teachers] if teachers else []
+        self.teacher_weight = teacher_weight
         self.pixel_classes = nn.Linear(config.mask_dim, len(CLASSES))
         # No gradient for the features before it knows anything itself.
         nn.init.zeros_(self.pixel_classes.weight)
@@ -84,30 +98,40 @@ class Trainer(nn.Module):
         device = batch.images.device
         # What is compared with targets stays in float32.
         with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
-            layers, read, centres = self._predict(batch)
+            images = self._normalise(batch.images)
+            layers, read, centres = self._predict(images, batch.points)
+            taught = [teachers(images, batch.points) for teachers in self.teachers]
             pixels = self.pixel_classes(read.transpose(1, 2))
         losses = self.criterion(layers, batch.targets)
         allowed = batch.targets.sets[batch.targets.labels]
         log_chances = pixels.float().log_softmax(-1)
         losses["pixel"] = -log_of_sum(log_chances, allowed, -1).mean()
         losses["centre"] = 0.5 * centre_loss(centres.float(), batch.centres)
+        if taught:
+            parts = self.model.config.num_queries
+            classes, masks = (x[:, :parts].float() for x in layers[-1])
+            loss = teacher_loss(rank(classes, masks), taught[0], allowed.transpose(1, 2))
+            losses["teacher"] = self.teacher_weight * loss
         return losses
 
-    def _predict(self, batch: Batch):
-        """Class and mask logits of each layer, mask features at the points, centres' logits."""
-        config, head = self.model.config, self.model.sem_seg_head
+    def _normalise(self, images: Tensor) -> Tensor:
+        config = self.model.config
         mean, std = (
-            torch.tensor(x, device=batch.images.device).view(1, 3, 1, 1)
+            torch.tensor(x, device=images.device).view(1, 3, 1, 1)
             for x in (config.mean, config.std)
         )
-        images = ((batch.images - mean) / std).contiguous(memory_format=torch.channels_last)
+        return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def _predict(self, images: Tensor, points: Tensor):
+        """Class and mask logits of each layer, mask features at the points, centres' logits."""
+        head = self.model.sem_seg_head
         features = self.model.backbone(images)
         mask_features, tokens, positions = head.pixel_decoder(features)
         sizes = [features[name].shape[-2:] for name in LEVELS]
         mask_features = head.person_queries.locate(mask_features)
         centres = head.person_queries.centre_logits(tokens[-1], sizes[-1])
         chosen = head.person_queries(tokens[-1], sizes[-1])
-        read = sample(mask_features, batch.points)
+        read = sample(mask_features, points)
         layers = head.predictor(mask_features, tokens, positions, sizes, True, chosen, read)
         return layers, read, centres
 
@@ -280,6 +304,29 @@ def parse_arguments() -> argparse.Namespace:
         help="JSON that the command poses wrote: joints tell whose limb is whose (default: none)",
     )
     parser.add_argument(
+        "--teachers",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="CHECKPOINT",
+        help="networks whose opinion of people's classes counts beside the labels (default: none)",
+    )
+    parser.add_argument("--teacher-weight", type=float, default=1.0, help="how much it counts")
+    parser.add_argument(
+        "--everyday",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="how much more of a batch than otherwise is everyday photos",
+    )
+    parser.add_argument(
+        "--hard-views",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the everyday photos that are darkened, blurred or turned more than others",
+    )
+    parser.add_argument(
         "--encoder",
         type=Path,
         help="weights that m2fp.efficientnet_lite wrote, to start from (first run only)",
@@ -381,7 +428,13 @@ class Learner:
         self.steps = 0
         on_gpu = self.device.type == "cuda"
         sources = functools.partial(
-            make_mixture, arguments.data, arguments.renders, arguments.sides, arguments.poses
+            make_mixture,
+            arguments.data,
+            arguments.renders,
+            arguments.sides,
+            arguments.poses,
+            arguments.everyday,
+            arguments.hard_views,
         )
         batches = Batches(sources, arguments.pixels, arguments.points, seed, progress)
         loader = DataLoader(
@@ -458,7 +511,11 @@ def main() -> None:
     model = M2FP(CONFIGS[arguments.config])
     # A place in the ranking of peaks says nothing yet about a person.
     nn.init.zeros_(model.sem_seg_head.predictor.query_embed.weight[model.config.num_queries :])
-    trainer = Trainer(model, arguments.half).to(device, memory_format=torch.channels_last)
+    teachers = Teachers.read(model.config, arguments.teachers) if arguments.teachers else None
+    if teachers:
+        teachers.to(device, memory_format=torch.channels_last)
+    trainer = Trainer(model, arguments.half, teachers, arguments.teacher_weight)
+    trainer.to(device, memory_format=torch.channels_last)
     state = {"step": 0, "images": 0, "trained": 0.0, "optimisers": None}
     if resume.exists():
         state = torch.load(resume, map_location=device)

@@ -80,6 +80,18 @@ def recolour(rgb: np.ndarray, rng: np.random.Generator, styles: Pictures | None)
     return rgb
 
 
+def make_hard(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The sample in the dark, with motion, or turned by a quarter as if people lay."""
+    choice = rng.random()
+    if choice < 0.5:
+        return sample._replace(rgb=darken(sample.rgb, rng))
+    if choice < 0.75:
+        rgb = blur_by_motion(sample.rgb, rng.uniform(5, 20), rng.uniform(0, np.pi))
+        return sample._replace(rgb=rgb)
+    turns = rng.choice((-1, 1))
+    return Sample(*(np.ascontiguousarray(np.rot90(x, turns)) for x in sample))
+
+
 def darken(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The picture as a camera takes it in the dark or by a lamp of some colour, with its noise."""
     light = (rgb.astype(np.float32) / 255) ** 2.2

@@ -114,7 +114,7 @@ CONFIGS = {
             max_side=576,
             mean=(127.0, 127.0, 127.0),
             std=(128.0, 128.0, 128.0),
-            human_score_threshold=0.3,
+            human_score_threshold=0.35,
             semantic_score_threshold=0.3,
             mask_threshold=0.35,
             # Chosen on photos that validate. Filling below the mask threshold finds more of people on

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from m2fp.augmentation import make_hard
 from m2fp.samples import Sample, without_people
 from m2fp.training_data import Mixture, Renders
 from synthetic.photos import bank
@@ -34,12 +35,25 @@ def chances(progress: float) -> np.ndarray:
     return mixed / mixed.sum()
 
 
+def shares(everyday_factor: float) -> list[dict[str, float]]:
+    """Of each of `SHAPES`, how much of a batch each source is; everyday photos as often as said."""
+    own = [UPRIGHT if height > width else WIDE for height, width in SHAPES]
+    return [share | {"everyday": everyday_factor * share["everyday"]} for share in own]
+
+
 def make_mixture(
-    data: Path, renders: list[Path], sides: Path | None, poses: Path | None
+    data: Path,
+    renders: list[Path],
+    sides: Path | None,
+    poses: Path | None,
+    everyday_factor: float = 1.0,
+    hard_views: float = 0.0,
 ) -> Mixture:
     """Open the training photos below ``data`` and the shards of some folders of renders.
 
     ``sides`` is the folder that `sides.teach` wrote, ``poses`` the file of `commands/poses.py`.
+    Everyday photos are ``everyday_factor`` times as likely beside the others, and ``hard_views`` of
+    them are made hard.
     """
     street = StreetPhotos(data, "train", sides, poses)
     everyday = EverydayPhotos(data, "train", sides)
@@ -61,12 +75,15 @@ def make_mixture(
             return clothes[rng.integers(len(clothes))]
         return without_people(pictures.cut(rng, 384, 384))
 
+    def draw_everyday(rng: np.random.Generator) -> Sample:
+        sample = everyday.draw(rng)
+        return make_hard(sample, rng) if rng.random() < hard_views else sample
+
     sources = {
         "street": Wardrobe(street).draw,
-        "everyday": everyday.draw,
+        "everyday": draw_everyday,
         "renders": shards.draw,
         "groups": Groups(street, everyday, cut_or_clothes).draw,
         "empty": empty,
     }
-    shares = [UPRIGHT if height > width else WIDE for height, width in SHAPES]
-    return Mixture(sources, SHAPES, shares, chances, cut, shards.rescan)
+    return Mixture(sources, SHAPES, shares(everyday_factor), chances, cut, shards.rescan)

@@ -12,6 +12,7 @@ from commands import train
 from m2fp.config import CONFIGS
 from m2fp.model import M2FP
 from m2fp.samples import PERSON, UNKNOWN_PERSON, from_scene
+from m2fp.teachers import Teachers
 from m2fp.training_data import IGNORED_CENTRE, make_batch
 from synthetic.classes import Scene
 
@@ -80,6 +81,19 @@ class TrainerTests(unittest.TestCase):
             torch.nn.init.zeros_(convolution.bias)
             self.assertEqual(convolution(x).abs().max().item(), 0)
         self.assertTrue(torch.equal(depthwise(x), before))
+
+    def test_teachers_are_asked_and_no_part_of_what_learns(self):
+        torch.manual_seed(0)
+        model, other = (M2FP(CONFIGS["m2fp-tiny"]) for _ in range(2))
+        trainer = train.Trainer(model, half=False, teachers=Teachers([other]), teacher_weight=3.0)
+        plain = train.Trainer(model, half=False)
+        self.assertEqual(list(trainer.state_dict()), list(plain.state_dict()))
+        losses, without = trainer(batch()), plain(batch())
+        self.assertEqual(set(losses) - set(without), {"teacher"})
+        self.assertGreater(losses["teacher"].item(), 0)
+        losses["teacher"].backward()
+        self.assertIsNotNone(model.sem_seg_head.predictor.class_embed.weight.grad)
+        self.assertIsNone(other.sem_seg_head.predictor.class_embed.weight.grad)
 
     def test_steps_reduce_the_loss(self):
         torch.manual_seed(0)

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 
 from m2fp import criterion, samples
+from m2fp.augmentation import make_hard
 from m2fp.samples import UNKNOWN, UNKNOWN_PERSON, from_scene, kind
 from m2fp.training_data import (
     IGNORED_CENTRE, Batches, Mixture, Renders, centre_map, choose_points, divide, make_targets,
 )
+from photos import mixture
 from synthetic import shards
 from synthetic.classes import COAT, DRESS, LEFT_ARM, RIGHT_ARM, SKIRT, UPPER_CLOTHES, Scene
 
@@ -126,6 +128,33 @@ class PointsTests(unittest.TestCase):
             self.assertEqual(names.count("a"), 3)
             self.assertEqual(names.count("b"), 2)
         self.assertAlmostEqual(sum(names.count("c") for names in drawn) / 200, 0.5, delta=0.15)
+
+
+class HardViewTests(unittest.TestCase):
+    def test_labels_stay_on_what_they_name(self):
+        # Of a picture whose pixels are their labels the darkest stay the darkest.
+        labels = np.zeros((48, 64), np.uint8)
+        labels[:, 32:] = HAIR
+        labels[:24, 32:] = FACE
+        rgb = np.repeat(18 * labels[..., None], 3, 2)
+        sample = from_scene(Scene(rgb, labels, (labels > 0).astype(np.uint8)))
+        shapes = set()
+        for seed in range(30):
+            hard = make_hard(sample, np.random.default_rng(seed))
+            shapes.add(hard.kinds.shape)
+            self.assertEqual(hard.rgb.shape, (*hard.kinds.shape, 3))
+            means = [hard.rgb[hard.kinds == label].mean() for label in (0, HAIR, FACE)]
+            self.assertEqual(means, sorted(means))
+            self.assertTrue(np.array_equal(hard.persons > 0, hard.kinds > 0))
+        self.assertEqual(shapes, {(48, 64), (64, 48)})
+
+
+class ShareTests(unittest.TestCase):
+    def test_everyday_photos_are_as_many_as_said(self):
+        for usual, more in zip(mixture.shares(1.0), mixture.shares(2.5)):
+            self.assertAlmostEqual(more.pop("everyday"), 2.5 * usual.pop("everyday"))
+            self.assertEqual(more, usual)
+        self.assertEqual(mixture.shares(1.0)[0], mixture.UPRIGHT)
 
 
 class Simple:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from m2fp import archive
 from m2fp.config import CONFIGS
@@ -41,8 +41,11 @@ def recover(module: torch.jit.ScriptModule, model: M2FP) -> None:
         A weight is nowhere to be found, or the networks differ; ``model`` is then of no use.
     """
     archive.prepare(model)
-    for parameter in model.parameters():
-        nn.init.normal_(parameter)
+    # No number twice, or one weight would be taken for another: floats of successive bits, shuffled.
+    sizes = [x.numel() for x in model.parameters()]
+    numbers = (torch.randperm(sum(sizes), dtype=torch.int32) + 0x3C00_0000).view(torch.float32)
+    for parameter, values in zip(model.parameters(), numbers.split(sizes)):
+        parameter.copy_(values.view_as(parameter))
     random = copy.deepcopy(model)
     with tempfile.TemporaryDirectory() as folder:  # a written graph has an order of its own
         path = Path(folder) / "random.pt"

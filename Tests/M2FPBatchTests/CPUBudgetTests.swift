@@ -7,11 +7,6 @@ import Testing
 @testable import M2FPBatch
 
 struct CPUBudgetTests {
-  @Test func affinityCountsTheBitsOfTheMask() {
-    #expect(CPUBudget.affinity(status: "Name:\tx\nCpus_allowed:\tff,0000000f\n") == 12)
-    #expect(CPUBudget.affinity(status: "Cpus_allowed_list:\t0-3\n") == nil)
-  }
-
   @Test func theProcessHasAtLeastOneCPU() {
     #expect(CPUBudget.current().usable >= 1)
   }

@@ -47,6 +47,12 @@ struct CPUTopologyTests {
     #expect(CPUTopology.numbers(text) == numbers)
   }
 
+  @Test func theAffinityMaskIsRead() {
+    let status = "Name:\tx\nCpus_allowed:\tff,0000000f\nCpus_allowed_list:\t0-3,32-39\n"
+    #expect(CPUTopology.allowed(status: status) == Array(0...3) + Array(32...39))
+    #expect(CPUTopology.allowed(status: "Cpus_allowed:\tf\n").isEmpty)
+  }
+
   @Test func thisMachineHasTheCPUsOfTheBudget() {
     #expect(CPUTopology.current().nodes.joined().count == CPUBudget.current().allowed)
   }

@@ -23,18 +23,9 @@ public struct CPUBudget: Sendable, Equatable {
 
   /// Reads the affinity mask and the control groups of this process.
   public static func current() -> CPUBudget {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let allowed = affinity(status: status) ?? ProcessInfo.processInfo.activeProcessorCount
+    let cpus = CPUTopology.allowed(status: Cgroups.read("/proc/self/status") ?? "")
+    let allowed = cpus.isEmpty ? ProcessInfo.processInfo.activeProcessorCount : cpus.count
     return CPUBudget(allowed: allowed, quota: quota(.current()))
-  }
-
-  /// The number of CPUs in the affinity mask: the bits of `Cpus_allowed` in `/proc/self/status`.
-  static func affinity(status: String) -> Int? {
-    guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed:") })
-    else { return nil }
-    let bits = line.dropFirst("Cpus_allowed:".count)
-      .reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
-    return bits > 0 ? bits : nil
   }
 
   /// CPUs' worth of time that the control groups grant; nil if they set no limit.

@@ -19,8 +19,7 @@ public struct CPUTopology: Sendable, Equatable {
   ///   - system: A folder with `node` and `cpu` as in `/sys/devices/system`. Without `node` there is
   ///     one node, without `cpu` each CPU is a core.
   init(status: String, system: String) {
-    let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
-    let allowed = Self.numbers(line.map { String($0.dropFirst("Cpus_allowed_list:".count)) } ?? "")
+    let allowed = Self.allowed(status: status)
     func numbers(_ path: String) -> [Int] { Self.numbers(Cgroups.read(system + path) ?? "") }
 
     let rank = Dictionary(
@@ -29,10 +28,17 @@ public struct CPUTopology: Sendable, Equatable {
       })
     var nodes = numbers("/node/online").map { numbers("/node/node\($0)/cpulist") }
     // CPUs that no node names would be lost.
-    if Set(nodes.joined()).isSuperset(of: allowed) == false { nodes = [allowed] }
+    if !Set(nodes.joined()).isSuperset(of: allowed) { nodes = [allowed] }
     self.nodes = nodes.map { node in
       node.filter { rank[$0] != nil }.sorted { (rank[$0] ?? 0, $0) < (rank[$1] ?? 0, $1) }
     }.filter { !$0.isEmpty }
+  }
+
+  /// The CPUs in the affinity mask, by `/proc/self/status`; none where it does not say.
+  static func allowed(status: String) -> [Int] {
+    let name = "Cpus_allowed_list:"
+    let line = status.split(separator: "\n").first { $0.hasPrefix(name) }
+    return numbers(String(line?.dropFirst(name.count) ?? ""))
   }
 
   /// The numbers of a list as the kernel writes them: `0-3,8`.
